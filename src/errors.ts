@@ -1,0 +1,291 @@
+/** The catalogue of everything that can go wrong, and the one error class that carries it. */
+
+interface Entry {
+  /** What happened. `{name}` is filled in from the error's fields. */
+  readonly message: string;
+  /** What to do about it; empty when the message says it all. */
+  readonly hint: string;
+  /** Process exit code when the error ends a command. */
+  readonly exitCode: 1 | 2 | 3 | 4 | 5;
+  /** HTTP status when the error is the answer to an HTTP request. */
+  readonly httpStatus: number;
+  /** JSON-RPC error code when the error is the answer to a request. */
+  readonly rpcCode: number;
+}
+
+const INTERNAL = { httpStatus: 500, rpcCode: -32603 } as const;
+
+/** Code → message, hint, exit code, HTTP status, JSON-RPC code. `docs/errors.md` is generated from it. */
+export const ERRORS = {
+  // Command line and manifest
+  USAGE: { message: '{detail}', hint: 'Run `mcp-run --help`.', exitCode: 2, ...INTERNAL },
+  MANIFEST_NOT_FOUND: {
+    message: 'No manifest found. Looked for: {tried}',
+    hint: 'Name a file, or a command after `--`, or try `mcp-run serve --demo`.',
+    exitCode: 2,
+    ...INTERNAL,
+  },
+  MANIFEST_UNREADABLE: { message: 'Cannot read {file}: {detail}', hint: '', exitCode: 2, ...INTERNAL },
+  MANIFEST_INVALID: {
+    message: '{problems}',
+    hint: 'The schema is in schema/mcp-run.schema.json.',
+    exitCode: 2,
+    ...INTERNAL,
+  },
+  SERVER_UNKNOWN: {
+    message: 'There is no server "{server}" in {source}. It has: {available}',
+    hint: '',
+    exitCode: 2,
+    ...INTERNAL,
+  },
+  SERVER_AMBIGUOUS: {
+    message: '--stdio serves one server, and {source} has {count}: {available}',
+    hint: 'Choose one with --server NAME.',
+    exitCode: 2,
+    ...INTERNAL,
+  },
+  NO_SERVERS: {
+    message: '{source} has no enabled server',
+    hint: 'Add one under "mcpServers", or remove "disabled": true.',
+    exitCode: 2,
+    ...INTERNAL,
+  },
+  REMOTE_UNSUPPORTED: {
+    message: 'Server "{server}" is a URL ({url}); this version serves commands only',
+    hint: 'Use an entry with a "command".',
+    exitCode: 2,
+    ...INTERNAL,
+  },
+  BIND_REFUSED: {
+    message: 'Refusing to listen on {host}: anyone who reaches that address could use your servers',
+    hint: 'Keep the default 127.0.0.1, or pass --insecure if something in front of mcp-run authenticates.',
+    exitCode: 2,
+    ...INTERNAL,
+  },
+  // Listener
+  PORT_IN_USE: {
+    message: 'Port {port} on {host} is in use',
+    hint: 'Choose another with --port, or --port 0 for a free one.',
+    exitCode: 4,
+    ...INTERNAL,
+  },
+  LISTEN_FAILED: { message: 'Cannot listen on {host}:{port}: {detail}', hint: '', exitCode: 4, ...INTERNAL },
+  // Upstream
+  COMMAND_NOT_FOUND: {
+    message: 'Server "{server}": command not found: {command}',
+    hint: 'Install it, or give its full path; PATH is the one mcp-run was started with.',
+    exitCode: 4,
+    ...INTERNAL,
+  },
+  SPAWN_FAILED: {
+    message: 'Server "{server}" cannot be started: {detail}',
+    hint: '',
+    exitCode: 4,
+    ...INTERNAL,
+  },
+  UPSTREAM_EXITED: {
+    message: 'Server "{server}" exited ({status})',
+    hint: 'Its last stderr lines are in the log.',
+    exitCode: 4,
+    ...INTERNAL,
+  },
+  UPSTREAM_CLOSED: { message: 'Server "{server}" is being stopped', hint: '', exitCode: 4, ...INTERNAL },
+  LINE_TOO_LONG: {
+    message: 'Server "{server}" sent a line over {maxBytes} bytes',
+    hint: 'Raise --line-limit if such messages are expected.',
+    exitCode: 4,
+    ...INTERNAL,
+  },
+  REQUEST_TIMEOUT: {
+    message: 'Server "{server}" did not answer {method} within {timeoutMs} ms',
+    hint: 'Raise --request-timeout, or have the server report progress.',
+    exitCode: 4,
+    ...INTERNAL,
+  },
+  // What a client did
+  CLIENT_CANNOT: {
+    message: 'The client cannot be asked: {method}',
+    hint: '',
+    exitCode: 1,
+    httpStatus: 200,
+    rpcCode: -32601,
+  },
+  CLIENT_GONE: { message: 'The client is gone', hint: '', exitCode: 1, ...INTERNAL },
+  PARSE_ERROR: {
+    message: 'Parse error: {detail}',
+    hint: '',
+    exitCode: 1,
+    httpStatus: 400,
+    rpcCode: -32700,
+  },
+  INVALID_REQUEST: {
+    message: 'Invalid request: {detail}',
+    hint: '',
+    exitCode: 1,
+    httpStatus: 400,
+    rpcCode: -32600,
+  },
+  DUPLICATE_ID: {
+    message: 'Invalid request: a request with id {id} is in flight',
+    hint: '',
+    exitCode: 1,
+    httpStatus: 400,
+    rpcCode: -32600,
+  },
+  NOT_INITIALIZED: {
+    message: 'Invalid request: {method} before initialize',
+    hint: '',
+    exitCode: 1,
+    httpStatus: 400,
+    rpcCode: -32600,
+  },
+  ALREADY_INITIALIZED: {
+    message: 'Invalid request: the session is initialized',
+    hint: '',
+    exitCode: 1,
+    httpStatus: 400,
+    rpcCode: -32600,
+  },
+  // HTTP
+  FORBIDDEN_HOST: {
+    message: 'Forbidden: host {host} is not allowed',
+    hint: 'Allow it with --allow-host.',
+    exitCode: 1,
+    httpStatus: 403,
+    rpcCode: -32600,
+  },
+  FORBIDDEN_ORIGIN: {
+    message: 'Forbidden: origin {origin} is not allowed',
+    hint: 'Allow it with --allow-origin.',
+    exitCode: 1,
+    httpStatus: 403,
+    rpcCode: -32600,
+  },
+  NOT_FOUND: {
+    message: 'Not found: {path}',
+    hint: '',
+    exitCode: 1,
+    httpStatus: 404,
+    rpcCode: -32600,
+  },
+  METHOD_NOT_ALLOWED: {
+    message: 'Method {method} is not allowed here',
+    hint: '',
+    exitCode: 1,
+    httpStatus: 405,
+    rpcCode: -32600,
+  },
+  NOT_ACCEPTABLE: {
+    message: 'Not acceptable: the client must accept {types}',
+    hint: '',
+    exitCode: 1,
+    httpStatus: 406,
+    rpcCode: -32600,
+  },
+  UNSUPPORTED_MEDIA_TYPE: {
+    message: 'Unsupported media type: {detail}',
+    hint: '',
+    exitCode: 1,
+    httpStatus: 415,
+    rpcCode: -32600,
+  },
+  BODY_TOO_LARGE: {
+    message: 'The body is over {maxBytes} bytes',
+    hint: 'Raise --body-limit.',
+    exitCode: 1,
+    httpStatus: 413,
+    rpcCode: -32600,
+  },
+  SESSION_REQUIRED: {
+    message: 'Invalid request: the Mcp-Session-Id header is required',
+    hint: '',
+    exitCode: 1,
+    httpStatus: 400,
+    rpcCode: -32600,
+  },
+  SESSION_NOT_FOUND: {
+    message: 'Session not found',
+    hint: '',
+    exitCode: 1,
+    httpStatus: 404,
+    rpcCode: -32001,
+  },
+  UNSUPPORTED_PROTOCOL_VERSION: {
+    message: 'Unsupported MCP-Protocol-Version: {requested} (supported: {supported})',
+    hint: '',
+    exitCode: 1,
+    httpStatus: 400,
+    rpcCode: -32600,
+  },
+  TOO_MANY_SESSIONS: {
+    message: 'Too many sessions ({max})',
+    hint: 'Raise --max-sessions.',
+    exitCode: 4,
+    httpStatus: 503,
+    rpcCode: -32603,
+  },
+  SHUTTING_DOWN: {
+    message: 'mcp-run is shutting down',
+    hint: '',
+    exitCode: 1,
+    httpStatus: 503,
+    rpcCode: -32603,
+  },
+  INTERNAL: {
+    message: 'Internal error: {detail}',
+    hint: 'This is a bug in mcp-run; please report it.',
+    exitCode: 1,
+    ...INTERNAL,
+  },
+} as const satisfies Record<string, Entry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+export type ErrorFields = Readonly<Record<string, string | number>>;
+
+/** The only error this project throws. Branch on `code`, never on the text. */
+export class RunError extends Error {
+  override readonly name = 'RunError';
+  readonly code: ErrorCode;
+  readonly fields: ErrorFields;
+
+  constructor(code: ErrorCode, fields: ErrorFields = {}, options?: ErrorOptions) {
+    super(fillIn(ERRORS[code].message, fields), options);
+    this.code = code;
+    this.fields = fields;
+  }
+
+  /** What the reader can do about it; empty when there is nothing to add. */
+  get hint(): string {
+    return ERRORS[this.code].hint;
+  }
+
+  get exitCode(): number {
+    return ERRORS[this.code].exitCode;
+  }
+
+  get httpStatus(): number {
+    return ERRORS[this.code].httpStatus;
+  }
+
+  get rpcCode(): number {
+    return ERRORS[this.code].rpcCode;
+  }
+}
+
+/** Whether `error` is ours, and, with `code`, that one. */
+export function isRunError(error: unknown, code?: ErrorCode): error is RunError {
+  return error instanceof RunError && (code === undefined || error.code === code);
+}
+
+/** Any thrown value as a catalogued error; what is not ours becomes `INTERNAL` with the original as cause. */
+export function toRunError(error: unknown): RunError {
+  if (error instanceof RunError) return error;
+  const detail = error instanceof Error ? error.message : String(error);
+  return new RunError('INTERNAL', { detail }, { cause: error });
+}
+
+function fillIn(template: string, fields: ErrorFields): string {
+  return template.replaceAll(/\{(\w+)\}/g, (whole, key: string) =>
+    Object.hasOwn(fields, key) ? String(fields[key]) : whole,
+  );
+}

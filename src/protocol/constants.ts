@@ -1,0 +1,27 @@
+/** Names and numbers that the specification fixes. */
+
+/** Revisions with the `initialize` handshake, newest first. */
+export const LEGACY_REVISIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'] as const;
+export type LegacyRevision = (typeof LEGACY_REVISIONS)[number];
+
+/** What a request without `MCP-Protocol-Version` and without a session speaks (2025-11-25, basic/transports). */
+export const DEFAULT_REVISION: LegacyRevision = '2025-03-26';
+
+/** The only revision with JSON-RPC batches. */
+export const BATCH_REVISION: LegacyRevision = '2025-03-26';
+
+/** Messages in one batch; the specification sets no bound. */
+export const MAX_BATCH = 100;
+
+/** JSON-RPC 2.0, section 5.1. */
+export const RPC = {
+  parseError: -32700,
+  invalidRequest: -32600,
+  methodNotFound: -32601,
+  invalidParams: -32602,
+  internalError: -32603,
+} as const;
+
+export function isLegacyRevision(value: unknown): value is LegacyRevision {
+  return LEGACY_REVISIONS.some((revision) => revision === value);
+}

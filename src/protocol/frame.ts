@@ -1,0 +1,209 @@
+import { isUtf8 } from 'node:buffer';
+import { RunError } from '../errors.ts';
+
+/** JSON-RPC 2.0 request id; never null in MCP. */
+export type RequestId = string | number;
+
+export type FrameKind = 'request' | 'response' | 'notification';
+
+/** Any JSON object that passed as a JSON-RPC message. Unknown members are kept. */
+export interface JsonRpcMessage {
+  jsonrpc: '2.0';
+  id?: RequestId | null;
+  method?: string;
+  params?: Record<string, unknown>;
+  result?: Record<string, unknown>;
+  error?: { code: number; message: string; data?: unknown };
+  [key: string]: unknown;
+}
+
+/** One JSON-RPC message and its original bytes; the parsed form is computed on first use. */
+export interface Frame {
+  readonly kind: FrameKind;
+  /** Absent on notifications, and on the rare error response without an id. */
+  readonly id?: RequestId;
+  /** Absent on responses. */
+  readonly method?: string;
+  /** One line of UTF-8 JSON, no CR or LF inside. */
+  readonly bytes: Uint8Array;
+  /** Throws `PARSE_ERROR` if the bytes are not JSON after all (a peeked frame is parsed only here). */
+  readonly message: JsonRpcMessage;
+}
+
+const CR = 0x0d;
+const LF = 0x0a;
+const SPACE = 0x20;
+
+/** A frame made here. */
+export function frameOf(message: Omit<JsonRpcMessage, 'jsonrpc'>): Frame {
+  const whole: JsonRpcMessage = { jsonrpc: '2.0', ...message };
+  return new ParsedFrame(Buffer.from(JSON.stringify(whole)), whole);
+}
+
+/**
+ * Parses one message from a peer that must be held to the letter (a client).
+ * @throws RunError `PARSE_ERROR` (not UTF-8, not JSON) or `INVALID_REQUEST` (not JSON-RPC, or a batch).
+ */
+export function parseFrame(bytes: Uint8Array): Frame {
+  const value = parseJson(bytes);
+  if (Array.isArray(value)) throw new RunError('INVALID_REQUEST', { detail: 'batches are not supported here' });
+  return new ParsedFrame(singleLine(bytes), validate(value));
+}
+
+/**
+ * Parses a body that may be a batch (revision 2025-03-26 only).
+ * @returns the frame, or the elements of the array as frames of their own.
+ */
+export function parseBody(bytes: Uint8Array): Frame | Frame[] {
+  const value = parseJson(bytes);
+  if (!Array.isArray(value)) return new ParsedFrame(singleLine(bytes), validate(value));
+  return value.map((element) => {
+    const message = validate(element);
+    return new ParsedFrame(Buffer.from(JSON.stringify(message)), message);
+  });
+}
+
+/**
+ * Reads kind, id and method off the ends of one line from a server, without parsing it when it has the shape
+ * that the known SDKs write. Both matches touch the outermost brace, so nothing nested can imitate them. A
+ * second `id` key would go unseen: use this only where every answer on the link belongs to one client.
+ * @throws RunError as `parseFrame` does, when the line is parsed.
+ */
+export function peekFrame(bytes: Buffer): Frame {
+  return peekHead(bytes) ?? peekEnds(bytes) ?? parseFrame(bytes);
+}
+
+/**
+ * The request that a message answers, as far as its two ends show it.
+ * @param ends the first and the last bytes of a message too long to keep, joined.
+ */
+export function peekAnsweredId(ends: Buffer): RequestId | undefined {
+  const frame = peekHead(ends) ?? peekEnds(ends);
+  return frame?.kind === 'response' ? frame.id : undefined;
+}
+
+// {"jsonrpc":"2.0","id":1,"result":… and {"jsonrpc":"2.0",["id":1,]"method":"…",
+const HEAD =
+  /^\{"jsonrpc": ?"2\.0", ?(?:"id": ?(?:(\d{1,15})|"([^"\\]{0,99})"), ?)?"(?:(result|error)": ?\{|method": ?"([^"\\]{0,80})"[,}])/;
+// …,"jsonrpc":"2.0","id":1} behind {"result":{ or {"method":"…"
+const TAIL = /[\]}"],"jsonrpc":"2\.0"(?:,"id":(?:(\d{1,15})|"([^"\\]{0,60})"))?\}$/;
+const START = /^\{"(?:(result|error)":\{|method":"([^"\\]{0,80})",)/;
+
+function peekHead(bytes: Buffer): Frame | undefined {
+  const match = HEAD.exec(bytes.toString('latin1', 0, 220));
+  if (match === null || bytes.includes(CR)) return undefined;
+  return peeked(bytes, match[1], match[2], match[3], match[4]);
+}
+
+function peekEnds(bytes: Buffer): Frame | undefined {
+  const start = START.exec(bytes.toString('latin1', 0, 100));
+  if (start === null) return undefined;
+  const tail = TAIL.exec(bytes.toString('latin1', Math.max(0, bytes.length - 100)));
+  if (tail === null || bytes.includes(CR)) return undefined;
+  return peeked(bytes, tail[1], tail[2], start[1], start[2]);
+}
+
+function peeked(
+  bytes: Buffer,
+  number: string | undefined,
+  text: string | undefined,
+  outcome: string | undefined,
+  method: string | undefined,
+): Frame | undefined {
+  const id = number === undefined ? text : Number(number);
+  // Latin-1 text: anything outside ASCII in an id or a method needs the real parser.
+  if (!isAscii(text) || !isAscii(method)) return undefined;
+  if (outcome !== undefined) return id === undefined ? undefined : new LazyFrame('response', bytes, id, undefined);
+  return new LazyFrame(id === undefined ? 'notification' : 'request', bytes, id, method);
+}
+
+function isAscii(text: string | undefined): boolean {
+  // oxlint-disable-next-line no-control-regex
+  return text === undefined || /^[\x20-\x7e]*$/.test(text);
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  if (!isUtf8(bytes)) throw new RunError('PARSE_ERROR', { detail: 'not UTF-8' });
+  try {
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()) as unknown;
+  } catch (error) {
+    throw new RunError('PARSE_ERROR', { detail: 'not JSON' }, { cause: error });
+  }
+}
+
+function validate(value: unknown): JsonRpcMessage {
+  const fault = findFault(value);
+  if (fault !== undefined) throw new RunError('INVALID_REQUEST', { detail: fault });
+  return value as JsonRpcMessage;
+}
+
+/** JSON-RPC 2.0 sections 4 and 5, with MCP's rule that an id is a string or a number. */
+function findFault(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'not an object';
+  const { jsonrpc, id, method, params, result, error } = value as Record<string, unknown>;
+  if (jsonrpc !== '2.0') return '"jsonrpc" must be "2.0"';
+  if (method !== undefined) {
+    if (typeof method !== 'string') return '"method" must be a string';
+    if ('id' in value && !isRequestId(id)) return '"id" must be a string or a number';
+    if (params !== undefined && (typeof params !== 'object' || params === null || Array.isArray(params))) {
+      return '"params" must be an object';
+    }
+    return undefined;
+  }
+  const isError = typeof error === 'object' && error !== null;
+  if (result === undefined && !isError) return 'neither "method", "result" nor "error"';
+  if (!isRequestId(id) && !(isError && (id === null || id === undefined))) {
+    return '"id" must be a string or a number';
+  }
+  return undefined;
+}
+
+export function isRequestId(value: unknown): value is RequestId {
+  return typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value));
+}
+
+/**
+ * Outside strings CR and LF are white space, and inside them JSON forbids both raw: a space in their place
+ * keeps every value, and large numbers and key order, which a second serialisation would not.
+ */
+function singleLine(bytes: Uint8Array): Uint8Array {
+  if (!bytes.includes(LF) && !bytes.includes(CR)) return bytes;
+  return bytes.map((byte) => (byte === LF || byte === CR ? SPACE : byte));
+}
+
+class ParsedFrame implements Frame {
+  readonly kind: FrameKind;
+  declare readonly id?: RequestId;
+  declare readonly method?: string;
+  readonly bytes: Uint8Array;
+  readonly message: JsonRpcMessage;
+
+  constructor(bytes: Uint8Array, message: JsonRpcMessage) {
+    const { id, method } = message;
+    this.kind = method === undefined ? 'response' : id === undefined ? 'notification' : 'request';
+    if (id !== undefined && id !== null) this.id = id;
+    if (method !== undefined) this.method = method;
+    this.bytes = bytes;
+    this.message = message;
+  }
+}
+
+class LazyFrame implements Frame {
+  readonly kind: FrameKind;
+  declare readonly id?: RequestId;
+  declare readonly method?: string;
+  readonly bytes: Uint8Array;
+  #message: JsonRpcMessage | undefined;
+
+  constructor(kind: FrameKind, bytes: Uint8Array, id: RequestId | undefined, method: string | undefined) {
+    this.kind = kind;
+    if (id !== undefined) this.id = id;
+    if (method !== undefined) this.method = method;
+    this.bytes = bytes;
+  }
+
+  get message(): JsonRpcMessage {
+    this.#message ??= validate(parseJson(this.bytes));
+    return this.#message;
+  }
+}

@@ -1,0 +1,71 @@
+const LF = 0x0a;
+const CR = 0x0d;
+/** How much of either end of an oversized line is kept: enough to see which request it answers. */
+const END_BYTES = 256;
+
+export interface LineHandlers {
+  /** One line without its terminator; empty lines are not reported. */
+  readonly line: (bytes: Buffer) => void;
+  /** A line over the limit was skipped; `ends` is its first and its last bytes, joined. */
+  readonly overflow: (ends: Buffer) => void;
+}
+
+/** Cuts a byte stream into lines. Copies only lines that arrive in several chunks. */
+export function createLineSplitter(maxBytes: number, handlers: LineHandlers): (chunk: Buffer) => void {
+  let parts: Buffer[] = [];
+  let size = 0;
+  let skipped: { readonly head: Buffer; tail: Buffer } | undefined;
+
+  return (chunk) => {
+    let start = 0;
+    for (let end = chunk.indexOf(LF, start); end !== -1; end = chunk.indexOf(LF, start)) {
+      finish(chunk.subarray(start, end));
+      start = end + 1;
+    }
+    if (start < chunk.length) keep(chunk.subarray(start));
+  };
+
+  function keep(part: Buffer): void {
+    if (skipped !== undefined) {
+      skipped.tail = lastBytes(Buffer.concat([skipped.tail, lastBytes(part)]));
+      return;
+    }
+    parts.push(part);
+    size += part.length;
+    if (size > maxBytes) skip();
+  }
+
+  function finish(part: Buffer): void {
+    if (parts.length === 0 && skipped === undefined && part.length <= maxBytes) {
+      emit(part);
+      return;
+    }
+    keep(part);
+    if (skipped !== undefined) {
+      handlers.overflow(Buffer.concat([skipped.head, skipped.tail]));
+      skipped = undefined;
+      return;
+    }
+    const line = Buffer.concat(parts, size);
+    parts = [];
+    size = 0;
+    emit(line);
+  }
+
+  function skip(): void {
+    const line = Buffer.concat(parts, size);
+    // Copies: a slice would keep the whole line in memory.
+    skipped = { head: Buffer.from(line.subarray(0, END_BYTES)), tail: Buffer.from(lastBytes(line)) };
+    parts = [];
+    size = 0;
+  }
+
+  function emit(line: Buffer): void {
+    const trimmed = line.at(-1) === CR ? line.subarray(0, -1) : line;
+    if (trimmed.length > 0) handlers.line(trimmed);
+  }
+}
+
+function lastBytes(bytes: Buffer): Buffer {
+  return bytes.subarray(Math.max(0, bytes.length - END_BYTES));
+}
