@@ -1,0 +1,120 @@
+import type { Frame, RequestId } from '../protocol/frame.ts';
+
+export interface ExchangeLimits {
+  /** Longest silence: any progress starts it anew. */
+  readonly timeoutMs: number;
+  /** Longest life, progress or not. */
+  readonly maxMs: number;
+}
+
+/** A client's request in flight, until its single answer. */
+export interface Exchange {
+  readonly id: RequestId;
+  readonly method: string;
+  readonly progressToken: RequestId | undefined;
+}
+
+interface Running extends Exchange {
+  readonly startedAt: number;
+  lastProgressAt: number;
+  timer: NodeJS.Timeout;
+}
+
+/** Methods during which a server may turn to the user (2026-07-28, basic/patterns/mrtr; true of 2025 servers as well). */
+const MAY_ASK: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read']);
+
+/** All exchanges of one conversation. Whoever removes one owes its answer: that is how each gets exactly one. */
+export interface Exchanges {
+  readonly size: number;
+  has(id: RequestId): boolean;
+  get(id: RequestId): Exchange | undefined;
+  /** @param onTimeout called with the exchange already removed. */
+  start(request: Frame, limits: ExchangeLimits, onTimeout: (exchange: Exchange) => void): void;
+  /** @returns the exchange, or undefined if it has been answered, cancelled or timed out before. */
+  settle(id: RequestId | undefined): Exchange | undefined;
+  /** Settles all, oldest first. */
+  settleAll(): Exchange[];
+  /** The exchange that a progress notification belongs to; it has its silence counted anew. */
+  progressed(token: unknown): Exchange | undefined;
+  /**
+   * The exchange that a message without correlation most likely belongs to: the newest one that may ask, else
+   * the newest. stdio carries nothing better, and all of them belong to the same client.
+   */
+  likely(): Exchange | undefined;
+}
+
+export function createExchanges(): Exchanges {
+  const running = new Map<RequestId, Running>();
+  const byToken = new Map<RequestId, Running>();
+
+  return {
+    get size() {
+      return running.size;
+    },
+    has: (id) => running.has(id),
+    get: (id) => running.get(id),
+    start,
+    settle,
+    settleAll: () => [...running.keys()].flatMap((id) => settle(id) ?? []),
+    progressed,
+    likely,
+  };
+
+  function start(request: Frame, limits: ExchangeLimits, onTimeout: (exchange: Exchange) => void): void {
+    const { id, method } = request;
+    if (id === undefined || method === undefined) return;
+    const now = Date.now();
+    const exchange: Running = {
+      id,
+      method,
+      progressToken: progressTokenOf(request),
+      startedAt: now,
+      lastProgressAt: now,
+      timer: setTimeout(check, Math.min(limits.timeoutMs, limits.maxMs)),
+    };
+    running.set(id, exchange);
+    if (exchange.progressToken !== undefined) byToken.set(exchange.progressToken, exchange);
+
+    // Progress only notes the time, and the timer looks at it when it fires: bursts of progress stay cheap.
+    function check(): void {
+      const at = Date.now();
+      const silentMs = exchange.lastProgressAt + limits.timeoutMs - at;
+      const totalMs = exchange.startedAt + limits.maxMs - at;
+      const leftMs = Math.min(silentMs, totalMs);
+      if (leftMs > 0) exchange.timer = setTimeout(check, leftMs);
+      else if (settle(exchange.id) !== undefined) onTimeout(exchange);
+    }
+  }
+
+  function settle(id: RequestId | undefined): Exchange | undefined {
+    const exchange = id === undefined ? undefined : running.get(id);
+    if (exchange === undefined) return undefined;
+    clearTimeout(exchange.timer);
+    running.delete(exchange.id);
+    const token = exchange.progressToken;
+    if (token !== undefined && byToken.get(token) === exchange) byToken.delete(token);
+    return exchange;
+  }
+
+  function progressed(token: unknown): Exchange | undefined {
+    const exchange = isToken(token) ? byToken.get(token) : undefined;
+    if (exchange !== undefined) exchange.lastProgressAt = Date.now();
+    return exchange;
+  }
+
+  function likely(): Exchange | undefined {
+    const newestFirst = [...running.values()].toReversed();
+    return newestFirst.find((exchange) => MAY_ASK.has(exchange.method)) ?? newestFirst[0];
+  }
+}
+
+/** `params._meta.progressToken` of a request (2025-11-25, basic/utilities/progress). */
+function progressTokenOf(request: Frame): RequestId | undefined {
+  const meta = request.message.params?.['_meta'];
+  if (typeof meta !== 'object' || meta === null || !('progressToken' in meta)) return undefined;
+  return isToken(meta.progressToken) ? meta.progressToken : undefined;
+}
+
+function isToken(value: unknown): value is RequestId {
+  return typeof value === 'string' || typeof value === 'number';
+}

@@ -1,0 +1,279 @@
+import { isRunError, RunError, toRunError } from '../errors.ts';
+import type { Log } from '../observe/log.ts';
+import { faultFrame } from '../protocol/fault.ts';
+import { frameOf, type Frame, type RequestId } from '../protocol/frame.ts';
+import type { Link } from '../protocol/link.ts';
+import { createExchanges, type Exchange } from './exchange.ts';
+import { withoutRoots } from './roots.ts';
+
+export interface RouterOptions {
+  /** Name of the server, for errors. */
+  readonly server: string;
+  /** Opens the upstream at once and lets anything pass; otherwise `initialize` opens it, and nothing goes before. */
+  readonly eager: boolean;
+  /** Whether the client's `roots` reach the server. */
+  readonly allowRoots: boolean;
+  readonly initializeTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly maxRequestTimeMs: number;
+  /** Rejects with a RunError. */
+  readonly openUpstream: () => Promise<Link>;
+  readonly log: Log;
+}
+
+/** One client's conversation with a server. */
+export interface Conversation {
+  /** Client requests without an answer. */
+  readonly pending: number;
+  /** Whether the server has answered anything yet: one that ends before has failed to start. */
+  readonly hasAnswered: boolean;
+  /** Resolves when both links are closed, with what ended the upstream or the conversation. Never rejects. */
+  readonly closed: Promise<RunError>;
+  /** Resolves when nothing is pending. */
+  idle(): Promise<void>;
+  /** Answers what is pending with `reason`, then closes both links. Idempotent. */
+  close(reason: RunError): Promise<void>;
+}
+
+type Phase = 'new' | 'initializing' | 'ready' | 'closed';
+
+/**
+ * Joins a client to a server of its own. A message's way is `fromClient` → upstream and `fromServer` → downstream,
+ * and it leaves as the bytes that it came in. A request that the conversation does not accept is thrown back at the
+ * downstream link as a RunError, which answers it in its transport's own form.
+ */
+export function joinLinks(downstream: Link, options: RouterOptions): Conversation {
+  const { server, log } = options;
+  const exchanges = createExchanges();
+  /** Requests of the server that the client has yet to answer. */
+  const asked = new Set<RequestId>();
+  let phase: Phase = 'new';
+  let hasAnswered = false;
+  let clientEnded = false;
+  let upstream: Link | undefined;
+  let opening: Promise<void> | undefined;
+  let upstreamEnd: RunError | undefined;
+  let closing: Promise<void> | undefined;
+  let idleWaiters: (() => void)[] = [];
+  let resolveClosed: (reason: RunError) => void = () => {};
+  const closed = new Promise<RunError>((resolve) => {
+    resolveClosed = resolve;
+  });
+
+  downstream.onframe(fromClient);
+  downstream.onend(clientEnd);
+  downstream.onclose(() => void close(new RunError('CLIENT_GONE')));
+  if (options.eager) void open();
+
+  return {
+    get pending() {
+      return exchanges.size;
+    },
+    get hasAnswered() {
+      return hasAnswered;
+    },
+    closed,
+    idle: () => (exchanges.size === 0 ? Promise.resolve() : new Promise((resolve) => idleWaiters.push(resolve))),
+    close,
+  };
+
+  // From the client to the server
+
+  function fromClient(frame: Frame): void | Promise<void> {
+    switch (frame.kind) {
+      case 'request':
+        return request(frame);
+      case 'response':
+        return reply(frame);
+      case 'notification':
+        return notification(frame);
+    }
+  }
+
+  function request(frame: Frame): void | Promise<void> {
+    const { id, method } = frame;
+    if (id === undefined || method === undefined) return undefined;
+    if (phase === 'closed') throw new RunError('CLIENT_GONE');
+    if (exchanges.has(id)) throw new RunError('DUPLICATE_ID', { id });
+    const isInitialize = method === 'initialize';
+    if (isInitialize && phase !== 'new') throw new RunError('ALREADY_INITIALIZED');
+    if (!isInitialize && phase === 'new' && !options.eager) throw new RunError('NOT_INITIALIZED', { method });
+
+    const timeoutMs = isInitialize ? options.initializeTimeoutMs : options.requestTimeoutMs;
+    exchanges.start(frame, { timeoutMs, maxMs: options.maxRequestTimeMs }, (late) => timedOut(late, timeoutMs));
+    if (!isInitialize) return toServer(frame);
+    phase = 'initializing';
+    return toServer(withheldRoots(frame));
+  }
+
+  function reply(frame: Frame): void | Promise<void> {
+    if (frame.id !== undefined && asked.delete(frame.id)) return toServer(frame);
+    log.debug({ event: 'client.answer-dropped', id: frame.id }, 'the client answered a request that is not open');
+    return undefined;
+  }
+
+  function notification(frame: Frame): void | Promise<void> {
+    if (frame.method === 'notifications/roots/list_changed' && !options.allowRoots) return undefined;
+    if (frame.method === 'notifications/cancelled') cancelled(frame);
+    return toServer(frame);
+  }
+
+  /** Servers do not answer a cancelled request, and a client does not wait for the answer. */
+  function cancelled(frame: Frame): void {
+    const id = frame.message.params?.['requestId'];
+    if (typeof id !== 'string' && typeof id !== 'number') return;
+    if (exchanges.get(id)?.method === 'initialize') return;
+    if (exchanges.settle(id) === undefined) return;
+    downstream.forget(id);
+    checkIdle();
+  }
+
+  function withheldRoots(frame: Frame): Frame {
+    const stripped = options.allowRoots ? undefined : withoutRoots(frame);
+    if (stripped === undefined) return frame;
+    log.info(
+      { event: 'client.roots-withheld' },
+      "the client's roots are withheld from the server (--allow-roots passes them on)",
+    );
+    return stripped;
+  }
+
+  function toServer(frame: Frame): void | Promise<void> {
+    if (upstream !== undefined) return upstream.send(frame);
+    if (phase === 'new' && !options.eager) return undefined;
+    return open().then(() => upstream?.send(frame));
+  }
+
+  // From the server to the client
+
+  function fromServer(frame: Frame): void | Promise<void> {
+    switch (frame.kind) {
+      case 'request':
+        return ask(frame);
+      case 'response':
+        return answer(frame);
+      case 'notification':
+        return notify(frame);
+    }
+  }
+
+  function answer(frame: Frame): void | Promise<void> {
+    const exchange = exchanges.settle(frame.id);
+    if (exchange === undefined) {
+      log.debug({ event: 'server.answer-dropped', id: frame.id }, 'the server answered a request that is not open');
+      return undefined;
+    }
+    hasAnswered = true;
+    if (exchange.method === 'initialize') phase = isFailure(frame) ? 'new' : 'ready';
+    const wait = downstream.send(frame, exchange.id);
+    checkIdle();
+    return wait;
+  }
+
+  function ask(frame: Frame): void | Promise<void> {
+    const { id, method = '' } = frame;
+    if (id === undefined) return undefined;
+    const isAllowed = method !== 'roots/list' || options.allowRoots;
+    if (!isAllowed || !downstream.can.ask) return toServer(faultFrame(new RunError('CLIENT_CANNOT', { method }), id));
+    asked.add(id);
+    return downstream.send(frame, exchanges.likely()?.id);
+  }
+
+  function notify(frame: Frame): void | Promise<void> {
+    switch (frame.method) {
+      case 'notifications/progress':
+        return downstream.send(frame, exchanges.progressed(paramOf(frame, 'progressToken'))?.id);
+      case 'notifications/tools/list_changed':
+      case 'notifications/prompts/list_changed':
+      case 'notifications/resources/list_changed':
+      case 'notifications/resources/updated':
+        return downstream.send(frame);
+      case 'notifications/cancelled': {
+        const id = paramOf(frame, 'requestId');
+        if (typeof id === 'string' || typeof id === 'number') asked.delete(id);
+        return downstream.send(frame, exchanges.likely()?.id);
+      }
+      default:
+        return downstream.send(frame, exchanges.likely()?.id);
+    }
+  }
+
+  // Life and death
+
+  function open(): Promise<void> {
+    opening ??= options.openUpstream().then(
+      (link) => {
+        upstream = link;
+        link.onclose((error) => {
+          upstreamEnd = error === undefined ? new RunError('UPSTREAM_CLOSED', { server }) : toRunError(error);
+          void close(upstreamEnd);
+        });
+        link.onframe(fromServer);
+      },
+      (error: unknown) => void close(toRunError(error)),
+    );
+    return opening;
+  }
+
+  function timedOut(exchange: Exchange, timeoutMs: number): void {
+    const { id, method } = exchange;
+    const error = new RunError('REQUEST_TIMEOUT', { server, method, timeoutMs });
+    log.warn({ event: 'exchange.timeout', method, timeoutMs }, error.message);
+    void downstream.send(faultFrame(error, id), id);
+    if (method === 'initialize') void close(error);
+    else void toServer(frameOf({ method: 'notifications/cancelled', params: { requestId: id, reason: 'timeout' } }));
+    checkIdle();
+  }
+
+  function clientEnd(): void {
+    clientEnded = true;
+    // Nobody is left to answer the server's questions: say so now, or the calls that asked them never end.
+    for (const id of asked) void toServer(faultFrame(new RunError('CLIENT_GONE'), id));
+    asked.clear();
+    checkIdle();
+  }
+
+  function checkIdle(): void {
+    if (exchanges.size > 0) return;
+    const waiters = idleWaiters;
+    idleWaiters = [];
+    for (const resolve of waiters) resolve();
+    if (clientEnded) void close(new RunError('CLIENT_GONE'));
+  }
+
+  function close(reason: RunError): Promise<void> {
+    closing ??= shut(reason);
+    return closing;
+  }
+
+  async function shut(reason: RunError): Promise<void> {
+    phase = 'closed';
+    // A dead peer never answers: fail its callers now rather than at each one's own timeout.
+    for (const { id } of exchanges.settleAll()) void downstream.send(faultFrame(reason, id), id);
+    await Promise.all([downstream.close(reason), closeUpstream(reason)]);
+    checkIdle();
+    resolveClosed(upstreamEnd ?? reason);
+  }
+
+  async function closeUpstream(reason: RunError): Promise<void> {
+    await opening;
+    await upstream?.close(reason);
+  }
+}
+
+function isFailure(frame: Frame): boolean {
+  try {
+    return frame.message.error !== undefined;
+  } catch (error) {
+    return isRunError(error);
+  }
+}
+
+function paramOf(frame: Frame, name: string): unknown {
+  try {
+    return frame.message.params?.[name];
+  } catch {
+    // Its ends looked like a message, its middle is no JSON: pass it on as it came, without a guess.
+    return undefined;
+  }
+}
