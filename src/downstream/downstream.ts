@@ -1,0 +1,42 @@
+import type { Log } from '../observe/log.ts';
+import type { Link } from '../protocol/link.ts';
+
+/** Takes over a new client's link to the named server. @throws RunError `SHUTTING_DOWN` */
+export type Accept = (link: Link, server: string) => void;
+
+export interface HttpOptions {
+  /** Which of the two HTTP transports to serve. */
+  readonly sse: boolean;
+  readonly http: boolean;
+  readonly servers: readonly string[];
+  readonly host: string;
+  /** 0 = any free port. */
+  readonly port: number;
+  readonly httpPath: string;
+  readonly ssePath: string;
+  readonly messagesPath: string;
+  readonly baseUrl: string | undefined;
+  readonly trustProxy: boolean;
+  readonly allowHost: readonly string[];
+  readonly allowOrigin: readonly string[];
+  readonly cors: readonly string[];
+  readonly keepAliveMs: number;
+  readonly sessionIdleMs: number;
+  readonly bodyLimitBytes: number;
+  readonly resumeLimitBytes: number;
+  readonly maxSessions: number;
+  readonly accept: Accept;
+  /** Undefined = ready; otherwise what is wrong, server by server. */
+  readonly notReady: () => Readonly<Record<string, string>> | undefined;
+  readonly log: Log;
+}
+
+/** A listener that turns connections into links. */
+export interface Listener {
+  /** Where it listens, as a client on this machine would write it: `http://127.0.0.1:3000`. */
+  readonly url: string;
+  /** Refuses new work with 503 and lets running calls finish. */
+  drain(): void;
+  /** Ends what is left and frees the port. */
+  close(): Promise<void>;
+}

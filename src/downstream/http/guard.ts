@@ -1,0 +1,73 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { RunError } from '../../errors.ts';
+
+export interface GuardOptions {
+  readonly host: string;
+  readonly baseUrl: string | undefined;
+  readonly allowHost: readonly string[];
+  readonly allowOrigin: readonly string[];
+  readonly cors: readonly string[];
+}
+
+/** @throws RunError `FORBIDDEN_HOST`, `FORBIDDEN_ORIGIN` */
+export type Guard = (request: IncomingMessage, response: ServerResponse) => void;
+
+const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+/**
+ * Validates Host and Origin against DNS rebinding (2025-11-25, basic/transports, security warning), and answers CORS
+ * for the origins that it was opened to.
+ */
+export function createGuard(options: GuardOptions): Guard {
+  const hosts = new Set(options.allowHost.map((host) => host.toLowerCase()));
+  if (options.baseUrl !== undefined) hosts.add(new URL(options.baseUrl).hostname);
+  const origins = new Set([...options.allowOrigin, ...options.cors].map((origin) => origin.toLowerCase()));
+  const cors = new Set(options.cors.map((origin) => origin.toLowerCase()));
+  const isLoopbackBind = isLoopback(options.host);
+
+  return (request, response) => {
+    const { host = '', origin } = request.headers;
+    if (!isHostAllowed(host)) throw new RunError('FORBIDDEN_HOST', { host });
+    if (origin === undefined) return;
+    if (!isOriginAllowed(origin, host)) throw new RunError('FORBIDDEN_ORIGIN', { origin });
+    if (cors.has(origin.toLowerCase()) || cors.has('*')) allowCors(response, origin);
+  };
+
+  function isHostAllowed(header: string): boolean {
+    const host = hostNameOf(header);
+    if (host === undefined) return false;
+    if (LOOPBACK.has(host) || hosts.has(host) || hosts.has(header.toLowerCase())) return true;
+    // Bound to a public address, any name may be ours unless the operator has said which are.
+    return !isLoopbackBind && options.allowHost.length === 0;
+  }
+
+  function isOriginAllowed(origin: string, hostHeader: string): boolean {
+    if (origins.has('*') || origins.has(origin.toLowerCase())) return true;
+    const host = /^https?:\/\//i.test(origin) ? hostNameOf(origin.replace(/^https?:\/\//i, '')) : undefined;
+    if (host === undefined) return false;
+    if (LOOPBACK.has(host) || hosts.has(host)) return true;
+    return !isLoopbackBind && host === hostNameOf(hostHeader);
+  }
+}
+
+/** Whether only this machine can reach a listener on `host`. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(host);
+}
+
+function allowCors(response: ServerResponse, origin: string): void {
+  response.setHeader('access-control-allow-origin', origin);
+  response.setHeader('vary', 'Origin');
+  response.setHeader('access-control-expose-headers', 'Mcp-Session-Id');
+  response.setHeader('access-control-allow-methods', 'GET, POST, DELETE, OPTIONS');
+  response.setHeader(
+    'access-control-allow-headers',
+    'Accept, Authorization, Content-Type, Last-Event-ID, Mcp-Method, Mcp-Name, MCP-Protocol-Version, Mcp-Session-Id',
+  );
+  response.setHeader('access-control-max-age', '86400');
+}
+
+/** The name in `name:port`, in lower case; undefined if the text is anything else (RFC 9110, section 7.2). */
+function hostNameOf(authority: string): string | undefined {
+  return /^(\[[\da-f:.]+\]|[\w.-]+)(?::\d{1,5})?$/i.exec(authority)?.[1]?.toLowerCase();
+}

@@ -1,0 +1,23 @@
+import type { HttpOptions } from '../downstream.ts';
+import { sendJson } from './reply.ts';
+import type { Route } from './server.ts';
+
+/** Open to anyone who can connect, so that probes work: they tell states and names, nothing else. */
+export const HEALTH_PATHS: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
+
+/** `/healthz`: this process answers. `/readyz`: its servers can be used. */
+export function createHealthRoutes({ notReady }: HttpOptions): [path: string, route: Route][] {
+  return [
+    ['/healthz', { GET: ({ response }) => sendJson(response, 200, Buffer.from('{"status":"ok"}')) }],
+    [
+      '/readyz',
+      {
+        GET({ response }) {
+          const problems = notReady();
+          const body = problems === undefined ? { status: 'ready' } : { status: 'not ready', problems };
+          sendJson(response, problems === undefined ? 200 : 503, Buffer.from(JSON.stringify(body)));
+        },
+      },
+    ],
+  ];
+}

@@ -1,0 +1,210 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { fastify, type FastifyError, type FastifyInstance } from 'fastify';
+import { RunError, toRunError } from '../../errors.ts';
+import type { HttpOptions, Listener } from '../downstream.ts';
+import { faultFrame } from '../../protocol/fault.ts';
+import { createGuard } from './guard.ts';
+import { createHealthRoutes, HEALTH_PATHS } from './health.ts';
+import { sendEmpty, sendFault } from './reply.ts';
+import { createSessions, type Sessions } from './sessions.ts';
+import { createSseRoutes } from './sse-routes.ts';
+import { createStreamableRoutes } from './streamable-routes.ts';
+import { startTicker, type Ticker } from './ticker.ts';
+
+/** One HTTP request on its way to a route. */
+export interface HttpCall {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Undefined without a body. */
+  readonly body: Buffer | undefined;
+  readonly server: string;
+}
+
+/** Method → what it does; any other is a 405. A handler throws RunError for what it refuses. */
+export type Route = Readonly<Record<string, (call: HttpCall) => void | Promise<void>>>;
+
+/** What the routes of one listener share. */
+export interface RouteContext {
+  readonly options: HttpOptions;
+  readonly sessions: Sessions;
+  readonly ticker: Ticker;
+}
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+const TICK_MS = 1_000;
+/** For a client that opens a request and does not send it. */
+const RECEIVE_TIMEOUT_MS = 30_000;
+
+/**
+ * Starts the HTTP listener for both HTTP transports.
+ * @throws RunError `PORT_IN_USE`, `LISTEN_FAILED`
+ */
+export async function startHttpListener(options: HttpOptions): Promise<Listener> {
+  const ticker = startTicker(Math.min(TICK_MS, options.keepAliveMs));
+  const sessions = createSessions(options.maxSessions, options.sessionIdleMs);
+  ticker.add(sessions);
+  const guard = createGuard(options);
+  let isDraining = false;
+
+  const app = fastify({
+    bodyLimit: options.bodyLimitBytes,
+    forceCloseConnections: true,
+    requestTimeout: RECEIVE_TIMEOUT_MS,
+    exposeHeadRoutes: false,
+    // Draining is ours to announce, with a JSON-RPC body.
+    return503OnClosing: false,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 500 },
+    clientErrorHandler: answerUnreadable,
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  app.setErrorHandler<FastifyError>((error, request, reply) => {
+    reply.hijack();
+    sendFault(reply.raw, faultOf(error, request.raw, options.bodyLimitBytes));
+  });
+  app.setNotFoundHandler((request, reply) => {
+    reply.hijack();
+    sendFault(reply.raw, new RunError('NOT_FOUND', { path: pathOf(request.raw) }));
+  });
+
+  app.addHook('onRequest', (request, reply, done) => {
+    try {
+      if (!isProbe(request.raw)) admit(request.raw, reply.raw);
+      done();
+    } catch (error) {
+      reply.hijack();
+      sendFault(reply.raw, toRunError(error));
+    }
+  });
+
+  for (const [path, route] of createHealthRoutes(options)) addRoute(app, path, route, () => '');
+  const context: RouteContext = { options, sessions, ticker };
+  const routes = [
+    ...(options.http ? createStreamableRoutes(context) : []),
+    ...(options.sse ? createSseRoutes(context) : []),
+  ];
+  const names = new Set(options.servers);
+  const [only] = options.servers;
+  for (const [path, route] of routes) {
+    addRoute(app, `/:server${path}`, route, (name) => {
+      if (!names.has(name)) throw new RunError('NOT_FOUND', { path: `/${name}${path}` });
+      return name;
+    });
+    if (names.size === 1 && only !== undefined) addRoute(app, path, route, () => only);
+  }
+
+  const url = await listen(app, options);
+  return {
+    url,
+    drain() {
+      isDraining = true;
+    },
+    async close() {
+      isDraining = true;
+      ticker.stop();
+      await sessions.closeAll();
+      await app.close();
+    },
+  };
+
+  /** What is decided from the head alone, before the body is read. @throws RunError */
+  function admit(request: IncomingMessage, response: ServerResponse): void {
+    guard(request, response);
+    if (isDraining) throw new RunError('SHUTTING_DOWN');
+    const encoding = request.headers['content-encoding'];
+    if (encoding !== undefined && encoding !== 'identity') {
+      throw new RunError('UNSUPPORTED_MEDIA_TYPE', { detail: `content-encoding ${encoding}` });
+    }
+  }
+
+  /** Hands a request over to its route on the raw streams: Fastify's own reply costs more than the whole relay. */
+  function addRoute(app: FastifyInstance, path: string, route: Route, serverOf: (param: string) => string): void {
+    const handlers = new Map(Object.entries(route));
+    const allow = [...handlers.keys()].join(', ');
+    app.route<{ Params: { server?: string } }>({
+      method: METHODS,
+      url: path,
+      handler({ raw, body, method, params }, reply) {
+        reply.hijack();
+        const response = reply.raw;
+        void run();
+
+        async function run(): Promise<void> {
+          try {
+            const handler = handlers.get(method);
+            if (handler === undefined) {
+              if (method !== 'OPTIONS') throw new RunError('METHOD_NOT_ALLOWED', { method });
+              sendEmpty(response, 204, { allow });
+              return;
+            }
+            await handler({
+              request: raw,
+              response,
+              body: Buffer.isBuffer(body) ? body : undefined,
+              server: serverOf(params.server ?? ''),
+            });
+          } catch (error) {
+            fail(response, error, allow);
+          }
+        }
+      },
+    });
+  }
+
+  function fail(response: ServerResponse, thrown: unknown, allow: string): void {
+    const error = toRunError(thrown);
+    if (error.code === 'INTERNAL') options.log.error({ event: 'http.internal-error', err: thrown }, error.message);
+    sendFault(response, error, undefined, error.code === 'METHOD_NOT_ALLOWED' ? { allow } : {});
+  }
+}
+
+function pathOf(request: IncomingMessage): string {
+  return request.url?.split('?', 1)[0] ?? '';
+}
+
+function isProbe(request: IncomingMessage): boolean {
+  return HEALTH_PATHS.has(pathOf(request));
+}
+
+function faultOf(error: FastifyError, request: IncomingMessage, maxBytes: number): RunError {
+  switch (error.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new RunError('BODY_TOO_LARGE', { maxBytes });
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new RunError('UNSUPPORTED_MEDIA_TYPE', { detail: request.headers['content-type'] ?? 'no content-type' });
+    default:
+      return (error.statusCode ?? 500) < 500
+        ? new RunError('INVALID_REQUEST', { detail: error.message })
+        : toRunError(error);
+  }
+}
+
+/** What never became a request: answered on the bare socket. */
+function answerUnreadable(error: Error & { code?: string }, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
+  const status =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? '431 Request Header Fields Too Large'
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? '408 Request Timeout'
+        : '400 Bad Request';
+  const body = faultFrame(new RunError('INVALID_REQUEST', { detail: status.slice(4).toLowerCase() }), undefined).bytes;
+  const head = `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n`;
+  socket.end(Buffer.concat([Buffer.from(head), body]));
+}
+
+async function listen(app: FastifyInstance, { host, port }: HttpOptions): Promise<string> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EADDRINUSE') throw new RunError('PORT_IN_USE', { host, port }, { cause: error });
+    const detail = error instanceof Error ? error.message : String(error);
+    throw new RunError('LISTEN_FAILED', { host, port, detail }, { cause: error });
+  }
+  const address = app.server.address();
+  const bound = typeof address === 'object' && address !== null ? address.port : port;
+  const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+  return `http://${name}:${bound}`;
+}

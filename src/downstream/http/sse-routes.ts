@@ -1,0 +1,67 @@
+import type { IncomingMessage } from 'node:http';
+import { RunError, toRunError } from '../../errors.ts';
+import { parseFrame } from '../../protocol/frame.ts';
+import { requireAccept } from './accept-header.ts';
+import { sendEmpty, sendFault } from './reply.ts';
+import type { HttpCall, Route, RouteContext } from './server.ts';
+import { createSessionId } from './sessions.ts';
+import { createSseSession } from './sse.ts';
+
+const PRINCIPAL = 'local';
+
+/** HTTP+SSE: a GET that streams, and POSTs that it names (2024-11-05, basic/transports). */
+export function createSseRoutes({ options, sessions, ticker }: RouteContext): [path: string, route: Route][] {
+  return [
+    [options.ssePath, { GET: open }],
+    [options.messagesPath, { POST: post }],
+  ];
+
+  function open({ request, response, server }: HttpCall): void {
+    requireAccept(request, ['text/event-stream']);
+    sessions.makeRoom(PRINCIPAL);
+    const id = createSessionId();
+    const session = createSseSession({
+      id,
+      server,
+      principal: PRINCIPAL,
+      endpoint: `${publicPath(request)}${messagesPathOf(request)}?sessionId=${id}`,
+      response,
+      keepAliveMs: options.keepAliveMs,
+      ticker,
+      onEnd: sessions.remove,
+    });
+    options.accept(session.link, server);
+    sessions.add(session);
+    session.open();
+  }
+
+  async function post({ request, response, body, server }: HttpCall): Promise<void> {
+    const id = new URLSearchParams(request.url?.split('?', 2)[1]).get('sessionId');
+    const session = sessions.find('sse', id ?? '', server, PRINCIPAL);
+    if (body === undefined) throw new RunError('PARSE_ERROR', { detail: 'the body is empty' });
+    const frame = parseFrame(body);
+    try {
+      await session.receive(frame);
+      sendEmpty(response, 202);
+    } catch (error) {
+      const failure = toRunError(error);
+      if (failure.code === 'INTERNAL') throw error;
+      sendFault(response, failure, frame.kind === 'request' ? frame.id : undefined);
+    }
+  }
+
+  /** The messages path beside the SSE path that was asked for: with the server's name if that had it. */
+  function messagesPathOf(request: IncomingMessage): string {
+    const path = request.url?.split('?', 1)[0] ?? '';
+    const named = path.replace(/\/$/, '');
+    return named.slice(0, named.length - options.ssePath.length) + options.messagesPath;
+  }
+
+  /** What a proxy in front of us puts before our paths. */
+  function publicPath(request: IncomingMessage): string {
+    if (options.baseUrl !== undefined) return new URL(options.baseUrl).pathname.replace(/\/$/, '');
+    const prefix = options.trustProxy ? request.headers['x-forwarded-prefix'] : undefined;
+    // A second slash in front would name another host.
+    return typeof prefix === 'string' && /^\/[\w\-.~%]+(?:\/[\w\-.~%]+)*\/?$/.test(prefix) ? prefix.replace(/\/$/, '') : '';
+  }
+}

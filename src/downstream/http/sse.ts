@@ -1,0 +1,97 @@
+import type { ServerResponse } from 'node:http';
+import { RunError } from '../../errors.ts';
+import type { Frame } from '../../protocol/frame.ts';
+import type { Link } from '../../protocol/link.ts';
+import { openSseResponse } from './sse-response.ts';
+import type { Tickable, Ticker } from './ticker.ts';
+
+export interface SseSessionOptions {
+  readonly id: string;
+  readonly server: string;
+  readonly principal: string;
+  /** Where the client POSTs to: a path with the session id in its query. */
+  readonly endpoint: string;
+  readonly response: ServerResponse;
+  readonly keepAliveMs: number;
+  readonly ticker: Ticker;
+  /** The session is over, by whoever's doing; exactly once. */
+  readonly onEnd: (session: SseSession) => void;
+}
+
+/** An HTTP+SSE session: it lives exactly as long as its stream (2024-11-05, basic/transports). */
+export interface SseSession {
+  readonly kind: 'sse';
+  readonly id: string;
+  readonly server: string;
+  readonly principal: string;
+  readonly isBusy: boolean;
+  readonly hasStream: boolean;
+  readonly lastMessageAt: number;
+  /** This end of the conversation, for the router. */
+  readonly link: Link;
+  /** Takes one POSTed message. @throws RunError if it is not accepted. */
+  receive(frame: Frame): Promise<void>;
+  /** Sends the first event, `endpoint`; the conversation has to be able to take messages by then. */
+  open(): void;
+  close(): Promise<void>;
+}
+
+export function createSseSession(options: SseSessionOptions): SseSession {
+  const { id, ticker } = options;
+  let lastMessageAt = Date.now();
+  let onframe: (frame: Frame) => void | Promise<void> = () => {};
+  let onclose: () => void = () => {};
+  let isClosed = false;
+
+  const sse = openSseResponse(options.response, {});
+  const keepAlive: Tickable = { tick: (now) => sse.tick(now, options.keepAliveMs) };
+  ticker.add(keepAlive);
+  sse.onclose(end);
+
+  const session: SseSession = {
+    kind: 'sse',
+    id,
+    server: options.server,
+    principal: options.principal,
+    isBusy: false,
+    hasStream: true,
+    get lastMessageAt() {
+      return lastMessageAt;
+    },
+    link: {
+      peer: 'client',
+      era: 'legacy',
+      principal: options.principal,
+      can: { push: true, ask: true },
+      send(frame) {
+        lastMessageAt = Date.now();
+        return sse.message(frame.bytes);
+      },
+      onframe(handler) {
+        onframe = handler;
+      },
+      onend() {},
+      onclose(handler) {
+        onclose = handler;
+      },
+      forget() {},
+      close: async () => sse.end(),
+    },
+    async receive(frame) {
+      if (isClosed) throw new RunError('SESSION_NOT_FOUND');
+      lastMessageAt = Date.now();
+      await onframe(frame);
+    },
+    open: () => sse.event({ event: 'endpoint', data: options.endpoint }),
+    close: async () => sse.end(),
+  };
+  return session;
+
+  function end(): void {
+    if (isClosed) return;
+    isClosed = true;
+    ticker.remove(keepAlive);
+    onclose();
+    options.onEnd(session);
+  }
+}

@@ -1,0 +1,99 @@
+import type { IncomingMessage } from 'node:http';
+import { RunError, toRunError } from '../../errors.ts';
+import { BATCH_REVISION, isLegacyRevision, LEGACY_REVISIONS, MAX_BATCH } from '../../protocol/constants.ts';
+import { parseBody, type Frame } from '../../protocol/frame.ts';
+import { requireAccept } from './accept-header.ts';
+import { sendEmpty, sendFault } from './reply.ts';
+import type { HttpCall, Route, RouteContext } from './server.ts';
+import { createSessionId } from './sessions.ts';
+import { createStreamableSession, type StreamableSession } from './streamable-session.ts';
+
+const PRINCIPAL = 'local';
+
+/** Streamable HTTP with sessions: one path for POST, GET and DELETE (2025-11-25, basic/transports). */
+export function createStreamableRoutes({ options, sessions, ticker }: RouteContext): [path: string, route: Route][] {
+  return [[options.httpPath, { POST: post, GET: get, DELETE: remove }]];
+
+  async function post(call: HttpCall): Promise<void> {
+    const { request, response, body } = call;
+    requireAccept(request, ['application/json', 'text/event-stream']);
+    if (body === undefined) throw new RunError('PARSE_ERROR', { detail: 'the body is empty' });
+    const parsed = parseBody(body);
+    const isBatch = Array.isArray(parsed);
+    const frames = isBatch ? parsed : [parsed];
+    try {
+      requireRevision(request);
+      const session = isBatch ? batchSession(call, frames) : sessionFor(call, parsed);
+      await session.receive(frames, isBatch, response);
+    } catch (error) {
+      const failure = toRunError(error);
+      if (failure.code === 'INTERNAL') throw error;
+      sendFault(response, failure, isBatch ? undefined : parsed.kind === 'request' ? parsed.id : undefined);
+    }
+  }
+
+  function get(call: HttpCall): void {
+    requireAccept(call.request, ['text/event-stream']);
+    requireRevision(call.request);
+    const lastEventId = call.request.headers['last-event-id'];
+    existingSession(call).openStream(call.response, typeof lastEventId === 'string' ? lastEventId : undefined);
+  }
+
+  async function remove(call: HttpCall): Promise<void> {
+    requireRevision(call.request);
+    const session = existingSession(call);
+    sendEmpty(call.response, 204);
+    await session.close();
+  }
+
+  function sessionFor(call: HttpCall, frame: Frame): StreamableSession {
+    const isInitialize = frame.kind === 'request' && frame.method === 'initialize';
+    const isNew = isInitialize && call.request.headers['mcp-session-id'] === undefined;
+    return isNew ? newSession(call.server) : existingSession(call);
+  }
+
+  function batchSession(call: HttpCall, frames: readonly Frame[]): StreamableSession {
+    if (frames.length === 0) throw new RunError('INVALID_REQUEST', { detail: 'the batch is empty' });
+    if (frames.length > MAX_BATCH) throw new RunError('INVALID_REQUEST', { detail: `more than ${MAX_BATCH} messages` });
+    if (frames.some((frame) => frame.method === 'initialize')) {
+      throw new RunError('INVALID_REQUEST', { detail: 'initialize must not be in a batch' });
+    }
+    const session = existingSession(call);
+    if (session.revision !== BATCH_REVISION) {
+      throw new RunError('INVALID_REQUEST', { detail: `revision ${session.revision} has no batches` });
+    }
+    return session;
+  }
+
+  function existingSession({ request, server }: HttpCall): StreamableSession {
+    const id = request.headers['mcp-session-id'];
+    if (typeof id !== 'string' || id === '') throw new RunError('SESSION_REQUIRED');
+    return sessions.find('streamable', id, server, PRINCIPAL);
+  }
+
+  function newSession(server: string): StreamableSession {
+    sessions.makeRoom(PRINCIPAL);
+    const session = createStreamableSession({
+      id: createSessionId(),
+      server,
+      principal: PRINCIPAL,
+      resumeLimitBytes: options.resumeLimitBytes,
+      keepAliveMs: options.keepAliveMs,
+      ticker,
+      onEnd: sessions.remove,
+    });
+    options.accept(session.link, server);
+    sessions.add(session);
+    return session;
+  }
+}
+
+/** `MCP-Protocol-Version` (2025-11-25, basic/transports): absent is fine, unknown is not. */
+function requireRevision(request: IncomingMessage): void {
+  const requested = request.headers['mcp-protocol-version'];
+  if (requested === undefined || isLegacyRevision(requested)) return;
+  throw new RunError('UNSUPPORTED_PROTOCOL_VERSION', {
+    requested: String(requested),
+    supported: LEGACY_REVISIONS.join(', '),
+  });
+}

@@ -1,0 +1,104 @@
+import type { Readable, Writable } from 'node:stream';
+import { RunError, toRunError } from '../errors.ts';
+import { faultFrame } from '../protocol/fault.ts';
+import { parseFrame, type Frame } from '../protocol/frame.ts';
+import { createLineWriter } from '../protocol/line-writer.ts';
+import { createLineSplitter } from '../protocol/lines.ts';
+import type { Link } from '../protocol/link.ts';
+
+export interface StdioOptions {
+  readonly input: Readable;
+  readonly output: Writable;
+  readonly lineLimitBytes: number;
+}
+
+/** The client that started us, on our own stdin and stdout (2025-11-25, basic/transports, stdio). */
+export function createStdioDownstream({ input, output, lineLimitBytes }: StdioOptions): Link {
+  const writer = createLineWriter(output);
+  let handler: (frame: Frame) => void | Promise<void> = () => {};
+  let onclose: (error?: Error) => void = () => {};
+  let held = 0;
+  let inputEnded = false;
+  let closed = false;
+
+  output.on('error', gone);
+  output.on('close', gone);
+
+  return {
+    peer: 'client',
+    era: 'legacy',
+    principal: 'parent',
+    can: {
+      push: true,
+      get ask() {
+        return !inputEnded;
+      },
+    },
+    send: (frame) => writer.send(frame),
+    onframe(next) {
+      handler = next;
+      input.on('data', createLineSplitter(lineLimitBytes, { line, overflow }));
+    },
+    onend(end) {
+      const ended = (): void => {
+        if (inputEnded) return;
+        inputEnded = true;
+        end();
+      };
+      input.on('end', ended);
+      input.on('error', ended);
+    },
+    onclose(next) {
+      onclose = next;
+    },
+    forget() {},
+    close,
+  };
+
+  function line(bytes: Buffer): void {
+    try {
+      deliver(parseFrame(bytes));
+    } catch (error) {
+      // A line that is not a message gets `id: null` (JSON-RPC 2.0, section 5), and the next one its chance.
+      void writer.send(faultFrame(toRunError(error), null));
+    }
+  }
+
+  function deliver(frame: Frame): void {
+    try {
+      const wait = handler(frame);
+      if (wait !== undefined) hold(wait);
+    } catch (error) {
+      void writer.send(faultFrame(toRunError(error), frame.id ?? null));
+    }
+  }
+
+  /** The server does not keep up, or is still starting: read no further, and the client waits. */
+  function hold(wait: Promise<void>): void {
+    held += 1;
+    input.pause();
+    void wait.finally(() => {
+      held -= 1;
+      if (held === 0 && !closed) input.resume();
+    });
+  }
+
+  function overflow(): void {
+    const detail = `a line is over ${lineLimitBytes} bytes`;
+    void writer.send(faultFrame(new RunError('INVALID_REQUEST', { detail }), null));
+  }
+
+  function gone(): void {
+    if (closed) return;
+    closed = true;
+    onclose();
+  }
+
+  async function close(): Promise<void> {
+    if (closed) return;
+    closed = true;
+    input.pause();
+    await writer.flush();
+    onclose();
+  }
+}
