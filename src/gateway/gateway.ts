@@ -1,0 +1,181 @@
+import type { Readable, Writable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Listener } from '../downstream/downstream.ts';
+import { RunError } from '../errors.ts';
+import type { Manifest, ServerSpec, Transport } from '../manifest/settings.ts';
+import type { Log } from '../observe/log.ts';
+import type { Link } from '../protocol/link.ts';
+import { joinLinks, type Conversation } from '../router/router.ts';
+import { openUpstream } from '../upstream/upstream.ts';
+import { createStatus } from './status.ts';
+
+export interface GatewayOptions {
+  readonly manifest: Manifest;
+  readonly log: Log;
+  /** For the stdio transport; our own by default. */
+  readonly stdin?: Readable;
+  readonly stdout?: Writable;
+}
+
+/** Where one server can be reached; absolute URLs. */
+export interface Served {
+  readonly name: string;
+  readonly http?: string;
+  readonly sse?: string;
+}
+
+export interface Listening {
+  /** Of the HTTP listener, if there is one. */
+  readonly url?: string;
+  readonly transports: readonly Transport[];
+  readonly servers: readonly Served[];
+}
+
+/** Everything that runs, from one manifest: listeners, conversations and the servers behind them. */
+export interface Gateway {
+  /** @throws RunError `PORT_IN_USE`, `LISTEN_FAILED`, `SERVER_AMBIGUOUS`, `NO_SERVERS` */
+  start(): Promise<Listening>;
+  /** Resolves with an exit code when the stdio conversation is over, or else when the gateway is closed. */
+  readonly finished: Promise<number>;
+  /** Lets running calls finish for the drain time, then stops everything. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Connects the parts; nothing is opened before `start`. */
+export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions): Gateway {
+  const { settings, servers, source } = manifest;
+  const specs = new Map(servers.map((spec) => [spec.name, spec]));
+  const status = createStatus();
+  const conversations = new Set<Conversation>();
+  let listener: Listener | undefined;
+  let stdio: Conversation | undefined;
+  let closing: Promise<void> | undefined;
+  let resolveFinished: (exitCode: number) => void = () => {};
+  const finished = new Promise<number>((resolve) => {
+    resolveFinished = resolve;
+  });
+
+  return {
+    finished,
+    async start() {
+      if (specs.size === 0) throw new RunError('NO_SERVERS', { source });
+      const stdioServer = settings.transports.includes('stdio') ? onlyServer() : undefined;
+      // The child starts while the listener loads: whoever serves over stdio has a client waiting.
+      if (stdioServer !== undefined) await startStdio(stdioServer);
+      if (settings.transports.some((transport) => transport !== 'stdio')) await startListener();
+      return describe();
+    },
+    close() {
+      closing ??= shutDown();
+      return closing;
+    },
+  };
+
+  async function startStdio(spec: ServerSpec): Promise<void> {
+    const { createStdioDownstream } = await import('../downstream/stdio.ts');
+    const { lineLimitBytes } = settings;
+    const input = stdin ?? process.stdin;
+    const output = stdout ?? process.stdout;
+    stdio = join(createStdioDownstream({ input, output, lineLimitBytes }), spec, 'stdio');
+    void stdio.closed.then(async (reason) => {
+      // Serving over the network as well, we stay for those clients.
+      if (listener === undefined) resolveFinished(exitCodeOf(reason));
+    });
+  }
+
+  async function startListener(): Promise<void> {
+    const { startHttpListener } = await import('../downstream/http/server.ts');
+    listener = await startHttpListener({
+      ...settings,
+      sse: settings.transports.includes('sse'),
+      http: settings.transports.includes('http'),
+      servers: [...specs.keys()],
+      accept: (link, name) => {
+        const spec = specs.get(name);
+        if (closing !== undefined || spec === undefined) throw new RunError('SHUTTING_DOWN');
+        join(link, spec, 'http');
+      },
+      notReady: () => (closing === undefined ? status.problems() : { gateway: 'shutting down' }),
+      log,
+    });
+  }
+
+  function join(downstream: Link, spec: ServerSpec, transport: 'stdio' | 'http'): Conversation {
+    const serverLog = log.child({ server: spec.name });
+    const conversation = joinLinks(downstream, {
+      server: spec.name,
+      eager: transport === 'stdio',
+      allowRoots: transport === 'stdio' || settings.allowRoots || spec.allow.includes('roots'),
+      initializeTimeoutMs: settings.initializeTimeoutMs,
+      requestTimeoutMs: spec.requestTimeoutMs ?? settings.requestTimeoutMs,
+      maxRequestTimeMs: settings.maxRequestTimeMs,
+      openUpstream: () => open(spec, serverLog),
+      log: serverLog,
+    });
+    conversations.add(conversation);
+    void conversation.closed.then((reason) => {
+      conversations.delete(conversation);
+      if (reason.code === 'UPSTREAM_EXITED' && !conversation.hasAnswered) status.failed(spec.name, reason);
+    });
+    return conversation;
+  }
+
+  async function open(spec: ServerSpec, serverLog: Log): Promise<Link> {
+    try {
+      const link = await openUpstream(spec.target, {
+        server: spec.name,
+        lineLimitBytes: settings.lineLimitBytes,
+        log: serverLog,
+      });
+      status.started(spec.name);
+      return link;
+    } catch (error) {
+      status.failed(spec.name, error);
+      const message = error instanceof RunError ? `${error.message}. ${error.hint}` : String(error);
+      serverLog.error({ event: 'server.start-failed' }, message);
+      throw error;
+    }
+  }
+
+  function onlyServer(): ServerSpec {
+    const [spec, ...others] = servers;
+    if (spec === undefined || others.length > 0) {
+      const available = servers.map(({ name }) => name).join(', ');
+      throw new RunError('SERVER_AMBIGUOUS', { source, count: servers.length, available });
+    }
+    return spec;
+  }
+
+  async function shutDown(): Promise<void> {
+    listener?.drain();
+    const drained = Promise.all([...conversations].map((conversation) => conversation.idle()));
+    await Promise.race([drained, delay(settings.drainTimeoutMs, undefined, { ref: false })]);
+    const reason = new RunError('SHUTTING_DOWN');
+    await Promise.all([...conversations].map((conversation) => conversation.close(reason)));
+    await listener?.close();
+    resolveFinished(0);
+  }
+
+  function describe(): Listening {
+    const { transports, httpPath, ssePath } = settings;
+    if (listener === undefined) return { transports, servers: servers.map(({ name }) => ({ name })) };
+    const { url } = listener;
+    const served = servers.map(({ name }): Served => {
+      const base = settings.baseUrl?.replace(/\/$/, '') ?? url;
+      const root = servers.length === 1 ? base : `${base}/${encodeURIComponent(name)}`;
+      return {
+        name,
+        ...(transports.includes('http') ? { http: `${root}${httpPath}` } : {}),
+        ...(transports.includes('sse') ? { sse: `${root}${ssePath}` } : {}),
+      };
+    });
+    return { url, transports, servers: served };
+  }
+}
+
+/** The server's own exit code, if it has chosen one; else what the reason stands for. */
+function exitCodeOf(reason: RunError): number {
+  const { exitCode } = reason.fields;
+  if (typeof exitCode === 'number') return exitCode;
+  return reason.code === 'CLIENT_GONE' || reason.code === 'SHUTTING_DOWN' ? 0 : reason.exitCode;
+}

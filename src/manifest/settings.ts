@@ -1,0 +1,72 @@
+/** What the rest of the program gets to see of a manifest and the command line: resolved, validated, in base units. */
+
+export type Transport = 'stdio' | 'sse' | 'http';
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
+export type LogFormat = 'human' | 'json';
+
+/** The `serve` block after defaults, environment variables and flags. */
+export interface Settings {
+  readonly transports: readonly Transport[];
+  readonly host: string;
+  /** 0 = any free port. */
+  readonly port: number;
+  readonly httpPath: string;
+  readonly ssePath: string;
+  readonly messagesPath: string;
+  /** The public URL of this listener; its path prefixes the SSE `endpoint`. */
+  readonly baseUrl: string | undefined;
+  /** Believe `X-Forwarded-Prefix`. */
+  readonly trustProxy: boolean;
+  readonly allowHost: readonly string[];
+  readonly allowOrigin: readonly string[];
+  readonly cors: readonly string[];
+  readonly insecure: boolean;
+  readonly allowRoots: boolean;
+  readonly initializeTimeoutMs: number;
+  /** Reset by progress. */
+  readonly requestTimeoutMs: number;
+  /** Not reset by progress. */
+  readonly maxRequestTimeMs: number;
+  readonly sessionIdleMs: number;
+  readonly keepAliveMs: number;
+  readonly drainTimeoutMs: number;
+  readonly bodyLimitBytes: number;
+  readonly lineLimitBytes: number;
+  /** Bytes of events kept per session for `Last-Event-ID`. */
+  readonly resumeLimitBytes: number;
+  readonly maxSessions: number;
+  readonly logLevel: LogLevel;
+  /** Absent: human on a terminal, JSON elsewhere. */
+  readonly logFormat: LogFormat | undefined;
+  readonly quiet: boolean;
+}
+
+/** What an entry says to open. */
+export type Target = StdioTarget;
+
+export interface StdioTarget {
+  readonly kind: 'stdio';
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly cwd: string | undefined;
+  /** The child's whole environment, ready to pass on. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface ServerSpec {
+  readonly name: string;
+  readonly target: Target;
+  /** Client capabilities passed through although they are withheld from network clients by default. */
+  readonly allow: readonly 'roots'[];
+  /** Overrides `requestTimeoutMs` for this server. */
+  readonly requestTimeoutMs: number | undefined;
+}
+
+export interface Manifest {
+  /** For people: the file's path, `command line`, or `built-in demo`. */
+  readonly source: string;
+  readonly servers: readonly ServerSpec[];
+  readonly settings: Settings;
+  /** One line each, with file:line:column. */
+  readonly warnings: readonly string[];
+}
