@@ -15,9 +15,11 @@ export interface Exchange {
 }
 
 interface Running extends Exchange {
+  readonly limits: ExchangeLimits;
+  readonly onTimeout: (exchange: Exchange) => void;
   readonly startedAt: number;
   lastProgressAt: number;
-  timer: NodeJS.Timeout;
+  timer: NodeJS.Timeout | undefined;
 }
 
 /** Methods during which a server may turn to the user (2026-07-28, basic/patterns/mrtr; true of 2025 servers as well). */
@@ -68,22 +70,24 @@ export function createExchanges(): Exchanges {
       id,
       method,
       progressToken: progressTokenOf(request),
+      limits,
+      onTimeout,
       startedAt: now,
       lastProgressAt: now,
-      timer: setTimeout(check, Math.min(limits.timeoutMs, limits.maxMs)),
+      timer: undefined,
     };
+    exchange.timer = setTimeout(check, Math.min(limits.timeoutMs, limits.maxMs), exchange);
     running.set(id, exchange);
     if (exchange.progressToken !== undefined) byToken.set(exchange.progressToken, exchange);
+  }
 
-    // Progress only notes the time, and the timer looks at it when it fires: bursts of progress stay cheap.
-    function check(): void {
-      const at = Date.now();
-      const silentMs = exchange.lastProgressAt + limits.timeoutMs - at;
-      const totalMs = exchange.startedAt + limits.maxMs - at;
-      const leftMs = Math.min(silentMs, totalMs);
-      if (leftMs > 0) exchange.timer = setTimeout(check, leftMs);
-      else if (settle(exchange.id) !== undefined) onTimeout(exchange);
-    }
+  /** Progress only notes the time, and this looks at it when the timer fires: bursts of progress stay cheap. */
+  function check(exchange: Running): void {
+    const { limits, lastProgressAt, startedAt } = exchange;
+    const now = Date.now();
+    const leftMs = Math.min(lastProgressAt + limits.timeoutMs, startedAt + limits.maxMs) - now;
+    if (leftMs > 0) exchange.timer = setTimeout(check, leftMs, exchange);
+    else if (settle(exchange.id) !== undefined) exchange.onTimeout(exchange);
   }
 
   function settle(id: RequestId | undefined): Exchange | undefined {

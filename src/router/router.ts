@@ -45,6 +45,8 @@ type Phase = 'new' | 'initializing' | 'ready' | 'closed';
 export function joinLinks(downstream: Link, options: RouterOptions): Conversation {
   const { server, log } = options;
   const exchanges = createExchanges();
+  const callLimits = { timeoutMs: options.requestTimeoutMs, maxMs: options.maxRequestTimeMs };
+  const initializeLimits = { timeoutMs: options.initializeTimeoutMs, maxMs: options.maxRequestTimeMs };
   /** Requests of the server that the client has yet to answer. */
   const asked = new Set<RequestId>();
   let phase: Phase = 'new';
@@ -99,8 +101,7 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
     if (isInitialize && phase !== 'new') throw new RunError('ALREADY_INITIALIZED');
     if (!isInitialize && phase === 'new' && !options.eager) throw new RunError('NOT_INITIALIZED', { method });
 
-    const timeoutMs = isInitialize ? options.initializeTimeoutMs : options.requestTimeoutMs;
-    exchanges.start(frame, { timeoutMs, maxMs: options.maxRequestTimeMs }, (late) => timedOut(late, timeoutMs));
+    exchanges.start(frame, isInitialize ? initializeLimits : callLimits, timedOut);
     if (!isInitialize) return toServer(frame);
     phase = 'initializing';
     return toServer(withheldRoots(frame));
@@ -215,8 +216,8 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
     return opening;
   }
 
-  function timedOut(exchange: Exchange, timeoutMs: number): void {
-    const { id, method } = exchange;
+  function timedOut({ id, method }: Exchange): void {
+    const { timeoutMs } = method === 'initialize' ? initializeLimits : callLimits;
     const error = new RunError('REQUEST_TIMEOUT', { server, method, timeoutMs });
     log.warn({ event: 'exchange.timeout', method, timeoutMs }, error.message);
     void downstream.send(faultFrame(error, id), id);

@@ -1,105 +1,96 @@
 import type { ServerResponse } from 'node:http';
-import type { Frame, RequestId } from '../../protocol/frame.ts';
+import type { Frame } from '../../protocol/frame.ts';
 import type { EventStream } from './event-stream.ts';
 import { sendJson } from './reply.ts';
-import { openSseResponse } from './sse-response.ts';
-import type { Tickable, Ticker } from './ticker.ts';
+import { openSseResponse, type SseResponse } from './sse-response.ts';
 
 /** Silence after which headers are sent, so that nothing on the way takes the answer for lost. */
 const HOLD_MS = 10_000;
-const COMMA = Buffer.from(',');
 
-export interface AnswerOptions {
-  readonly response: ServerResponse;
-  /** The requests of this POST; more than one only in a batch. */
-  readonly ids: readonly RequestId[];
-  /** Answer with an array (2025-03-26). */
-  readonly isBatch: boolean;
-  readonly keepAliveMs: number;
-  readonly ticker: Ticker;
+/** What an answer needs of its session. */
+export interface AnswerHost {
   /** @param final the answer, if it is known before the headers are sent. */
-  readonly headers: (final?: Frame) => Readonly<Record<string, string>>;
+  headersFor(answer: Answer, final?: Frame): Readonly<Record<string, string>>;
   /** Called if the answer turns out to need a stream. */
-  readonly openStream: () => EventStream;
+  openPostStream(): EventStream;
 }
 
 /**
  * The answer to one POST: headers are held back until the first message. If that is the final response the answer
  * is JSON in one write; anything else first, or a long silence, makes it an SSE stream.
+ *
+ * A class, since there is one for every call: closures would cost more than the call.
  */
-export interface Answer {
+export class Answer {
+  readonly #host: AnswerHost;
+  readonly #response: ServerResponse;
+  readonly #isBatch: boolean;
+  readonly #heldSince = Date.now();
+  #awaited: number;
+  #held: Uint8Array[] | undefined;
+  #stream: EventStream | undefined;
+  #sse: SseResponse | undefined;
+
+  /** @param requests how many of them this POST brought; only a batch (2025-03-26) has more than one. */
+  constructor(host: AnswerHost, response: ServerResponse, requests: number, isBatch: boolean) {
+    this.#host = host;
+    this.#response = response;
+    this.#awaited = requests;
+    this.#isBatch = isBatch;
+  }
+
   /** False once the client left before anything was sent: it has no event id to come back with. */
-  readonly isReachable: boolean;
+  get isReachable(): boolean {
+    return this.#stream !== undefined || !this.#response.destroyed;
+  }
+
   /** Sends a message that belongs to a request of this POST. */
-  push(frame: Frame): void | Promise<void>;
+  push(frame: Frame): void | Promise<void> {
+    return this.#commit().push(frame.bytes);
+  }
+
   /** Sends a response; the last one ends the answer. */
-  respond(id: RequestId, frame: Frame): void | Promise<void>;
-  /** No response will come for this request. */
-  forget(id: RequestId): void;
-}
-
-export function createAnswer(options: AnswerOptions): Answer {
-  const { response, ticker } = options;
-  const awaited = new Set(options.ids);
-  const heldSince = Date.now();
-  let held: Uint8Array[] = [];
-  let stream: EventStream | undefined;
-
-  const timer: Tickable = {
-    tick(now) {
-      if (now - heldSince >= HOLD_MS) commit();
-    },
-  };
-  ticker.add(timer);
-  response.once('close', () => ticker.remove(timer));
-
-  return {
-    get isReachable() {
-      return stream !== undefined || !response.destroyed;
-    },
-    push: (frame) => commit().push(frame.bytes),
-    respond(id, frame) {
-      awaited.delete(id);
-      if (stream === undefined) return hold(frame);
-      const wait = stream.push(frame.bytes);
-      if (awaited.size === 0) stream.finish();
+  respond(frame: Frame): void | Promise<void> {
+    this.#awaited -= 1;
+    if (this.#stream !== undefined) {
+      const wait = this.#stream.push(frame.bytes);
+      if (this.#awaited === 0) this.#stream.finish();
       return wait;
-    },
-    forget(id) {
-      awaited.delete(id);
-      if (awaited.size > 0) return;
-      // A cancelled request has no response: its stream just ends.
-      if (held.length > 0) sendHeld();
-      else commit().finish();
-    },
-  };
-
-  function hold(frame: Frame): void {
-    held.push(frame.bytes);
-    if (awaited.size > 0) return;
-    ticker.remove(timer);
-    if (options.isBatch) sendHeld();
-    else sendJson(response, 200, frame.bytes, options.headers(frame));
-  }
-
-  function sendHeld(): void {
-    const parts = held.flatMap((bytes, index) => (index === 0 ? [bytes] : [COMMA, bytes]));
-    sendJson(response, 200, Buffer.concat([Buffer.from('['), ...parts, Buffer.from(']')]), options.headers());
-  }
-
-  function commit(): EventStream {
-    if (stream !== undefined) return stream;
-    ticker.remove(timer);
-    stream = options.openStream();
-    if (!response.destroyed) {
-      const sse = openSseResponse(response, options.headers());
-      const keepAlive: Tickable = { tick: (now) => sse.tick(now, options.keepAliveMs) };
-      ticker.add(keepAlive);
-      sse.onclose(() => ticker.remove(keepAlive));
-      stream.attach(sse);
     }
-    for (const bytes of held) void stream.push(bytes);
-    held = [];
+    if (!this.#isBatch) return sendJson(this.#response, 200, frame.bytes, this.#host.headersFor(this, frame));
+    this.#held ??= [];
+    this.#held.push(frame.bytes);
+    if (this.#awaited === 0) this.#sendHeld();
+    return undefined;
+  }
+
+  /** No response will come for one of the requests: it was cancelled, and then its stream just ends. */
+  forget(): void {
+    this.#awaited -= 1;
+    if (this.#awaited > 0) return;
+    if (this.#stream === undefined && this.#held !== undefined) this.#sendHeld();
+    else this.#commit().finish();
+  }
+
+  tick(now: number, keepAliveMs: number): void {
+    if (this.#sse !== undefined) this.#sse.tick(now, keepAliveMs);
+    else if (now - this.#heldSince >= HOLD_MS && !this.#response.destroyed) this.#commit();
+  }
+
+  #sendHeld(): void {
+    const array = `[${(this.#held ?? []).map((bytes) => Buffer.from(bytes).toString()).join(',')}]`;
+    sendJson(this.#response, 200, Buffer.from(array), this.#host.headersFor(this));
+  }
+
+  #commit(): EventStream {
+    if (this.#stream !== undefined) return this.#stream;
+    const stream = this.#host.openPostStream();
+    this.#stream = stream;
+    if (!this.#response.destroyed) {
+      this.#sse = openSseResponse(this.#response, this.#host.headersFor(this));
+      stream.attach(this.#sse);
+    }
+    for (const bytes of this.#held ?? []) void stream.push(bytes);
     return stream;
   }
 }

@@ -3,6 +3,9 @@ import type { RunError } from '../../errors.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import type { RequestId } from '../../protocol/frame.ts';
 
+/** Up to this size a body leaves together with its headers, as one string in one system call. */
+const ONE_WRITE_BYTES = 8 * 1024;
+
 /** One JSON body in one write. */
 export function sendJson(
   response: ServerResponse,
@@ -12,7 +15,9 @@ export function sendJson(
 ): void {
   if (response.headersSent || response.destroyed) return;
   response.writeHead(status, { ...headers, 'content-type': 'application/json', 'content-length': body.length });
-  response.end(body);
+  // Latin-1 maps every byte to one character and back, so that the bytes leave unchanged whatever they are.
+  if (body.length > ONE_WRITE_BYTES) response.end(body);
+  else response.end(Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1'), 'latin1');
 }
 
 /** A catalogued error as an HTTP answer with a JSON-RPC body. */

@@ -10,7 +10,6 @@ import { sendEmpty, sendFault } from './reply.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 import { createSseRoutes } from './sse-routes.ts';
 import { createStreamableRoutes } from './streamable-routes.ts';
-import { startTicker, type Ticker } from './ticker.ts';
 
 /** One HTTP request on its way to a route. */
 export interface HttpCall {
@@ -28,7 +27,6 @@ export type Route = Readonly<Record<string, (call: HttpCall) => void | Promise<v
 export interface RouteContext {
   readonly options: HttpOptions;
   readonly sessions: Sessions;
-  readonly ticker: Ticker;
 }
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
@@ -41,9 +39,10 @@ const RECEIVE_TIMEOUT_MS = 30_000;
  * @throws RunError `PORT_IN_USE`, `LISTEN_FAILED`
  */
 export async function startHttpListener(options: HttpOptions): Promise<Listener> {
-  const ticker = startTicker(Math.min(TICK_MS, options.keepAliveMs));
   const sessions = createSessions(options.maxSessions, options.sessionIdleMs);
-  ticker.add(sessions);
+  // One timer for everything that waits: a timer each would be paid for on every request.
+  const ticker = setInterval(() => sessions.tick(Date.now()), Math.min(TICK_MS, options.keepAliveMs));
+  ticker.unref();
   const guard = createGuard(options);
   let isDraining = false;
 
@@ -79,7 +78,7 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
   });
 
   for (const [path, route] of createHealthRoutes(options)) addRoute(app, path, route, () => '');
-  const context: RouteContext = { options, sessions, ticker };
+  const context: RouteContext = { options, sessions };
   const routes = [
     ...(options.http ? createStreamableRoutes(context) : []),
     ...(options.sse ? createSseRoutes(context) : []),
@@ -102,7 +101,7 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
     },
     async close() {
       isDraining = true;
-      ticker.stop();
+      clearInterval(ticker);
       await sessions.closeAll();
       await app.close();
     },
@@ -127,35 +126,32 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
       url: path,
       handler({ raw, body, method, params }, reply) {
         reply.hijack();
-        const response = reply.raw;
-        void run();
-
-        async function run(): Promise<void> {
-          try {
-            const handler = handlers.get(method);
-            if (handler === undefined) {
-              if (method !== 'OPTIONS') throw new RunError('METHOD_NOT_ALLOWED', { method });
-              sendEmpty(response, 204, { allow });
-              return;
-            }
-            await handler({
-              request: raw,
-              response,
-              body: Buffer.isBuffer(body) ? body : undefined,
-              server: serverOf(params.server ?? ''),
-            });
-          } catch (error) {
-            fail(response, error, allow);
-          }
+        try {
+          const handle = handlers.get(method);
+          if (handle === undefined) return refuse(method, reply.raw, allow);
+          const call = {
+            request: raw,
+            response: reply.raw,
+            body: Buffer.isBuffer(body) ? body : undefined,
+            server: serverOf(params.server ?? ''),
+          };
+          handle(call)?.catch((error: unknown) => fail(reply.raw, error));
+        } catch (error) {
+          fail(reply.raw, error);
         }
       },
     });
   }
 
-  function fail(response: ServerResponse, thrown: unknown, allow: string): void {
+  function refuse(method: string, response: ServerResponse, allow: string): void {
+    if (method === 'OPTIONS') sendEmpty(response, 204, { allow });
+    else sendFault(response, new RunError('METHOD_NOT_ALLOWED', { method }), undefined, { allow });
+  }
+
+  function fail(response: ServerResponse, thrown: unknown): void {
     const error = toRunError(thrown);
     if (error.code === 'INTERNAL') options.log.error({ event: 'http.internal-error', err: thrown }, error.message);
-    sendFault(response, error, undefined, error.code === 'METHOD_NOT_ALLOWED' ? { allow } : {});
+    sendFault(response, error);
   }
 }
 

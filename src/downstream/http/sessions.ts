@@ -14,7 +14,7 @@ export interface Sessions {
   remove(session: HttpSession): void;
   /** @throws RunError `SESSION_NOT_FOUND`, also for another server's or another principal's session. */
   find<K extends HttpSession['kind']>(kind: K, id: string, server: string, principal: string): Extract<HttpSession, { kind: K }>;
-  /** Ends sessions without a message for `idleMs`; an open stream alone does not keep one. */
+  /** Called about once a second. Ends sessions without a message for `idleMs`: an open stream alone does not keep one. */
   tick(now: number): void;
   closeAll(): Promise<void>;
 }
@@ -49,6 +49,7 @@ export function createSessions(max: number, idleMs: number): Sessions {
     },
     tick(now) {
       for (const session of sessions.values()) {
+        session.tick(now);
         if (session.kind === 'streamable' && !session.isBusy && now - session.lastMessageAt > idleMs) void session.close();
       }
     },

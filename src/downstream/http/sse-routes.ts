@@ -10,7 +10,7 @@ import { createSseSession } from './sse.ts';
 const PRINCIPAL = 'local';
 
 /** HTTP+SSE: a GET that streams, and POSTs that it names (2024-11-05, basic/transports). */
-export function createSseRoutes({ options, sessions, ticker }: RouteContext): [path: string, route: Route][] {
+export function createSseRoutes({ options, sessions }: RouteContext): [path: string, route: Route][] {
   return [
     [options.ssePath, { GET: open }],
     [options.messagesPath, { POST: post }],
@@ -27,7 +27,6 @@ export function createSseRoutes({ options, sessions, ticker }: RouteContext): [p
       endpoint: `${publicPath(request)}${messagesPathOf(request)}?sessionId=${id}`,
       response,
       keepAliveMs: options.keepAliveMs,
-      ticker,
       onEnd: sessions.remove,
     });
     options.accept(session.link, server);

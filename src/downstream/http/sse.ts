@@ -3,7 +3,6 @@ import { RunError } from '../../errors.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
 import { openSseResponse } from './sse-response.ts';
-import type { Tickable, Ticker } from './ticker.ts';
 
 export interface SseSessionOptions {
   readonly id: string;
@@ -13,7 +12,6 @@ export interface SseSessionOptions {
   readonly endpoint: string;
   readonly response: ServerResponse;
   readonly keepAliveMs: number;
-  readonly ticker: Ticker;
   /** The session is over, by whoever's doing; exactly once. */
   readonly onEnd: (session: SseSession) => void;
 }
@@ -33,19 +31,19 @@ export interface SseSession {
   receive(frame: Frame): Promise<void>;
   /** Sends the first event, `endpoint`; the conversation has to be able to take messages by then. */
   open(): void;
+  /** Called about once a second, for keep-alives. */
+  tick(now: number): void;
   close(): Promise<void>;
 }
 
 export function createSseSession(options: SseSessionOptions): SseSession {
-  const { id, ticker } = options;
+  const { id } = options;
   let lastMessageAt = Date.now();
   let onframe: (frame: Frame) => void | Promise<void> = () => {};
   let onclose: () => void = () => {};
   let isClosed = false;
 
   const sse = openSseResponse(options.response, {});
-  const keepAlive: Tickable = { tick: (now) => sse.tick(now, options.keepAliveMs) };
-  ticker.add(keepAlive);
   sse.onclose(end);
 
   const session: SseSession = {
@@ -82,6 +80,7 @@ export function createSseSession(options: SseSessionOptions): SseSession {
       lastMessageAt = Date.now();
       await onframe(frame);
     },
+    tick: (now) => sse.tick(now, options.keepAliveMs),
     open: () => sse.event({ event: 'endpoint', data: options.endpoint }),
     close: async () => sse.end(),
   };
@@ -90,7 +89,6 @@ export function createSseSession(options: SseSessionOptions): SseSession {
   function end(): void {
     if (isClosed) return;
     isClosed = true;
-    ticker.remove(keepAlive);
     onclose();
     options.onEnd(session);
   }

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { RunError, toRunError } from '../../errors.ts';
+import { isRunError, RunError } from '../../errors.ts';
 import { BATCH_REVISION, isLegacyRevision, LEGACY_REVISIONS, MAX_BATCH } from '../../protocol/constants.ts';
 import { parseBody, type Frame } from '../../protocol/frame.ts';
 import { requireAccept } from './accept-header.ts';
@@ -9,26 +9,27 @@ import { createSessionId } from './sessions.ts';
 import { createStreamableSession, type StreamableSession } from './streamable-session.ts';
 
 const PRINCIPAL = 'local';
+const POST_TYPES = ['application/json', 'text/event-stream'];
 
 /** Streamable HTTP with sessions: one path for POST, GET and DELETE (2025-11-25, basic/transports). */
-export function createStreamableRoutes({ options, sessions, ticker }: RouteContext): [path: string, route: Route][] {
+export function createStreamableRoutes({ options, sessions }: RouteContext): [path: string, route: Route][] {
   return [[options.httpPath, { POST: post, GET: get, DELETE: remove }]];
 
-  async function post(call: HttpCall): Promise<void> {
+  function post(call: HttpCall): void | Promise<void> {
     const { request, response, body } = call;
-    requireAccept(request, ['application/json', 'text/event-stream']);
+    requireAccept(request, POST_TYPES);
     if (body === undefined) throw new RunError('PARSE_ERROR', { detail: 'the body is empty' });
     const parsed = parseBody(body);
-    const isBatch = Array.isArray(parsed);
-    const frames = isBatch ? parsed : [parsed];
+    if (Array.isArray(parsed)) {
+      requireRevision(request);
+      return batchSession(call, parsed).receive(parsed, true, response);
+    }
     try {
       requireRevision(request);
-      const session = isBatch ? batchSession(call, frames) : sessionFor(call, parsed);
-      await session.receive(frames, isBatch, response);
+      return sessionFor(call, parsed).receive([parsed], false, response);
     } catch (error) {
-      const failure = toRunError(error);
-      if (failure.code === 'INTERNAL') throw error;
-      sendFault(response, failure, isBatch ? undefined : parsed.kind === 'request' ? parsed.id : undefined);
+      if (!isRunError(error)) throw error;
+      sendFault(response, error, parsed.kind === 'request' ? parsed.id : undefined);
     }
   }
 
@@ -79,7 +80,6 @@ export function createStreamableRoutes({ options, sessions, ticker }: RouteConte
       principal: PRINCIPAL,
       resumeLimitBytes: options.resumeLimitBytes,
       keepAliveMs: options.keepAliveMs,
-      ticker,
       onEnd: sessions.remove,
     });
     options.accept(session.link, server);

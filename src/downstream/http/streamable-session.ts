@@ -4,17 +4,17 @@ import { DEFAULT_REVISION, isLegacyRevision, type LegacyRevision } from '../../p
 import { faultFrame } from '../../protocol/fault.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
-import { createAnswer, type Answer } from './answer.ts';
+import { Answer, type AnswerHost } from './answer.ts';
 import { createEventLog, parseEventId } from './event-log.ts';
 import { createEventStream, type EventStream } from './event-stream.ts';
 import { sendEmpty } from './reply.ts';
-import { openSseResponse } from './sse-response.ts';
-import type { Tickable, Ticker } from './ticker.ts';
+import { openSseResponse, type SseResponse } from './sse-response.ts';
 
 /** First revision whose clients understand an event with an id and no data (2025-11-25, basic/transports). */
 const PRIMING_REVISION = '2025-11-25';
 /** POST streams remembered per session for clients that come back; the oldest finished ones are forgotten. */
 const MAX_STREAMS = 64;
+const NO_HEADERS = {};
 /** The stream of GET requests; POST streams count from 1. */
 const STANDALONE = 0;
 
@@ -24,7 +24,6 @@ export interface StreamableSessionOptions {
   readonly principal: string;
   readonly resumeLimitBytes: number;
   readonly keepAliveMs: number;
-  readonly ticker: Ticker;
   /** The session is over, by whoever's doing; exactly once. */
   readonly onEnd: (session: StreamableSession) => void;
 }
@@ -43,22 +42,28 @@ export interface StreamableSession {
   /** This end of the conversation, for the router. */
   readonly link: Link;
   /** Takes the messages of one POST and answers it. @throws RunError before anything is sent. */
-  receive(frames: readonly Frame[], isBatch: boolean, response: ServerResponse): Promise<void>;
+  receive(frames: readonly Frame[], isBatch: boolean, response: ServerResponse): void | Promise<void>;
   /** Answers a GET: the standalone stream, or the one that `lastEventId` belongs to. */
   openStream(response: ServerResponse, lastEventId: string | undefined): void;
+  /** Called about once a second: keep-alives, and headers that were held back long enough. */
+  tick(now: number): void;
   close(): Promise<void>;
 }
 
 export function createStreamableSession(options: StreamableSessionOptions): StreamableSession {
-  const { id, ticker, keepAliveMs } = options;
+  const { id, keepAliveMs } = options;
   const eventLog = createEventLog(options.resumeLimitBytes);
   const standalone = createEventStream(STANDALONE, eventLog, isPrimed);
   /** Streams of POST requests that a client may come back to. */
   const streams = new Map<number, EventStream>([[STANDALONE, standalone]]);
   const answers = new Map<RequestId, Answer>();
+  /** Open answers to GET requests. */
+  const opened = new Set<SseResponse>();
+  const host: AnswerHost = { headersFor, openPostStream };
   let nextStream = STANDALONE + 1;
   let revision: LegacyRevision = DEFAULT_REVISION;
-  let initializeId: RequestId | undefined;
+  /** The answer that opens the session, while it is pending. */
+  let initializing: Answer | undefined;
   let lastMessageAt = Date.now();
   let onframe: (frame: Frame) => void | Promise<void> = () => {};
   let onclose: () => void = () => {};
@@ -78,7 +83,7 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
       onclose = handler;
     },
     forget(requestId) {
-      answers.get(requestId)?.forget(requestId);
+      answers.get(requestId)?.forget();
       answers.delete(requestId);
     },
     close: async () => end(),
@@ -104,38 +109,49 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
     link,
     receive,
     openStream,
+    tick,
     close: async () => end(),
   };
   return session;
 
   // From the client
 
-  async function receive(frames: readonly Frame[], isBatch: boolean, response: ServerResponse): Promise<void> {
+  function receive(frames: readonly Frame[], isBatch: boolean, response: ServerResponse): void | Promise<void> {
     lastMessageAt = Date.now();
-    const ids = frames.flatMap((frame) => (frame.kind === 'request' && frame.id !== undefined ? [frame.id] : []));
-    const duplicate = ids.find((requestId, index) => answers.has(requestId) || ids.indexOf(requestId) !== index);
-    if (duplicate !== undefined) throw new RunError('DUPLICATE_ID', { id: duplicate });
-    if (ids.length === 0) {
-      for (const frame of frames) await onframe(frame);
-      sendEmpty(response, 202);
-      return;
+    const requests = frames.filter((frame) => frame.kind === 'request').length;
+    if (requests === 0) return accept(frames, response);
+    refuseDuplicates(frames);
+    const answer = new Answer(host, response, requests, isBatch);
+    for (const { kind, id: requestId } of frames) {
+      if (kind === 'request' && requestId !== undefined) answers.set(requestId, answer);
     }
-    const headers = frames[0]?.method === 'initialize' ? sessionHeader : () => ({});
-    const answer = createAnswer({ response, ids, isBatch, keepAliveMs, ticker, headers, openStream: openPostStream });
-    for (const requestId of ids) answers.set(requestId, answer);
+    if (frames[0]?.method === 'initialize') initializing = answer;
     for (const frame of frames) deliver(frame, isBatch ? answer : undefined);
+  }
+
+  async function accept(frames: readonly Frame[], response: ServerResponse): Promise<void> {
+    for (const frame of frames) await onframe(frame);
+    sendEmpty(response, 202);
+  }
+
+  function refuseDuplicates(frames: readonly Frame[]): void {
+    const seen = new Set<RequestId>();
+    for (const { kind, id: requestId } of frames) {
+      if (kind !== 'request' || requestId === undefined) continue;
+      if (answers.has(requestId) || seen.has(requestId)) throw new RunError('DUPLICATE_ID', { id: requestId });
+      if (frames.length > 1) seen.add(requestId);
+    }
   }
 
   /** @param batch the answer that takes the errors of single messages; without it they are thrown. */
   function deliver(frame: Frame, batch: Answer | undefined): void {
-    if (frame.method === 'initialize') initializeId = frame.id;
     try {
       void onframe(frame);
     } catch (error) {
       if (frame.id === undefined) return;
       answers.delete(frame.id);
       if (batch === undefined) throw error;
-      void batch.respond(frame.id, faultFrame(toRunError(error), frame.id));
+      void batch.respond(faultFrame(toRunError(error), frame.id));
     }
   }
 
@@ -143,10 +159,14 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
     const resumed = lastEventId === undefined ? undefined : parseEventId(lastEventId);
     const stream = resumed === undefined ? undefined : streams.get(resumed.stream);
     const sse = openSseResponse(response, {});
-    const keepAlive: Tickable = { tick: (now) => sse.tick(now, keepAliveMs) };
-    ticker.add(keepAlive);
-    sse.onclose(() => ticker.remove(keepAlive));
+    opened.add(sse);
+    sse.onclose(() => opened.delete(sse));
     (stream ?? standalone).attach(sse, stream === undefined ? undefined : resumed?.sequence);
+  }
+
+  function tick(now: number): void {
+    for (const answer of answers.values()) answer.tick(now, keepAliveMs);
+    for (const sse of opened) sse.tick(now, keepAliveMs);
   }
 
   // To the client
@@ -161,23 +181,25 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
   function respond(frame: Frame): void | Promise<void> {
     if (frame.id === undefined) return undefined;
     const answer = answers.get(frame.id);
+    if (answer === undefined) return undefined;
     answers.delete(frame.id);
-    const wait = answer?.respond(frame.id, frame);
-    if (frame.id === initializeId) initialized(frame);
+    const wait = answer.respond(frame);
+    if (answer === initializing) initialized(frame);
     return wait;
   }
 
   function initialized(frame: Frame): void {
-    initializeId = undefined;
+    initializing = undefined;
     const negotiated = frame.message.result?.['protocolVersion'];
     if (isLegacyRevision(negotiated)) revision = negotiated;
     // The client was never told the id of a session that failed to start.
     if (isError(frame)) end();
   }
 
-  /** Told by the answer to `initialize` alone, and not at all if that is an error. */
-  function sessionHeader(final?: Frame): Record<string, string> {
-    return final !== undefined && isError(final) ? {} : { 'mcp-session-id': id };
+  /** The session's id is told by the answer to `initialize` alone, and not at all if that is an error. */
+  function headersFor(answer: Answer, final?: Frame): Readonly<Record<string, string>> {
+    if (answer !== initializing || (final !== undefined && isError(final))) return NO_HEADERS;
+    return { 'mcp-session-id': id };
   }
 
   function openPostStream(): EventStream {

@@ -1,0 +1,42 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const ECHO = [process.execPath, here('echo-server.js')];
+
+/** Name → command line of what is measured; each announces itself on stderr with a `gateway.ready` line. */
+export const GATEWAYS = {
+  'mcp-run': [here('../bin/mcp-run.js'), 'serve', '--http', '--port', '0', '--log-format', 'json', '--', ...ECHO],
+  forwarder: [here('forwarder.js'), ...ECHO],
+};
+
+/** Starts one of them. @returns its endpoint, its CPU time so far in ms, and how to stop it */
+export async function startGateway(name) {
+  const child = spawn(process.execPath, GATEWAYS[name], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const url = await new Promise((resolve, reject) => {
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      const ready = line.includes('gateway.ready') ? JSON.parse(line) : undefined;
+      if (ready !== undefined) resolve(ready.url);
+    });
+    child.once('exit', (code) => reject(new Error(`${name} exited with ${code}`)));
+  });
+  return {
+    url: `${url}/mcp`,
+    cpuMs: () => cpuMsOf(child.pid),
+    async stop() {
+      child.kill('SIGTERM');
+      if (child.exitCode === null) await once(child, 'exit');
+    },
+  };
+}
+
+/** User and system time of one process, without its children (proc(5), stat). */
+function cpuMsOf(pid) {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const MS_PER_TICK = 10;
+  return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK;
+}

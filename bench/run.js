@@ -1,0 +1,89 @@
+// Calls per second and gateway CPU per call, mcp-run against the minimal forwarder, in turn, in one run.
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { startGateway } from './gateway.js';
+import { openSession, runLoad } from './load.js';
+
+const ROUNDS = 5;
+const SIZES = [
+  { bytes: 100, calls: 8_000 },
+  { bytes: 10_000, calls: 4_000 },
+];
+const CONCURRENCY = 8;
+/** What has to hold at 100 B, and for the start. */
+const TARGETS = { calls: 0.75, cpu: 1.4, version: 1.4 };
+
+const results = [];
+for (const size of SIZES) results.push(await compare(size));
+const version = compareVersion();
+report();
+
+async function compare({ bytes, calls }) {
+  const rounds = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const ours = await measure('mcp-run', bytes, calls);
+    const theirs = await measure('forwarder', bytes, calls);
+    rounds.push({ ours, theirs, calls: ours.callsPerSecond / theirs.callsPerSecond, cpu: ours.cpuUs / theirs.cpuUs });
+  }
+  return { bytes, rounds };
+}
+
+async function measure(name, bytes, calls) {
+  const gateway = await startGateway(name);
+  try {
+    const session = await openSession(gateway.url);
+    const load = { url: gateway.url, session, concurrency: CONCURRENCY, bytes };
+    await runLoad({ ...load, calls: Math.ceil(calls / 4) });
+    const cpuBefore = gateway.cpuMs();
+    const wallMs = await runLoad({ ...load, calls });
+    return { callsPerSecond: (calls / wallMs) * 1000, cpuUs: ((gateway.cpuMs() - cpuBefore) / calls) * 1000 };
+  } finally {
+    await gateway.stop();
+  }
+}
+
+function compareVersion() {
+  const bin = fileURLToPath(new URL('../bin/mcp-run.js', import.meta.url));
+  const ratios = Array.from({ length: 15 }, () => timeOf([bin, '--version']) / timeOf(['-e', '0']));
+  return median(ratios);
+}
+
+function timeOf(args) {
+  const startedAt = performance.now();
+  spawnSync(process.execPath, args, { stdio: 'ignore' });
+  return performance.now() - startedAt;
+}
+
+function median(values) {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)];
+}
+
+function report() {
+  const row = (label, unit, pick, ratio) => {
+    const ours = median(rounds.map((round) => pick(round.ours)));
+    const theirs = median(rounds.map((round) => pick(round.theirs)));
+    console.log(`  ${label.padEnd(16)} ${ours.toFixed(0).padStart(8)} ${theirs.toFixed(0).padStart(10)} ${unit.padEnd(5)} ratio ${ratio.toFixed(2)}`);
+  };
+  let rounds;
+  console.log(`node ${process.version}, ${ROUNDS} rounds, concurrency ${CONCURRENCY}; medians\n`);
+  for (const result of results) {
+    ({ rounds } = result);
+    console.log(`${result.bytes} B             mcp-run  forwarder`);
+    row('calls', '/s', (side) => side.callsPerSecond, median(rounds.map((round) => round.calls)));
+    row('CPU per call', 'µs', (side) => side.cpuUs, median(rounds.map((round) => round.cpu)));
+  }
+  console.log(`\n--version against node -e 0: ratio ${version.toFixed(2)}`);
+
+  const small = results[0].rounds;
+  const verdicts = [
+    ['calls at 100 B', median(small.map((round) => round.calls)), '>=', TARGETS.calls],
+    ['CPU at 100 B', median(small.map((round) => round.cpu)), '<=', TARGETS.cpu],
+    ['--version', version, '<=', TARGETS.version],
+  ];
+  for (const [label, value, sign, target] of verdicts) {
+    const isMet = sign === '>=' ? value >= target : value <= target;
+    console.log(`${isMet ? 'met   ' : 'MISSED'} ${label}: ${value.toFixed(2)} (target ${sign} ${target})`);
+    if (!isMet) process.exitCode = 1;
+  }
+}
