@@ -1,0 +1,101 @@
+import { toRunError } from '../../errors.ts';
+import type { Gateway, Listening } from '../../gateway/gateway.ts';
+import type { LogFormat, Manifest, Settings } from '../../manifest/settings.ts';
+import type { Log } from '../../observe/log.ts';
+import { describeConnection } from '../connection.ts';
+import type { CliContext } from '../context.ts';
+import { endSoon, watchCrashes, watchSignals } from '../exit.ts';
+import { DEMO_SOURCE, readManifest, type ServeArguments } from '../manifest-source.ts';
+import { reportError, type Reporting } from '../report.ts';
+
+/** Serves until a signal comes or the stdio conversation is over; returns the exit code. */
+export async function serve(
+  args: ServeArguments,
+  context: CliContext,
+  reporting: Reporting,
+): Promise<number> {
+  let format = reporting.format;
+  try {
+    const manifest = await readManifest(args, context);
+    format = manifest.settings.logFormat ?? reporting.format;
+    const log = await startLog(manifest, format, reporting);
+    return await run(manifest, log, context, (listening) =>
+      format === 'json'
+        ? logReady(listening, manifest, log)
+        : showScreen(listening, manifest, context, reporting),
+    );
+  } catch (error) {
+    return await reportError(toRunError(error), context, { ...reporting, format });
+  }
+}
+
+async function startLog(
+  { settings, warnings }: Manifest,
+  format: LogFormat,
+  { colour }: Reporting,
+): Promise<Log> {
+  const { openLog } = await import('../../observe/log.ts');
+  const log = await openLog({ level: levelOf(settings), format, colour });
+  for (const warning of warnings) log.warn({ event: 'manifest.warning' }, warning);
+  return log;
+}
+
+function levelOf({ quiet, logLevel }: Settings): Settings['logLevel'] {
+  return quiet && logLevel === 'info' ? 'warn' : logLevel;
+}
+
+async function run(
+  manifest: Manifest,
+  log: Log,
+  context: CliContext,
+  onReady: (listening: Listening) => void | Promise<void>,
+): Promise<number> {
+  const { createGateway } = await import('../../gateway/gateway.ts');
+  const gateway = createGateway({ manifest, log, stdin: context.stdin, stdout: context.stdout });
+  // Before the start: a signal in the middle of it must close what is open by then.
+  const signals = watchSignals(() => gateway.close());
+  const crashes = watchCrashes(async (error) => {
+    const { message } = toRunError(error);
+    log.error({ event: 'gateway.crashed', stack: error instanceof Error ? error.stack : undefined }, message);
+    await gateway.close();
+  });
+  try {
+    const code = await Promise.race([startAndWait(gateway, onReady), signals.stopped]);
+    endSoon(code);
+    return code;
+  } finally {
+    await gateway.close();
+    signals.release();
+    crashes.release();
+  }
+}
+
+async function startAndWait(
+  gateway: Gateway,
+  onReady: (listening: Listening) => void | Promise<void>,
+): Promise<number> {
+  await onReady(await gateway.start());
+  return await gateway.finished;
+}
+
+function logReady(listening: Listening, { source }: Manifest, log: Log): void {
+  const { url, transports, servers } = listening;
+  const { names, snippet: connect, curl } = describeConnection(listening, source);
+  log.info(
+    { event: 'gateway.ready', url, transports, servers, source, connect, curl },
+    `serving ${names.join(', ')}`,
+  );
+}
+
+async function showScreen(
+  listening: Listening,
+  { source, settings }: Manifest,
+  context: CliContext,
+  { colour }: Reporting,
+): Promise<void> {
+  if (settings.quiet) return;
+  const { createUi } = await import('../ui.ts');
+  createUi(context, colour).startScreen(describeConnection(listening, source), {
+    withCurl: source === DEMO_SOURCE,
+  });
+}

@@ -1,0 +1,31 @@
+import type { Readable, Writable } from 'node:stream';
+
+/** Everything the command line takes from its process, so that a test can be one. */
+export interface CliContext {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly stdin: Readable;
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  /** Someone can read the stderr stream now. */
+  readonly stderrIsTerminal: boolean;
+  /** Someone can be asked. */
+  readonly canAsk: boolean;
+}
+
+/** The real process. */
+export function processContext(): CliContext {
+  const { env, stdin, stdout, stderr } = process;
+  // `mcp-run --help | head -1` closes our stdout early; that is no failure.
+  stdout.on('error', () => {});
+  const stderrIsTerminal = stderr.isTTY;
+  return {
+    env,
+    cwd: process.cwd(),
+    stdin,
+    stdout,
+    stderr,
+    stderrIsTerminal,
+    canAsk: stderrIsTerminal && stdin.isTTY,
+  };
+}

@@ -1,0 +1,64 @@
+import { constants } from 'node:os';
+
+/** The only place that decides how the process ends. */
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** After the work is over nothing should hold the process; what still does gets this long. */
+const LINGER_MS = 1_000;
+
+export interface SignalWatch {
+  /** Resolves with 0 when a first signal came and everything is closed. */
+  readonly stopped: Promise<number>;
+  release(): void;
+}
+
+/** The first signal closes, the second ends the process at once with 128 + its number. */
+export function watchSignals(close: () => Promise<void>): SignalWatch {
+  const { promise: stopped, resolve, reject } = withResolvers<number>();
+  let isClosing = false;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (isClosing) process.exit(128 + (constants.signals[signal] ?? 0));
+    isClosing = true;
+    close().then(() => resolve(0), reject);
+  };
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  return {
+    stopped,
+    release() {
+      for (const signal of SIGNALS) process.off(signal, onSignal);
+    },
+  };
+}
+
+/** A bug must not leave half a program behind: `cleanUp` says what happened and closes, and the process ends. */
+export function watchCrashes(cleanUp: (error: unknown) => Promise<void>): { release(): void } {
+  const onCrash = (error: unknown): void => {
+    const end = (): never => process.exit(1);
+    cleanUp(error).then(end, end);
+  };
+  process.on('uncaughtException', onCrash);
+  return { release: () => void process.off('uncaughtException', onCrash) };
+}
+
+/** Ends the process soon after its work is done, even if a forgotten handle would keep it alive. */
+export function endSoon(code: number): void {
+  setTimeout(() => {
+    // A slow reader may still be taking the last answer.
+    if (process.stdout.writableLength > 0) endSoon(code);
+    else process.exit(code);
+  }, LINGER_MS).unref();
+}
+
+function withResolvers<T>(): {
+  promise: Promise<T>;
+  resolve: (value: T) => void;
+  reject: (error: unknown) => void;
+} {
+  let resolve: (value: T) => void = () => {};
+  let reject: (error: unknown) => void = () => {};
+  const promise = new Promise<T>((onValue, onError) => {
+    resolve = onValue;
+    reject = onError;
+  });
+  return { promise, resolve, reject };
+}

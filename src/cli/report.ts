@@ -1,0 +1,67 @@
+import type { RunError } from '../errors.ts';
+import type { LogFormat } from '../manifest/settings.ts';
+import type { CliContext } from './context.ts';
+
+/** How this run talks to whoever reads its stderr. */
+export interface Reporting {
+  readonly format: LogFormat;
+  readonly colour: boolean;
+  /** Stack traces are for those who debug. */
+  readonly stacks: boolean;
+}
+
+/** Writes an error to stderr, for people or as one line of the JSON log, and returns its exit code. */
+export async function reportError(
+  error: RunError,
+  context: CliContext,
+  reporting: Reporting,
+): Promise<number> {
+  const stack = reporting.stacks ? stackOf(error) : undefined;
+  const { code, exitCode, hint, message: msg } = error;
+  // Whoever mistyped a flag is looking at a terminal or a build log, not at a log collector.
+  if (reporting.format === 'json' && code !== 'USAGE') {
+    const line = {
+      level: 'error',
+      time: Date.now(),
+      event: 'command.failed',
+      code,
+      exitCode,
+      hint,
+      stack,
+      msg,
+    };
+    context.stderr.write(`${JSON.stringify(line)}\n`);
+    return exitCode;
+  }
+  const { createUi } = await import('./ui.ts');
+  createUi(context, reporting.colour).error(error, stack);
+  return exitCode;
+}
+
+/** What the command line and the environment say about it, read by hand: the error may be that it does not parse. */
+export function readReporting(argv: readonly string[], { env, stderrIsTerminal }: CliContext): Reporting {
+  const own = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
+  const format = valueOf('--log-format', own) ?? env['MCP_RUN_LOG_FORMAT'];
+  const level = valueOf('--log-level', own) ?? env['MCP_RUN_LOG_LEVEL'];
+  return {
+    format: format === 'json' || format === 'human' ? format : stderrIsTerminal ? 'human' : 'json',
+    colour: !own.includes('--no-color') && wantsColour(env, stderrIsTerminal),
+    stacks: level === 'debug' || level === 'trace',
+  };
+}
+
+function wantsColour(env: CliContext['env'], isTerminal: boolean): boolean {
+  const forced = env['FORCE_COLOR'] ?? '';
+  if (forced !== '') return forced !== '0' && forced !== 'false';
+  return isTerminal && (env['NO_COLOR'] ?? '') === '';
+}
+
+function valueOf(flag: string, argv: readonly string[]): string | undefined {
+  const joined = argv.findLast((arg) => arg.startsWith(`${flag}=`));
+  const at = argv.lastIndexOf(flag);
+  return joined?.slice(flag.length + 1) ?? (at === -1 ? undefined : argv[at + 1]);
+}
+
+function stackOf(error: RunError): string | undefined {
+  return (error.cause instanceof Error ? error.cause : error).stack;
+}

@@ -1,0 +1,23 @@
+export { ERRORS, RunError, isRunError, type ErrorCode, type ErrorFields } from './errors.ts';
+export {
+  createGateway,
+  type Gateway,
+  type GatewayOptions,
+  type Listening,
+  type Served,
+} from './gateway/gateway.ts';
+export type { Ask, Question } from './manifest/inputs.ts';
+export type { SettingsLayer } from './manifest/layers.ts';
+export { loadManifest, type LoadOptions } from './manifest/load.ts';
+export type { ChildOptions } from './manifest/resolve-server.ts';
+export type {
+  LogFormat,
+  LogLevel,
+  Manifest,
+  ServerSpec,
+  Settings,
+  StdioTarget,
+  Target,
+  Transport,
+} from './manifest/settings.ts';
+export { openLog, type Log, type LogFields, type LogOptions } from './observe/log.ts';

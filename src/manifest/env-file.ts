@@ -1,0 +1,68 @@
+/** The `KEY=VALUE` files that dotenv made common. */
+
+import { readText } from './read-text.ts';
+
+export interface EnvFile {
+  readonly values: Readonly<Record<string, string>>;
+  /** Lines that are not assignments, counted from 1. */
+  readonly badLines: readonly number[];
+}
+
+/**
+ * Reads an env file.
+ * @throws RunError `MANIFEST_UNREADABLE`.
+ */
+export async function readEnvFile(path: string): Promise<EnvFile> {
+  return parseEnvFile(await readText(path, path));
+}
+
+/** What to tell about lines that say nothing; undefined when there are none. */
+export function complaintOf({ badLines }: EnvFile, path: string): string | undefined {
+  return badLines.length === 0 ? undefined : `${path}: line ${badLines.join(', ')} ignored, not NAME=VALUE`;
+}
+
+// Quoted values may span lines. What follows a closing quote or ` #` is a comment.
+const ENTRY =
+  /[ \t]*(?:export[ \t]+)?([A-Za-z_][\w.-]*)[ \t]*=[ \t]*(?:"((?:\\[^]|[^"\\])*)"[ \t]*(?:#.*)?|'([^']*)'[ \t]*(?:#.*)?|([^\n]*))(?:\n|$)/y;
+const BLANK = /[ \t]*(?:#[^\n]*)?(?:\n|$)/y;
+const REST_OF_LINE = /[^\n]*(?:\n|$)/y;
+
+/** Parses the text of an env file; `\n`, `\t`, `\"` and `\\` are read in double quotes only. */
+export function parseEnvFile(source: string): EnvFile {
+  const text = source.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n');
+  const values: Record<string, string> = Object.create(null);
+  const badLines: number[] = [];
+  let offset = 0;
+  while (offset < text.length) {
+    const entry = matchAt(ENTRY, text, offset);
+    if (entry?.[1] !== undefined) {
+      values[entry[1]] = valueOf(entry);
+      offset += entry[0].length;
+      continue;
+    }
+    const blank = matchAt(BLANK, text, offset);
+    if (blank === undefined) badLines.push(text.slice(0, offset).split('\n').length);
+    offset += (blank ?? matchAt(REST_OF_LINE, text, offset))?.[0].length ?? text.length;
+  }
+  return { values, badLines };
+}
+
+function valueOf([, , double, single, bare]: RegExpExecArray): string {
+  if (double !== undefined)
+    return double.replaceAll(/\\([^])/g, (whole, char: string) => ESCAPES.get(char) ?? whole);
+  if (single !== undefined) return single;
+  return (bare ?? '').replace(/(^|\s)#.*$/, '').trim();
+}
+
+const ESCAPES = new Map([
+  ['n', '\n'],
+  ['r', '\r'],
+  ['t', '\t'],
+  ['"', '"'],
+  ['\\', '\\'],
+]);
+
+function matchAt(pattern: RegExp, text: string, offset: number): RegExpExecArray | undefined {
+  pattern.lastIndex = offset;
+  return pattern.exec(text) ?? undefined;
+}

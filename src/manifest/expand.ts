@@ -1,0 +1,91 @@
+import type { KeyPath } from './problems.ts';
+import type { Node } from './tree.ts';
+import type { Parsed } from './units.ts';
+
+/** What `${…}` may stand for. */
+export interface Variables {
+  env(name: string): string | undefined;
+  input(id: string): Parsed<string>;
+  /** `workspaceFolder` and the like. */
+  readonly known: ReadonlyMap<string, string>;
+}
+
+export type Report = (path: KeyPath, detail: string) => void;
+
+/** A copy with every string expanded. A string with a fault stays as it is, and the fault is reported. */
+export function expandNode(node: Node, path: KeyPath, variables: Variables, report: Report): Node {
+  if (node.kind === 'array') {
+    const items = node.items.map((item, index) => expandNode(item, [...path, index], variables, report));
+    return { ...node, items };
+  }
+  if (node.kind === 'object') {
+    const entries = node.entries.map((entry) => ({
+      ...entry,
+      value: expandNode(entry.value, [...path, entry.key], variables, report),
+    }));
+    return { ...node, entries };
+  }
+  if (typeof node.value !== 'string' || !hasReference(node.value)) return node;
+  const expanded = expandText(node.value, variables);
+  if ('value' in expanded) return { ...node, value: expanded.value };
+  report(path, expanded.fault);
+  return node;
+}
+
+/** Whether the text holds anything that expansion would replace. */
+export function hasReference(text: string): boolean {
+  return text.includes('${');
+}
+
+/**
+ * Replaces `${VAR}`, `${VAR:-default}`, `${env:VAR}`, `${input:id}` and the known names. `$${` stands for a literal
+ * `${`. What a reference expands to is not expanded again.
+ */
+export function expandText(text: string, variables: Variables): Parsed<string> {
+  let result = '';
+  let rest = text;
+  while (rest !== '') {
+    const start = rest.indexOf('${');
+    if (start === -1) return { value: result + rest };
+    if (rest[start - 1] === '$') {
+      result += `${rest.slice(0, start - 1)}\${`;
+      rest = rest.slice(start + 2);
+      continue;
+    }
+    const end = endOfReference(rest, start);
+    if (end === -1)
+      return { fault: `"${rest.slice(start)}" has no closing "}"; write $\${ for a literal \${` };
+    const value = resolveReference(rest.slice(start + 2, end), variables);
+    if ('fault' in value) return value;
+    result += rest.slice(0, start) + value.value;
+    rest = rest.slice(end + 1);
+  }
+  return { value: result };
+}
+
+/** A default may hold references of its own, so braces nest. */
+function endOfReference(text: string, start: number): number {
+  let depth = 0;
+  for (let index = start; index < text.length; index++) {
+    if (text.startsWith('${', index)) depth += 1;
+    else if (text[index] === '}' && --depth === 0) return index;
+  }
+  return -1;
+}
+
+function resolveReference(reference: string, variables: Variables): Parsed<string> {
+  const known = variables.known.get(reference);
+  if (known !== undefined) return { value: known };
+  if (reference.startsWith('input:')) return variables.input(reference.slice('input:'.length));
+  const match = /^(?:env:([^:{}]+)|([A-Za-z_]\w*))(?::-([^]*))?$/.exec(reference);
+  const name = match?.[1] ?? match?.[2];
+  if (name === undefined) {
+    return { fault: `\${${reference}} is not a reference mcp-run knows; write $\${ for a literal \${` };
+  }
+  const value = variables.env(name);
+  const fallback = match?.[3];
+  if (fallback !== undefined)
+    return value === undefined || value === '' ? expandText(fallback, variables) : { value };
+  if (value !== undefined) return { value };
+  return { fault: `the variable ${name} is not set; set it, or write \${${name}:-default}` };
+}

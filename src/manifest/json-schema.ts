@@ -1,0 +1,17 @@
+import { z } from 'zod';
+import { manifestSchema, optionRegistry } from './schema.ts';
+
+/** The manifest as JSON Schema, draft 7: the newest that editors understand throughout. */
+export function manifestJsonSchema(): Record<string, unknown> {
+  const schema = z.toJSONSchema(manifestSchema, {
+    io: 'input',
+    target: 'draft-7',
+    override({ zodSchema, jsonSchema }) {
+      // Where a value is transformed the default is not carried over: it is one of the input, as people write it.
+      const fallback = zodSchema instanceof z.ZodType ? optionRegistry.get(zodSchema)?.default : undefined;
+      if (fallback !== undefined)
+        jsonSchema.default = typeof fallback === 'object' ? [...fallback] : fallback;
+    },
+  });
+  return { ...schema };
+}

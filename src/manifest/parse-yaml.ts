@@ -1,0 +1,105 @@
+import { isAlias, isMap, isScalar, isSeq, parseDocument, type Document, type YAMLMap } from 'yaml';
+import type { KeyPath } from './problems.ts';
+import type { Entry, Node, ParsedText, ScalarNode, SyntaxFault } from './tree.ts';
+
+/** Aliases let a short file describe a huge tree. */
+const MAX_NODES = 100_000;
+
+/** Parses one YAML 1.2 document, with aliases and merge keys (`<<`). */
+export function parseYamlText(text: string): ParsedText {
+  const document = parseDocument(text, { merge: true, prettyErrors: false, logLevel: 'silent' });
+  const faults = document.errors.map(({ pos, message, code }) => ({
+    offset: pos[0],
+    path: [],
+    detail:
+      code === 'DUPLICATE_KEY' ? 'this key is there twice; remove one' : `not YAML: ${firstLine(message)}`,
+  }));
+  if (faults.length > 0 || document.contents === null) return { root: undefined, faults };
+  return createConverter(document).convertRoot(document.contents);
+}
+
+function createConverter(document: Document.Parsed): { convertRoot(node: unknown): ParsedText } {
+  const faults: SyntaxFault[] = [];
+  const open = new Set<unknown>();
+  let count = 0;
+
+  return {
+    convertRoot(node) {
+      const root = convert(node, [], 0);
+      return { root: faults.length > 0 ? undefined : root, faults };
+    },
+  };
+
+  function convert(node: unknown, path: KeyPath, parentOffset: number): Node {
+    const offset = offsetOf(node) ?? parentOffset;
+    const nothing: ScalarNode = { kind: 'scalar', offset, value: null, source: '' };
+    count += 1;
+    if (count > MAX_NODES || open.has(node)) {
+      if (faults.length === 0) faults.push({ offset, path, detail: 'its aliases expand without end' });
+      return nothing;
+    }
+    if (isAlias(node)) {
+      const target = node.resolve(document);
+      if (target === undefined) {
+        faults.push({ offset, path, detail: `not YAML: there is no anchor &${node.source}` });
+        return nothing;
+      }
+      open.add(node);
+      const resolved = convert(target, path, offset);
+      open.delete(node);
+      return resolved;
+    }
+    if (isScalar(node)) return { kind: 'scalar', offset, ...scalarOf(node.value, node.source) };
+    open.add(node);
+    const converted = convertCollection(node, path, offset) ?? nothing;
+    open.delete(node);
+    return converted;
+  }
+
+  function convertCollection(node: unknown, path: KeyPath, offset: number): Node | undefined {
+    if (isSeq(node)) {
+      return {
+        kind: 'array',
+        offset,
+        items: node.items.map((item, index) => convert(item, [...path, index], offset)),
+      };
+    }
+    return isMap(node) ? { kind: 'object', offset, entries: entriesOf(node, path, offset) } : undefined;
+  }
+
+  function entriesOf(map: YAMLMap, path: KeyPath, parentOffset: number): Entry[] {
+    const own: Entry[] = [];
+    const merged: Entry[] = [];
+    for (const pair of map.items) {
+      const key = isScalar(pair.key) ? (pair.key.source ?? String(pair.key.value)) : String(pair.key);
+      const keyOffset = offsetOf(pair.key) ?? parentOffset;
+      const value = convert(pair.value, [...path, key], keyOffset);
+      if (key === '<<') merged.push(...mergedEntries(value));
+      else own.push({ key, keyOffset, value });
+    }
+    const names = new Set(own.map((entry) => entry.key));
+    // Of several merged maps the earlier one wins, and readers of a tree take the last entry of a key.
+    return [...merged.toReversed().filter((entry) => !names.has(entry.key)), ...own];
+  }
+}
+
+function mergedEntries(value: Node): readonly Entry[] {
+  if (value.kind === 'object') return value.entries;
+  return value.kind === 'array' ? value.items.flatMap(mergedEntries) : [];
+}
+
+function scalarOf(value: unknown, source: string | undefined): Pick<ScalarNode, 'value' | 'source'> {
+  const known =
+    typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : null;
+  return { value: known, source: source ?? String(known) };
+}
+
+function offsetOf(node: unknown): number | undefined {
+  return isScalar(node) || isMap(node) || isSeq(node) || isAlias(node)
+    ? (node.range?.[0] ?? undefined)
+    : undefined;
+}
+
+function firstLine(message: string): string {
+  return message.split('\n', 1)[0] ?? message;
+}

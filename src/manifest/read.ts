@@ -1,0 +1,78 @@
+import { extname, relative, resolve } from 'node:path';
+import { parseJsonText } from './parse-json.ts';
+import { parseYamlText } from './parse-yaml.ts';
+import type { KeyPath, Position, Problem } from './problems.ts';
+import { readText } from './read-text.ts';
+import { offsetAt, type Node } from './tree.ts';
+
+/** One manifest file, parsed but not yet understood. */
+export interface SourceFile {
+  /** Absolute. */
+  readonly path: string;
+  /** For people. */
+  readonly label: string;
+  readonly root: Node | undefined;
+  readonly faults: readonly Problem[];
+  /** Says something about the value, or the key, at `path`. */
+  problem(path: KeyPath, detail: string, at?: 'key' | 'value'): Problem;
+}
+
+/**
+ * Reads a manifest. What is wrong inside it is in `faults`.
+ * @throws RunError `MANIFEST_UNREADABLE` if the file cannot be read or is not text.
+ */
+export async function readManifestFile(file: string, cwd: string): Promise<SourceFile> {
+  const path = resolve(cwd, file);
+  const label = labelOf(path, cwd);
+  return parseSource(path, label, await readText(path, label));
+}
+
+/** Parses the text of a manifest; the file's extension decides the syntax, else its first character. */
+function parseSource(path: string, label: string, text: string): SourceFile {
+  const { root, faults } = isYaml(path, text) ? parseYamlText(text) : parseJsonText(text);
+  const at = (offset: number): Position => positionOf(text, offset);
+  const found = faults.map(({ offset, path: keys, detail }) => ({
+    file: label,
+    position: at(offset),
+    path: keys,
+    detail,
+  }));
+  if (root === undefined && found.length === 0) {
+    found.push({
+      file: label,
+      position: at(0),
+      path: [],
+      detail: 'the file is empty; write {"mcpServers": {}}',
+    });
+  }
+  return {
+    path,
+    label,
+    root,
+    faults: found,
+    problem: (keys, detail, where) => ({
+      file: label,
+      position: root === undefined ? undefined : at(offsetAt(root, keys, where)),
+      path: keys,
+      detail,
+    }),
+  };
+}
+
+function isYaml(path: string, text: string): boolean {
+  const extension = extname(path).toLowerCase();
+  if (extension === '.yaml' || extension === '.yml') return true;
+  if (extension === '.json' || extension === '.jsonc') return false;
+  return !/^\s*([{[]|\/[/*])/.test(text);
+}
+
+function positionOf(text: string, offset: number): Position {
+  const before = text.slice(0, offset);
+  const lineStart = before.lastIndexOf('\n') + 1;
+  return { line: before.split('\n').length, column: before.length - lineStart + 1 };
+}
+
+function labelOf(path: string, cwd: string): string {
+  const short = relative(cwd, path);
+  return short !== '' && short.length < path.length && !short.startsWith('..') ? short : path;
+}

@@ -1,0 +1,101 @@
+import { basename, dirname, resolve } from 'node:path';
+import { isRunError } from '../errors.ts';
+import { complaintOf, readEnvFile } from './env-file.ts';
+import { childEnvironment } from './environment.ts';
+import type { Problem } from './problems.ts';
+import { kindOf } from './read-entry.ts';
+import type { ServerEntry } from './schema.ts';
+import type { ServerSpec } from './settings.ts';
+import type { Located } from './validate.ts';
+
+/** What the command line adds to every server that is served. */
+export interface ChildOptions {
+  /** Absolute; replaces the manifest's. */
+  readonly cwd?: string | undefined;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Absolute. */
+  readonly envFiles?: readonly string[];
+  readonly passEnv?: readonly string[];
+}
+
+export interface ServerContext {
+  /** Our own environment. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly child: ChildOptions;
+  readonly problems: Problem[];
+  readonly warnings: Problem[];
+}
+
+/**
+ * What the gateway needs to know to start a server; nothing if it is a remote one.
+ * @throws RunError `MANIFEST_UNREADABLE` for an env file of the command line.
+ */
+export async function resolveServer(
+  name: string,
+  entry: ServerEntry,
+  located: Located,
+  context: ServerContext,
+): Promise<ServerSpec | undefined> {
+  if (kindOf(entry) !== 'stdio' || entry.command === undefined) return undefined;
+  const { child } = context;
+  const folder = folderOf(located.source.path);
+  const extraFiles = await Promise.all((child.envFiles ?? []).map(readEnvFile));
+  const env = childEnvironment({
+    from: context.env,
+    passEnv: [...listOf(entry.passEnv), ...(child.passEnv ?? [])],
+    set: [
+      ...(await readOwnEnvFiles(listOf(entry.envFile), folder, located, context)),
+      toTexts(entry.env),
+      ...extraFiles.map(({ values }) => values),
+      child.env ?? {},
+    ],
+  });
+  const cwd = child.cwd ?? resolve(folder, entry.cwd ?? '.');
+  return {
+    name,
+    target: { kind: 'stdio', command: entry.command, args: (entry.args ?? []).map(String), cwd, env },
+    allow: entry.allow ?? [],
+    requestTimeoutMs: entry.timeout,
+  };
+}
+
+async function readOwnEnvFiles(
+  files: readonly string[],
+  folder: string,
+  { source, path }: Located,
+  { problems, warnings }: ServerContext,
+): Promise<readonly Readonly<Record<string, string>>[]> {
+  const contents: Readonly<Record<string, string>>[] = [];
+  for (const name of files) {
+    const complain = (detail: string): Problem => source.problem([...path, 'envFile'], detail);
+    try {
+      const file = await readEnvFile(resolve(folder, name));
+      contents.push(file.values);
+      const complaint = complaintOf(file, name);
+      if (complaint !== undefined) warnings.push(complain(complaint));
+    } catch (error) {
+      if (!isRunError(error, 'MANIFEST_UNREADABLE')) throw error;
+      problems.push(complain(error.message));
+    }
+  }
+  return contents;
+}
+
+/** The folder that an editor would have opened. */
+export function folderOf(manifestPath: string): string {
+  const folder = dirname(manifestPath);
+  return /^\.(vscode|cursor)$/.test(basename(folder)) ? dirname(folder) : folder;
+}
+
+function listOf(value: string | readonly string[] | undefined): readonly string[] {
+  if (value === undefined) return [];
+  return typeof value === 'string' ? [value] : value;
+}
+
+function toTexts(
+  record: Readonly<Record<string, string | number | boolean>> | undefined,
+): Record<string, string> {
+  const texts: Record<string, string> = Object.create(null);
+  for (const [name, value] of Object.entries(record ?? {})) texts[name] = String(value);
+  return texts;
+}

@@ -1,0 +1,468 @@
+import { z } from 'zod';
+import { parseBaseUrl, parseInteger, parsePath } from './checks.ts';
+import type { OptionKind, OptionMeta } from './options.ts';
+import type { Settings } from './settings.ts';
+import { parseDuration, parseSize, type Parsed } from './units.ts';
+
+/**
+ * The manifest's one description. Types, flags, variables, the JSON Schema and the tables in the docs all come from
+ * here; `scripts/generate.js` writes them.
+ */
+
+/** The command-line side of every option below. */
+export const optionRegistry = z.registry<OptionMeta & { readonly setting: keyof Settings | null }>();
+
+type Details = Omit<OptionMeta, 'kind' | 'choices'>;
+type SettingDetails = Details & { readonly setting: keyof Settings };
+
+const TRANSPORTS = ['stdio', 'sse', 'http'] as const;
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
+const LOG_FORMATS = ['human', 'json'] as const;
+
+/** The `serve` block. */
+export const serveSchema = z
+  .strictObject({
+    transports: option('switches', z.array(choice(TRANSPORTS)), {
+      setting: 'transports',
+      flag: '--stdio --sse --http',
+      env: 'MCP_RUN_TRANSPORTS',
+      group: 'Listening',
+      default: ['http', 'sse'],
+      description: 'The transports to serve over; network ones share one port',
+    }),
+    host: option('string', text(), {
+      setting: 'host',
+      flag: '--host <address>',
+      env: 'MCP_RUN_HOST',
+      group: 'Listening',
+      default: '127.0.0.1',
+      description: 'The address to listen on',
+    }),
+    port: option('integer', integer(0, 65_535), {
+      setting: 'port',
+      flag: '--port <number>',
+      env: 'MCP_RUN_PORT',
+      group: 'Listening',
+      default: 3000,
+      min: 0,
+      max: 65_535,
+      description: 'The port to listen on; 0 takes a free one. The variable PORT works too',
+    }),
+    httpPath: option('path', path(), {
+      setting: 'httpPath',
+      flag: '--http-path <path>',
+      env: 'MCP_RUN_HTTP_PATH',
+      group: 'Listening',
+      default: '/mcp',
+      description: 'Where Streamable HTTP is served',
+    }),
+    ssePath: option('path', path(), {
+      setting: 'ssePath',
+      flag: '--sse-path <path>',
+      env: 'MCP_RUN_SSE_PATH',
+      group: 'Listening',
+      default: '/sse',
+      description: 'Where the stream of HTTP+SSE is served',
+    }),
+    messagesPath: option('path', path(), {
+      setting: 'messagesPath',
+      flag: '--messages-path <path>',
+      env: 'MCP_RUN_MESSAGES_PATH',
+      group: 'Listening',
+      default: '/messages',
+      description: 'Where clients of HTTP+SSE post their messages',
+    }),
+    baseUrl: option('url', parsed(text(), parseBaseUrl), {
+      setting: 'baseUrl',
+      flag: '--base-url <url>',
+      env: 'MCP_RUN_BASE_URL',
+      group: 'Listening',
+      description:
+        'The public URL of this listener behind a proxy; its path prefixes what SSE clients are told to post to',
+    }),
+    trustProxy: option('boolean', flag(), {
+      setting: 'trustProxy',
+      flag: '--trust-proxy',
+      env: 'MCP_RUN_TRUST_PROXY',
+      group: 'Listening',
+      default: false,
+      description: 'Believe the X-Forwarded-Prefix header of the proxy in front',
+    }),
+    allowHost: option('list', list(), {
+      setting: 'allowHost',
+      flag: '--allow-host <host>',
+      env: 'MCP_RUN_ALLOW_HOST',
+      group: 'Access',
+      default: [],
+      description: 'Accept requests for this host name too; repeatable',
+    }),
+    allowOrigin: option('list', list(), {
+      setting: 'allowOrigin',
+      flag: '--allow-origin <origin>',
+      env: 'MCP_RUN_ALLOW_ORIGIN',
+      group: 'Access',
+      default: [],
+      description: 'Accept requests from pages of this origin too; repeatable',
+    }),
+    cors: option('list', list(), {
+      setting: 'cors',
+      flag: '--cors <origin>',
+      env: 'MCP_RUN_CORS',
+      group: 'Access',
+      default: [],
+      description: 'Accept this origin and let its pages read the answers; repeatable',
+    }),
+    insecure: option('boolean', flag(), {
+      setting: 'insecure',
+      flag: '--insecure',
+      env: 'MCP_RUN_INSECURE',
+      group: 'Access',
+      default: false,
+      description: 'Listen on an address that others can reach, although nothing here authenticates them',
+    }),
+    allowRoots: option('boolean', flag(), {
+      setting: 'allowRoots',
+      flag: '--allow-roots',
+      env: 'MCP_RUN_ALLOW_ROOTS',
+      group: 'Access',
+      default: false,
+      description:
+        "Pass network clients' roots to every server; some servers open those directories to the client",
+    }),
+    initializeTimeout: option('duration', duration(), {
+      setting: 'initializeTimeoutMs',
+      flag: '--initialize-timeout <duration>',
+      env: 'MCP_RUN_INITIALIZE_TIMEOUT',
+      group: 'Limits',
+      default: '60s',
+      description: 'How long a server may take to start and to answer initialize',
+    }),
+    requestTimeout: option('duration', duration(), {
+      setting: 'requestTimeoutMs',
+      flag: '--request-timeout <duration>',
+      env: 'MCP_RUN_REQUEST_TIMEOUT',
+      group: 'Limits',
+      default: '5m',
+      description: 'How long a request may take; progress starts the clock again',
+    }),
+    maxRequestTime: option('duration', duration(), {
+      setting: 'maxRequestTimeMs',
+      flag: '--max-request-time <duration>',
+      env: 'MCP_RUN_MAX_REQUEST_TIME',
+      group: 'Limits',
+      default: '30m',
+      description: 'How long a request may take with progress',
+    }),
+    sessionIdle: option('duration', duration(), {
+      setting: 'sessionIdleMs',
+      flag: '--session-idle <duration>',
+      env: 'MCP_RUN_SESSION_IDLE',
+      group: 'Limits',
+      default: '30m',
+      description: 'When a session without messages ends',
+    }),
+    keepAlive: option('duration', duration(), {
+      setting: 'keepAliveMs',
+      flag: '--keep-alive <duration>',
+      env: 'MCP_RUN_KEEP_ALIVE',
+      group: 'Limits',
+      default: '15s',
+      description: 'How often a quiet stream carries a comment, so that proxies keep it open',
+    }),
+    drainTimeout: option('duration', duration(0), {
+      setting: 'drainTimeoutMs',
+      flag: '--drain-timeout <duration>',
+      env: 'MCP_RUN_DRAIN_TIMEOUT',
+      group: 'Limits',
+      default: '10s',
+      min: 0,
+      description: 'How long requests in flight may finish after the first signal',
+    }),
+    bodyLimit: option('size', size(), {
+      setting: 'bodyLimitBytes',
+      flag: '--body-limit <size>',
+      env: 'MCP_RUN_BODY_LIMIT',
+      group: 'Limits',
+      default: '4mb',
+      description: 'The largest request body',
+    }),
+    lineLimit: option('size', size(), {
+      setting: 'lineLimitBytes',
+      flag: '--line-limit <size>',
+      env: 'MCP_RUN_LINE_LIMIT',
+      group: 'Limits',
+      default: '16mb',
+      description: 'The largest message of a server',
+    }),
+    resumeLimit: option('size', size(0), {
+      setting: 'resumeLimitBytes',
+      flag: '--resume-limit <size>',
+      env: 'MCP_RUN_RESUME_LIMIT',
+      group: 'Limits',
+      default: '1mb',
+      min: 0,
+      description: 'How much a session keeps for clients that reconnect with Last-Event-ID',
+    }),
+    maxSessions: option('integer', integer(1, 1_000_000), {
+      setting: 'maxSessions',
+      flag: '--max-sessions <number>',
+      env: 'MCP_RUN_MAX_SESSIONS',
+      group: 'Limits',
+      default: 1000,
+      min: 1,
+      max: 1_000_000,
+      description: 'How many sessions may be open at once',
+    }),
+    logLevel: option('enum', choice(LOG_LEVELS), {
+      setting: 'logLevel',
+      flag: '--log-level <level>',
+      env: 'MCP_RUN_LOG_LEVEL',
+      group: 'Log',
+      default: 'info',
+      description: 'The least level that is logged',
+    }),
+    logFormat: option('enum', choice(LOG_FORMATS), {
+      setting: 'logFormat',
+      flag: '--log-format <format>',
+      env: 'MCP_RUN_LOG_FORMAT',
+      group: 'Log',
+      description: 'How log lines look on stderr; without it human on a terminal, json elsewhere',
+    }),
+    quiet: option('boolean', flag(), {
+      setting: 'quiet',
+      flag: '--quiet',
+      env: 'MCP_RUN_QUIET',
+      group: 'Log',
+      default: false,
+      description: 'No start screen, and nothing below warnings in the log',
+    }),
+  })
+  .meta({ description: "mcp-run's own settings; every one has a flag and a variable too." });
+
+/** What only the command line and the environment say: which server, and how it is started. */
+export const launchSchema = z.object({
+  config: launch('list', list(), {
+    flag: '--config <file>',
+    env: 'MCP_RUN_CONFIG',
+    group: 'What to serve',
+    description:
+      'A manifest; repeatable, and a later file replaces servers and settings of an earlier one. The variable names one file',
+  }),
+  server: launch('list', list(), {
+    flag: '--server <name>',
+    env: 'MCP_RUN_SERVER',
+    group: 'What to serve',
+    description: 'Serve only this server of the manifest, also when it is disabled there; repeatable',
+  }),
+  demo: launch('boolean', flag(), {
+    flag: '--demo',
+    env: 'MCP_RUN_DEMO',
+    group: 'What to serve',
+    default: false,
+    description: 'Serve the small server that comes with mcp-run',
+  }),
+  name: launch('string', text(), {
+    flag: '--name <name>',
+    env: 'MCP_RUN_NAME',
+    group: 'What to serve',
+    description:
+      'The name of the server started by the command after --; without it derived from the command',
+  }),
+  env: launch('list', list(), {
+    flag: '--env <name=value>',
+    env: 'MCP_RUN_ENV',
+    group: 'The server process',
+    description: 'Set a variable for the server; repeatable',
+  }),
+  envFile: launch('list', list(), {
+    flag: '--env-file <file>',
+    env: 'MCP_RUN_ENV_FILE',
+    group: 'The server process',
+    description: 'Set the variables in this file for the server; repeatable',
+  }),
+  passEnv: launch('list', list(), {
+    flag: '--pass-env <name>',
+    env: 'MCP_RUN_PASS_ENV',
+    group: 'The server process',
+    description: 'Pass a variable of our own on to the server: NAME, PREFIX_* or * for all; repeatable',
+  }),
+  cwd: launch('string', text(), {
+    flag: '--cwd <directory>',
+    env: 'MCP_RUN_CWD',
+    group: 'The server process',
+    description: 'The directory the server is started in',
+  }),
+  color: launch('boolean', flag(), {
+    flag: '--no-color',
+    env: null,
+    group: 'Log',
+    description: 'No colours; the variables NO_COLOR and FORCE_COLOR work too',
+  }),
+});
+
+/** What `type` may say, and the transport that it means. */
+export const TYPE_ALIASES = new Map<string, 'stdio' | 'http' | 'sse'>([
+  ['stdio', 'stdio'],
+  ['http', 'http'],
+  ['sse', 'sse'],
+  ['streamable-http', 'http'],
+  ['streamableHttp', 'http'],
+]);
+const TYPES = ['stdio', 'http', 'sse', 'streamable-http', 'streamableHttp'] as const;
+
+/** One server. Keys that it does not name are kept and warned about: other tools share the file. */
+export const serverSchema = z
+  .looseObject({
+    type: choice(TYPES)
+      .optional()
+      .meta({ description: 'How the server is reached; inferred from command or url.' }),
+    transportType: choice(TYPES).optional().meta({ description: 'Another name for type.' }),
+    command: text().optional().meta({ description: 'The program to start. Never run through a shell.' }),
+    args: z
+      .array(scalar(), { error: 'must be an array of strings' })
+      .optional()
+      .meta({ description: 'Its arguments.' }),
+    url: text().optional().meta({ description: 'The URL of a remote server.' }),
+    headers: record('HTTP headers for a remote server.'),
+    cwd: text().optional().meta({
+      description: "The directory to start it in, relative to the manifest's folder; that folder without it.",
+    }),
+    env: record('Variables to set for it.'),
+    envFile: stringOrList()
+      .optional()
+      .meta({ description: 'Files of NAME=VALUE lines to set for it; env wins.' }),
+    passEnv: stringOrList()
+      .optional()
+      .meta({ description: 'Variables of our own to pass on: NAME, PREFIX_* or * for all.' }),
+    timeout: duration()
+      .optional()
+      .meta({ description: 'serve.requestTimeout for this server; a number is milliseconds.' }),
+    disabled: flag().optional().meta({ description: 'Leave this server out.', default: false }),
+    enabled: flag().optional().meta({ description: 'false leaves this server out.', default: true }),
+    allow: z
+      .array(choice(['roots']), { error: 'must be an array' })
+      .optional()
+      .meta({
+        description: 'Client capabilities to pass on although network clients are not trusted with them.',
+      }),
+  })
+  .meta({ description: 'One MCP server.' });
+
+/** One entry of VS Code's `inputs`. */
+export const inputSchema = z.looseObject({
+  type: choice(['promptString', 'pickString', 'command']).meta({
+    description: 'How the value is asked for.',
+  }),
+  id: text().meta({
+    description: 'The name in ${input:…}; the variable MCP_RUN_INPUT_<ID> holds the value.',
+  }),
+  description: text().optional().meta({ description: 'What is asked for.' }),
+  default: text().optional().meta({ description: 'The value when none is given.' }),
+  password: flag().optional().meta({ description: 'Do not show what is typed.' }),
+  options: z
+    .array(z.union([text(), z.looseObject({ value: text() })]), { error: 'must be an array of strings' })
+    .optional()
+    .meta({ description: 'The values to choose from.' }),
+});
+
+/** A whole file. */
+export const manifestSchema = z
+  .looseObject({
+    mcpServers: z.record(z.string(), serverSchema).optional().meta({ description: 'Servers by name.' }),
+    servers: z
+      .record(z.string(), serverSchema)
+      .optional()
+      .meta({ description: "Servers by name, in VS Code's format." }),
+    inputs: z.array(inputSchema).optional().meta({ description: 'Values that ${input:id} stands for.' }),
+    serve: serveSchema.optional(),
+  })
+  .meta({ title: 'mcp-run manifest', description: 'MCP servers, and how mcp-run serves them.' });
+
+export type ServeBlock = z.output<typeof serveSchema>;
+export type ServerEntry = z.output<typeof serverSchema>;
+export type InputEntry = z.output<typeof inputSchema>;
+
+function option<T extends z.ZodType>(kind: OptionKind, schema: T, details: SettingDetails): z.ZodOptional<T> {
+  return described(kind, schema, details, details.setting);
+}
+
+function launch<T extends z.ZodType>(kind: OptionKind, schema: T, details: Details): z.ZodOptional<T> {
+  return described(kind, schema, details, null);
+}
+
+function described<T extends z.ZodType>(
+  kind: OptionKind,
+  schema: T,
+  details: Details,
+  setting: keyof Settings | null,
+): z.ZodOptional<T> {
+  const description = `${details.description}.`;
+  const fallback = details.default === undefined ? {} : { default: details.default };
+  const optional = schema.optional().meta({ description, ...fallback });
+  optionRegistry.add(optional, { ...details, kind, setting, ...choicesOf(schema) });
+  return optional;
+}
+
+function choicesOf(schema: z.ZodType): { choices?: readonly string[] } {
+  const leaf = schema instanceof z.ZodArray ? schema.element : schema;
+  return leaf instanceof z.ZodEnum ? { choices: leaf.options.map(String) } : {};
+}
+
+function text() {
+  return z.string({ error: 'must be a string' });
+}
+
+function flag() {
+  return z.boolean({ error: 'must be true or false' });
+}
+
+function scalar() {
+  return z.union([z.string(), z.number(), z.boolean()], { error: 'must be a string' });
+}
+
+function list() {
+  return z.array(text(), { error: 'must be an array of strings' });
+}
+
+function stringOrList() {
+  return z.union([z.string(), z.array(z.string())], { error: 'must be a string or an array of strings' });
+}
+
+function record(description: string) {
+  return z.record(z.string(), scalar(), { error: 'must be an object' }).optional().meta({ description });
+}
+
+function choice<const T extends readonly string[]>(values: T) {
+  const names = values.map((value) => `"${value}"`).join(', ');
+  return z.enum(values, { error: values.length === 1 ? `must be ${names}` : `must be one of ${names}` });
+}
+
+function path() {
+  return parsed(z.string({ error: 'must be a string' }).meta({ pattern: '^/' }), parsePath);
+}
+
+function integer(min: number, max: number) {
+  const input = z.union([z.int().min(min).max(max), z.string().meta({ pattern: '^[0-9]+$|\\$\\{' })], {
+    error: `must be a whole number from ${min} to ${max}`,
+  });
+  return parsed(input, (value) => parseInteger(value, min, max));
+}
+
+function duration(minMs = 1) {
+  const input = z.union([z.int().min(minMs), z.string()], { error: 'must be a duration such as "30s"' });
+  return parsed(input, (value) => parseDuration(value, minMs));
+}
+
+function size(minBytes = 1) {
+  const input = z.union([z.int().min(minBytes), z.string()], { error: 'must be a size such as "4mb"' });
+  return parsed(input, (value) => parseSize(value, minBytes));
+}
+
+function parsed<S extends z.ZodType, O>(schema: S, parse: (value: z.output<S>) => Parsed<O>) {
+  return schema.transform((value, context) => {
+    const result = parse(value);
+    if ('value' in result) return result.value;
+    context.addIssue({ code: 'custom', message: result.fault });
+    return z.NEVER;
+  });
+}

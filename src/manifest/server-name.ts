@@ -1,0 +1,112 @@
+import { basename, dirname } from 'node:path';
+
+/** Programs that only start another one, which the name should come from. */
+const LAUNCHERS = new Set([
+  'npx',
+  'bunx',
+  'pnpx',
+  'npm',
+  'pnpm',
+  'yarn',
+  'bun',
+  'node',
+  'tsx',
+  'deno',
+  'uvx',
+  'uv',
+  'pipx',
+  'python',
+  'python3',
+  'py',
+  'docker',
+  'podman',
+]);
+const SUBCOMMANDS = new Set(['run', 'exec', 'dlx', 'x', 'tool', 'start']);
+/** Flags that take the next argument. */
+const VALUE_FLAGS = new Set([
+  '-p',
+  '--package',
+  '-c',
+  '--call',
+  '-e',
+  '--eval',
+  '-r',
+  '--require',
+  '--import',
+  '--env',
+  '--env-file',
+  '-v',
+  '--volume',
+  '--mount',
+  '--name',
+  '--network',
+  '-w',
+  '--workdir',
+  '-u',
+  '--user',
+  '--from',
+  '--with',
+  '--python',
+  '--directory',
+  '--project',
+  '--config',
+  '--entrypoint',
+  '--prefix',
+]);
+/** File and folder names that say nothing about the server in them. */
+const GENERIC = new Set([
+  'index',
+  'main',
+  'server',
+  'cli',
+  'app',
+  'dist',
+  'build',
+  'src',
+  'lib',
+  'bin',
+  'out',
+]);
+
+/** A short, URL-safe name: `npx -y @modelcontextprotocol/server-filesystem .` → `filesystem`. */
+export function deriveName(command: string, args: readonly string[]): string {
+  const program = stem(command);
+  const subject = LAUNCHERS.has(program.toLowerCase()) ? (subjectOf(args) ?? command) : command;
+  return urlSafe(withoutAffixes(telling(subject))) || 'server';
+}
+
+function subjectOf(args: readonly string[]): string | undefined {
+  for (let index = 0; index < args.length; index++) {
+    const arg = args[index] ?? '';
+    if (VALUE_FLAGS.has(arg)) index += 1;
+    else if (!arg.startsWith('-') && !SUBCOMMANDS.has(arg)) return arg;
+  }
+  return undefined;
+}
+
+/** The last part of a path or package that says something. */
+function telling(subject: string): string {
+  for (let path = subject.replace(/[\\/]+$/, ''); path !== '' && path !== '.'; path = dirname(path)) {
+    const name = stem(path);
+    if (!GENERIC.has(name.toLowerCase()) && name !== '..' && name !== '') return name;
+    if (dirname(path) === path) break;
+  }
+  return stem(subject);
+}
+
+/** Without folder, version or tag, and extension. */
+function stem(path: string): string {
+  const last = basename(path.replaceAll('\\', '/'));
+  return last.replace(/(?!^)[@:=].*$/, '').replace(/\.(exe|cmd|bat|ps1|[cm]?[jt]s|py|sh)$/i, '');
+}
+
+function withoutAffixes(name: string): string {
+  const short = name
+    .replace(/^(mcp[-_]?server|server|mcp)[-_]/i, '')
+    .replace(/[-_](mcp[-_]?server|server|mcp)$/i, '');
+  return short.replace(/[-_]mcp$/i, '') || name;
+}
+
+function urlSafe(name: string): string {
+  return name.replaceAll(/[^A-Za-z0-9._~-]+/g, '-').replaceAll(/^[-.]+|[-.]+$/g, '');
+}

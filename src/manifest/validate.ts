@@ -1,0 +1,66 @@
+import type { z } from 'zod';
+import { hasReference } from './expand.ts';
+import type { KeyPath, Problem } from './problems.ts';
+import type { SourceFile } from './read.ts';
+import { didYouMean } from './suggest.ts';
+import { describeKind, nodeAt, toPlain, type Node } from './tree.ts';
+
+/** A part of a file, with its place in it. */
+export interface Located {
+  readonly source: SourceFile;
+  readonly path: KeyPath;
+  readonly node: Node;
+}
+
+/** Checks a part of a file against its schema; what is wrong goes to `problems`, in words for people. */
+export function validate<T>(
+  schema: z.ZodType<T> & { readonly shape: object },
+  { source, path, node }: Located,
+  problems: Problem[],
+): T | undefined {
+  const result = schema.safeParse(toPlain(node));
+  if (result.success) return result.data;
+  for (const issue of result.error.issues) {
+    const inner = keyPath(issue.path);
+    if (issue.code === 'unrecognized_keys') {
+      problems.push(...unknownKeys(issue.keys, Object.keys(schema.shape), { source, path, node }));
+      continue;
+    }
+    const culprit = nodeAt(node, inner);
+    // Said already: the text still holds a reference that could not be expanded, or that was not looked at.
+    if (culprit?.kind === 'scalar' && typeof culprit.value === 'string' && hasReference(culprit.value))
+      continue;
+    problems.push(source.problem([...path, ...inner], detailOf(issue, culprit, inner)));
+  }
+  return undefined;
+}
+
+/** One problem for each key that nothing knows. */
+export function unknownKeys(
+  keys: readonly string[],
+  known: readonly string[],
+  { source, path }: Located,
+): Problem[] {
+  return keys.map((key) => source.problem([...path, key], `unknown key${didYouMean(key, known)}`, 'key'));
+}
+
+function detailOf(issue: z.core.$ZodIssue, culprit: Node | undefined, path: KeyPath): string {
+  if (culprit === undefined) return 'is missing';
+  if (issue.code === 'invalid_value') return `${issue.message}${suggestionFor(issue.values, culprit)}`;
+  if (issue.code === 'custom') return issue.message;
+  if (issue.code !== 'invalid_type' && issue.code !== 'invalid_union') return issue.message;
+  const isVariable = path.at(-2) === 'env' && culprit.kind === 'scalar' && culprit.value === null;
+  const hint = isVariable ? '; to pass a variable of your own on, name it in "passEnv"' : '';
+  const separate =
+    path.at(-1) === 'command' && culprit.kind === 'array' ? '; its arguments go in "args"' : '';
+  return `${issue.message}, not ${describeKind(culprit)}${hint}${separate}`;
+}
+
+function suggestionFor(values: readonly unknown[], culprit: Node): string {
+  if (culprit.kind !== 'scalar' || typeof culprit.value !== 'string') return `, not ${describeKind(culprit)}`;
+  return didYouMean(culprit.value, values.map(String)) || `, not ${JSON.stringify(culprit.value)}`;
+}
+
+function keyPath(path: readonly PropertyKey[]): KeyPath {
+  return path.map((key) => (typeof key === 'symbol' ? String(key) : key));
+}

@@ -1,0 +1,103 @@
+import { describe, expect, test } from 'vitest';
+import { parseEnvFile } from '../../src/manifest/env-file.ts';
+import { childEnvironment, wholeEnvironment } from '../../src/manifest/environment.ts';
+
+const OURS = {
+  HOME: '/home/u',
+  PATH: '/bin',
+  SHELL: '/bin/sh',
+  LANG: 'de_DE.UTF-8',
+  LC_ALL: 'C',
+  TZ: 'UTC',
+  HTTPS_PROXY: 'http://proxy',
+  no_proxy: 'localhost',
+  NODE_EXTRA_CA_CERTS: '/ca.pem',
+  SSL_CERT_FILE: '/ssl.pem',
+  AWS_KEY: 'a',
+  AWS_SECRET: 'b',
+  NODE_OPTIONS: '--inspect',
+  MCP_RUN_INPUT_TOKEN: 't',
+  TERM: '() { :; }',
+};
+
+function child(passEnv: string[], ...set: Record<string, string>[]): Record<string, string> {
+  return { ...childEnvironment({ from: OURS, passEnv, set, platform: 'linux' }) };
+}
+
+describe('the environment of a server', () => {
+  test('is the safe list, certificates, proxies and language', () => {
+    expect(Object.keys(child([])).toSorted()).toEqual([
+      'HOME',
+      'HTTPS_PROXY',
+      'LANG',
+      'LC_ALL',
+      'NODE_EXTRA_CA_CERTS',
+      'PATH',
+      'SHELL',
+      'SSL_CERT_FILE',
+      'TZ',
+      'no_proxy',
+    ]);
+  });
+
+  test('gets the variables that are passed by name or prefix', () => {
+    expect(child(['AWS_*', 'NODE_OPTIONS'])).toMatchObject({
+      AWS_KEY: 'a',
+      AWS_SECRET: 'b',
+      NODE_OPTIONS: '--inspect',
+    });
+  });
+
+  test('never gets our own variables from a wildcard', () => {
+    expect(child(['*', 'MCP_*'])).not.toHaveProperty('MCP_RUN_INPUT_TOKEN');
+    expect(child(['*'])).toHaveProperty('NODE_OPTIONS');
+  });
+
+  test('takes what is set last', () => {
+    expect(child([], { PATH: '/file', A: '1' }, { PATH: '/env' })).toMatchObject({ PATH: '/env', A: '1' });
+  });
+
+  test('may hold a variable called __proto__', () => {
+    const values: Record<string, string> = Object.create(null);
+    values['__proto__'] = 'x';
+    expect(Object.entries(childEnvironment({ from: {}, passEnv: [], set: [values] }))).toEqual([
+      ['__proto__', 'x'],
+    ]);
+  });
+
+  test('is looked up in any case on Windows, and holds each variable once', () => {
+    const env = childEnvironment({
+      from: { Path: 'C:\\', SystemRoot: 'C:\\Windows', HOME: 'no' },
+      passEnv: [],
+      set: [{ PATH: 'D:\\' }],
+      platform: 'win32',
+    });
+    expect({ ...env }).toEqual({ SystemRoot: 'C:\\Windows', PATH: 'D:\\' });
+  });
+
+  test('behind a wrapper is everything but our own variables', () => {
+    const env = wholeEnvironment(OURS, [{ A: '1' }], 'linux');
+    expect(env).toMatchObject({ NODE_OPTIONS: '--inspect', TERM: '() { :; }', A: '1' });
+    expect(env).not.toHaveProperty('MCP_RUN_INPUT_TOKEN');
+  });
+});
+
+test.each([
+  ['A=1', { A: '1' }],
+  ['export A = x y  # note', { A: 'x y' }],
+  ['A="x # y" # note', { A: 'x # y' }],
+  ["A='it\\n'", { A: 'it\\n' }],
+  ['A="a\\nb\\"c\\q"', { A: 'a\nb"c\\q' }],
+  ['A="first\nsecond"\nB=2', { A: 'first\nsecond', B: '2' }],
+  ['\uFEFFA=1\r\nB=2\r\n', { A: '1', B: '2' }],
+  ['A=\n\n# note\nB=a=b', { A: '', B: 'a=b' }],
+  ['A=http://x/#frag', { A: 'http://x/#frag' }],
+])('the env file %j is read', (text, values) => {
+  const file = parseEnvFile(text);
+  expect({ ...file.values }).toEqual(values);
+  expect(file.badLines).toEqual([]);
+});
+
+test('lines of an env file that are not assignments are told by number', () => {
+  expect(parseEnvFile('A=1\nnot an assignment\n\n=x\nB=2').badLines).toEqual([2, 4]);
+});
