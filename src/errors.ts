@@ -52,7 +52,7 @@ export const ERRORS = {
   },
   REMOTE_UNSUPPORTED: {
     message: 'Server "{server}" is a URL ({url}); this version serves commands only',
-    hint: 'Use an entry with a "command".',
+    hint: 'Use an entry with a "command", or leave this one out with "disabled": true or --server.',
     exitCode: 2,
     ...INTERNAL,
   },

@@ -6,7 +6,7 @@ import type { Manifest, ServerSpec, Transport } from '../manifest/settings.ts';
 import type { Log } from '../observe/log.ts';
 import type { Link } from '../protocol/link.ts';
 import { joinLinks, type Conversation } from '../router/router.ts';
-import { openUpstream } from '../upstream/upstream.ts';
+import { findMissing, openUpstream } from '../upstream/upstream.ts';
 import { createStatus } from './status.ts';
 
 export interface GatewayOptions {
@@ -98,6 +98,15 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
       notReady: () => (closing === undefined ? status.problems() : { gateway: 'shutting down' }),
       log,
     });
+    // No child is started before its client comes: say now what would fail then.
+    await Promise.all(servers.map(reportMissing));
+  }
+
+  async function reportMissing({ name, target }: ServerSpec): Promise<void> {
+    const missing = await findMissing(target, name);
+    if (missing === undefined) return;
+    status.failed(name, missing);
+    log.child({ server: name }).error({ event: 'server.missing' }, `${missing.message}. ${missing.hint}`);
   }
 
   function join(downstream: Link, spec: ServerSpec, transport: 'stdio' | 'http'): Conversation {

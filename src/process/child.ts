@@ -79,12 +79,21 @@ async function spawnPiped(options: ChildOptions): Promise<Spawned> {
   }
 }
 
+/** Leaders of the groups that are alive. */
+const alive = new Set<number>();
+
+/** Whatever makes us exit without a proper close (a second signal, a crash), nothing that we have started stays. */
+process.on('exit', () => {
+  for (const pid of alive) signalTree(pid, 'SIGKILL');
+});
+
 function supervise(child: Spawned): Child {
   const pid = child.pid ?? 0;
+  alive.add(pid);
   let stopping: Promise<ChildExit> | undefined;
   const exited = observeExit(child, () => stopping !== undefined);
   // Whatever ended the leader, nothing of its group may stay behind.
-  void exited.then(() => endTree(pid));
+  const ended = exited.then(() => endTree(pid)).then(() => alive.delete(pid));
 
   return {
     pid,
@@ -103,7 +112,7 @@ function supervise(child: Spawned): Child {
     if (!(await settles(exited, END_GRACE_MS))) signalTree(pid, 'SIGTERM');
     if (!(await settles(exited, TERM_GRACE_MS))) signalTree(pid, 'SIGKILL');
     const exit = await exited;
-    await endTree(pid);
+    await ended;
     return exit;
   }
 }

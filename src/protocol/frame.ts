@@ -87,6 +87,7 @@ const HEAD =
   /^\{"jsonrpc": ?"2\.0", ?(?:"id": ?(?:(\d{1,15})|"([^"\\]{0,99})"), ?)?"(?:(result|error)": ?\{|method": ?"([^"\\]{0,80})"[,}])/;
 // …,"jsonrpc":"2.0","id":1} behind {"result":{ or {"method":"…"
 const TAIL = /[\]}"],"jsonrpc":"2\.0"(?:,"id":(?:(\d{1,15})|"([^"\\]{0,60})"))?\}$/;
+const ID_KEY = Buffer.from('"id"');
 const START = /^\{"(?:(result|error)":\{|method":"([^"\\]{0,80})",)/;
 
 function peekHead(bytes: Buffer): Frame | undefined {
@@ -111,6 +112,8 @@ function peeked(
   method: string | undefined,
 ): Frame | undefined {
   const id = number === undefined ? text : Number(number);
+  // No id at the ends, but one may stand between them: `{"jsonrpc":"2.0","method":…,"params":…,"id":1}`.
+  if (id === undefined && bytes.includes(ID_KEY)) return undefined;
   // Latin-1 text: anything outside ASCII in an id or a method needs the real parser.
   if (!isAscii(text) || !isAscii(method)) return undefined;
   if (outcome !== undefined) return id === undefined ? undefined : new LazyFrame('response', bytes, id, undefined);

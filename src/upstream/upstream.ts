@@ -1,4 +1,6 @@
+import { RunError } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
+import { findCommand } from '../process/find-command.ts';
 import type { Link } from '../protocol/link.ts';
 
 /** What a stdio upstream runs. */
@@ -32,4 +34,14 @@ const OPENERS: { readonly [K in UpstreamTarget['kind']]: () => Promise<Opener<Ex
 export async function openUpstream(target: UpstreamTarget, options: UpstreamOptions): Promise<Link> {
   const open = await OPENERS[target.kind]();
   return open(target, options);
+}
+
+/**
+ * Looks for what a target needs, without starting it.
+ * @returns what is missing, undefined if nothing is
+ */
+export async function findMissing(target: UpstreamTarget, server: string): Promise<RunError | undefined> {
+  const { command, env, cwd } = target;
+  const found = await findCommand(command, env, cwd);
+  return found === undefined ? new RunError('COMMAND_NOT_FOUND', { server, command }) : undefined;
 }
