@@ -12,7 +12,9 @@ createInterface({ input: process.stdin }).on('line', (line) => {
   const { id, method, params } = JSON.parse(line);
   if (id === undefined) return;
   const result =
-    method === 'initialize' ? INITIALIZED : { content: [{ type: 'text', text: params?.arguments?.text ?? '' }] };
+    method === 'initialize'
+      ? INITIALIZED
+      : { content: [{ type: 'text', text: params?.arguments?.text ?? '' }] };
   if (out === '') setImmediate(flush);
   out += `${JSON.stringify({ result, jsonrpc: '2.0', id })}\n`;
 });

@@ -33,7 +33,9 @@ const server = createServer((request, response) => {
   });
 });
 server.listen(0, '127.0.0.1', () => {
-  process.stderr.write(`${JSON.stringify({ event: 'gateway.ready', url: `http://127.0.0.1:${server.address().port}` })}\n`);
+  process.stderr.write(
+    `${JSON.stringify({ event: 'gateway.ready', url: `http://127.0.0.1:${server.address().port}` })}\n`,
+  );
 });
 process.on('SIGTERM', () => {
   child.kill();

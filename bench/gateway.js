@@ -9,7 +9,17 @@ const ECHO = [process.execPath, here('echo-server.js')];
 
 /** Name → command line of what is measured; each announces itself on stderr with a `gateway.ready` line. */
 export const GATEWAYS = {
-  'mcp-run': [here('../bin/mcp-run.js'), 'serve', '--http', '--port', '0', '--log-format', 'json', '--', ...ECHO],
+  'mcp-run': [
+    here('../bin/mcp-run.js'),
+    'serve',
+    '--http',
+    '--port',
+    '0',
+    '--log-format',
+    'json',
+    '--',
+    ...ECHO,
+  ],
   forwarder: [here('forwarder.js'), ...ECHO],
 };
 

@@ -24,7 +24,8 @@ export async function runLoad({ url, session, calls, concurrency, bytes }) {
       next += 1;
       socket.write(requestOf({ hostname, port, session, body: callOf(id, text) }));
       const answer = await read();
-      if (!answer.includes(`"id":${id}`) || !answer.startsWith('HTTP/1.1 200')) throw new Error(`call ${id}: ${answer}`);
+      if (!answer.includes(`"id":${id}`) || !answer.startsWith('HTTP/1.1 200'))
+        throw new Error(`call ${id}: ${answer}`);
     }
     socket.destroy();
   }
@@ -35,14 +36,25 @@ export async function openSession(url) {
   const post = (body, headers = {}) =>
     fetch(url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers },
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        ...headers,
+      },
       body: JSON.stringify({ jsonrpc: '2.0', ...body }),
     });
-  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'bench', version: '1.0.0' } };
+  const params = {
+    protocolVersion: '2025-11-25',
+    capabilities: {},
+    clientInfo: { name: 'bench', version: '1.0.0' },
+  };
   const answer = await post({ id: 0, method: 'initialize', params });
   await answer.text();
   const session = answer.headers.get('mcp-session-id') ?? undefined;
-  const accepted = await post({ method: 'notifications/initialized' }, session === undefined ? {} : { 'mcp-session-id': session });
+  const accepted = await post(
+    { method: 'notifications/initialized' },
+    session === undefined ? {} : { 'mcp-session-id': session },
+  );
   await accepted.text();
   return session;
 }

@@ -23,7 +23,12 @@ async function compare({ bytes, calls }) {
   for (let round = 0; round < ROUNDS; round += 1) {
     const ours = await measure('mcp-run', bytes, calls);
     const theirs = await measure('forwarder', bytes, calls);
-    rounds.push({ ours, theirs, calls: ours.callsPerSecond / theirs.callsPerSecond, cpu: ours.cpuUs / theirs.cpuUs });
+    rounds.push({
+      ours,
+      theirs,
+      calls: ours.callsPerSecond / theirs.callsPerSecond,
+      cpu: ours.cpuUs / theirs.cpuUs,
+    });
   }
   return { bytes, rounds };
 }
@@ -63,7 +68,9 @@ function report() {
   const row = (label, unit, pick, ratio) => {
     const ours = median(rounds.map((round) => pick(round.ours)));
     const theirs = median(rounds.map((round) => pick(round.theirs)));
-    console.log(`  ${label.padEnd(16)} ${ours.toFixed(0).padStart(8)} ${theirs.toFixed(0).padStart(10)} ${unit.padEnd(5)} ratio ${ratio.toFixed(2)}`);
+    console.log(
+      `  ${label.padEnd(16)} ${ours.toFixed(0).padStart(8)} ${theirs.toFixed(0).padStart(10)} ${unit.padEnd(5)} ratio ${ratio.toFixed(2)}`,
+    );
   };
   let rounds;
   console.log(`node ${process.version}, ${ROUNDS} rounds, concurrency ${CONCURRENCY}; medians\n`);

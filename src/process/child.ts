@@ -158,7 +158,8 @@ async function explain(error: unknown, options: ChildOptions): Promise<RunError>
     return new RunError('SPAWN_FAILED', { server, detail: `no such directory: ${cwd}` }, { cause: error });
   }
   if (code === 'ENOENT') return new RunError('COMMAND_NOT_FOUND', { server, command }, { cause: error });
-  const detail = code === 'EACCES' ? `${command} is not executable` : error instanceof Error ? error.message : '';
+  const detail =
+    code === 'EACCES' ? `${command} is not executable` : error instanceof Error ? error.message : '';
   return new RunError('SPAWN_FAILED', { server, detail }, { cause: error });
 }
 

@@ -7,7 +7,10 @@ import { spawn } from 'node:child_process';
  */
 export function signalTree(pid: number, signal: NodeJS.Signals): boolean {
   if (process.platform === 'win32') {
-    spawn('taskkill', ['/pid', String(pid), '/T', '/F'], { stdio: 'ignore', windowsHide: true }).on('error', () => {});
+    spawn('taskkill', ['/pid', String(pid), '/T', '/F'], { stdio: 'ignore', windowsHide: true }).on(
+      'error',
+      () => {},
+    );
     return true;
   }
   return sendToGroup(pid, signal);

@@ -1,4 +1,4 @@
-import { RunError } from '../errors.ts';
+import type { RunError } from '../errors.ts';
 import { frameOf, type Frame, type RequestId } from './frame.ts';
 
 /**

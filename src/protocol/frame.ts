@@ -46,7 +46,8 @@ export function frameOf(message: Omit<JsonRpcMessage, 'jsonrpc'>): Frame {
  */
 export function parseFrame(bytes: Uint8Array): Frame {
   const value = parseJson(bytes);
-  if (Array.isArray(value)) throw new RunError('INVALID_REQUEST', { detail: 'batches are not supported here' });
+  if (Array.isArray(value))
+    throw new RunError('INVALID_REQUEST', { detail: 'batches are not supported here' });
   return new ParsedFrame(singleLine(bytes), validate(value));
 }
 
@@ -116,12 +117,12 @@ function peeked(
   if (id === undefined && bytes.includes(ID_KEY)) return undefined;
   // Latin-1 text: anything outside ASCII in an id or a method needs the real parser.
   if (!isAscii(text) || !isAscii(method)) return undefined;
-  if (outcome !== undefined) return id === undefined ? undefined : new LazyFrame('response', bytes, id, undefined);
+  if (outcome !== undefined)
+    return id === undefined ? undefined : new LazyFrame('response', bytes, id, undefined);
   return new LazyFrame(id === undefined ? 'notification' : 'request', bytes, id, method);
 }
 
 function isAscii(text: string | undefined): boolean {
-  // oxlint-disable-next-line no-control-regex
   return text === undefined || /^[\x20-\x7e]*$/.test(text);
 }
 

@@ -21,7 +21,7 @@ export function createLineWriter(stream: Writable): LineWriter {
   return { send, flush };
 
   function send(frame: Frame): void | Promise<void> {
-    if (batch.length === 0) setImmediate(flush);
+    if (batch.length === 0) setImmediate(() => void flush());
     batch.push(frame.bytes, NEWLINE);
     size += frame.bytes.length + 1;
     if (drained !== undefined) return drained;

@@ -42,7 +42,7 @@ export function createLineSplitter(maxBytes: number, handlers: LineHandlers): (c
     }
     keep(part);
     if (skipped !== undefined) {
-      handlers.overflow(Buffer.concat([skipped.head, skipped.tail]));
+      handlers.overflow(withoutCr(Buffer.concat([skipped.head, skipped.tail])));
       skipped = undefined;
       return;
     }
@@ -61,9 +61,13 @@ export function createLineSplitter(maxBytes: number, handlers: LineHandlers): (c
   }
 
   function emit(line: Buffer): void {
-    const trimmed = line.at(-1) === CR ? line.subarray(0, -1) : line;
+    const trimmed = withoutCr(line);
     if (trimmed.length > 0) handlers.line(trimmed);
   }
+}
+
+function withoutCr(line: Buffer): Buffer {
+  return line.at(-1) === CR ? line.subarray(0, -1) : line;
 }
 
 function lastBytes(bytes: Buffer): Buffer {

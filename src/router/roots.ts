@@ -8,7 +8,8 @@ import { frameOf, type Frame } from '../protocol/frame.ts';
 export function withoutRoots(initialize: Frame): Frame | undefined {
   const { message } = initialize;
   const capabilities = message.params?.['capabilities'];
-  if (typeof capabilities !== 'object' || capabilities === null || !('roots' in capabilities)) return undefined;
+  if (typeof capabilities !== 'object' || capabilities === null || !('roots' in capabilities))
+    return undefined;
   const { roots: _withheld, ...rest } = capabilities;
   return frameOf({ ...message, params: { ...message.params, capabilities: rest } });
 }

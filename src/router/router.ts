@@ -75,7 +75,8 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
       return hasAnswered;
     },
     closed,
-    idle: () => (exchanges.size === 0 ? Promise.resolve() : new Promise((resolve) => idleWaiters.push(resolve))),
+    idle: () =>
+      exchanges.size === 0 ? Promise.resolve() : new Promise((resolve) => idleWaiters.push(resolve)),
     close,
   };
 
@@ -109,7 +110,10 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
 
   function reply(frame: Frame): void | Promise<void> {
     if (frame.id !== undefined && asked.delete(frame.id)) return toServer(frame);
-    log.debug({ event: 'client.answer-dropped', id: frame.id }, 'the client answered a request that is not open');
+    log.debug(
+      { event: 'client.answer-dropped', id: frame.id },
+      'the client answered a request that is not open',
+    );
     return undefined;
   }
 
@@ -161,7 +165,10 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
   function answer(frame: Frame): void | Promise<void> {
     const exchange = exchanges.settle(frame.id);
     if (exchange === undefined) {
-      log.debug({ event: 'server.answer-dropped', id: frame.id }, 'the server answered a request that is not open');
+      log.debug(
+        { event: 'server.answer-dropped', id: frame.id },
+        'the server answered a request that is not open',
+      );
       return undefined;
     }
     hasAnswered = true;
@@ -175,7 +182,8 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
     const { id, method = '' } = frame;
     if (id === undefined) return undefined;
     const isAllowed = method !== 'roots/list' || options.allowRoots;
-    if (!isAllowed || !downstream.can.ask) return toServer(faultFrame(new RunError('CLIENT_CANNOT', { method }), id));
+    if (!isAllowed || !downstream.can.ask)
+      return toServer(faultFrame(new RunError('CLIENT_CANNOT', { method }), id));
     asked.add(id);
     return downstream.send(frame, exchanges.likely()?.id);
   }
@@ -222,7 +230,10 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
     log.warn({ event: 'exchange.timeout', method, timeoutMs }, error.message);
     void downstream.send(faultFrame(error, id), id);
     if (method === 'initialize') void close(error);
-    else void toServer(frameOf({ method: 'notifications/cancelled', params: { requestId: id, reason: 'timeout' } }));
+    else
+      void toServer(
+        frameOf({ method: 'notifications/cancelled', params: { requestId: id, reason: 'timeout' } }),
+      );
     checkIdle();
   }
 

@@ -5,7 +5,7 @@ import { peekAnsweredId, peekFrame, type Frame } from '../protocol/frame.ts';
 import { createLineWriter } from '../protocol/line-writer.ts';
 import { createLineSplitter } from '../protocol/lines.ts';
 import type { Link } from '../protocol/link.ts';
-import type { StdioTarget, UpstreamOptions } from './upstream.ts';
+import type { StdioTarget, UpstreamOptions } from './target.ts';
 
 /** Longest stderr line that is logged whole. */
 const STDERR_LINE_BYTES = 16 * 1024;

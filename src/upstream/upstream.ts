@@ -1,29 +1,14 @@
 import { RunError } from '../errors.ts';
-import type { Log } from '../observe/log.ts';
 import { findCommand } from '../process/find-command.ts';
 import type { Link } from '../protocol/link.ts';
-
-/** What a stdio upstream runs. */
-export interface StdioTarget {
-  readonly kind: 'stdio';
-  readonly command: string;
-  readonly args: readonly string[];
-  readonly cwd: string | undefined;
-  readonly env: Readonly<Record<string, string>>;
-}
-
-export type UpstreamTarget = StdioTarget;
-
-export interface UpstreamOptions {
-  readonly server: string;
-  readonly lineLimitBytes: number;
-  readonly log: Log;
-}
+import type { UpstreamOptions, UpstreamTarget } from './target.ts';
 
 type Opener<T extends UpstreamTarget> = (target: T, options: UpstreamOptions) => Promise<Link>;
 
 /** Kind → how to open it; loaded on first use. A new kind of target does not compile without its row. */
-const OPENERS: { readonly [K in UpstreamTarget['kind']]: () => Promise<Opener<Extract<UpstreamTarget, { kind: K }>>> } = {
+const OPENERS: {
+  readonly [K in UpstreamTarget['kind']]: () => Promise<Opener<Extract<UpstreamTarget, { kind: K }>>>;
+} = {
   stdio: async () => (await import('./stdio.ts')).openStdioUpstream,
 };
 

@@ -10,7 +10,9 @@ export function requireAccept(request: IncomingMessage, types: readonly string[]
   if (accept === undefined || accept === USUAL) return;
   const ranges = accept.split(',').map((range) => range.split(';', 1)[0]?.trim().toLowerCase() ?? '');
   const missing = types.filter((type) => {
-    return !ranges.includes(type) && !ranges.includes('*/*') && !ranges.includes(`${type.split('/', 1)[0]}/*`);
+    return (
+      !ranges.includes(type) && !ranges.includes('*/*') && !ranges.includes(`${type.split('/', 1)[0]}/*`)
+    );
   });
   if (missing.length > 0) throw new RunError('NOT_ACCEPTABLE', { types: types.join(', ') });
 }

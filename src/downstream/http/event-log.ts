@@ -53,7 +53,9 @@ export function formatEventId(stream: number, sequence: number): string {
   return `${stream}-${sequence}`;
 }
 
-export function parseEventId(text: string): { readonly stream: number; readonly sequence: number } | undefined {
+export function parseEventId(
+  text: string,
+): { readonly stream: number; readonly sequence: number } | undefined {
   const match = /^(\d{1,15})-(\d{1,15})$/.exec(text);
   return match === null ? undefined : { stream: Number(match[1]), sequence: Number(match[2]) };
 }

@@ -50,7 +50,8 @@ export function createEventStream(key: number, log: EventLog, isPrimed: () => bo
       response?.end();
       response = next;
       if (isPrimed()) next.event({ id: formatEventId(key, after), data: '' });
-      for (const entry of log.after(key, after)) void next.message(entry.data, formatEventId(key, entry.sequence));
+      for (const entry of log.after(key, after))
+        void next.message(entry.data, formatEventId(key, entry.sequence));
       sent = sequence;
       if (finished) next.end();
     },

@@ -1,6 +1,6 @@
 import type { HttpOptions } from '../downstream.ts';
 import { sendJson } from './reply.ts';
-import type { Route } from './server.ts';
+import type { Route } from './route.ts';
 
 /** Open to anyone who can connect, so that probes work: they tell states and names, nothing else. */
 export const HEALTH_PATHS: ReadonlySet<string> = new Set(['/healthz', '/readyz']);

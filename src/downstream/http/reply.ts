@@ -14,7 +14,11 @@ export function sendJson(
   headers: Readonly<Record<string, string | number>> = {},
 ): void {
   if (response.headersSent || response.destroyed) return;
-  response.writeHead(status, { ...headers, 'content-type': 'application/json', 'content-length': body.length });
+  response.writeHead(status, {
+    ...headers,
+    'content-type': 'application/json',
+    'content-length': body.length,
+  });
   // Latin-1 maps every byte to one character and back, so that the bytes leave unchanged whatever they are.
   if (body.length > ONE_WRITE_BYTES) response.end(body);
   else response.end(Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1'), 'latin1');

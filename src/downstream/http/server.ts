@@ -7,27 +7,10 @@ import { faultFrame } from '../../protocol/fault.ts';
 import { createGuard } from './guard.ts';
 import { createHealthRoutes, HEALTH_PATHS } from './health.ts';
 import { sendEmpty, sendFault } from './reply.ts';
-import { createSessions, type Sessions } from './sessions.ts';
+import type { Route, RouteContext } from './route.ts';
+import { createSessions } from './sessions.ts';
 import { createSseRoutes } from './sse-routes.ts';
 import { createStreamableRoutes } from './streamable-routes.ts';
-
-/** One HTTP request on its way to a route. */
-export interface HttpCall {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  /** Undefined without a body. */
-  readonly body: Buffer | undefined;
-  readonly server: string;
-}
-
-/** Method → what it does; any other is a 405. A handler throws RunError for what it refuses. */
-export type Route = Readonly<Record<string, (call: HttpCall) => void | Promise<void>>>;
-
-/** What the routes of one listener share. */
-export interface RouteContext {
-  readonly options: HttpOptions;
-  readonly sessions: Sessions;
-}
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 const TICK_MS = 1_000;
@@ -57,7 +40,9 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
     clientErrorHandler: answerUnreadable,
   });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
+    done(null, body),
+  );
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     reply.hijack();
     sendFault(reply.raw, faultOf(error, request.raw, options.bodyLimitBytes));
@@ -118,7 +103,12 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
   }
 
   /** Hands a request over to its route on the raw streams: Fastify's own reply costs more than the whole relay. */
-  function addRoute(app: FastifyInstance, path: string, route: Route, serverOf: (param: string) => string): void {
+  function addRoute(
+    app: FastifyInstance,
+    path: string,
+    route: Route,
+    serverOf: (param: string) => string,
+  ): void {
     const handlers = new Map(Object.entries(route));
     const allow = [...handlers.keys()].join(', ');
     app.route<{ Params: { server?: string } }>({
@@ -150,7 +140,8 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
 
   function fail(response: ServerResponse, thrown: unknown): void {
     const error = toRunError(thrown);
-    if (error.code === 'INTERNAL') options.log.error({ event: 'http.internal-error', err: thrown }, error.message);
+    if (error.code === 'INTERNAL')
+      options.log.error({ event: 'http.internal-error', err: thrown }, error.message);
     sendFault(response, error);
   }
 }
@@ -168,7 +159,9 @@ function faultOf(error: FastifyError, request: IncomingMessage, maxBytes: number
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new RunError('BODY_TOO_LARGE', { maxBytes });
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return new RunError('UNSUPPORTED_MEDIA_TYPE', { detail: request.headers['content-type'] ?? 'no content-type' });
+      return new RunError('UNSUPPORTED_MEDIA_TYPE', {
+        detail: request.headers['content-type'] ?? 'no content-type',
+      });
     default:
       return (error.statusCode ?? 500) < 500
         ? new RunError('INVALID_REQUEST', { detail: error.message })
@@ -185,7 +178,10 @@ function answerUnreadable(error: Error & { code?: string }, socket: Socket): voi
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? '408 Request Timeout'
         : '400 Bad Request';
-  const body = faultFrame(new RunError('INVALID_REQUEST', { detail: status.slice(4).toLowerCase() }), undefined).bytes;
+  const body = faultFrame(
+    new RunError('INVALID_REQUEST', { detail: status.slice(4).toLowerCase() }),
+    undefined,
+  ).bytes;
   const head = `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n`;
   socket.end(Buffer.concat([Buffer.from(head), body]));
 }
@@ -201,6 +197,11 @@ async function listen(app: FastifyInstance, { host, port }: HttpOptions): Promis
   }
   const address = app.server.address();
   const bound = typeof address === 'object' && address !== null ? address.port : port;
-  const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+  const name =
+    host === '0.0.0.0' || host === '::'
+      ? '127.0.0.1'
+      : host.includes(':') && !host.startsWith('[')
+        ? `[${host}]`
+        : host;
   return `http://${name}:${bound}`;
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { RunError } from '../../errors.ts';
-import type { SseSession } from './sse.ts';
+import type { SseSession } from './sse-session.ts';
 import type { StreamableSession } from './streamable-session.ts';
 
 /** One client's conversation over HTTP, whichever of the two transports carries it. */
@@ -13,7 +13,12 @@ export interface Sessions {
   add(session: HttpSession): void;
   remove(session: HttpSession): void;
   /** @throws RunError `SESSION_NOT_FOUND`, also for another server's or another principal's session. */
-  find<K extends HttpSession['kind']>(kind: K, id: string, server: string, principal: string): Extract<HttpSession, { kind: K }>;
+  find<K extends HttpSession['kind']>(
+    kind: K,
+    id: string,
+    server: string,
+    principal: string,
+  ): Extract<HttpSession, { kind: K }>;
   /** Called about once a second. Ends sessions without a message for `idleMs`: an open stream alone does not keep one. */
   tick(now: number): void;
   closeAll(): Promise<void>;
@@ -42,7 +47,12 @@ export function createSessions(max: number, idleMs: number): Sessions {
     remove: (session) => void sessions.delete(session.id),
     find(kind, id, server, principal) {
       const session = sessions.get(id);
-      if (session === undefined || !isKind(session, kind) || session.server !== server || session.principal !== principal) {
+      if (
+        session === undefined ||
+        !isKind(session, kind) ||
+        session.server !== server ||
+        session.principal !== principal
+      ) {
         throw new RunError('SESSION_NOT_FOUND');
       }
       return session;
@@ -50,7 +60,8 @@ export function createSessions(max: number, idleMs: number): Sessions {
     tick(now) {
       for (const session of sessions.values()) {
         session.tick(now);
-        if (session.kind === 'streamable' && !session.isBusy && now - session.lastMessageAt > idleMs) void session.close();
+        if (session.kind === 'streamable' && !session.isBusy && now - session.lastMessageAt > idleMs)
+          void session.close();
       }
     },
     async closeAll() {

@@ -26,7 +26,10 @@ export interface SseResponse {
 }
 
 /** Sends the headers at once; events of one turn of the event loop leave in one write. */
-export function openSseResponse(response: ServerResponse, headers: Readonly<Record<string, string>>): SseResponse {
+export function openSseResponse(
+  response: ServerResponse,
+  headers: Readonly<Record<string, string>>,
+): SseResponse {
   let batch: Uint8Array[] = [];
   let size = 0;
   let lastSentAt = Date.now();

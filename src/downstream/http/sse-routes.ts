@@ -3,9 +3,9 @@ import { RunError, toRunError } from '../../errors.ts';
 import { parseFrame } from '../../protocol/frame.ts';
 import { requireAccept } from './accept-header.ts';
 import { sendEmpty, sendFault } from './reply.ts';
-import type { HttpCall, Route, RouteContext } from './server.ts';
+import type { HttpCall, Route, RouteContext } from './route.ts';
 import { createSessionId } from './sessions.ts';
-import { createSseSession } from './sse.ts';
+import { createSseSession } from './sse-session.ts';
 
 const PRINCIPAL = 'local';
 
@@ -61,6 +61,8 @@ export function createSseRoutes({ options, sessions }: RouteContext): [path: str
     if (options.baseUrl !== undefined) return new URL(options.baseUrl).pathname.replace(/\/$/, '');
     const prefix = options.trustProxy ? request.headers['x-forwarded-prefix'] : undefined;
     // A second slash in front would name another host.
-    return typeof prefix === 'string' && /^\/[\w\-.~%]+(?:\/[\w\-.~%]+)*\/?$/.test(prefix) ? prefix.replace(/\/$/, '') : '';
+    return typeof prefix === 'string' && /^\/[\w\-.~%]+(?:\/[\w\-.~%]+)*\/?$/.test(prefix)
+      ? prefix.replace(/\/$/, '')
+      : '';
   }
 }

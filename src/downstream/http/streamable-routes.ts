@@ -4,7 +4,7 @@ import { BATCH_REVISION, isLegacyRevision, LEGACY_REVISIONS, MAX_BATCH } from '.
 import { parseBody, type Frame } from '../../protocol/frame.ts';
 import { requireAccept } from './accept-header.ts';
 import { sendEmpty, sendFault } from './reply.ts';
-import type { HttpCall, Route, RouteContext } from './server.ts';
+import type { HttpCall, Route, RouteContext } from './route.ts';
 import { createSessionId } from './sessions.ts';
 import { createStreamableSession, type StreamableSession } from './streamable-session.ts';
 
@@ -37,7 +37,10 @@ export function createStreamableRoutes({ options, sessions }: RouteContext): [pa
     requireAccept(call.request, ['text/event-stream']);
     requireRevision(call.request);
     const lastEventId = call.request.headers['last-event-id'];
-    existingSession(call).openStream(call.response, typeof lastEventId === 'string' ? lastEventId : undefined);
+    existingSession(call).openStream(
+      call.response,
+      typeof lastEventId === 'string' ? lastEventId : undefined,
+    );
   }
 
   async function remove(call: HttpCall): Promise<void> {
@@ -55,7 +58,8 @@ export function createStreamableRoutes({ options, sessions }: RouteContext): [pa
 
   function batchSession(call: HttpCall, frames: readonly Frame[]): StreamableSession {
     if (frames.length === 0) throw new RunError('INVALID_REQUEST', { detail: 'the batch is empty' });
-    if (frames.length > MAX_BATCH) throw new RunError('INVALID_REQUEST', { detail: `more than ${MAX_BATCH} messages` });
+    if (frames.length > MAX_BATCH)
+      throw new RunError('INVALID_REQUEST', { detail: `more than ${MAX_BATCH} messages` });
     if (frames.some((frame) => frame.method === 'initialize')) {
       throw new RunError('INVALID_REQUEST', { detail: 'initialize must not be in a batch' });
     }

@@ -116,7 +116,11 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
 
   // From the client
 
-  function receive(frames: readonly Frame[], isBatch: boolean, response: ServerResponse): void | Promise<void> {
+  function receive(
+    frames: readonly Frame[],
+    isBatch: boolean,
+    response: ServerResponse,
+  ): void | Promise<void> {
     lastMessageAt = Date.now();
     const requests = frames.filter((frame) => frame.kind === 'request').length;
     if (requests === 0) return accept(frames, response);
@@ -138,7 +142,8 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
     const seen = new Set<RequestId>();
     for (const { kind, id: requestId } of frames) {
       if (kind !== 'request' || requestId === undefined) continue;
-      if (answers.has(requestId) || seen.has(requestId)) throw new RunError('DUPLICATE_ID', { id: requestId });
+      if (answers.has(requestId) || seen.has(requestId))
+        throw new RunError('DUPLICATE_ID', { id: requestId });
       if (frames.length > 1) seen.add(requestId);
     }
   }

@@ -1,0 +1,21 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { HttpOptions } from '../downstream.ts';
+import type { Sessions } from './sessions.ts';
+
+/** One HTTP request on its way to a route. */
+export interface HttpCall {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Undefined without a body. */
+  readonly body: Buffer | undefined;
+  readonly server: string;
+}
+
+/** Method → what it does; any other is a 405. A handler throws RunError for what it refuses. */
+export type Route = Readonly<Record<string, (call: HttpCall) => void | Promise<void>>>;
+
+/** What the routes of one listener share. */
+export interface RouteContext {
+  readonly options: HttpOptions;
+  readonly sessions: Sessions;
+}
