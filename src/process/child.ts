@@ -6,6 +6,7 @@ import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RunError } from '../errors.ts';
 import { isTreeAlive, signalTree } from './tree.ts';
+import { createWatchdog } from './watchdog.ts';
 
 type Spawned = ChildProcessByStdio<Writable, Readable, Readable>;
 
@@ -81,6 +82,7 @@ async function spawnPiped(options: ChildOptions): Promise<Spawned> {
 
 /** Leaders of the groups that are alive. */
 const alive = new Set<number>();
+const watchdog = createWatchdog();
 
 /** Whatever makes us exit without a proper close (a second signal, a crash), nothing that we have started stays. */
 process.on('exit', () => {
@@ -90,10 +92,11 @@ process.on('exit', () => {
 function supervise(child: Spawned): Child {
   const pid = child.pid ?? 0;
   alive.add(pid);
+  watchdog.add(pid);
   let stopping: Promise<ChildExit> | undefined;
   const exited = observeExit(child, () => stopping !== undefined);
   // Whatever ended the leader, nothing of its group may stay behind.
-  const ended = exited.then(() => endTree(pid)).then(() => alive.delete(pid));
+  const ended = exited.then(() => endTree(pid)).then(() => forgetGroup(pid));
 
   return {
     pid,
@@ -115,6 +118,11 @@ function supervise(child: Spawned): Child {
     await ended;
     return exit;
   }
+}
+
+function forgetGroup(pid: number): void {
+  alive.delete(pid);
+  watchdog.remove(pid);
 }
 
 async function observeExit(child: Spawned, isStopping: () => boolean): Promise<ChildExit> {

@@ -18,4 +18,6 @@ export type Route = Readonly<Record<string, (call: HttpCall) => void | Promise<v
 export interface RouteContext {
   readonly options: HttpOptions;
   readonly sessions: Sessions;
+  /** For new work: what is running may still be answered, cancelled and asked about. @throws RunError `SHUTTING_DOWN` */
+  readonly refuseWhenDraining: () => void;
 }

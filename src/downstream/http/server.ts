@@ -63,7 +63,7 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
   });
 
   for (const [path, route] of createHealthRoutes(options)) addRoute(app, path, route, () => '');
-  const context: RouteContext = { options, sessions };
+  const context: RouteContext = { options, sessions, refuseWhenDraining };
   const routes = [
     ...(options.http ? createStreamableRoutes(context) : []),
     ...(options.sse ? createSseRoutes(context) : []),
@@ -92,10 +92,13 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
     },
   };
 
+  function refuseWhenDraining(): void {
+    if (isDraining) throw new RunError('SHUTTING_DOWN');
+  }
+
   /** What is decided from the head alone, before the body is read. @throws RunError */
   function admit(request: IncomingMessage, response: ServerResponse): void {
     guard(request, response);
-    if (isDraining) throw new RunError('SHUTTING_DOWN');
     const encoding = request.headers['content-encoding'];
     if (encoding !== undefined && encoding !== 'identity') {
       throw new RunError('UNSUPPORTED_MEDIA_TYPE', { detail: `content-encoding ${encoding}` });

@@ -10,7 +10,7 @@ import { createSseSession } from './sse-session.ts';
 const PRINCIPAL = 'local';
 
 /** HTTP+SSE: a GET that streams, and POSTs that it names (2024-11-05, basic/transports). */
-export function createSseRoutes({ options, sessions }: RouteContext): [path: string, route: Route][] {
+export function createSseRoutes({ options, sessions, refuseWhenDraining }: RouteContext): [path: string, route: Route][] {
   return [
     [options.ssePath, { GET: open }],
     [options.messagesPath, { POST: post }],
@@ -18,6 +18,7 @@ export function createSseRoutes({ options, sessions }: RouteContext): [path: str
 
   function open({ request, response, server }: HttpCall): void {
     requireAccept(request, ['text/event-stream']);
+    refuseWhenDraining();
     sessions.makeRoom(PRINCIPAL);
     const id = createSessionId();
     const session = createSseSession({
@@ -40,6 +41,7 @@ export function createSseRoutes({ options, sessions }: RouteContext): [path: str
     if (body === undefined) throw new RunError('PARSE_ERROR', { detail: 'the body is empty' });
     const frame = parseFrame(body);
     try {
+      if (frame.kind === 'request') refuseWhenDraining();
       await session.receive(frame);
       sendEmpty(response, 202);
     } catch (error) {

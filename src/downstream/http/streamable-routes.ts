@@ -12,7 +12,7 @@ const PRINCIPAL = 'local';
 const POST_TYPES = ['application/json', 'text/event-stream'];
 
 /** Streamable HTTP with sessions: one path for POST, GET and DELETE (2025-11-25, basic/transports). */
-export function createStreamableRoutes({ options, sessions }: RouteContext): [path: string, route: Route][] {
+export function createStreamableRoutes({ options, sessions, refuseWhenDraining }: RouteContext): [path: string, route: Route][] {
   return [[options.httpPath, { POST: post, GET: get, DELETE: remove }]];
 
   function post(call: HttpCall): void | Promise<void> {
@@ -22,10 +22,12 @@ export function createStreamableRoutes({ options, sessions }: RouteContext): [pa
     const parsed = parseBody(body);
     if (Array.isArray(parsed)) {
       requireRevision(request);
+      if (parsed.some(({ kind }) => kind === 'request')) refuseWhenDraining();
       return batchSession(call, parsed).receive(parsed, true, response);
     }
     try {
       requireRevision(request);
+      if (parsed.kind === 'request') refuseWhenDraining();
       return sessionFor(call, parsed).receive([parsed], false, response);
     } catch (error) {
       if (!isRunError(error)) throw error;
