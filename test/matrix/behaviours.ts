@@ -1,0 +1,533 @@
+/**
+ * The table's rows: what a client and a server must be able to do through mcp-run, whatever the transport. The server
+ * is `fixtures/servers/behaviours.js`. A row with `wire` needs the raw client, which sees and sends bytes.
+ */
+import { expect, vi } from 'vitest';
+import { callTool, RpcFailure, type ClientOptions, type TestClient } from '../support/clients.ts';
+import { at, json, textOf, type Json } from '../support/json.ts';
+import type { RawClient } from '../support/raw-client.ts';
+
+export interface Context<Client extends TestClient = TestClient> {
+  /** A new client on this row's route. */
+  connect(options?: ClientOptions): Promise<Client>;
+}
+
+interface Row {
+  readonly title: string;
+  /** Started with `--allow-roots`. */
+  readonly allowRoots?: true;
+  /** Only where the client is, or is not, on this machine. */
+  readonly local?: boolean;
+  /** About what mcp-run itself does: not true without it. */
+  readonly gatewayOnly?: true;
+}
+
+export type Behaviour =
+  | (Row & { readonly wire?: false; run(context: Context): Promise<void> })
+  | (Row & { readonly wire: true; run(context: Context<RawClient>): Promise<void> });
+
+const ROOTS = [{ uri: 'file:///home/someone', name: 'home', 'x-kept': 1 }];
+const UNICODE =
+  'zwölf • 十二 • 🐕‍🦺 • line\u2028and\u2029paragraph • nul\u0000 • quote" back\\slash • tab\t • \r\n';
+const BIG =
+  '{"a":9007199254740993,"b":-123456789012345678901234567890,"c":1.0,"d":1e400,"e":0.10000000000000000555}';
+
+export const BEHAVIOURS: readonly Behaviour[] = [
+  {
+    title: 'passes the whole answer to initialize: instructions, unknown capabilities, unknown fields',
+    run: async ({ connect }) => {
+      const { initializeResult } = await connect();
+      expect(initializeResult).toEqual({
+        protocolVersion: '2025-11-25',
+        capabilities: {
+          tools: { listChanged: true },
+          resources: { subscribe: true, listChanged: true },
+          prompts: { listChanged: true },
+          logging: {},
+          completions: {},
+          experimental: { 'example.com/feature': { level: 9 } },
+          extensions: { 'example.com/extension': { deep: [1, { two: 2 }] } },
+          'example.com/unknown': { kept: true },
+        },
+        serverInfo: { name: 'behaviours', title: 'Behaviours', version: '1.2.3', 'x-build': 'abc' },
+        instructions: 'Behaves as told. Zwölf Boxkämpfer ✓',
+        _meta: { 'example.com/greeting': 'hello' },
+      });
+    },
+  },
+  {
+    title: "passes the client's capabilities and name to the server",
+    run: async ({ connect }) => {
+      const client = await connect({
+        capabilities: { sampling: {}, experimental: { 'example.com/mine': { on: true } } },
+      });
+      const params = await initializeParamsOf(client);
+      expect(params['clientInfo']).toEqual({ name: 'test-client', version: '1.0.0' });
+      expect(params['capabilities']).toEqual({
+        sampling: {},
+        experimental: { 'example.com/mine': { on: true } },
+      });
+    },
+  },
+  {
+    title: 'lists tools and calls them, with arguments, _meta and unknown fields untouched',
+    run: async ({ connect }) => {
+      const client = await connect();
+      const list = await client.request('tools/list');
+      expect(at(list, 'tools', 0)).toEqual({
+        name: 'echo',
+        description: 'Runs echo',
+        inputSchema: { type: 'object' },
+      });
+      expect(list['example.com/unknown']).toEqual([null, true]);
+
+      const args = { nested: { list: [1, 'two', null, { three: 3 }] }, empty: {}, flag: false };
+      const _meta = { 'example.com/trace': { id: 'abc' }, traceparent: '00-1-2-03' };
+      const result = await client.request('tools/call', { name: 'echo', arguments: args, _meta });
+      expect(result['structuredContent']).toEqual({ arguments: args, meta: _meta });
+    },
+  },
+  {
+    title: 'completes, reads resources, and lists what is empty',
+    run: async ({ connect }) => {
+      const client = await connect();
+      const ref = { type: 'ref/prompt', name: 'any' };
+      const completion = await client.request('completion/complete', {
+        ref,
+        argument: { name: 'a', value: 'o' },
+      });
+      expect(at(completion, 'completion', 'values')).toEqual(['one', 'two']);
+      const read = await client.request('resources/read', { uri: 'fixture://watched' });
+      expect(read['contents']).toEqual([{ uri: 'fixture://watched', text: 'contents' }]);
+      expect(await client.request('prompts/list')).toEqual({ prompts: [] });
+    },
+  },
+  {
+    title: "passes the server's errors with code and data",
+    run: async ({ connect }) => {
+      const client = await connect();
+      await expectRpcError(callTool(client, 'no such tool'), -32602, {
+        name: 'no such tool',
+        hint: 'see tools/list',
+      });
+      await expectRpcError(client.request('example.com/refuse'), -31999, { why: ['because'] });
+      await expectRpcError(client.request('example.com/not-there'), -32601, undefined);
+    },
+  },
+  {
+    title: 'passes 10,000 progress notifications of one call, all of them, in order, before its result',
+    run: async ({ connect }) => {
+      const client = await connect();
+      const count = 10_000;
+      // Asks for progress, but counts what arrives: the SDK's clients drop callbacks once the result is there.
+      const result = await callTool(client, 'burst', { count }, { onProgress: () => {} });
+      expect(textOf(result)).toBe(`sent ${count}`);
+      const progress = client.incoming.filter(({ method }) => method === 'notifications/progress');
+      expect(progress.map(({ params }) => json(params)['progress'])).toEqual(
+        Array.from({ length: count }, (_, i) => i + 1),
+      );
+      // The result is the last message: nothing of the call comes after it.
+      expect(client.incoming.at(-1)?.['result']).toBeDefined();
+    },
+  },
+  {
+    title: 'passes a cancellation to the server, which then goes on serving',
+    run: async ({ connect }) => {
+      const client = await connect();
+      const abort = new AbortController();
+      const call = callTool(
+        client,
+        'wait',
+        {},
+        { signal: abort.signal, onProgress: () => abort.abort('not needed') },
+      );
+      await expect(call).rejects.toBeInstanceOf(Error);
+      await vi.waitFor(async () =>
+        expect(await receivedBy(client, 'notifications/cancelled')).toHaveLength(1),
+      );
+      expect(textOf(await callTool(client, 'echo', { still: 'here' }))).toBe('{"still":"here"}');
+    },
+  },
+  {
+    title: 'passes logging/setLevel and log messages, in order, before the result of the call that logs',
+    run: async ({ connect }) => {
+      const client = await connect();
+      await client.request('logging/setLevel', { level: 'debug' });
+      await callTool(client, 'log', { level: 'warning', messages: ['one', { two: 2 }, 'three'] });
+      const logged = client.incoming.filter(({ method }) => method === 'notifications/message');
+      expect(logged.map(({ params }) => params)).toEqual(
+        ['one', { two: 2 }, 'three'].map((data) => ({ level: 'warning', logger: 'fixture', data })),
+      );
+      expect(client.incoming.at(-1)?.['result']).toBeDefined();
+    },
+  },
+  {
+    title: 'passes a sampling request to the client and its answer back, in the middle of a call',
+    run: async ({ connect }) => {
+      const asked: Json = {
+        messages: [{ role: 'user', content: { type: 'text', text: 'Say hello' } }],
+        maxTokens: 10,
+        'example.com/extra': [1],
+      };
+      const answer = {
+        role: 'assistant',
+        model: 'none',
+        content: { type: 'text', text: 'hello' },
+        'x-kept': true,
+      };
+      const seen: unknown[] = [];
+      const client = await connect({
+        capabilities: { sampling: {} },
+        answer: (method, params) => (seen.push(method, params), answer),
+      });
+      const result = await callTool(client, 'ask', { method: 'sampling/createMessage', params: asked });
+      expect(seen).toEqual(['sampling/createMessage', asked]);
+      expect(at(result, 'structuredContent', 'result')).toEqual(answer);
+    },
+  },
+  {
+    title: 'passes several questions to the user at once, each answer to the one who asked',
+    run: async ({ connect }) => {
+      const schema = { type: 'object', properties: { value: { type: 'string' } } };
+      const client = await connect({
+        capabilities: { elicitation: {} },
+        answer: (_method, { message }) => ({
+          action: 'accept',
+          content: { value: `answer to ${String(message)}` },
+        }),
+      });
+      const questions = ['first', 'second', 'third'].map((message) => ({
+        method: 'elicitation/create',
+        params: { message, requestedSchema: schema },
+      }));
+      const result = await callTool(client, 'askAll', { questions });
+      const answers = [0, 1, 2].map((n) =>
+        at(result, 'structuredContent', 'answers', n, 'result', 'content', 'value'),
+      );
+      expect(answers).toEqual(['answer to first', 'answer to second', 'answer to third']);
+    },
+  },
+  {
+    title: "passes the client's refusal, with code and data, to the server",
+    run: async ({ connect }) => {
+      const client = await connect({
+        capabilities: { sampling: {} },
+        answer: () => {
+          throw new RpcFailure(-1, 'User rejected sampling request', { final: true });
+        },
+      });
+      const params = { messages: [], maxTokens: 1 };
+      const result = await callTool(client, 'ask', { method: 'sampling/createMessage', params });
+      expect(at(result, 'structuredContent', 'error', 'code')).toBe(-1);
+      expect(at(result, 'structuredContent', 'error', 'message')).toContain('User rejected sampling request');
+    },
+  },
+  {
+    title: 'passes the roots of a client on this machine',
+    local: true,
+    run: async ({ connect }) => {
+      const client = await connect({
+        capabilities: { roots: { listChanged: true } },
+        answer: () => ({ roots: ROOTS }),
+      });
+      expect(at(await initializeParamsOf(client), 'capabilities')).toEqual({ roots: { listChanged: true } });
+      expect(
+        at(await callTool(client, 'ask', { method: 'roots/list' }), 'structuredContent', 'result', 'roots'),
+      ).toEqual(ROOTS);
+    },
+  },
+  {
+    title:
+      'keeps the roots of a network client from the server, which is told that there are none to ask for',
+    local: false,
+    run: async ({ connect }) => {
+      let asked = 0;
+      const client = await connect({
+        capabilities: { roots: { listChanged: true }, sampling: {} },
+        answer: () => (asked++, { roots: ROOTS }),
+      });
+      expect(at(await initializeParamsOf(client), 'capabilities')).toEqual({ sampling: {} });
+      const answer = at(await callTool(client, 'ask', { method: 'roots/list' }), 'structuredContent');
+      expect(at(answer, 'error', 'code')).toBe(-32601);
+      expect(asked).toBe(0);
+    },
+  },
+  {
+    title: 'passes the roots of a network client with --allow-roots',
+    local: false,
+    allowRoots: true,
+    run: async ({ connect }) => {
+      const client = await connect({
+        capabilities: { roots: { listChanged: true } },
+        answer: () => ({ roots: ROOTS }),
+      });
+      expect(at(await initializeParamsOf(client), 'capabilities')).toEqual({ roots: { listChanged: true } });
+      expect(
+        at(await callTool(client, 'ask', { method: 'roots/list' }), 'structuredContent', 'result', 'roots'),
+      ).toEqual(ROOTS);
+    },
+  },
+  {
+    title: 'passes subscriptions, and updates to who subscribed until they unsubscribe',
+    run: async ({ connect }) => {
+      const client = await connect();
+      const uri = 'fixture://watched';
+      await client.request('resources/subscribe', { uri });
+      await callTool(client, 'update', { uri });
+      await arrival(client, 'notifications/resources/updated', { uri });
+      await client.request('resources/unsubscribe', { uri });
+      await callTool(client, 'update', { uri });
+      // What was sent before it has arrived when this one has.
+      await callTool(client, 'notify', { method: 'notifications/prompts/list_changed', params: {} });
+      await arrival(client, 'notifications/prompts/list_changed', {});
+      expect(
+        client.incoming.filter(({ method }) => method === 'notifications/resources/updated'),
+      ).toHaveLength(1);
+    },
+  },
+  {
+    title: 'passes every list_changed notification',
+    run: async ({ connect }) => {
+      const client = await connect();
+      for (const kind of ['tools', 'prompts', 'resources']) {
+        const method = `notifications/${kind}/list_changed`;
+        await callTool(client, 'notify', { method, params: { _meta: { from: kind } } });
+        await arrival(client, method, { _meta: { from: kind } });
+      }
+    },
+  },
+  {
+    title: 'passes pings both ways',
+    run: async ({ connect }) => {
+      const client = await connect();
+      expect(await client.request('ping')).toEqual({});
+      expect(at(await callTool(client, 'ask', { method: 'ping' }), 'structuredContent', 'result')).toEqual(
+        {},
+      );
+    },
+  },
+  {
+    title: 'passes unknown requests and notifications both ways, with all their fields',
+    run: async ({ connect }) => {
+      const client = await connect({
+        answer: (method, params) => ({ method, params, kept: ['result', null] }),
+      });
+      const params = { deep: [{ er: 1 }], _meta: { 'example.com/a': 'b' } };
+
+      const echoed = await client.request('example.com/line', params);
+      expect(at(JSON.parse(String(echoed['line'])), 'params')).toMatchObject(params);
+
+      const answer = await callTool(client, 'ask', { method: 'example.com/ask', params });
+      expect(at(answer, 'structuredContent', 'result')).toEqual({
+        method: 'example.com/ask',
+        params,
+        kept: ['result', null],
+      });
+
+      await client.notify('notifications/example.com/up', params);
+      await vi.waitFor(async () => {
+        const [line = '{}'] = await receivedBy(client, 'example.com/up');
+        expect(at(JSON.parse(line), 'params')).toEqual(params);
+      });
+      await callTool(client, 'notify', { method: 'notifications/example.com/down', params });
+      await arrival(client, 'notifications/example.com/down', params);
+    },
+  },
+  {
+    title: 'passes unknown fields of the envelope both ways, byte for byte',
+    wire: true,
+    run: async (context) => {
+      const client = await context.connect();
+      const up =
+        '{"x-trace":{"a":[1]},"jsonrpc":"2.0", "id":"up","method":"example.com/line","params":{"b":2},"z":null}';
+      await client.sendLine(up);
+      const answer = await client.waitFor(({ id }) => id === 'up');
+      expect(at(answer, 'result', 'line')).toBe(up);
+
+      const down =
+        '{"x-trace":{"a":[1]},"jsonrpc":"2.0", "method":"notifications/example.com/down","params":{"b":2},"z":null}';
+      await callTool(client, 'write', { lines: [down] });
+      await client.waitFor((_message, line) => line === down);
+    },
+  },
+  {
+    title: 'passes numbers that JavaScript cannot hold both ways, digit for digit',
+    wire: true,
+    run: async (context) => {
+      const client = await context.connect();
+      const up = `{"jsonrpc":"2.0","id":"big","method":"example.com/line","params":${BIG}}`;
+      await client.sendLine(up);
+      expect(at(await client.waitFor(({ id }) => id === 'big'), 'result', 'line')).toBe(up);
+
+      await client.request('example.com/result', { json: BIG });
+      expect(client.lines.at(-1)).toContain(BIG);
+    },
+  },
+  {
+    title: 'tells ids apart that differ in type only, all in flight at once',
+    wire: true,
+    run: async (context) => {
+      const client = await context.connect();
+      const ids = [
+        '"1"',
+        '0',
+        '"0"',
+        '-1',
+        '1000',
+        '"1000"',
+        '4503599627370497',
+        '"id with \\"quotes\\" and ü"',
+      ];
+      await Promise.all(
+        ids.map((id) =>
+          client.sendLine(
+            `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"name":"echo","arguments":{"to":${id}}}}`,
+          ),
+        ),
+      );
+      for (const text of ids) {
+        const id: unknown = JSON.parse(text);
+        const answer = await client.waitFor(
+          (message) => message['id'] === id && message['result'] !== undefined,
+        );
+        expect(at(answer, 'result', 'structuredContent', 'arguments', 'to')).toBe(id);
+      }
+    },
+  },
+  {
+    title: 'passes a result of 5 MB',
+    run: async ({ connect }) => {
+      const client = await connect();
+      expect(textOf(await callTool(client, 'large', { bytes: 5_000_000 }))).toHaveLength(5_000_000);
+    },
+  },
+  {
+    title: 'passes an argument of 2 MB',
+    run: async ({ connect }) => {
+      const client = await connect();
+      const text = 'y'.repeat(2_000_000);
+      expect(at(await callTool(client, 'echo', { text }), 'structuredContent', 'arguments', 'text')).toBe(
+        text,
+      );
+    },
+  },
+  {
+    title: 'passes any Unicode text, line separators included',
+    run: async ({ connect }) => {
+      const client = await connect();
+      const result = await callTool(client, 'echo', { [UNICODE]: UNICODE });
+      expect(at(result, 'structuredContent', 'arguments')).toEqual({ [UNICODE]: UNICODE });
+    },
+  },
+  {
+    title: 'keeps two clients apart that use the same ids and tokens at the same time',
+    wire: true,
+    run: async (context) => {
+      const clients = await Promise.all([context.connect(), context.connect()]);
+      const counts = [300, 500];
+      // Both start to count at the same id, and use it as their progress token too.
+      await Promise.all(
+        clients.map((client, i) => callTool(client, 'burst', { count: counts[i] }, { onProgress: () => {} })),
+      );
+      await Promise.all(
+        clients.map((client, i) =>
+          callTool(client, 'notify', { method: 'notifications/message', params: { level: 'info', data: i } }),
+        ),
+      );
+      for (const [i, client] of clients.entries()) {
+        await client.waitFor(({ method }) => method === 'notifications/message');
+        const of = (method: string): Json[] =>
+          client.incoming.filter((message) => message['method'] === method);
+        expect(of('notifications/progress').map(({ params }) => json(params)['total'])).toEqual(
+          Array(counts[i]).fill(counts[i]),
+        );
+        expect(of('notifications/message').map(({ params }) => json(params)['data'])).toEqual([i]);
+      }
+    },
+  },
+  {
+    title: 'gives each client a server process of its own',
+    run: async ({ connect }) => {
+      const clients = await Promise.all([connect(), connect()]);
+      const pids = await Promise.all(
+        clients.map(async (client) => at(await callTool(client, 'process'), 'structuredContent', 'pid')),
+      );
+      expect(new Set(pids).size).toBe(2);
+    },
+  },
+  {
+    title: 'survives lines from the server that are not MCP, and shows none to the client',
+    gatewayOnly: true,
+    wire: true,
+    run: async (context) => {
+      const client = await context.connect();
+      const lines = [
+        'hello',
+        '{"level":"info"}',
+        '[]',
+        '{"jsonrpc":"2.0"',
+        '42',
+        '',
+        '{"jsonrpc":"2.0","id":{},"result":{}}',
+      ];
+      await callTool(client, 'write', { lines });
+      expect(textOf(await callTool(client, 'echo', { still: 'here' }))).toBe('{"still":"here"}');
+      expect(client.lines.filter((line) => lines.includes(line))).toEqual([]);
+      expect(
+        client.incoming.filter(({ method, id }) => method === undefined && typeof id !== 'number'),
+      ).toEqual([]);
+    },
+  },
+  {
+    title: 'answers every call in flight with upstream_exited when the server dies',
+    gatewayOnly: true,
+    run: async ({ connect }) => {
+      const client = await connect();
+      let waiting = (): void => {};
+      const isWaiting = new Promise<void>((resolve) => (waiting = resolve));
+      const pending = callTool(client, 'wait', {}, { onProgress: () => waiting() });
+      const outcome = expectRpcError(pending, -32603, { reason: 'upstream_exited' });
+      await isWaiting;
+      await expectRpcError(callTool(client, 'kill'), -32603, { reason: 'upstream_exited' });
+      await outcome;
+    },
+  },
+  {
+    title: "leaves other clients alone when one client's server dies",
+    gatewayOnly: true,
+    run: async ({ connect }) => {
+      const [victim, other] = await Promise.all([connect(), connect()]);
+      await expectRpcError(callTool(victim, 'exit', { code: 1 }), -32603, { reason: 'upstream_exited' });
+      expect(textOf(await callTool(other, 'echo', { still: 'here' }))).toBe('{"still":"here"}');
+      const newcomer = await connect();
+      expect(textOf(await callTool(newcomer, 'echo', { new: true }))).toBe('{"new":true}');
+    },
+  },
+];
+
+/** What the server got as params of `initialize`. */
+async function initializeParamsOf(client: TestClient): Promise<Json> {
+  const [line = '{}'] = await receivedBy(client, '"initialize"');
+  return json(at(JSON.parse(line), 'params'));
+}
+
+/** The lines that the server got, apart from the question about them. */
+async function receivedBy(client: TestClient, containing: string): Promise<string[]> {
+  const lines = at(await callTool(client, 'received', { containing }), 'structuredContent', 'lines');
+  if (!Array.isArray(lines)) throw new Error('the server kept no record');
+  return lines.map(String).filter((line) => !line.includes('"received"'));
+}
+
+/** Waits until the client has got that notification. */
+async function arrival(client: TestClient, method: string, params: Json): Promise<void> {
+  await vi.waitFor(() => expect(client.incoming).toContainEqual({ jsonrpc: '2.0', method, params }));
+}
+
+async function expectRpcError(call: Promise<unknown>, code: number, data: unknown): Promise<void> {
+  const error: unknown = await call.then(
+    (result) => expect.fail(`answered with ${JSON.stringify(result)}`),
+    (failure: unknown) => failure,
+  );
+  if (!(error instanceof RpcFailure)) throw error;
+  expect({ code: error.code, data: error.data }).toEqual({ code, data });
+}

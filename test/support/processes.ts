@@ -1,0 +1,62 @@
+/** What the kernel knows about processes; Linux only, like the tests that need it. */
+import { readFileSync, readdirSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** The kernel tells nobody but its parent when a process ends. */
+const POLL_MS = 25;
+
+/** Pids of the children of `pid`, and of theirs. */
+export function childrenOf(pid: number): number[] {
+  const parents = new Map(
+    readdirSync('/proc')
+      .filter(isPid)
+      .map((entry) => [Number(entry), statusOf(entry)?.parent]),
+  );
+  const found = [pid];
+  // Grows while it is walked: children of children are found too.
+  for (const parent of found) {
+    for (const [child, itsParent] of parents) if (itsParent === parent) found.push(child);
+  }
+  return found.slice(1);
+}
+
+/** Whether the process runs; one that has ended but was not waited for does not. */
+export function processAlive(pid: number): boolean {
+  const status = statusOf(String(pid));
+  return status !== undefined && status.state !== 'Z';
+}
+
+/** Waits until none of the processes runs. Returns, and ends, those that outlast `timeoutMs`. */
+export async function orphans(pids: readonly number[], timeoutMs: number): Promise<string[]> {
+  const deadline = Date.now() + timeoutMs;
+  while (pids.some(processAlive) && Date.now() < deadline) await delay(POLL_MS);
+  const alive = pids.filter(processAlive);
+  const described = alive.map((pid) => `${pid} (${commandOf(pid)})`);
+  alive.forEach((pid) => process.kill(pid, 'SIGKILL'));
+  return described;
+}
+
+function isPid(entry: string): boolean {
+  return /^\d+$/.test(entry);
+}
+
+/** Undefined when there is no such process, or no more. */
+function statusOf(pid: string): { state: string; parent: number } | undefined {
+  const stat = read(`/proc/${pid}/stat`);
+  // pid (name) state ppid …; a name may hold spaces and parentheses
+  const [state, parent] = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
+  return state === undefined ? undefined : { state, parent: Number(parent) };
+}
+
+/** Its command line; empty when it does not run. */
+export function commandOf(pid: number): string {
+  return read(`/proc/${pid}/cmdline`)?.replaceAll('\0', ' ').trim() ?? '';
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
