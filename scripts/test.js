@@ -1,0 +1,37 @@
+// @ts-check
+/**
+ * `npm test [-- filters]`: all tests (or those whose path contains a filter), after installing and building what is missing.
+ * `npm run check`, which CI runs: everything that has to hold, see steps.js.
+ *
+ * The last line is always `tests: N passed, N failed, N skipped`; a step that is no test run counts as one test.
+ */
+import { parseArgs } from 'node:util';
+import { ensureReady } from './ensure-ready.js';
+import { createReport } from './report.js';
+import { FULL } from './steps.js';
+import { ONLY_UNIT, vitest } from './vitest.js';
+
+const { values, positionals } = parseArgs({
+  options: { full: { type: 'boolean' }, only: { type: 'string' }, unit: { type: 'boolean' } },
+  allowPositionals: true,
+});
+const report = createReport();
+const ready = await report.run({ title: 'install and build', act: () => ensureReady() });
+if (ready) {
+  if (values.full) await runAll(FULL.filter(({ title }) => title.includes(values.only ?? '')));
+  else await report.run({ title: 'tests', act: test });
+}
+report.finish();
+
+function test() {
+  return vitest({
+    report: 'all',
+    args: values.unit ? [...ONLY_UNIT, ...positionals] : positionals,
+    show: true,
+  });
+}
+
+/** One after the other, and all of them: a failure hides nothing that comes after it. @param {typeof FULL} steps */
+async function runAll(steps) {
+  for (const step of steps) await report.run(step);
+}

@@ -1,0 +1,74 @@
+// @ts-check
+/**
+ * Vitest's set-up file while coverage is measured: writes what this worker executed into NODE_V8_COVERAGE.
+ *
+ * Vitest ends its workers by a signal, so Node does not; and it runs modules as transformed text inside a function, so
+ * positions have to be brought back, and the source map to be found, before c8 can read them.
+ */
+import { writeFileSync } from 'node:fs';
+import { Session } from 'node:inspector/promises';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { afterAll } from 'vitest';
+
+const folder = process.env['NODE_V8_COVERAGE'];
+const sources = fileURLToPath(new URL('../src/', import.meta.url));
+
+if (folder !== undefined) {
+  const session = new Session();
+  session.connect();
+  /** @type {Map<string, string>} script id → source map */
+  const maps = new Map();
+  session.on('Debugger.scriptParsed', ({ params: { scriptId, url, sourceMapURL } }) => {
+    if (isOurs(url) && sourceMapURL?.startsWith('data:')) maps.set(scriptId, sourceMapURL);
+  });
+  await session.post('Debugger.enable');
+  await session.post('Profiler.enable');
+  await session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true });
+  afterAll(async () => {
+    const { result } = await session.post('Profiler.takePreciseCoverage');
+    const read = await Promise.all(result.filter(({ scriptId }) => maps.has(scriptId)).map(describe));
+    const file = join(folder, `coverage-vitest-${process.pid}.json`);
+    writeFileSync(
+      file,
+      JSON.stringify({
+        result: read.map(({ script }) => script),
+        'source-map-cache': Object.fromEntries(read.map(({ script, map }) => [script.url, map])),
+      }),
+    );
+    session.disconnect();
+  });
+
+  /** @param {import('node:inspector').Profiler.ScriptCoverage} script */
+  async function describe({ scriptId, url, functions }) {
+    const { scriptSource } = await session.post('Debugger.getScriptSource', { scriptId });
+    // The module's text begins after `async (…) => {{`.
+    const prefix = scriptSource.indexOf('=>{{') + '=>{{'.length;
+    const code = scriptSource.slice(prefix);
+    const shift = (/** @type {number} */ offset) => Math.min(Math.max(offset - prefix, 0), code.length);
+    const shifted = functions.map((one) => ({
+      ...one,
+      ranges: one.ranges.map((range) => ({
+        ...range,
+        startOffset: shift(range.startOffset),
+        endOffset: shift(range.endOffset),
+      })),
+    }));
+    const data = JSON.parse(Buffer.from((maps.get(scriptId) ?? '').split(',')[1] ?? '', 'base64').toString());
+    const lineLengths = code.split('\n').map(({ length }) => length);
+    return {
+      script: { scriptId, url: isPath(url) ? pathToFileURL(url).href : url, functions: shifted },
+      map: { lineLengths, data, url: null },
+    };
+  }
+}
+
+/** @param {string} url */
+function isOurs(url) {
+  return url.startsWith(sources) || url.startsWith(pathToFileURL(sources).href);
+}
+
+/** @param {string} url */
+function isPath(url) {
+  return !url.startsWith('file:');
+}

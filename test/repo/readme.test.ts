@@ -1,0 +1,3 @@
+import { testDocument } from './support/document.ts';
+
+testDocument('README.md');
