@@ -33,11 +33,6 @@ export async function openLog(options: LogOptions): Promise<Log> {
   return log;
 }
 
-/** Readable on a terminal, machine-readable anywhere else. */
-export function defaultFormat(isTerminal: boolean): 'human' | 'json' {
-  return isTerminal ? 'human' : 'json';
-}
-
 interface Sink {
   write(line: string): void;
 }
