@@ -96,6 +96,12 @@ export const ERRORS = {
     exitCode: 4,
     ...INTERNAL,
   },
+  MALFORMED_ANSWER: {
+    message: 'Server "{server}" answered {method} with something that is not JSON-RPC',
+    hint: '',
+    exitCode: 4,
+    ...INTERNAL,
+  },
   REQUEST_TIMEOUT: {
     message: 'Server "{server}" did not answer {method} within {timeoutMs} ms',
     hint: 'Raise --request-timeout, or have the server report progress.',

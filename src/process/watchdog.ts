@@ -45,7 +45,11 @@ export function createWatchdog(): Watchdog {
 
 function start(): NodeJS.WritableStream | undefined {
   if (process.platform === 'win32') return undefined;
-  const shell = spawn('/bin/sh', ['-c', SCRIPT], { stdio: ['pipe', 'ignore', 'ignore'], detached: true, env: {} });
+  const shell = spawn('/bin/sh', ['-c', SCRIPT], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+    env: {},
+  });
   shell.on('error', () => {});
   shell.stdin.on('error', () => {});
   // It must not keep us alive: our end is what it waits for.

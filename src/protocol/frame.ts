@@ -162,7 +162,7 @@ function findFault(value: unknown): string | undefined {
   return undefined;
 }
 
-export function isRequestId(value: unknown): value is RequestId {
+function isRequestId(value: unknown): value is RequestId {
   return typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value));
 }
 

@@ -1,4 +1,4 @@
-import { isRunError, RunError, toRunError } from '../errors.ts';
+import { RunError, toRunError } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
 import { faultFrame } from '../protocol/fault.ts';
 import { frameOf, type Frame, type RequestId } from '../protocol/frame.ts';
@@ -55,7 +55,6 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
   let upstream: Link | undefined;
   let opening: Promise<void> | undefined;
   let upstreamEnd: RunError | undefined;
-  let closing: Promise<void> | undefined;
   let idleWaiters: (() => void)[] = [];
   let resolveClosed: (reason: RunError) => void = () => {};
   const closed = new Promise<RunError>((resolve) => {
@@ -172,10 +171,23 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
       return undefined;
     }
     hasAnswered = true;
-    if (exchange.method === 'initialize') phase = isFailure(frame) ? 'new' : 'ready';
-    const wait = downstream.send(frame, exchange.id);
+    const wait = downstream.send(exchange.method === 'initialize' ? initialized(frame) : frame, exchange.id);
     checkIdle();
     return wait;
+  }
+
+  /** Both sides read this answer, so it is the one that has to be sound throughout and not only at its ends. */
+  function initialized(frame: Frame): Frame {
+    try {
+      phase = frame.message.error === undefined ? 'ready' : 'new';
+      return frame;
+    } catch (error) {
+      phase = 'new';
+      return faultFrame(
+        new RunError('MALFORMED_ANSWER', { server, method: 'initialize' }, { cause: error }),
+        frame.id,
+      );
+    }
   }
 
   function ask(frame: Frame): void | Promise<void> {
@@ -254,8 +266,9 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
   }
 
   function close(reason: RunError): Promise<void> {
-    closing ??= shut(reason);
-    return closing;
+    // Not twice: closing a link calls `close` back before `shut` has returned.
+    if (phase !== 'closed') void shut(reason);
+    return closed.then(() => {});
   }
 
   async function shut(reason: RunError): Promise<void> {
@@ -270,14 +283,6 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
   async function closeUpstream(reason: RunError): Promise<void> {
     await opening;
     await upstream?.close(reason);
-  }
-}
-
-function isFailure(frame: Frame): boolean {
-  try {
-    return frame.message.error !== undefined;
-  } catch (error) {
-    return isRunError(error);
   }
 }
 

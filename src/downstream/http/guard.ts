@@ -24,6 +24,8 @@ export function createGuard(options: GuardOptions): Guard {
   const origins = new Set([...options.allowOrigin, ...options.cors].map((origin) => origin.toLowerCase()));
   const cors = new Set(options.cors.map((origin) => origin.toLowerCase()));
   const isLoopbackBind = isLoopback(options.host);
+  // 127.0.0.2 and its like are as local as the names above, and the only ones that reach us there.
+  if (isLoopbackBind) hosts.add(options.host);
 
   return (request, response) => {
     const { host = '', origin } = request.headers;
@@ -51,7 +53,7 @@ export function createGuard(options: GuardOptions): Guard {
 }
 
 /** Whether only this machine can reach a listener on `host`. */
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(host);
 }
 

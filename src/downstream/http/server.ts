@@ -12,7 +12,7 @@ import { createSessions } from './sessions.ts';
 import { createSseRoutes } from './sse-routes.ts';
 import { createStreamableRoutes } from './streamable-routes.ts';
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'];
 const TICK_MS = 1_000;
 /** For a client that opens a request and does not send it. */
 const RECEIVE_TIMEOUT_MS = 30_000;
@@ -38,6 +38,18 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 500 },
     clientErrorHandler: answerUnreadable,
+    // A path that cannot be decoded, or a name too long to be one of ours: it gets no further than the router.
+    frameworkErrors(error, request, reply) {
+      reply.hijack();
+      const path = pathOf(request.raw);
+      const isUnreadable = error.code === 'FST_ERR_BAD_URL';
+      sendFault(
+        reply.raw,
+        isUnreadable
+          ? new RunError('INVALID_REQUEST', { detail: `the path ${path} cannot be decoded` })
+          : new RunError('NOT_FOUND', { path }),
+      );
+    },
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
@@ -120,13 +132,14 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
       handler({ raw, body, method, params }, reply) {
         reply.hijack();
         try {
+          const server = serverOf(params.server ?? '');
           const handle = handlers.get(method);
           if (handle === undefined) return refuse(method, reply.raw, allow);
           const call = {
             request: raw,
             response: reply.raw,
             body: Buffer.isBuffer(body) ? body : undefined,
-            server: serverOf(params.server ?? ''),
+            server,
           };
           handle(call)?.catch((error: unknown) => fail(reply.raw, error));
         } catch (error) {
@@ -145,7 +158,9 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
     const error = toRunError(thrown);
     if (error.code === 'INTERNAL')
       options.log.error({ event: 'http.internal-error', err: thrown }, error.message);
-    sendFault(response, error);
+    // An event stream has no way to say it: the client finds out by its end.
+    if (response.headersSent) response.destroy();
+    else sendFault(response, error);
   }
 }
 

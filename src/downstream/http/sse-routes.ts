@@ -10,7 +10,11 @@ import { createSseSession } from './sse-session.ts';
 const PRINCIPAL = 'local';
 
 /** HTTP+SSE: a GET that streams, and POSTs that it names (2024-11-05, basic/transports). */
-export function createSseRoutes({ options, sessions, refuseWhenDraining }: RouteContext): [path: string, route: Route][] {
+export function createSseRoutes({
+  options,
+  sessions,
+  refuseWhenDraining,
+}: RouteContext): [path: string, route: Route][] {
   return [
     [options.ssePath, { GET: open }],
     [options.messagesPath, { POST: post }],

@@ -12,7 +12,11 @@ const PRINCIPAL = 'local';
 const POST_TYPES = ['application/json', 'text/event-stream'];
 
 /** Streamable HTTP with sessions: one path for POST, GET and DELETE (2025-11-25, basic/transports). */
-export function createStreamableRoutes({ options, sessions, refuseWhenDraining }: RouteContext): [path: string, route: Route][] {
+export function createStreamableRoutes({
+  options,
+  sessions,
+  refuseWhenDraining,
+}: RouteContext): [path: string, route: Route][] {
   return [[options.httpPath, { POST: post, GET: get, DELETE: remove }]];
 
   function post(call: HttpCall): void | Promise<void> {

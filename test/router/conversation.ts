@@ -1,0 +1,86 @@
+import { onTestFinished } from 'vitest';
+import { RunError } from '../../src/errors.ts';
+import type { JsonRpcMessage, RequestId } from '../../src/protocol/frame.ts';
+import type { Link } from '../../src/protocol/link.ts';
+import { joinLinks, type Conversation, type RouterOptions } from '../../src/router/router.ts';
+import { createRecordingLog, type RecordingLog } from '../observe/recording-log.ts';
+import { createMemoryLink, type MemoryLink, type Sent } from '../support/memory-link.ts';
+
+export interface Setup {
+  readonly client: MemoryLink;
+  readonly server: MemoryLink;
+  readonly conversation: Conversation;
+  readonly log: RecordingLog;
+  /** How often the upstream was opened. */
+  readonly opened: number;
+}
+
+type Overrides = Partial<RouterOptions> & { readonly client?: MemoryLink };
+
+/** A client and a server, joined. Over before the test is. */
+export function join(overrides: Overrides = {}): Setup {
+  const client = overrides.client ?? createMemoryLink('client');
+  const server = createMemoryLink('server');
+  const log = createRecordingLog();
+  let opened = 0;
+  const conversation = joinLinks(client, {
+    server: 'files',
+    eager: false,
+    allowRoots: false,
+    initializeTimeoutMs: 5_000,
+    requestTimeoutMs: 5_000,
+    maxRequestTimeMs: 10_000,
+    openUpstream: async (): Promise<Link> => {
+      opened += 1;
+      return server;
+    },
+    log,
+    ...overrides,
+  });
+  onTestFinished(() => conversation.close(new RunError('SHUTTING_DOWN')));
+  return {
+    client,
+    server,
+    conversation,
+    log,
+    get opened() {
+      return opened;
+    },
+  };
+}
+
+/** As `join`, past the handshake, with the messages of the handshake forgotten. */
+export async function joinInitialized(overrides: Overrides = {}, capabilities: object = {}): Promise<Setup> {
+  const setup = join(overrides);
+  const { client, server } = setup;
+  await client.deliver(initialize('init', capabilities));
+  await server.deliver({ id: 'init', result: { protocolVersion: '2025-11-25', capabilities: {} } });
+  await client.deliver({ method: 'notifications/initialized' });
+  forget(client);
+  forget(server);
+  return setup;
+}
+
+export function initialize(
+  id: RequestId = 'init',
+  capabilities: object = {},
+): Omit<JsonRpcMessage, 'jsonrpc'> {
+  return {
+    id,
+    method: 'initialize',
+    params: { protocolVersion: '2025-11-25', capabilities, clientInfo: { name: 't', version: '1' } },
+  };
+}
+
+export function call(id: RequestId, meta?: object): Omit<JsonRpcMessage, 'jsonrpc'> {
+  return { id, method: 'tools/call', params: { name: 'x', ...(meta && { _meta: meta }) } };
+}
+
+/** Which of the client's requests each message of this method was sent about. */
+export function aboutOf(link: MemoryLink, method: string): (RequestId | undefined)[] {
+  return link.sent.filter(({ message }) => message.method === method).map(({ about }) => about);
+}
+
+function forget(link: MemoryLink): void {
+  (link.sent as Sent[]).length = 0;
+}

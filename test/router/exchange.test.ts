@@ -1,0 +1,170 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { frameOf, type Frame, type RequestId } from '../../src/protocol/frame.ts';
+import { createExchanges, type Exchange } from '../../src/router/exchange.ts';
+
+const LIMITS = { timeoutMs: 1_000, maxMs: 5_000 };
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+describe('one request', () => {
+  it('is running until it is settled, once', () => {
+    const exchanges = createExchanges();
+    exchanges.start(request(1), LIMITS, () => {});
+    expect(exchanges.has(1)).toBe(true);
+    expect(exchanges.get(1)).toMatchObject({ id: 1, method: 'tools/call' });
+    expect(exchanges.settle(1)).toMatchObject({ id: 1 });
+    expect(exchanges.settle(1)).toBeUndefined();
+    expect(exchanges.size).toBe(0);
+  });
+
+  it('is another one if its id is text instead of a number', () => {
+    const exchanges = createExchanges();
+    exchanges.start(request(1), LIMITS, () => {});
+    expect(exchanges.has('1')).toBe(false);
+    expect(exchanges.settle('1')).toBeUndefined();
+  });
+
+  it.each(['__proto__', 'constructor', ''])('may have the id %j', (id) => {
+    const exchanges = createExchanges();
+    expect(exchanges.has(id)).toBe(false);
+    exchanges.start(request(id), LIMITS, () => {});
+    expect(exchanges.settle(id)).toMatchObject({ id });
+  });
+
+  it('leaves no timer when it is settled', () => {
+    const exchanges = createExchanges();
+    exchanges.start(request(1), LIMITS, () => {});
+    exchanges.settle(1);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+it('settles all, oldest first', () => {
+  const exchanges = createExchanges();
+  for (const id of [3, 'x', 1]) exchanges.start(request(id), LIMITS, () => {});
+  expect(exchanges.settleAll().map(({ id }) => id)).toEqual([3, 'x', 1]);
+  expect(exchanges.size).toBe(0);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+describe('timeout', () => {
+  it('comes after the time without progress, with the exchange already removed', () => {
+    const exchanges = createExchanges();
+    const timedOut = vi.fn((exchange: Exchange) => expect(exchanges.has(exchange.id)).toBe(false));
+    exchanges.start(request(1), LIMITS, timedOut);
+    vi.advanceTimersByTime(999);
+    expect(timedOut).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1);
+    expect(timedOut).toHaveBeenCalledOnce();
+    expect(exchanges.settle(1)).toBeUndefined();
+  });
+
+  it('starts anew with every progress', () => {
+    const exchanges = createExchanges();
+    const timedOut = vi.fn();
+    exchanges.start(request(1, 'token'), LIMITS, timedOut);
+    for (let count = 0; count < 4; count += 1) {
+      vi.advanceTimersByTime(900);
+      expect(exchanges.progressed('token')).toMatchObject({ id: 1 });
+    }
+    vi.advanceTimersByTime(999);
+    expect(timedOut).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1);
+    expect(timedOut).toHaveBeenCalledOnce();
+  });
+
+  it('comes at the hard maximum in spite of progress', () => {
+    const exchanges = createExchanges();
+    const timedOut = vi.fn();
+    exchanges.start(request(1, 'token'), LIMITS, timedOut);
+    for (let elapsed = 0; elapsed < 4_950; elapsed += 50) {
+      vi.advanceTimersByTime(50);
+      exchanges.progressed('token');
+    }
+    expect(timedOut).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(50);
+    expect(timedOut).toHaveBeenCalledOnce();
+  });
+
+  it('comes at the hard maximum if that is the shorter one', () => {
+    const timedOut = vi.fn();
+    createExchanges().start(request(1), { timeoutMs: 1_000, maxMs: 300 }, timedOut);
+    vi.advanceTimersByTime(300);
+    expect(timedOut).toHaveBeenCalledOnce();
+  });
+
+  it('is not put off by the progress of another request', () => {
+    const exchanges = createExchanges();
+    const timedOut = vi.fn();
+    exchanges.start(request(1, 'one'), LIMITS, timedOut);
+    exchanges.start(request(2, 'two'), LIMITS, () => {});
+    vi.advanceTimersByTime(900);
+    exchanges.progressed('two');
+    vi.advanceTimersByTime(100);
+    expect(timedOut).toHaveBeenCalledWith(expect.objectContaining({ id: 1 }));
+    expect(exchanges.has(2)).toBe(true);
+  });
+});
+
+describe('progress', () => {
+  it('belongs to the request with its token, number and text apart', () => {
+    const exchanges = createExchanges();
+    exchanges.start(request('a', 1), LIMITS, () => {});
+    exchanges.start(request('b', '1'), LIMITS, () => {});
+    expect(exchanges.progressed(1)).toMatchObject({ id: 'a' });
+    expect(exchanges.progressed('1')).toMatchObject({ id: 'b' });
+  });
+
+  it.each([undefined, null, {}, [], true, 'other', '__proto__', Number.NaN])(
+    'of token %j belongs to none',
+    (token) => {
+      const exchanges = createExchanges();
+      exchanges.start(request(1, 'token'), LIMITS, () => {});
+      expect(exchanges.progressed(token)).toBeUndefined();
+    },
+  );
+
+  it('belongs to none once its request is settled', () => {
+    const exchanges = createExchanges();
+    exchanges.start(request(1, 'token'), LIMITS, () => {});
+    exchanges.settle(1);
+    expect(exchanges.progressed('token')).toBeUndefined();
+  });
+
+  it('of a token that is used twice belongs to the newer request, also after the older has ended', () => {
+    const exchanges = createExchanges();
+    exchanges.start(request(1, 'same'), LIMITS, () => {});
+    exchanges.start(request(2, 'same'), LIMITS, () => {});
+    exchanges.settle(1);
+    expect(exchanges.progressed('same')).toMatchObject({ id: 2 });
+  });
+});
+
+describe('a message without correlation', () => {
+  it('belongs to the newest request that may ask', () => {
+    const exchanges = createExchanges();
+    for (const [id, method] of [
+      [1, 'tools/call'],
+      [2, 'prompts/get'],
+      [3, 'tools/list'],
+    ] as const) {
+      exchanges.start(frameOf({ id, method }), LIMITS, () => {});
+    }
+    expect(exchanges.likely()).toMatchObject({ id: 2 });
+    exchanges.settle(2);
+    expect(exchanges.likely()).toMatchObject({ id: 1 });
+    exchanges.settle(1);
+    expect(exchanges.likely()).toMatchObject({ id: 3 });
+    exchanges.settle(3);
+    expect(exchanges.likely()).toBeUndefined();
+  });
+});
+
+function request(id: RequestId, progressToken?: RequestId): Frame {
+  return frameOf({
+    id,
+    method: 'tools/call',
+    params: progressToken === undefined ? {} : { _meta: { progressToken } },
+  });
+}
