@@ -41,10 +41,11 @@ export function watchCrashes(cleanUp: (error: unknown) => Promise<void>): { rele
 }
 
 /** Ends the process soon after its work is done, even if a forgotten handle would keep it alive. */
-export function endSoon(code: number): void {
+export function endSoon(code: number, lastUnread = Infinity): void {
   setTimeout(() => {
-    // A slow reader may still be taking the last answer.
-    if (process.stdout.writableLength > 0) endSoon(code);
+    // A slow reader may still be taking the last answer; one that takes nothing of it has stopped.
+    const unread = process.stdout.writableLength;
+    if (unread > 0 && unread < lastUnread) endSoon(code, unread);
     else process.exit(code);
   }, LINGER_MS).unref();
 }

@@ -1,10 +1,14 @@
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { RunError, toRunError } from '../errors.ts';
 import { faultFrame } from '../protocol/fault.ts';
 import { parseFrame, type Frame } from '../protocol/frame.ts';
 import { createLineWriter } from '../protocol/line-writer.ts';
 import { createLineSplitter } from '../protocol/lines.ts';
 import type { Link } from '../protocol/link.ts';
+
+/** How long a client may take to read the last answers. */
+const FLUSH_MS = 1_000;
 
 export interface StdioOptions {
   readonly input: Readable;
@@ -37,7 +41,10 @@ export function createStdioDownstream({ input, output, lineLimitBytes }: StdioOp
     send: (frame) => writer.send(frame),
     onframe(next) {
       handler = next;
-      input.on('data', createLineSplitter(lineLimitBytes, { line, overflow }));
+      const split = createLineSplitter(lineLimitBytes, { line, overflow });
+      input.on('data', split);
+      // The last message may come without a line end.
+      input.on('end', () => split(Buffer.from('\n')));
     },
     onend(end) {
       const ended = (): void => {
@@ -98,7 +105,8 @@ export function createStdioDownstream({ input, output, lineLimitBytes }: StdioOp
     if (closed) return;
     closed = true;
     input.pause();
-    await writer.flush();
+    // A client that has stopped reading must not keep us from ending.
+    await Promise.race([writer.flush(), delay(FLUSH_MS, undefined, { ref: false })]);
     onclose();
   }
 }

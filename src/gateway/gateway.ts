@@ -73,13 +73,15 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
 
   async function startStdio(spec: ServerSpec): Promise<void> {
     const { createStdioDownstream } = await import('../downstream/stdio.ts');
+    if (closing !== undefined) return;
     const { lineLimitBytes } = settings;
     const input = stdin ?? process.stdin;
     const output = stdout ?? process.stdout;
     stdio = join(createStdioDownstream({ input, output, lineLimitBytes }), spec, 'stdio');
     void stdio.closed.then(async (reason) => {
       // Serving over the network as well, we stay for those clients.
-      if (listener === undefined) resolveFinished(exitCodeOf(reason));
+      if (settings.transports.every((transport) => transport === 'stdio'))
+        resolveFinished(exitCodeOf(reason));
     });
   }
 
@@ -98,6 +100,8 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
       notReady: () => (closing === undefined ? status.problems() : { gateway: 'shutting down' }),
       log,
     });
+    // Closed while it was being opened: `shutDown` has not seen it.
+    if (closing !== undefined) return listener.close();
     // No child is started before its client comes: say now what would fail then.
     await Promise.all(servers.map(reportMissing));
   }

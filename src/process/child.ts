@@ -131,7 +131,8 @@ async function observeExit(child: Spawned, isStopping: () => boolean): Promise<C
     child.once('exit', (...exit) => resolve(exit));
   });
   const stopped = isStopping();
-  await settles(closed, FLUSH_MS);
+  // While a slow client holds the reading back, there are answers left to be read.
+  while (!(await settles(closed, FLUSH_MS)) && child.stdout.isPaused() && !isStopping());
   return { code: code ?? 128 + (signal === null ? 0 : constants.signals[signal]), signal, stopped };
 }
 

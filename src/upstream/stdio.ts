@@ -1,12 +1,14 @@
 import { RunError } from '../errors.ts';
 import { startChild, type Child, type ChildExit } from '../process/child.ts';
 import { faultFrame } from '../protocol/fault.ts';
-import { peekAnsweredId, peekFrame, type Frame } from '../protocol/frame.ts';
+import { parseBody, peekAnsweredId, peekFrame, type Frame } from '../protocol/frame.ts';
 import { createLineWriter } from '../protocol/line-writer.ts';
 import { createLineSplitter } from '../protocol/lines.ts';
 import type { Link } from '../protocol/link.ts';
 import type { StdioTarget, UpstreamOptions } from './target.ts';
 
+/** How a batch begins. */
+const ARRAY = '['.charCodeAt(0);
 /** Longest stderr line that is logged whole. */
 const STDERR_LINE_BYTES = 16 * 1024;
 
@@ -56,9 +58,10 @@ function createStdioLink(child: Child, options: UpstreamOptions): Link {
   };
 
   function line(bytes: Buffer): void {
-    let frame: Frame;
+    let frames: Frame | Frame[];
     try {
-      frame = peekFrame(bytes);
+      // Revision 2025-03-26 has batches; nobody else is sent one.
+      frames = bytes[0] === ARRAY ? parseBody(bytes) : peekFrame(bytes);
     } catch {
       log.warn(
         { event: 'server.stdout-skipped', bytes: bytes.length },
@@ -66,7 +69,8 @@ function createStdioLink(child: Child, options: UpstreamOptions): Link {
       );
       return;
     }
-    deliver(frame);
+    if (Array.isArray(frames)) frames.forEach(deliver);
+    else deliver(frames);
   }
 
   function deliver(frame: Frame): void {
@@ -108,5 +112,8 @@ function logExit(exit: ChildExit, { log }: UpstreamOptions): void {
 /** The child's stderr is its log: every line goes to ours, under the server's name. */
 function logStderr(child: Child, { log }: UpstreamOptions): void {
   const write = (bytes: Buffer): void => log.info({ event: 'server.stderr' }, bytes.toString().trimEnd());
-  child.stderr.on('data', createLineSplitter(STDERR_LINE_BYTES, { line: write, overflow: write }));
+  const split = createLineSplitter(STDERR_LINE_BYTES, { line: write, overflow: write });
+  child.stderr.on('data', split);
+  // The last words of a process that dies often come without a line end.
+  child.stderr.on('end', () => split(Buffer.from('\n')));
 }

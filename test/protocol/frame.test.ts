@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isRunError, type ErrorCode } from '../../src/errors.ts';
-import { frameOf, parseBody, parseFrame } from '../../src/protocol/frame.ts';
+import { frameOf, parseBody, parseFrame, type Frame } from '../../src/protocol/frame.ts';
 
 describe('accepts', () => {
   const rows: [title: string, text: string, expected: object][] = [
@@ -125,6 +125,16 @@ describe('bodies', () => {
       { kind: 'request', id: 1, method: 'a' },
       { kind: 'notification', method: 'b' },
     ]);
+  });
+
+  it('keeps the elements of a batch as they are written', () => {
+    const elements = [
+      String.raw`{"jsonrpc":"2.0","id":1,"method":"a","params":{"s":"],[{\\\"","n":12345678901234567890}}`,
+      '{"jsonrpc":"2.0", "method":"zwölf", "params":{"x":[[],{},[1.0,{"y":"}"}]]}}',
+      '{"jsonrpc":"2.0","id":"ä","result":{}}',
+    ];
+    const frames = parseBody(Buffer.from(`[${elements.join(',')}]`));
+    expect((frames as Frame[]).map(({ bytes }) => String(bytes))).toEqual(elements);
   });
 
   it('takes a single message as it is', () => {

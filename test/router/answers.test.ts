@@ -100,7 +100,7 @@ describe('an accepted request gets exactly one answer', () => {
     const waits = [1, 2, 3].map((id) => client.deliver(call(id)));
     expect(waits.every((wait) => wait instanceof Promise)).toBe(true);
     open();
-    await Promise.all(waits);
+    for (const wait of waits) await wait;
     expect(server.sent.map(({ message }) => message.id)).toEqual([1, 2, 3]);
     expect(conversation.pending).toBe(3);
   });

@@ -1,5 +1,11 @@
 /** A link whose peer is the test. */
-import { frameOf, parseFrame, type Frame, type JsonRpcMessage, type RequestId } from '../../src/protocol/frame.ts';
+import {
+  frameOf,
+  parseFrame,
+  type Frame,
+  type JsonRpcMessage,
+  type RequestId,
+} from '../../src/protocol/frame.ts';
 import type { Link } from '../../src/protocol/link.ts';
 
 export interface Sent {
@@ -93,7 +99,9 @@ export function createMemoryLink(peer: Link['peer'], onsend?: (sent: Sent) => vo
       });
     },
     answersTo: (id) =>
-      sent.map(({ message }) => message).filter((message) => message.id === id && message.method === undefined),
+      sent
+        .map(({ message }) => message)
+        .filter((message) => message.id === id && message.method === undefined),
   };
 
   function breakOff(error?: Error): void {

@@ -5,6 +5,8 @@ interface Entry {
   readonly data: Uint8Array;
 }
 
+const DROPPED: Entry = { stream: -1, sequence: 0, data: new Uint8Array() };
+
 /**
  * The last events of one session, over all of its streams, bounded in bytes. Keyed by strings and numbers and holding
  * no live object, so that another store can take its place.
@@ -30,6 +32,8 @@ export function createEventLog(maxBytes: number): EventLog {
     bytes += data.length;
     while (bytes > maxBytes && first < entries.length - 1) {
       bytes -= entries[first]?.data.length ?? 0;
+      // Its place goes later, its memory now.
+      entries[first] = DROPPED;
       first += 1;
     }
     if (first > 1024 && first > entries.length / 2) {

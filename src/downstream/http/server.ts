@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ServerResponse, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { fastify, type FastifyError, type FastifyInstance } from 'fastify';
 import { RunError, toRunError } from '../../errors.ts';
@@ -33,6 +33,8 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
     bodyLimit: options.bodyLimitBytes,
     forceCloseConnections: true,
     requestTimeout: RECEIVE_TIMEOUT_MS,
+    // A missing Host is for the guard to refuse, in our own form.
+    http: { requireHostHeader: false },
     exposeHeadRoutes: false,
     // Draining is ours to announce, with a JSON-RPC body.
     return503OnClosing: false,
@@ -189,7 +191,10 @@ function faultOf(error: FastifyError, request: IncomingMessage, maxBytes: number
 
 /** What never became a request: answered on the bare socket. */
 function answerUnreadable(error: Error & { code?: string }, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
+  // In the middle of an answer a second one would be taken for a part of it.
+  const answer: unknown = Reflect.get(socket, '_httpMessage');
+  const isAnswering = answer instanceof ServerResponse && answer.headersSent;
+  if (!socket.writable || isAnswering || error.code === 'ECONNRESET') return void socket.destroy();
   const status =
     error.code === 'HPE_HEADER_OVERFLOW'
       ? '431 Request Header Fields Too Large'

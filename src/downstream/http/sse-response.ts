@@ -35,6 +35,7 @@ export function openSseResponse(
   let lastSentAt = Date.now();
   let stalledSince: number | undefined;
   let drained: Promise<void> | undefined;
+  let releaseSender: () => void = () => {};
   let closeHandler: () => void = () => {};
   let isOpen = true;
 
@@ -70,6 +71,8 @@ export function openSseResponse(
       if (!isOpen) return;
       flush();
       response.end();
+      // No tick comes any more to cut off a reader that stalls.
+      if (stalledSince !== undefined) response.setTimeout(STALL_MS, () => response.destroy());
       closed();
     },
     onclose(handler) {
@@ -107,15 +110,13 @@ export function openSseResponse(
     if (!response.writableNeedDrain) return undefined;
     stalledSince = Date.now();
     drained = new Promise((resolve) => {
-      const done = (): void => {
-        response.off('drain', done);
-        response.off('close', done);
+      releaseSender = () => {
+        response.off('drain', releaseSender);
         stalledSince = undefined;
         drained = undefined;
         resolve();
       };
-      response.on('drain', done);
-      response.on('close', done);
+      response.on('drain', releaseSender);
     });
     return drained;
   }
@@ -124,6 +125,8 @@ export function openSseResponse(
     if (!isOpen) return;
     isOpen = false;
     batch = [];
+    // An ended response never drains, and what is sent next may leave by another connection.
+    releaseSender();
     closeHandler();
   }
 }

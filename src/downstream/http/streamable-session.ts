@@ -129,7 +129,13 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
     for (const { kind, id: requestId } of frames) {
       if (kind === 'request' && requestId !== undefined) answers.set(requestId, answer);
     }
-    if (frames[0]?.method === 'initialize') initializing = answer;
+    if (frames[0]?.method === 'initialize') {
+      initializing = answer;
+      // Nobody else knows of this session: without its client it would only be in the way until it is idle.
+      response.once('close', () => {
+        if (initializing === answer) end();
+      });
+    }
     for (const frame of frames) deliver(frame, isBatch ? answer : undefined);
   }
 

@@ -1,0 +1,31 @@
+import type { Settings } from '../../src/manifest/settings.ts';
+
+/** Settings for tests: a free port on the loopback, and little patience. */
+export const DEFAULTS: Settings = {
+  transports: ['http'],
+  host: '127.0.0.1',
+  port: 0,
+  httpPath: '/mcp',
+  ssePath: '/sse',
+  messagesPath: '/messages',
+  baseUrl: undefined,
+  trustProxy: false,
+  allowHost: [],
+  allowOrigin: [],
+  cors: [],
+  insecure: false,
+  allowRoots: false,
+  initializeTimeoutMs: 10_000,
+  requestTimeoutMs: 10_000,
+  maxRequestTimeMs: 20_000,
+  sessionIdleMs: 60_000,
+  keepAliveMs: 15_000,
+  drainTimeoutMs: 200,
+  bodyLimitBytes: 1_000_000,
+  lineLimitBytes: 1_000_000,
+  resumeLimitBytes: 1_000_000,
+  maxSessions: 100,
+  logLevel: 'info',
+  logFormat: 'json',
+  quiet: true,
+};

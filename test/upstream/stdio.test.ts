@@ -1,0 +1,242 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, describe, expect, it } from 'vitest';
+import { frameOf, type Frame } from '../../src/protocol/frame.ts';
+import type { Link } from '../../src/protocol/link.ts';
+import { openUpstream } from '../../src/upstream/upstream.ts';
+import { createRecordingLog, type RecordingLog } from '../observe/recording-log.ts';
+import { fixtureServer } from '../support/paths.ts';
+
+interface Opened {
+  readonly link: Link;
+  readonly frames: readonly Frame[];
+  /** How often, and with what, the link has closed. */
+  readonly closes: readonly (Error | undefined)[];
+  readonly closed: Promise<Error | undefined>;
+  readonly log: RecordingLog;
+  waitFor(matches: (frame: Frame) => boolean): Promise<Frame>;
+}
+
+const links: Link[] = [];
+afterAll(() => Promise.all(links.map((link) => link.close())));
+
+/** Starts a process that does these steps, and reads what it writes. */
+async function run(
+  steps: readonly unknown[],
+  onframe?: (frame: Frame) => void | Promise<void>,
+): Promise<Opened> {
+  const log = createRecordingLog();
+  const frames: Frame[] = [];
+  const closes: (Error | undefined)[] = [];
+  const watchers = new Set<(frame: Frame) => void>();
+  const [command = '', ...args] = fixtureServer('unit/lines', JSON.stringify(steps));
+  const link = await openUpstream(
+    { kind: 'stdio', command, args, cwd: undefined, env: {} },
+    { server: 'files', lineLimitBytes: 10_000, log },
+  );
+  links.push(link);
+  const closed = new Promise<Error | undefined>((resolve) => {
+    link.onclose((error) => {
+      closes.push(error);
+      resolve(error);
+    });
+  });
+  link.onframe((frame) => {
+    frames.push(frame);
+    for (const watch of watchers) watch(frame);
+    return onframe?.(frame);
+  });
+  return {
+    link,
+    frames,
+    closes,
+    closed,
+    log,
+    waitFor(matches) {
+      const known = frames.find(matches);
+      if (known !== undefined) return Promise.resolve(known);
+      return new Promise((resolve) => {
+        const watch = (frame: Frame): void => {
+          if (!matches(frame)) return;
+          watchers.delete(watch);
+          resolve(frame);
+        };
+        watchers.add(watch);
+      });
+    },
+  };
+}
+
+const answer = (id: number | string, text = ''): string =>
+  `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{"t":"${text}"}}\n`;
+
+describe.concurrent('messages', () => {
+  it('go to the server as lines, and its answers come back', async () => {
+    const { link, waitFor } = await run(['echo']);
+    for (let id = 1; id <= 100; id += 1) void link.send(frameOf({ id, method: 'x', params: { n: id } }));
+    expect((await waitFor(({ id }) => id === 100)).message.result).toEqual({ params: { n: 100 } });
+  });
+
+  it('that are none are skipped with a warning, and the next one is read', async () => {
+    const { waitFor, frames, log } = await run([
+      { out: 'Server started\n\n{"level":"info"}\n{"jsonrpc":\n[1]\n' },
+      { out: answer(1) },
+      'echo',
+    ]);
+    await waitFor(({ id }) => id === 1);
+    expect(frames).toHaveLength(1);
+    expect(log.of('server.stdout-skipped')).toHaveLength(4);
+    expect(log.of('server.stdout-skipped')[0]).toMatchObject({ level: 'warn' });
+  });
+
+  it('are not shown in the log', async () => {
+    const { waitFor, log } = await run([{ out: 'a secret\n' }, { out: answer(1) }, 'echo']);
+    await waitFor(({ id }) => id === 1);
+    expect(JSON.stringify(log.entries)).not.toContain('secret');
+  });
+
+  it('may end in CRLF', async () => {
+    const { waitFor } = await run([{ out: answer(1).replace('\n', '\r\n') }, 'echo']);
+    expect(String((await waitFor(({ id }) => id === 1)).bytes)).toBe(answer(1).trim());
+  });
+
+  it('in a batch are taken one by one', async () => {
+    const { waitFor, frames } = await run([
+      {
+        out: '[{"jsonrpc":"2.0","method":"n"},{"jsonrpc":"2.0","id":1,"result":{"n":12345678901234567890}}]\n',
+      },
+      { out: answer(2) },
+      'echo',
+    ]);
+    await waitFor(({ id }) => id === 2);
+    expect(frames.map(({ bytes }) => String(bytes))).toEqual([
+      '{"jsonrpc":"2.0","method":"n"}',
+      '{"jsonrpc":"2.0","id":1,"result":{"n":12345678901234567890}}',
+      answer(2).trim(),
+    ]);
+  });
+
+  it('over the limit are answered with an error in their place', async () => {
+    const { waitFor, frames, log } = await run([
+      { out: answer(1, 'x'.repeat(20_000)) },
+      { out: `{"result":{"t":"${'x'.repeat(20_000)}"},"jsonrpc":"2.0","id":"two"}\r\n` },
+      { out: `{"method":"notifications/message","params":{"t":"${'x'.repeat(20_000)}"},"jsonrpc":"2.0"}\n` },
+      { out: answer(3) },
+      'echo',
+    ]);
+    await waitFor(({ id }) => id === 3);
+    expect(frames.map(({ id }) => id)).toEqual([1, 'two', 3]);
+    for (const frame of frames.slice(0, 2)) {
+      expect(frame.message.error).toMatchObject({ code: -32_603, data: { reason: 'line_too_long' } });
+    }
+    expect(log.of('server.line-too-long')).toHaveLength(3);
+  });
+
+  it('wait where the client does not keep up', async () => {
+    let seen = 0;
+    let release = (): void => {};
+    const gate = new Promise<void>((resolve) => (release = resolve));
+    const { waitFor } = await run(
+      [{ out: answer('#', 'x'.repeat(5_000)), repeat: 2_000 }, { out: answer('last') }, 'echo'],
+      () => {
+        seen += 1;
+        return gate;
+      },
+    );
+    await waitFor(() => true);
+    await delay(100);
+    // What was read before the pause is delivered; the rest stays in the pipe and in the server.
+    expect(seen).toBeLessThan(200);
+    release();
+    await waitFor(({ id }) => id === 'last');
+    expect(seen).toBe(2_001);
+  });
+});
+
+describe.concurrent('the log of the server', () => {
+  it('is its stderr, line by line', async () => {
+    const { closed, log } = await run([{ err: 'one\ntwo\r\n\nthree\n' }, 0]);
+    await closed;
+    expect(log.of('server.stderr').map(({ text }) => text)).toEqual(['one', 'two', 'three']);
+  });
+
+  it('has also the last line, without a line end', async () => {
+    const { closed, log } = await run([{ err: 'Error: out of memory' }, 1]);
+    await closed;
+    expect(log.of('server.stderr').map(({ text }) => text)).toEqual(['Error: out of memory']);
+  });
+
+  it('has the ends of a line that is too long', async () => {
+    const { closed, log } = await run([{ err: `start${'x'.repeat(100_000)}end\nnext\n` }, 0]);
+    await closed;
+    const [long, next] = log.of('server.stderr').map(({ text }) => text);
+    expect(long).toMatch(/^start.*end$/);
+    expect(long?.length).toBeLessThan(20_000);
+    expect(next).toBe('next');
+  });
+});
+
+describe.concurrent('the end of the server', () => {
+  it('is told once, with its exit code', async () => {
+    const { closed, closes, link, log } = await run([3]);
+    expect(await closed).toMatchObject({ code: 'UPSTREAM_EXITED', fields: { server: 'files', exitCode: 3 } });
+    await link.close();
+    await link.close();
+    expect(closes).toHaveLength(1);
+    expect(log.of('server.exited')).toMatchObject([{ level: 'warn', code: 3 }]);
+  });
+
+  it('comes after its last answer', async () => {
+    const order: unknown[] = [];
+    const { closed } = await run(
+      [{ out: answer('#'), repeat: 500 }, { out: answer('last') }, 0],
+      ({ id }) => void order.push(id),
+    );
+    await closed.then(() => order.push('closed'));
+    expect(order.slice(-2)).toEqual(['last', 'closed']);
+    expect(order).toHaveLength(502);
+  });
+
+  it('comes after its last answer, also for a client that is slower than the server', async () => {
+    const order: unknown[] = [];
+    const { closed } = await run(
+      [{ out: answer('#', 'x'.repeat(1_000)), repeat: 200 }, { out: answer('last') }, 0],
+      async ({ id }) => {
+        order.push(id);
+        await delay(600);
+      },
+    );
+    await closed.then(() => order.push('closed'));
+    expect(order.slice(-2)).toEqual(['last', 'closed']);
+  });
+
+  it('is no accident if we have asked for it', async () => {
+    const { closed, link, log } = await run(['echo']);
+    await link.close();
+    expect(await closed).toMatchObject({ code: 'UPSTREAM_CLOSED', fields: { exitCode: 0 } });
+    expect(log.of('server.exited')).toMatchObject([{ level: 'debug' }]);
+  });
+
+  it('lets what is sent afterwards go nowhere', async () => {
+    const { closed, link } = await run([0]);
+    await closed;
+    for (let count = 0; count < 10; count += 1)
+      await link.send(frameOf({ method: 'x', params: { t: 'x'.repeat(100_000) } }));
+  });
+});
+
+it('sends what was said right before it is closed', async () => {
+  const { link, frames, closed } = await run(['echo']);
+  void link.send(frameOf({ id: 1, method: 'x' }));
+  await link.close();
+  await closed;
+  expect(frames).toMatchObject([{ id: 1 }]);
+});
+
+it.each([
+  ['no-such-command-anywhere', 'COMMAND_NOT_FOUND'],
+  ['/', 'SPAWN_FAILED'],
+])('cannot start %s', async (command, code) => {
+  const options = { server: 'files', lineLimitBytes: 1_000, log: createRecordingLog() };
+  const target = { kind: 'stdio', command, args: [], cwd: undefined, env: { PATH: '/usr/bin' } } as const;
+  await expect(openUpstream(target, options)).rejects.toMatchObject({ code });
+});
