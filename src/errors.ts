@@ -89,6 +89,13 @@ export const ERRORS = {
     exitCode: 4,
     ...INTERNAL,
   },
+  CRASH_LOOP: {
+    message: 'Server "{server}" keeps failing to start ({reason}); the next try is in {retryAfter} s',
+    hint: 'Why it fails is in the log.',
+    exitCode: 4,
+    httpStatus: 503,
+    rpcCode: -32603,
+  },
   UPSTREAM_CLOSED: { message: 'Server "{server}" is being stopped', hint: '', exitCode: 4, ...INTERNAL },
   LINE_TOO_LONG: {
     message: 'Server "{server}" sent a line over {maxBytes} bytes',
@@ -260,9 +267,10 @@ export class RunError extends Error {
     this.fields = fields;
   }
 
-  /** What the reader can do about it; empty when there is nothing to add. */
+  /** What the reader can do about it; empty when there is nothing to add. A field of that name says it better. */
   get hint(): string {
-    return ERRORS[this.code].hint;
+    const { hint } = this.fields;
+    return typeof hint === 'string' ? hint : ERRORS[this.code].hint;
   }
 
   get exitCode(): number {

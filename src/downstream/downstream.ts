@@ -28,6 +28,8 @@ export interface HttpOptions {
   readonly accept: Accept;
   /** Undefined = ready; otherwise what is wrong, server by server. */
   readonly notReady: () => Readonly<Record<string, string>> | undefined;
+  /** Server → the word for what it is in; what `/readyz` shows. */
+  readonly states: () => Readonly<Record<string, string>>;
   readonly log: Log;
 }
 

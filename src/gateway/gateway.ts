@@ -6,7 +6,7 @@ import type { Manifest, ServerSpec, Transport } from '../manifest/settings.ts';
 import type { Log } from '../observe/log.ts';
 import type { Link } from '../protocol/link.ts';
 import { joinLinks, type Conversation } from '../router/router.ts';
-import { findMissing, openUpstream } from '../upstream/upstream.ts';
+import { createSupervisor, type Supervisor } from '../upstream/supervisor.ts';
 import { createStatus } from './status.ts';
 
 export interface GatewayOptions {
@@ -45,7 +45,8 @@ export interface Gateway {
 export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions): Gateway {
   const { settings, servers, source } = manifest;
   const specs = new Map(servers.map((spec) => [spec.name, spec]));
-  const status = createStatus();
+  const supervisors = new Map(servers.map((spec) => [spec, supervise(spec)]));
+  const status = createStatus(supervisors.values());
   const conversations = new Set<Conversation>();
   let listener: Listener | undefined;
   let stdio: Conversation | undefined;
@@ -95,22 +96,30 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
       accept: (link, name) => {
         const spec = specs.get(name);
         if (closing !== undefined || spec === undefined) throw new RunError('SHUTTING_DOWN');
+        const refusal = supervisors.get(spec)?.refusal();
+        if (refusal !== undefined) throw refusal;
         join(link, spec, 'http');
       },
       notReady: () => (closing === undefined ? status.problems() : { gateway: 'shutting down' }),
+      states: () => status.states(),
       log,
     });
     // Closed while it was being opened: `shutDown` has not seen it.
     if (closing !== undefined) return listener.close();
     // No child is started before its client comes: say now what would fail then.
-    await Promise.all(servers.map(reportMissing));
+    await Promise.all([...supervisors.values()].map((supervisor) => supervisor.inspect()));
   }
 
-  async function reportMissing({ name, target }: ServerSpec): Promise<void> {
-    const missing = await findMissing(target, name);
-    if (missing === undefined) return;
-    status.failed(name, missing);
-    log.child({ server: name }).error({ event: 'server.missing' }, `${missing.message}. ${missing.hint}`);
+  function supervise({ name, target }: ServerSpec): Supervisor {
+    return createSupervisor({
+      server: name,
+      target,
+      lineLimitBytes: settings.lineLimitBytes,
+      initializeTimeoutMs: settings.initializeTimeoutMs,
+      // Over stdio alone there is one client, and when its server dies we end.
+      hasTrials: settings.transports.some((transport) => transport !== 'stdio'),
+      log: log.child({ server: name }),
+    });
   }
 
   function join(downstream: Link, spec: ServerSpec, transport: 'stdio' | 'http'): Conversation {
@@ -122,32 +131,19 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
       initializeTimeoutMs: settings.initializeTimeoutMs,
       requestTimeoutMs: spec.requestTimeoutMs ?? settings.requestTimeoutMs,
       maxRequestTimeMs: settings.maxRequestTimeMs,
-      openUpstream: () => open(spec, serverLog),
+      openUpstream: (abandoned) => open(spec, abandoned),
       log: serverLog,
     });
     conversations.add(conversation);
-    void conversation.closed.then((reason) => {
-      conversations.delete(conversation);
-      if (reason.code === 'UPSTREAM_EXITED' && !conversation.hasAnswered) status.failed(spec.name, reason);
-    });
+    void conversation.closed.then(() => void conversations.delete(conversation));
     return conversation;
   }
 
-  async function open(spec: ServerSpec, serverLog: Log): Promise<Link> {
-    try {
-      const link = await openUpstream(spec.target, {
-        server: spec.name,
-        lineLimitBytes: settings.lineLimitBytes,
-        log: serverLog,
-      });
-      status.started(spec.name);
-      return link;
-    } catch (error) {
-      status.failed(spec.name, error);
-      const message = error instanceof RunError ? `${error.message}. ${error.hint}` : String(error);
-      serverLog.error({ event: 'server.start-failed' }, message);
-      throw error;
-    }
+  function open(spec: ServerSpec, abandoned: AbortSignal): Promise<Link> {
+    const supervisor = supervisors.get(spec);
+    return supervisor === undefined
+      ? Promise.reject(new RunError('SHUTTING_DOWN'))
+      : supervisor.open(abandoned);
   }
 
   function onlyServer(): ServerSpec {
@@ -164,7 +160,9 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
     const drained = Promise.all([...conversations].map((conversation) => conversation.idle()));
     await Promise.race([drained, delay(settings.drainTimeoutMs, undefined, { ref: false })]);
     const reason = new RunError('SHUTTING_DOWN');
+    const stopped = [...supervisors.values()].map((supervisor) => supervisor.close());
     await Promise.all([...conversations].map((conversation) => conversation.close(reason)));
+    await Promise.all(stopped);
     await listener?.close();
     resolveFinished(0);
   }

@@ -1,20 +1,45 @@
-import { toRunError } from '../errors.ts';
+import type { ServerSnapshot, Supervisor } from '../upstream/supervisor.ts';
 
-/** What is known about each server from the starts of its processes; the one source of readiness. */
+/** How every server fares; the one source of /readyz and listings. */
 export interface Status {
-  started(server: string): void;
-  /** It could not be started, or ended before its first answer. */
-  failed(server: string, error: unknown): void;
-  /** Server → why its last start failed; undefined if none did. */
+  snapshots(): readonly ServerSnapshot[];
+  /** Server → its state, for anyone to see. */
+  states(): Readonly<Record<string, string>>;
+  /** Server → why no new client can count on it; undefined if all can be used. */
   problems(): Readonly<Record<string, string>> | undefined;
 }
 
-export function createStatus(): Status {
-  const lastFailure = new Map<string, string>();
+export function createStatus(supervisors: Iterable<Supervisor>): Status {
+  const all = [...supervisors];
+  const snapshots = (): ServerSnapshot[] => all.map((supervisor) => supervisor.snapshot());
 
   return {
-    started: (server) => void lastFailure.delete(server),
-    failed: (server, error) => void lastFailure.set(server, toRunError(error).message),
-    problems: () => (lastFailure.size === 0 ? undefined : Object.fromEntries(lastFailure)),
+    snapshots,
+    states: () => Object.fromEntries(snapshots().map(({ server, state }) => [server, state])),
+    problems() {
+      const found = snapshots().flatMap((snapshot) => {
+        const problem = problemOf(snapshot);
+        return problem === undefined ? [] : [[snapshot.server, problem] as const];
+      });
+      return found.length === 0 ? undefined : Object.fromEntries(found);
+    },
   };
+}
+
+/**
+ * Without a process a server is ready unless its last start failed: processes are started by clients. `degraded` is
+ * ready: a load balancer that turns away would cut off the clients whose processes answer.
+ */
+function problemOf({ state, lastFailure }: ServerSnapshot): string | undefined {
+  switch (state) {
+    case 'ready':
+    case 'degraded':
+      return undefined;
+    case 'stopped':
+    case 'starting':
+      return lastFailure?.message;
+    case 'backoff':
+    case 'crash-loop':
+      return `${state}: ${lastFailure?.message ?? 'it failed to start'}`;
+  }
 }

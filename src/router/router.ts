@@ -16,8 +16,8 @@ export interface RouterOptions {
   readonly initializeTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly maxRequestTimeMs: number;
-  /** Rejects with a RunError. */
-  readonly openUpstream: () => Promise<Link>;
+  /** Rejects with a RunError. `abandoned` aborts when nobody waits for the server any more. */
+  readonly openUpstream: (abandoned: AbortSignal) => Promise<Link>;
   readonly log: Log;
 }
 
@@ -25,8 +25,6 @@ export interface RouterOptions {
 export interface Conversation {
   /** Client requests without an answer. */
   readonly pending: number;
-  /** Whether the server has answered anything yet: one that ends before has failed to start. */
-  readonly hasAnswered: boolean;
   /** Resolves when both links are closed, with what ended the upstream or the conversation. Never rejects. */
   readonly closed: Promise<RunError>;
   /** Resolves when nothing is pending. */
@@ -50,10 +48,10 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
   /** Requests of the server that the client has yet to answer. */
   const asked = new Set<RequestId>();
   let phase: Phase = 'new';
-  let hasAnswered = false;
   let clientEnded = false;
   let upstream: Link | undefined;
   let opening: Promise<void> | undefined;
+  const abandoned = new AbortController();
   let upstreamEnd: RunError | undefined;
   let idleWaiters: (() => void)[] = [];
   let resolveClosed: (reason: RunError) => void = () => {};
@@ -69,9 +67,6 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
   return {
     get pending() {
       return exchanges.size;
-    },
-    get hasAnswered() {
-      return hasAnswered;
     },
     closed,
     idle: () =>
@@ -170,7 +165,6 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
       );
       return undefined;
     }
-    hasAnswered = true;
     const wait = downstream.send(exchange.method === 'initialize' ? initialized(frame) : frame, exchange.id);
     checkIdle();
     return wait;
@@ -222,7 +216,7 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
   // Life and death
 
   function open(): Promise<void> {
-    opening ??= options.openUpstream().then(
+    opening ??= options.openUpstream(abandoned.signal).then(
       (link) => {
         upstream = link;
         link.onclose((error) => {
@@ -273,6 +267,7 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
 
   async function shut(reason: RunError): Promise<void> {
     phase = 'closed';
+    abandoned.abort();
     // A dead peer never answers: fail its callers now rather than at each one's own timeout.
     for (const { id } of exchanges.settleAll()) void downstream.send(faultFrame(reason, id), id);
     await Promise.all([downstream.close(reason), closeUpstream(reason)]);

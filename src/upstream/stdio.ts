@@ -105,8 +105,8 @@ function endOf(exit: ChildExit, server: string): RunError {
 function logExit(exit: ChildExit, { log }: UpstreamOptions): void {
   const how = exit.signal ?? `exit code ${exit.code}`;
   const fields = { event: 'server.exited', code: exit.code, signal: exit.signal };
-  if (exit.stopped) log.debug(fields, `stopped (${how})`);
-  else log.warn(fields, `exited by itself (${how})`);
+  // Whether that is worth a warning depends on what it had answered: the supervisor says so.
+  log.debug(fields, `${exit.stopped ? 'stopped' : 'exited by itself'} (${how})`);
 }
 
 /** The child's stderr is its log: every line goes to ours, under the server's name. */

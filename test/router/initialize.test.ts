@@ -75,14 +75,6 @@ describe('initialize', () => {
     expect(server.closeReason).toMatchObject({ code: 'REQUEST_TIMEOUT' });
     expect(aboutOf(server, 'notifications/cancelled')).toEqual([]);
   });
-
-  it('is what makes a server count as started', async () => {
-    const { client, server, conversation } = join();
-    await client.deliver(initialize(1));
-    expect(conversation.hasAnswered).toBe(false);
-    await server.deliver({ id: 1, result: { protocolVersion: '2025-11-25' } });
-    expect(conversation.hasAnswered).toBe(true);
-  });
 });
 
 describe("the client's roots", () => {

@@ -6,7 +6,7 @@ import type { Route } from './route.ts';
 export const HEALTH_PATHS: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
 
 /** `/healthz`: this process answers. `/readyz`: its servers can be used. */
-export function createHealthRoutes({ notReady }: HttpOptions): [path: string, route: Route][] {
+export function createHealthRoutes({ notReady, states }: HttpOptions): [path: string, route: Route][] {
   return [
     ['/healthz', { GET: ({ response }) => sendJson(response, 200, Buffer.from('{"status":"ok"}')) }],
     [
@@ -14,7 +14,11 @@ export function createHealthRoutes({ notReady }: HttpOptions): [path: string, ro
       {
         GET({ response }) {
           const problems = notReady();
-          const body = problems === undefined ? { status: 'ready' } : { status: 'not ready', problems };
+          const body = {
+            status: problems === undefined ? 'ready' : 'not ready',
+            servers: states(),
+            ...(problems !== undefined && { problems }),
+          };
           sendJson(response, problems === undefined ? 200 : 503, Buffer.from(JSON.stringify(body)));
         },
       },

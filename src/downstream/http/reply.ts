@@ -6,6 +6,9 @@ import type { RequestId } from '../../protocol/frame.ts';
 /** Up to this size a body leaves together with its headers, as one string in one system call. */
 const ONE_WRITE_BYTES = 8 * 1024;
 
+/** When nothing better is known. */
+const RETRY_AFTER_S = 5;
+
 /** One JSON body in one write. */
 export function sendJson(
   response: ServerResponse,
@@ -31,7 +34,8 @@ export function sendFault(
   id?: RequestId,
   headers: Readonly<Record<string, string | number>> = {},
 ): void {
-  const retry = error.httpStatus === 503 ? { 'retry-after': 5 } : {};
+  const retry =
+    error.httpStatus === 503 ? { 'retry-after': error.fields['retryAfter'] ?? RETRY_AFTER_S } : {};
   sendJson(response, error.httpStatus, faultFrame(error, id).bytes, { ...headers, ...retry });
 }
 

@@ -1,0 +1,65 @@
+import { isRunError, RunError, toRunError } from '../errors.ts';
+import type { Link } from '../protocol/link.ts';
+
+export interface LinkObserver {
+  /** The first answer, which is that to `initialize`. */
+  answered(): void;
+  /** The first answer after that: the server has started. */
+  proved(): void;
+  /** The link is gone. `isFailedStart`: it died, or was too slow, before it had proved itself. */
+  gone(error: RunError, isFailedStart: boolean): void;
+}
+
+/** A link to a server that passes everything on and tells `observer` how the server fares. */
+export function observeLink(link: Link, observer: LinkObserver): Link {
+  let answers = 0;
+  /** Why we ended it, if it was us. */
+  let reason: { readonly error: Error | undefined } | undefined;
+  let ended: { readonly error: Error | undefined } | undefined;
+  let onclose: ((error?: Error) => void) | undefined;
+
+  link.onclose((error) => {
+    ended = { error };
+    const cause = error === undefined ? new RunError('UPSTREAM_CLOSED', { server: '' }) : toRunError(error);
+    if (isTooSlow()) observer.gone(toRunError(reason?.error), true);
+    else observer.gone(cause, reason === undefined && answers < 2 && cause.code !== 'UPSTREAM_CLOSED');
+    onclose?.(error);
+  });
+
+  return {
+    peer: link.peer,
+    era: link.era,
+    principal: link.principal,
+    get can() {
+      return link.can;
+    },
+    send: (frame, about) => link.send(frame, about),
+    onframe(handler) {
+      link.onframe((frame) => {
+        if (answers < 2 && frame.kind === 'response') count();
+        return handler(frame);
+      });
+    },
+    onend: (handler) => link.onend(handler),
+    onclose(handler) {
+      onclose = handler;
+      if (ended !== undefined) handler(ended.error);
+    },
+    forget: (id) => link.forget(id),
+    close(error) {
+      reason ??= { error };
+      return link.close(error);
+    },
+  };
+
+  function count(): void {
+    answers += 1;
+    if (answers === 1) observer.answered();
+    else observer.proved();
+  }
+
+  /** It did not answer `initialize` in time, and was ended for that. */
+  function isTooSlow(): boolean {
+    return answers === 0 && isRunError(reason?.error, 'REQUEST_TIMEOUT');
+  }
+}

@@ -1,0 +1,302 @@
+import { isRunError, RunError, toRunError } from '../errors.ts';
+import type { Link } from '../protocol/link.ts';
+import { LOOP_RETRY_MS, NO_FAILED_STARTS, pauseAfter, withFailedStart } from './backoff.ts';
+import { systemClock, type Clock } from './clock.ts';
+import { observeLink } from './observed-link.ts';
+import { nextState, type ServerEvent, type ServerState } from './server-state.ts';
+import type { UpstreamOptions, UpstreamTarget } from './target.ts';
+import { tryServer } from './trial.ts';
+import { findMissing, openUpstream } from './upstream.ts';
+
+/** Longest pause that a client waits out; before a longer one it is told to come back. */
+const MAX_WAIT_MS = 10_000;
+const LOOK_AGAIN_MS = 1_000;
+
+export interface SupervisorOptions extends UpstreamOptions {
+  readonly target: UpstreamTarget;
+  readonly initializeTimeoutMs: number;
+  /**
+   * Start it once a pause is over even if no client asks for it, and end it again when it has answered: otherwise
+   * a load balancer that sends no clients to a server that is not ready would never see it recover.
+   */
+  readonly hasTrials: boolean;
+  readonly onStateChange?: (snapshot: ServerSnapshot, before: ServerState) => void;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+  /** How a conversation is opened and what is missing for it is found; the real thing by default. */
+  readonly openUpstream?: typeof openUpstream;
+  readonly findMissing?: typeof findMissing;
+}
+
+/** What is known about one server; plain data, for /readyz, logs and listings. */
+export interface ServerSnapshot {
+  readonly server: string;
+  readonly state: ServerState;
+  /** Conversations with it that have been opened and not ended. */
+  readonly conversations: number;
+  /** Starts that failed since one succeeded. */
+  readonly failedStarts: number;
+  /** Of the last start; absent if it succeeded. */
+  readonly lastFailure?: {
+    /** A code of the error catalogue. */
+    readonly code: string;
+    readonly message: string;
+    /** What to do about it; may be empty. */
+    readonly hint: string;
+  };
+  /** Until the next start may be made, if it has to wait. */
+  readonly retryInMs?: number;
+}
+
+/** Starts the processes of one server, and knows how they fare. */
+export interface Supervisor {
+  readonly state: ServerState;
+  snapshot(): ServerSnapshot;
+  /** What a client that comes now has to be told, if it cannot be served. */
+  refusal(): RunError | undefined;
+  /**
+   * Opens a conversation with a process of its own, after the pause that failed starts have caused.
+   * @param abandoned ends the wait for that pause
+   * @throws RunError `COMMAND_NOT_FOUND`, `SPAWN_FAILED`, `CRASH_LOOP`, `SHUTTING_DOWN`, `CLIENT_GONE`
+   */
+  open(abandoned?: AbortSignal): Promise<Link>;
+  /** Looks whether it could be started at all, and says so if not. Starts nothing. */
+  inspect(): Promise<void>;
+  /** No start from now on. Conversations that are open are closed by their owners. */
+  close(): Promise<void>;
+}
+
+export function createSupervisor(options: SupervisorOptions): Supervisor {
+  const { server, target, log } = options;
+  const clock = options.clock ?? systemClock;
+  const random = options.random ?? Math.random;
+  const openLink = options.openUpstream ?? openUpstream;
+  const lookFor = options.findMissing ?? findMissing;
+  const closing = new AbortController();
+  let state: ServerState = 'stopped';
+  let failedStarts = NO_FAILED_STARTS;
+  let lastFailure: RunError | undefined;
+  /** No start before. */
+  let retryAt = 0;
+  /** Conversations whose process has not answered yet, and those whose process has. */
+  let unanswered = 0;
+  let answering = 0;
+  /** Clients that wait out a pause. */
+  let waiting = 0;
+  let cancelTrial: (() => void) | undefined;
+  let trial: Promise<unknown> | undefined;
+
+  return {
+    get state() {
+      return state;
+    },
+    snapshot,
+    refusal,
+    open,
+    async inspect() {
+      const missing = await lookFor(target, server);
+      if (missing !== undefined) cannotStart(missing);
+    },
+    async close() {
+      closing.abort();
+      cancelTrial?.();
+      move('stop');
+      await trial;
+    },
+  };
+
+  function snapshot(): ServerSnapshot {
+    const retryInMs = retryAt - clock.now();
+    return {
+      server,
+      state,
+      conversations: unanswered + answering,
+      failedStarts: failedStarts.count,
+      ...(lastFailure !== undefined && {
+        lastFailure: { code: lastFailure.code, message: lastFailure.message, hint: lastFailure.hint },
+      }),
+      ...(retryInMs > 0 && { retryInMs: Math.ceil(retryInMs) }),
+    };
+  }
+
+  function refusal(): RunError | undefined {
+    if (closing.signal.aborted) return new RunError('SHUTTING_DOWN');
+    const waitMs = Math.ceil(retryAt - clock.now());
+    if (waitMs <= (failedStarts.isLoop ? 0 : MAX_WAIT_MS)) return undefined;
+    const reason = lastFailure?.message ?? '';
+    return new RunError('CRASH_LOOP', { server, reason, retryAfter: Math.ceil(waitMs / 1000) });
+  }
+
+  async function open(abandoned?: AbortSignal): Promise<Link> {
+    await pause(abandoned);
+    // In a crash loop one start at a time: whoever comes first makes it, the others are refused.
+    if (failedStarts.isLoop) retryAt = clock.now() + LOOP_RETRY_MS;
+    unanswered += 1;
+    move('start');
+    try {
+      return watch(await openLink(target, options));
+    } catch (thrown) {
+      unanswered -= 1;
+      const error = toRunError(thrown);
+      cannotStart(error);
+      throw error;
+    }
+  }
+
+  async function pause(abandoned: AbortSignal | undefined): Promise<void> {
+    for (;;) {
+      const refused = refusal();
+      if (refused !== undefined) throw refused;
+      if (abandoned?.aborted === true) throw new RunError('CLIENT_GONE');
+      const waitMs = retryAt - clock.now();
+      if (waitMs <= 0) return;
+      waiting += 1;
+      await waitFor(waitMs, abandoned);
+      waiting -= 1;
+    }
+  }
+
+  function waitFor(ms: number, abandoned: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = clock.after(ms, done);
+      abandoned?.addEventListener('abort', done);
+      closing.signal.addEventListener('abort', done);
+      function done(): void {
+        cancel();
+        abandoned?.removeEventListener('abort', done);
+        closing.signal.removeEventListener('abort', done);
+        resolve();
+      }
+    });
+  }
+
+  function watch(link: Link): Link {
+    let hasAnswered = false;
+    return observeLink(link, {
+      answered() {
+        hasAnswered = true;
+        unanswered -= 1;
+        answering += 1;
+        lastFailure = undefined;
+        retryAt = 0;
+        move('answer');
+      },
+      proved() {
+        failedStarts = NO_FAILED_STARTS;
+      },
+      gone(error, isFailedStart) {
+        if (hasAnswered) answering -= 1;
+        else unanswered -= 1;
+        if (isFailedStart) return startFailed(error);
+        if (error.code !== 'UPSTREAM_CLOSED') log.warn({ event: 'server.died' }, withAdvice(error));
+        move(...emptied());
+      },
+    });
+  }
+
+  function startFailed(error: RunError): void {
+    failedStarts = withFailedStart(failedStarts, clock.now());
+    const pauseMs = pauseAfter(failedStarts, random());
+    retryAt = clock.now() + pauseMs;
+    report(error);
+    move(failedStarts.isLoop ? 'loop' : 'failure', ...emptied());
+    scheduleTrial(pauseMs);
+  }
+
+  /** Nothing was started, so there is nothing to wait for: every client gets the same answer at once. */
+  function cannotStart(error: RunError): void {
+    report(error);
+    move('unstartable', ...emptied());
+    scheduleTrial(LOOP_RETRY_MS);
+  }
+
+  function report(error: RunError): void {
+    const isKnown = lastFailure !== undefined && withAdvice(lastFailure) === withAdvice(error);
+    lastFailure = error;
+    const fields = {
+      event: 'server.start-failed',
+      reason: error.code.toLowerCase(),
+      failedStarts: failedStarts.count,
+    };
+    // What is tried again by itself, for ever, must not fill the log with the same line.
+    if (isKnown && trial !== undefined) log.debug(fields, withAdvice(error));
+    else log.error(fields, withAdvice(error));
+  }
+
+  /** The events that follow when a conversation is over, besides the one that says why. */
+  function emptied(): ServerEvent[] {
+    if (answering > 0) return [];
+    return unanswered > 0 ? ['empty', 'start'] : ['empty'];
+  }
+
+  function move(...events: readonly ServerEvent[]): void {
+    const before = state;
+    for (const event of events) state = nextState(state, event);
+    if (state === before) return;
+    logState(before);
+    options.onStateChange?.(snapshot(), before);
+  }
+
+  function logState(before: ServerState): void {
+    const seconds = Math.max(0, (retryAt - clock.now()) / 1000).toFixed(1);
+    const fields = { event: 'server.state', state, before };
+    switch (state) {
+      case 'crash-loop':
+        return log.error(fields, `crash loop: new clients are refused, the next start is in ${seconds} s`);
+      case 'backoff':
+        return log.warn(fields, `backoff: the next start is in ${seconds} s`);
+      case 'degraded':
+        return log.warn(
+          fields,
+          'degraded: running processes answer, but the last start of another one failed',
+        );
+      case 'ready':
+        // The ordinary course of a session is nobody's news; a recovery is.
+        return before === 'starting' ? log.debug(fields, 'ready') : log.info(fields, 'ready again');
+      case 'starting':
+        return log.debug(fields, 'starting');
+      case 'stopped':
+        return log.debug(fields, 'stopped: no process is running');
+    }
+  }
+
+  function scheduleTrial(ms: number): void {
+    cancelTrial?.();
+    if (!options.hasTrials || closing.signal.aborted) return;
+    cancelTrial = clock.after(ms, () => {
+      trial = makeTrial().finally(() => {
+        trial = undefined;
+      });
+    });
+  }
+
+  async function makeTrial(): Promise<void> {
+    if (lastFailure === undefined) return;
+    // A client's start is as good as a trial: look at what became of it.
+    if (unanswered > 0 || waiting > 0) return scheduleTrial(LOOK_AGAIN_MS);
+    if (isRunError(lastFailure, 'COMMAND_NOT_FOUND')) {
+      if ((await lookFor(target, server)) === undefined) lastFailure = undefined;
+      else scheduleTrial(LOOP_RETRY_MS);
+      return;
+    }
+    try {
+      const link = await open(closing.signal);
+      await tryServer(link, {
+        server,
+        timeoutMs: options.initializeTimeoutMs,
+        clock,
+        cancelled: closing.signal,
+      });
+    } catch (error) {
+      if (isRunError(error, 'CRASH_LOOP')) scheduleTrial(LOOK_AGAIN_MS);
+    }
+  }
+}
+
+/** What happened, the server's last words, and what to do: one line. */
+function withAdvice(error: RunError): string {
+  const { stderr = '' } = error.fields;
+  const words = stderr === '' ? '' : `; its last words: ${String(stderr).replaceAll('\n', ' | ')}`;
+  const advice = error.hint === '' ? '' : `. ${error.hint}`;
+  return `${error.message}${words}${advice}`;
+}
