@@ -89,6 +89,12 @@ export const ERRORS = {
     exitCode: 4,
     ...INTERNAL,
   },
+  STDOUT_NOT_MCP: {
+    message: 'Server "{server}" wrote a line to stdout that is not an MCP message, and its stdout is strict',
+    hint: 'Have it log to stderr, or set "stdout": "skip" for it.',
+    exitCode: 4,
+    ...INTERNAL,
+  },
   CRASH_LOOP: {
     message: 'Server "{server}" keeps failing to start ({reason}); the next try is in {retryAfter} s',
     hint: 'Why it fails is in the log.',

@@ -45,7 +45,7 @@ export interface Gateway {
 export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions): Gateway {
   const { settings, servers, source } = manifest;
   const specs = new Map(servers.map((spec) => [spec.name, spec]));
-  const supervisors = new Map(servers.map((spec) => [spec, supervise(spec)]));
+  const supervisors = new Map(servers.map((spec) => [spec.name, supervise(spec)]));
   const status = createStatus(supervisors.values());
   const conversations = new Set<Conversation>();
   let listener: Listener | undefined;
@@ -96,7 +96,7 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
       accept: (link, name) => {
         const spec = specs.get(name);
         if (closing !== undefined || spec === undefined) throw new RunError('SHUTTING_DOWN');
-        const refusal = supervisors.get(spec)?.refusal();
+        const refusal = supervisorOf(spec).refusal();
         if (refusal !== undefined) throw refusal;
         join(link, spec, 'http');
       },
@@ -110,11 +110,12 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
     await Promise.all([...supervisors.values()].map((supervisor) => supervisor.inspect()));
   }
 
-  function supervise({ name, target }: ServerSpec): Supervisor {
+  function supervise({ name, target, stdout }: ServerSpec): Supervisor {
     return createSupervisor({
       server: name,
       target,
       lineLimitBytes: settings.lineLimitBytes,
+      stdout,
       initializeTimeoutMs: settings.initializeTimeoutMs,
       // Over stdio alone there is one client, and when its server dies we end.
       hasTrials: settings.transports.some((transport) => transport !== 'stdio'),
@@ -128,10 +129,12 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
       server: spec.name,
       eager: transport === 'stdio',
       allowRoots: transport === 'stdio' || settings.allowRoots || spec.allow.includes('roots'),
-      initializeTimeoutMs: settings.initializeTimeoutMs,
+      // Over stdio it is whoever started us; what the server says is theirs anyway.
+      tellStderr: transport === 'stdio',
+      initializeTimeoutMs: supervisorOf(spec).startTimeoutMs,
       requestTimeoutMs: spec.requestTimeoutMs ?? settings.requestTimeoutMs,
       maxRequestTimeMs: settings.maxRequestTimeMs,
-      openUpstream: (abandoned) => open(spec, abandoned),
+      openUpstream: (abandoned) => supervisorOf(spec).open(abandoned),
       log: serverLog,
     });
     conversations.add(conversation);
@@ -139,11 +142,11 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
     return conversation;
   }
 
-  function open(spec: ServerSpec, abandoned: AbortSignal): Promise<Link> {
-    const supervisor = supervisors.get(spec);
-    return supervisor === undefined
-      ? Promise.reject(new RunError('SHUTTING_DOWN'))
-      : supervisor.open(abandoned);
+  function supervisorOf(spec: ServerSpec): Supervisor {
+    const supervisor = supervisors.get(spec.name);
+    if (supervisor === undefined)
+      throw new RunError('INTERNAL', { detail: `no supervisor for ${spec.name}` });
+    return supervisor;
   }
 
   function onlyServer(): ServerSpec {

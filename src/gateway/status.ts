@@ -9,7 +9,7 @@ export interface Status {
   problems(): Readonly<Record<string, string>> | undefined;
 }
 
-export function createStatus(supervisors: Iterable<Supervisor>): Status {
+export function createStatus(supervisors: Iterable<Pick<Supervisor, 'snapshot'>>): Status {
   const all = [...supervisors];
   const snapshots = (): ServerSnapshot[] => all.map((supervisor) => supervisor.snapshot());
 

@@ -36,6 +36,7 @@ export async function createCommandManifest(options: OneOff): Promise<Manifest> 
         target: { kind: 'stdio', command, args, cwd: child.cwd, env },
         allow: [],
         requestTimeoutMs: undefined,
+        stdout: 'skip',
       },
     ],
     settings,

@@ -56,6 +56,7 @@ export async function resolveServer(
     target: { kind: 'stdio', command: entry.command, args: (entry.args ?? []).map(String), cwd, env },
     allow: entry.allow ?? [],
     requestTimeoutMs: entry.timeout,
+    stdout: entry.stdout ?? 'skip',
   };
 }
 

@@ -345,6 +345,11 @@ export const serverSchema = z
       .meta({
         description: 'Client capabilities to pass on although network clients are not trusted with them.',
       }),
+    stdout: choice(['strict', 'skip']).optional().meta({
+      description:
+        'Lines on its stdout that are not MCP messages: skip and count them, or end the server (strict).',
+      default: 'skip',
+    }),
   })
   .meta({ description: 'One MCP server.' });
 

@@ -60,6 +60,8 @@ export interface ServerSpec {
   readonly allow: readonly 'roots'[];
   /** Overrides `requestTimeoutMs` for this server. */
   readonly requestTimeoutMs: number | undefined;
+  /** What becomes of lines on its stdout that are not MCP messages. */
+  readonly stdout: 'strict' | 'skip';
 }
 
 export interface Manifest {

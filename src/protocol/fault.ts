@@ -6,11 +6,25 @@ import { frameOf, type Frame, type RequestId } from './frame.ts';
  * tell a crash from a timeout without reading the text.
  * @param id of the request that it answers. If that is not known: null on a stream of messages (JSON-RPC 2.0,
  * section 5), undefined in the body of an HTTP answer (2025-11-25, basic/transports: "has no id").
+ * @param withStderr adds a server's last words; they may hold paths and secrets, so they are not for everyone
  */
-export function faultFrame(error: RunError, id: RequestId | null | undefined): Frame {
-  return frameOf(id === undefined ? { error: faultBody(error) } : { id, error: faultBody(error) });
+export function faultFrame(error: RunError, id: RequestId | null | undefined, withStderr = false): Frame {
+  const fault = faultBody(error, withStderr);
+  return frameOf(id === undefined ? { error: fault } : { id, error: fault });
 }
 
-function faultBody(error: RunError): { code: number; message: string; data: { reason: string } } {
-  return { code: error.rpcCode, message: error.message, data: { reason: error.code.toLowerCase() } };
+interface Fault {
+  code: number;
+  message: string;
+  data: { reason: string; hint?: string; stderr?: string };
+}
+
+function faultBody(error: RunError, withStderr: boolean): Fault {
+  const { hint, stderr } = error.fields;
+  const data: Fault['data'] = { reason: error.code.toLowerCase() };
+  // A hint that was found for this very failure; those of the catalogue are for whoever runs mcp-run.
+  if (typeof hint === 'string') data.hint = hint;
+  if (withStderr && typeof stderr === 'string' && stderr !== '') data.stderr = stderr;
+  const message = data.hint === undefined ? error.message : `${error.message}. ${data.hint}`;
+  return { code: error.rpcCode, message, data };
 }

@@ -13,6 +13,8 @@ export interface RouterOptions {
   readonly eager: boolean;
   /** Whether the client's `roots` reach the server. */
   readonly allowRoots: boolean;
+  /** Whether the client gets to see the last words of a server that died: they may hold paths and secrets. */
+  readonly tellStderr?: boolean;
   readonly initializeTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly maxRequestTimeMs: number;
@@ -269,7 +271,8 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
     phase = 'closed';
     abandoned.abort();
     // A dead peer never answers: fail its callers now rather than at each one's own timeout.
-    for (const { id } of exchanges.settleAll()) void downstream.send(faultFrame(reason, id), id);
+    for (const { id } of exchanges.settleAll())
+      void downstream.send(faultFrame(reason, id, options.tellStderr), id);
     await Promise.all([downstream.close(reason), closeUpstream(reason)]);
     checkIdle();
     resolveClosed(upstreamEnd ?? reason);

@@ -1,10 +1,15 @@
-import { RunError } from '../errors.ts';
+import { isRunError, RunError } from '../errors.ts';
 import { startChild, type Child, type ChildExit } from '../process/child.ts';
 import { faultFrame } from '../protocol/fault.ts';
 import { parseBody, peekAnsweredId, peekFrame, type Frame } from '../protocol/frame.ts';
 import { createLineWriter } from '../protocol/line-writer.ts';
 import { createLineSplitter } from '../protocol/lines.ts';
 import type { Link } from '../protocol/link.ts';
+import { systemClock } from './clock.ts';
+import { hintForExit, hintForMissing } from './hints.ts';
+import { createLastWords, type LastWords } from './last-words.ts';
+import { watchSlowStart } from './slow-start.ts';
+import { createStdoutNoise, excerptOf } from './stdout-noise.ts';
 import type { StdioTarget, UpstreamOptions } from './target.ts';
 
 /** How a batch begins. */
@@ -17,22 +22,40 @@ const STDERR_LINE_BYTES = 16 * 1024;
  * @throws RunError `COMMAND_NOT_FOUND`, `SPAWN_FAILED`
  */
 export async function openStdioUpstream(target: StdioTarget, options: UpstreamOptions): Promise<Link> {
-  const child = await startChild({ server: options.server, ...target });
+  const child = await start(target, options);
   options.log.debug({ event: 'server.started', pid: child.pid }, `started (pid ${child.pid})`);
-  logStderr(child, options);
-  return createStdioLink(child, options);
+  return createStdioLink(child, target, options);
 }
 
-function createStdioLink(child: Child, options: UpstreamOptions): Link {
+async function start(target: StdioTarget, { server }: UpstreamOptions): Promise<Child> {
+  try {
+    return await startChild({ server, ...target });
+  } catch (error) {
+    const hint = hintForMissing(target.command);
+    if (hint === undefined || !isRunError(error, 'COMMAND_NOT_FOUND')) throw error;
+    throw new RunError('COMMAND_NOT_FOUND', { ...error.fields, hint }, { cause: error });
+  }
+}
+
+function createStdioLink(child: Child, target: StdioTarget, options: UpstreamOptions): Link {
   const { server, log } = options;
   const writer = createLineWriter(child.stdin);
+  const lastWords = createLastWords();
+  const noise = createStdoutNoise(log, systemClock);
+  const slowStart = watchSlowStart(target, log, systemClock);
   let onframe: (frame: Frame) => void | Promise<void> = () => {};
   let onclose: (error?: Error) => void = () => {};
   let held = 0;
+  let hasSpoken = false;
+  /** Why we ended it ourselves, if it was not somebody else's wish. */
+  let offence: RunError | undefined;
 
+  logStderr(child, options, lastWords);
   void child.exited.then((exit) => {
+    slowStart.end();
+    noise.end();
     logExit(exit, options);
-    onclose(endOf(exit, server));
+    onclose(offence ?? endOf(exit));
   });
 
   return {
@@ -40,7 +63,10 @@ function createStdioLink(child: Child, options: UpstreamOptions): Link {
     era: 'legacy',
     principal: 'child',
     can: { push: true, ask: true },
-    send: (frame) => writer.send(frame),
+    send(frame) {
+      slowStart.asked();
+      return writer.send(frame);
+    },
     onframe(handler) {
       onframe = handler;
       child.stdout.on('data', createLineSplitter(options.lineLimitBytes, { line, overflow }));
@@ -58,19 +84,36 @@ function createStdioLink(child: Child, options: UpstreamOptions): Link {
   };
 
   function line(bytes: Buffer): void {
+<<<<<<< HEAD
     let frames: Frame | Frame[];
+=======
+    if (offence !== undefined) return;
+    let frame: Frame;
+>>>>>>> aeb6197 (feat(upstream): say why a server does not start, and count what is not MCP on its stdout)
     try {
       // Revision 2025-03-26 has batches; nobody else is sent one.
       frames = bytes[0] === ARRAY ? parseBody(bytes) : peekFrame(bytes);
     } catch {
-      log.warn(
-        { event: 'server.stdout-skipped', bytes: bytes.length },
-        'a line on stdout is not a JSON-RPC message, skipped (servers must log to stderr)',
-      );
-      return;
+      return notMcp(bytes);
     }
+<<<<<<< HEAD
     if (Array.isArray(frames)) frames.forEach(deliver);
     else deliver(frames);
+=======
+    if (!hasSpoken) slowStart.end();
+    hasSpoken = true;
+    deliver(frame);
+>>>>>>> aeb6197 (feat(upstream): say why a server does not start, and count what is not MCP on its stdout)
+  }
+
+  function notMcp(bytes: Buffer): void {
+    if (options.stdout === 'skip') return noise.skip(bytes);
+    offence = new RunError('STDOUT_NOT_MCP', { server });
+    log.error(
+      { event: 'server.stdout-refused', bytes: bytes.length },
+      `${offence.message}: ${excerptOf(bytes)}`,
+    );
+    void child.stop();
   }
 
   function deliver(frame: Frame): void {
@@ -91,15 +134,19 @@ function createStdioLink(child: Child, options: UpstreamOptions): Link {
     const id = peekAnsweredId(ends);
     if (id !== undefined) deliver(faultFrame(error, id));
   }
-}
 
-/** `exitCode` is the one that the process chose; 0 when we had to end it by a signal. */
-function endOf(exit: ChildExit, server: string): RunError {
-  if (exit.stopped) {
-    return new RunError('UPSTREAM_CLOSED', { server, exitCode: exit.signal === null ? exit.code : 0 });
+  /** `exitCode` is the one that the process chose; 0 when we had to end it by a signal. */
+  function endOf(exit: ChildExit): RunError {
+    if (exit.stopped) {
+      return new RunError('UPSTREAM_CLOSED', { server, exitCode: exit.signal === null ? exit.code : 0 });
+    }
+    const status = exit.signal ?? `exit code ${exit.code}`;
+    const stderr = lastWords.text();
+    // A server that has worked was started the right way.
+    const hint = hasSpoken ? undefined : hintForExit(target, exit.code, stderr);
+    const fields = { server, status, exitCode: exit.code, stderr };
+    return new RunError('UPSTREAM_EXITED', hint === undefined ? fields : { ...fields, hint });
   }
-  const status = exit.signal ?? `exit code ${exit.code}`;
-  return new RunError('UPSTREAM_EXITED', { server, status, exitCode: exit.code });
 }
 
 function logExit(exit: ChildExit, { log }: UpstreamOptions): void {
@@ -110,10 +157,20 @@ function logExit(exit: ChildExit, { log }: UpstreamOptions): void {
 }
 
 /** The child's stderr is its log: every line goes to ours, under the server's name. */
+<<<<<<< HEAD
 function logStderr(child: Child, { log }: UpstreamOptions): void {
   const write = (bytes: Buffer): void => log.info({ event: 'server.stderr' }, bytes.toString().trimEnd());
   const split = createLineSplitter(STDERR_LINE_BYTES, { line: write, overflow: write });
   child.stderr.on('data', split);
   // The last words of a process that dies often come without a line end.
   child.stderr.on('end', () => split(Buffer.from('\n')));
+=======
+function logStderr(child: Child, { log }: UpstreamOptions, lastWords: LastWords): void {
+  const write = (bytes: Buffer): void => {
+    const text = bytes.toString().trimEnd();
+    lastWords.add(text);
+    log.info({ event: 'server.stderr' }, text);
+  };
+  child.stderr.on('data', createLineSplitter(STDERR_LINE_BYTES, { line: write, overflow: write }));
+>>>>>>> aeb6197 (feat(upstream): say why a server does not start, and count what is not MCP on its stdout)
 }

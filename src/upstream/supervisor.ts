@@ -2,6 +2,7 @@ import { isRunError, RunError, toRunError } from '../errors.ts';
 import type { Link } from '../protocol/link.ts';
 import { LOOP_RETRY_MS, NO_FAILED_STARTS, pauseAfter, withFailedStart } from './backoff.ts';
 import { systemClock, type Clock } from './clock.ts';
+import { mayBeFetching } from './hints.ts';
 import { observeLink } from './observed-link.ts';
 import { nextState, type ServerEvent, type ServerState } from './server-state.ts';
 import type { UpstreamOptions, UpstreamTarget } from './target.ts';
@@ -10,6 +11,8 @@ import { findMissing, openUpstream } from './upstream.ts';
 
 /** Longest pause that a client waits out; before a longer one it is told to come back. */
 const MAX_WAIT_MS = 10_000;
+/** A program that may have to download the server first gets this much more time. */
+const FETCH_FACTOR = 5;
 const LOOK_AGAIN_MS = 1_000;
 
 export interface SupervisorOptions extends UpstreamOptions {
@@ -51,6 +54,8 @@ export interface ServerSnapshot {
 /** Starts the processes of one server, and knows how they fare. */
 export interface Supervisor {
   readonly state: ServerState;
+  /** How long its start may take, the answer to `initialize` included. */
+  readonly startTimeoutMs: number;
   snapshot(): ServerSnapshot;
   /** What a client that comes now has to be told, if it cannot be served. */
   refusal(): RunError | undefined;
@@ -86,10 +91,13 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   let cancelTrial: (() => void) | undefined;
   let trial: Promise<unknown> | undefined;
 
+  const startTimeoutMs = options.initializeTimeoutMs * (mayBeFetching(target) ? FETCH_FACTOR : 1);
+
   return {
     get state() {
       return state;
     },
+    startTimeoutMs,
     snapshot,
     refusal,
     open,
@@ -124,7 +132,9 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     const waitMs = Math.ceil(retryAt - clock.now());
     if (waitMs <= (failedStarts.isLoop ? 0 : MAX_WAIT_MS)) return undefined;
     const reason = lastFailure?.message ?? '';
-    return new RunError('CRASH_LOOP', { server, reason, retryAfter: Math.ceil(waitMs / 1000) });
+    const { hint } = lastFailure?.fields ?? {};
+    const retryAfter = Math.ceil(waitMs / 1000);
+    return new RunError('CRASH_LOOP', { server, reason, retryAfter, ...(hint !== undefined && { hint }) });
   }
 
   async function open(abandoned?: AbortSignal): Promise<Link> {
@@ -283,7 +293,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       const link = await open(closing.signal);
       await tryServer(link, {
         server,
-        timeoutMs: options.initializeTimeoutMs,
+        timeoutMs: startTimeoutMs,
         clock,
         cancelled: closing.signal,
       });

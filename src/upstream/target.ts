@@ -14,5 +14,7 @@ export type UpstreamTarget = StdioTarget;
 export interface UpstreamOptions {
   readonly server: string;
   readonly lineLimitBytes: number;
+  /** What becomes of lines on its stdout that are not MCP: `skip` counts them, `strict` ends it. */
+  readonly stdout: 'strict' | 'skip';
   readonly log: Log;
 }

@@ -1,6 +1,7 @@
 import { RunError } from '../errors.ts';
 import { findCommand } from '../process/find-command.ts';
 import type { Link } from '../protocol/link.ts';
+import { hintForMissing } from './hints.ts';
 import type { UpstreamOptions, UpstreamTarget } from './target.ts';
 
 type Opener<T extends UpstreamTarget> = (target: T, options: UpstreamOptions) => Promise<Link>;
@@ -28,5 +29,7 @@ export async function openUpstream(target: UpstreamTarget, options: UpstreamOpti
 export async function findMissing(target: UpstreamTarget, server: string): Promise<RunError | undefined> {
   const { command, env, cwd } = target;
   const found = await findCommand(command, env, cwd);
-  return found === undefined ? new RunError('COMMAND_NOT_FOUND', { server, command }) : undefined;
+  if (found !== undefined) return undefined;
+  const hint = hintForMissing(command);
+  return new RunError('COMMAND_NOT_FOUND', { server, command, ...(hint !== undefined && { hint }) });
 }
