@@ -137,7 +137,8 @@ export const SETTING_OPTIONS: readonly SettingOption[] = [
     env: 'MCP_RUN_INITIALIZE_TIMEOUT',
     group: 'Limits',
     kind: 'duration',
-    description: 'How long a server may take to start and to answer initialize',
+    description:
+      'How long a server may take to start and to answer initialize; five times that with npx, uvx and the like',
     default: '60s',
   },
   {

@@ -25,6 +25,8 @@ export interface HttpOptions {
   readonly bodyLimitBytes: number;
   readonly resumeLimitBytes: number;
   readonly maxSessions: number;
+  /** Called before anything is done for a new client. @throws RunError if the server takes none now. */
+  readonly admit: (server: string) => void;
   readonly accept: Accept;
   /** Undefined = ready; otherwise what is wrong, server by server. */
   readonly notReady: () => Readonly<Record<string, string>> | undefined;

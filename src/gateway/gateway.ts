@@ -93,11 +93,14 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
       sse: settings.transports.includes('sse'),
       http: settings.transports.includes('http'),
       servers: [...specs.keys()],
+      admit(name) {
+        const refusal =
+          closing === undefined ? supervisors.get(name)?.refusal() : new RunError('SHUTTING_DOWN');
+        if (refusal !== undefined) throw refusal;
+      },
       accept: (link, name) => {
         const spec = specs.get(name);
         if (closing !== undefined || spec === undefined) throw new RunError('SHUTTING_DOWN');
-        const refusal = supervisorOf(spec).refusal();
-        if (refusal !== undefined) throw refusal;
         join(link, spec, 'http');
       },
       notReady: () => (closing === undefined ? status.problems() : { gateway: 'shutting down' }),

@@ -135,7 +135,8 @@ export const serveSchema = z
       env: 'MCP_RUN_INITIALIZE_TIMEOUT',
       group: 'Limits',
       default: '60s',
-      description: 'How long a server may take to start and to answer initialize',
+      description:
+        'How long a server may take to start and to answer initialize; five times that with npx, uvx and the like',
     }),
     requestTimeout: option('duration', duration(), {
       setting: 'requestTimeoutMs',

@@ -23,6 +23,7 @@ export function createSseRoutes({
   function open({ request, response, server }: HttpCall): void {
     requireAccept(request, ['text/event-stream']);
     refuseWhenDraining();
+    options.admit(server);
     sessions.makeRoom(PRINCIPAL);
     const id = createSessionId();
     const session = createSseSession({

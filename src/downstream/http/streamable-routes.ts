@@ -83,6 +83,7 @@ export function createStreamableRoutes({
   }
 
   function newSession(server: string): StreamableSession {
+    options.admit(server);
     sessions.makeRoom(PRINCIPAL);
     const session = createStreamableSession({
       id: createSessionId(),
