@@ -151,7 +151,8 @@ function toPairs(texts: readonly string[]): Readonly<Record<string, string>> {
   const pairs: Record<string, string> = Object.create(null);
   for (const text of texts) {
     const at = text.indexOf('=');
-    if (at < 1) throw new RunError('USAGE', { detail: `--env: "${text}" is not NAME=VALUE` });
+    // Not repeated: it may be the value alone.
+    if (at < 1) throw new RunError('USAGE', { detail: '--env takes NAME=VALUE' });
     pairs[text.slice(0, at)] = text.slice(at + 1);
   }
   return pairs;

@@ -1,5 +1,6 @@
 import type { RunError } from '../errors.ts';
 import type { LogFormat } from '../manifest/settings.ts';
+import { redact } from '../observe/redact.ts';
 import type { CliContext } from './context.ts';
 
 /** How this run talks to whoever reads its stderr. */
@@ -16,8 +17,10 @@ export async function reportError(
   context: CliContext,
   reporting: Reporting,
 ): Promise<number> {
-  const stack = reporting.stacks ? stackOf(error) : undefined;
-  const { code, exitCode, hint, message: msg } = error;
+  const stack = reporting.stacks ? redact(stackOf(error) ?? '') : undefined;
+  const { code, exitCode, hint } = error;
+  // It may repeat what was typed or written: an option, a URL.
+  const msg = redact(error.message);
   // Whoever mistyped a flag is looking at a terminal or a build log, not at a log collector.
   if (reporting.format === 'json' && code !== 'USAGE') {
     const line = {
@@ -34,7 +37,7 @@ export async function reportError(
     return exitCode;
   }
   const { createUi } = await import('./ui.ts');
-  createUi(context, reporting.colour).error(error, stack);
+  createUi(context, reporting.colour).error({ message: msg, hint }, stack);
   return exitCode;
 }
 

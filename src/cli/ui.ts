@@ -5,7 +5,7 @@ import type { CliContext } from './context.ts';
 
 /** What people see on stderr. */
 export interface Ui {
-  error(error: RunError, stack: string | undefined): void;
+  error(error: Pick<RunError, 'message' | 'hint'>, stack: string | undefined): void;
   startScreen(connection: Connection, show: { readonly withCurl: boolean }): void;
 }
 

@@ -77,7 +77,7 @@ test('launch options come from flags, else from variables', () => {
     demo: true,
     env: { A: 'b=c', B: '' },
   });
-  expect(() => readLaunch({ env: ['novalue'] }, {})).toThrow('--env: "novalue" is not NAME=VALUE');
+  expect(() => readLaunch({ env: ['novalue'] }, {})).toThrow('--env takes NAME=VALUE');
 });
 
 describe('what is served', () => {
