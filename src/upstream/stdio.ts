@@ -84,35 +84,25 @@ function createStdioLink(child: Child, target: StdioTarget, options: UpstreamOpt
   };
 
   function line(bytes: Buffer): void {
-<<<<<<< HEAD
-    let frames: Frame | Frame[];
-=======
     if (offence !== undefined) return;
-    let frame: Frame;
->>>>>>> aeb6197 (feat(upstream): say why a server does not start, and count what is not MCP on its stdout)
+    let frames: Frame | Frame[];
     try {
       // Revision 2025-03-26 has batches; nobody else is sent one.
       frames = bytes[0] === ARRAY ? parseBody(bytes) : peekFrame(bytes);
     } catch {
       return notMcp(bytes);
     }
-<<<<<<< HEAD
-    if (Array.isArray(frames)) frames.forEach(deliver);
-    else deliver(frames);
-=======
     if (!hasSpoken) slowStart.end();
     hasSpoken = true;
-    deliver(frame);
->>>>>>> aeb6197 (feat(upstream): say why a server does not start, and count what is not MCP on its stdout)
+    if (Array.isArray(frames)) frames.forEach(deliver);
+    else deliver(frames);
   }
 
   function notMcp(bytes: Buffer): void {
     if (options.stdout === 'skip') return noise.skip(bytes);
     offence = new RunError('STDOUT_NOT_MCP', { server });
-    log.error(
-      { event: 'server.stdout-refused', bytes: bytes.length },
-      `${offence.message}: ${excerptOf(bytes)}`,
-    );
+    log.error({ event: 'server.stdout-refused', bytes: bytes.length }, offence.message);
+    log.debug({ event: 'server.stdout-line', bytes: bytes.length }, `refused: ${excerptOf(bytes)}`);
     void child.stop();
   }
 
@@ -157,20 +147,14 @@ function logExit(exit: ChildExit, { log }: UpstreamOptions): void {
 }
 
 /** The child's stderr is its log: every line goes to ours, under the server's name. */
-<<<<<<< HEAD
-function logStderr(child: Child, { log }: UpstreamOptions): void {
-  const write = (bytes: Buffer): void => log.info({ event: 'server.stderr' }, bytes.toString().trimEnd());
-  const split = createLineSplitter(STDERR_LINE_BYTES, { line: write, overflow: write });
-  child.stderr.on('data', split);
-  // The last words of a process that dies often come without a line end.
-  child.stderr.on('end', () => split(Buffer.from('\n')));
-=======
 function logStderr(child: Child, { log }: UpstreamOptions, lastWords: LastWords): void {
   const write = (bytes: Buffer): void => {
     const text = bytes.toString().trimEnd();
     lastWords.add(text);
     log.info({ event: 'server.stderr' }, text);
   };
-  child.stderr.on('data', createLineSplitter(STDERR_LINE_BYTES, { line: write, overflow: write }));
->>>>>>> aeb6197 (feat(upstream): say why a server does not start, and count what is not MCP on its stdout)
+  const split = createLineSplitter(STDERR_LINE_BYTES, { line: write, overflow: write });
+  child.stderr.on('data', split);
+  // The last words of a process that dies often come without a line end.
+  child.stderr.on('end', () => split(Buffer.from('\n')));
 }

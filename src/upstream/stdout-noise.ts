@@ -50,7 +50,7 @@ export function createStdoutNoise(log: Log, clock: Clock): StdoutNoise {
   }
 }
 
-/** Control characters would reach the terminal. */
+/** For debug only, since it may hold anything. Control characters would reach the terminal. */
 export function excerptOf(line: Buffer): string {
   const text = line.toString('utf8', 0, EXCERPT_BYTES).replaceAll(/[^\P{C}\t]/gu, '?');
   return line.length > EXCERPT_BYTES ? `${text}…` : text;

@@ -103,7 +103,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     open,
     async inspect() {
       const missing = await lookFor(target, server);
-      if (missing !== undefined) cannotStart(missing);
+      if (missing !== undefined) cannotStart(missing, 'server.missing');
     },
     async close() {
       closing.abort();
@@ -214,17 +214,17 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   }
 
   /** Nothing was started, so there is nothing to wait for: every client gets the same answer at once. */
-  function cannotStart(error: RunError): void {
-    report(error);
+  function cannotStart(error: RunError, event?: string): void {
+    report(error, event);
     move('unstartable', ...emptied());
     scheduleTrial(LOOP_RETRY_MS);
   }
 
-  function report(error: RunError): void {
+  function report(error: RunError, event = 'server.start-failed'): void {
     const isKnown = lastFailure !== undefined && withAdvice(lastFailure) === withAdvice(error);
     lastFailure = error;
     const fields = {
-      event: 'server.start-failed',
+      event,
       reason: error.code.toLowerCase(),
       failedStarts: failedStarts.count,
     };

@@ -112,7 +112,8 @@ test('a server whose stdout is strict is ended by a line that is not MCP', async
   const manifest = { mcpServers: { strict: { command, args, stdout: 'strict' } } };
   const folder = createFolder();
   writeFileSync(join(folder, 'mcp.json'), JSON.stringify(manifest));
-  const gateway = await startMcpRun(['serve', '--http', '--port', '0'], { cwd: folder });
+  const options = ['--http', '--port', '0', '--log-level', 'debug'];
+  const gateway = await startMcpRun(['serve', ...options], { cwd: folder });
   const { headers } = await initialize(gateway);
   const call = {
     jsonrpc: '2.0',
@@ -123,8 +124,9 @@ test('a server whose stdout is strict is ended by a line that is not MCP', async
   const session = { 'mcp-session-id': String(headers['mcp-session-id']) };
   const { text } = await post(`${gateway.url}/mcp`, call, session);
   expect(text).toContain('stdout_not_mcp');
-  const line = await gateway.waitForLog(({ event }) => event === 'server.stdout-refused');
-  expect(line['msg']).toContain('debug: hello');
+  await gateway.waitForLog(({ event }) => event === 'server.stdout-refused');
+  const line = await gateway.waitForLog(({ event }) => event === 'server.stdout-line');
+  expect(line).toMatchObject({ level: 'debug', msg: 'refused: debug: hello' });
 });
 
 test('lines of 32 MB are refused without keeping their memory, and the next call works', async () => {

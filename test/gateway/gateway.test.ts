@@ -38,6 +38,7 @@ function server(name: string, command: readonly string[] = ECHO): ServerSpec {
     target: { kind: 'stdio', command: program, args, cwd: undefined, env: {} },
     allow: [],
     requestTimeoutMs: undefined,
+    stdout: 'skip',
   };
 }
 

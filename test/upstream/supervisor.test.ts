@@ -303,7 +303,9 @@ describe('a command that is not there', () => {
     await setup.supervisor.inspect();
     await setup.clock.pass(45_000);
     expect(setup.supervisor.snapshot().lastFailure).toMatchObject({ code: 'COMMAND_NOT_FOUND' });
-    expect(setup.log.of('server.start-failed')).toHaveLength(1);
+    expect(setup.log.entries.filter(({ level }) => level === 'error')).toMatchObject([
+      { event: 'server.missing' },
+    ]);
     found = undefined;
     await setup.clock.pass(15_000);
     expect(setup.supervisor.snapshot().lastFailure).toBeUndefined();

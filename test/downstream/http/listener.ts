@@ -67,7 +67,9 @@ export async function listen(
     resumeLimitBytes: 64 * 1024,
     maxSessions: 100,
     accept: (link, server) => void accepted.push(take(link, server, silent)),
+    admit: () => {},
     notReady: () => undefined,
+    states: () => ({}),
     log,
     ...options,
   });
