@@ -28,7 +28,7 @@ export const ERRORS = {
   MANIFEST_UNREADABLE: { message: 'Cannot read {file}: {detail}', hint: '', exitCode: 2, ...INTERNAL },
   MANIFEST_INVALID: {
     message: '{problems}',
-    hint: 'The schema is in schema/mcp-run.schema.json.',
+    hint: '`mcp-run schema` prints what a manifest may hold.',
     exitCode: 2,
     ...INTERNAL,
   },
@@ -62,6 +62,20 @@ export const ERRORS = {
     exitCode: 2,
     ...INTERNAL,
   },
+  FILE_EXISTS: {
+    message: '{file} is there already',
+    hint: 'Name another file, or overwrite it with --force.',
+    exitCode: 2,
+    ...INTERNAL,
+  },
+  FILE_UNWRITABLE: { message: 'Cannot write {file}: {detail}', hint: '', exitCode: 2, ...INTERNAL },
+  IMPORT_NOT_FOUND: {
+    message: 'No file of {client} with servers found. Looked for: {tried}',
+    hint: 'Name the file: `mcp-run init --from FILE`.',
+    exitCode: 2,
+    ...INTERNAL,
+  },
+  INTERRUPTED: { message: 'Interrupted', hint: '', exitCode: 1, ...INTERNAL },
   // Listener
   PORT_IN_USE: {
     message: 'Port {port} on {host} is in use',
@@ -112,6 +126,24 @@ export const ERRORS = {
   MALFORMED_ANSWER: {
     message: 'Server "{server}" answered {method} with something that is not JSON-RPC',
     hint: '',
+    exitCode: 4,
+    ...INTERNAL,
+  },
+  UPSTREAM_ERROR: {
+    message: 'Server "{server}" answered {method} with an error: {detail}',
+    hint: '',
+    exitCode: 5,
+    ...INTERNAL,
+  },
+  NOT_MCP: {
+    message: 'Server "{server}" answered {method} with something that is not MCP: {detail}',
+    hint: '',
+    exitCode: 5,
+    ...INTERNAL,
+  },
+  PROBE_TIMEOUT: {
+    message: 'Server "{server}" did not answer {method} within {timeoutMs} ms',
+    hint: 'Allow more with --timeout. A server must write its answers to stdout at once (Python: PYTHONUNBUFFERED=1).',
     exitCode: 4,
     ...INTERNAL,
   },
@@ -261,16 +293,36 @@ export const ERRORS = {
 export type ErrorCode = keyof typeof ERRORS;
 export type ErrorFields = Readonly<Record<string, string | number>>;
 
+/** A place in a file that an error is about. */
+export interface Culprit {
+  readonly file: string;
+  /** Both count from 1. */
+  readonly line: number | undefined;
+  readonly column: number | undefined;
+  /** From the root of the file; empty for the whole of it. */
+  readonly key: string;
+  readonly detail: string;
+  /** That line of the file, with secrets blotted out; for a person's eyes, not for logs. */
+  readonly sourceLine: string | undefined;
+}
+
+export interface RunErrorOptions extends ErrorOptions {
+  readonly culprits?: readonly Culprit[];
+}
+
 /** The only error this project throws. Branch on `code`, never on the text. */
 export class RunError extends Error {
   override readonly name = 'RunError';
   readonly code: ErrorCode;
   readonly fields: ErrorFields;
+  /** Everything that is wrong with a manifest; empty for other errors. */
+  readonly culprits: readonly Culprit[];
 
-  constructor(code: ErrorCode, fields: ErrorFields = {}, options?: ErrorOptions) {
+  constructor(code: ErrorCode, fields: ErrorFields = {}, options?: RunErrorOptions) {
     super(fillIn(ERRORS[code].message, fields), options);
     this.code = code;
     this.fields = fields;
+    this.culprits = options?.culprits ?? [];
   }
 
   /** What the reader can do about it; empty when there is nothing to add. A field of that name says it better. */

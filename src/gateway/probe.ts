@@ -1,0 +1,125 @@
+import { RunError, toRunError } from '../errors.ts';
+import type { ServerSpec } from '../manifest/settings.ts';
+import { createListenerLog } from '../observe/listener.ts';
+import type { Log } from '../observe/log.ts';
+import type { Link } from '../protocol/link.ts';
+import { openUpstream } from '../upstream/upstream.ts';
+import { createInterview, type Introduction, type Offer } from './interview.ts';
+
+/** What came out of starting one server and asking it what it is. */
+export interface ProbeResult {
+  readonly server: string;
+  /** Absent when it did not get as far as answering `initialize`. */
+  readonly introduction: Introduction | undefined;
+  /** From the start of its process to its answer to `initialize`. */
+  readonly startMs: number | undefined;
+  readonly offer: Offer | undefined;
+  /** Absent when everything is fine. */
+  readonly error: RunError | undefined;
+  /** The last lines that it wrote to stderr. */
+  readonly stderr: readonly string[];
+  /** Lines on its stdout that were no JSON-RPC. */
+  readonly skippedLines: number;
+}
+
+export interface ProbeOptions {
+  /** Our own version, for the server's eyes. */
+  readonly version: string;
+  /** For everything together, from the start of the process. */
+  readonly timeoutMs: number;
+  readonly lineLimitBytes: number;
+  /** Ends what is running. */
+  readonly signal: AbortSignal;
+}
+
+/** Tells whoever watches how far it is. */
+export interface ProbeWatcher {
+  started(server: string): void;
+  /** A line of its stderr: `npx` and `uvx` say there what they download. */
+  said(server: string, line: string): void;
+  ended(result: ProbeResult): void;
+}
+
+const AT_ONCE = 4;
+const STDERR_LINES = 10;
+
+/** Probes servers, at most four at a time; the results are in the order of `specs`. */
+export async function probeAll(
+  specs: readonly ServerSpec[],
+  options: ProbeOptions,
+  watcher: ProbeWatcher,
+): Promise<readonly ProbeResult[]> {
+  const queue = [...specs.entries()];
+  const results: ProbeResult[] = [];
+  const work = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const [index, spec] = next;
+      watcher.started(spec.name);
+      const result = await probe(spec, options, watcher);
+      results[index] = result;
+      watcher.ended(result);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, queue.length) }, work));
+  return results;
+}
+
+/** Starts a server, performs the handshake, counts what it offers, and stops it. Never rejects. */
+async function probe(
+  { name: server, target }: ServerSpec,
+  options: ProbeOptions,
+  watcher: ProbeWatcher,
+): Promise<ProbeResult> {
+  const stderr: string[] = [];
+  let skippedLines = 0;
+  let introduction: Introduction | undefined;
+  let startMs: number | undefined;
+  let offer: Offer | undefined;
+  let error: RunError | undefined;
+  let link: Link | undefined;
+  const startedAt = performance.now();
+  try {
+    options.signal.throwIfAborted();
+    link = await openUpstream(target, { server, lineLimitBytes: options.lineLimitBytes, log: createLog() });
+    options.signal.throwIfAborted();
+    const interview = createInterview(link, server, options.version);
+    await withDeadline(interview.giveUp, async () => {
+      introduction = await interview.introduce();
+      startMs = Math.round(performance.now() - startedAt);
+      offer = await interview.count(introduction.capabilities);
+    });
+  } catch (thrown) {
+    error = options.signal.aborted ? new RunError('INTERRUPTED') : toRunError(thrown);
+  }
+  await link?.close();
+  return { server, introduction, startMs, offer, error, stderr, skippedLines };
+
+  async function withDeadline(
+    giveUp: (toError: (method: string) => RunError) => void,
+    work: () => Promise<void>,
+  ): Promise<void> {
+    const { timeoutMs, signal } = options;
+    const timer = setTimeout(
+      () => giveUp((method) => new RunError('PROBE_TIMEOUT', { server, method, timeoutMs })),
+      timeoutMs - (performance.now() - startedAt),
+    );
+    const interrupt = (): void => giveUp(() => new RunError('INTERRUPTED'));
+    signal.addEventListener('abort', interrupt);
+    try {
+      await work();
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', interrupt);
+    }
+  }
+
+  function createLog(): Log {
+    return createListenerLog(({ event }, text) => {
+      if (event === 'server.stdout-skipped') skippedLines += 1;
+      if (event !== 'server.stderr' || text.trim() === '') return;
+      stderr.push(text);
+      if (stderr.length > STDERR_LINES) stderr.shift();
+      watcher.said(server, text);
+    });
+  }
+}
