@@ -1,10 +1,11 @@
-import { readDeclarations } from './formats.ts';
+import { readDeclarations, type Declarations } from './formats.ts';
 import type { Ask } from './inputs.ts';
+import { takeInventory, type Inventory } from './inventory.ts';
 import type { SettingsLayer } from './layers.ts';
 import { locateManifests } from './locate.ts';
 import { readManifestFile } from './read.ts';
 import type { ChildOptions } from './resolve-server.ts';
-import { resolveManifest } from './resolve.ts';
+import { resolveManifest, type ResolveOptions } from './resolve.ts';
 import type { Manifest } from './settings.ts';
 
 export interface LoadOptions {
@@ -28,15 +29,51 @@ export interface LoadOptions {
  * `SERVER_UNKNOWN`, `SERVER_AMBIGUOUS`, `NO_SERVERS`, `REMOTE_UNSUPPORTED` or `BIND_REFUSED`.
  */
 export async function loadManifest(options: LoadOptions = {}): Promise<Manifest> {
-  const cwd = options.cwd ?? process.cwd();
-  const env = options.env ?? process.env;
-  const files = await locateManifests(options.files ?? [], cwd, env);
-  const sources = await Promise.all(files.map((file) => readManifestFile(file, cwd)));
-  return await resolveManifest(sources.map(readDeclarations), {
-    env,
+  return await resolveManifest(await readFiles(options), { ...toResolve(options), inspectOnly: false });
+}
+
+export interface Inspection {
+  /** The servers that can be started. */
+  readonly manifest: Manifest;
+  /** All that are declared. */
+  readonly inventory: Inventory;
+}
+
+/**
+ * Reads, checks and resolves a manifest without the intention to serve it: what `loadManifest` refuses because it
+ * cannot be served (remote servers, several of them over stdio) is in the inventory.
+ * @throws RunError as `loadManifest` does, but for `REMOTE_UNSUPPORTED` and `SERVER_AMBIGUOUS`.
+ */
+export async function inspectManifest(options: LoadOptions = {}): Promise<Inspection> {
+  const files = await readFiles(options);
+  const manifest = await resolveManifest(files, { ...toResolve(options), inspectOnly: true });
+  return { manifest, inventory: takeInventory(files) };
+}
+
+/**
+ * What a manifest declares, with its references as they are written: no variable has to be set for it.
+ * @throws RunError `MANIFEST_NOT_FOUND`, `MANIFEST_UNREADABLE` or `MANIFEST_INVALID`.
+ */
+export async function readInventory(options: LoadOptions = {}): Promise<Inventory> {
+  return takeInventory(await readFiles(options));
+}
+
+async function readFiles({
+  files = [],
+  cwd = process.cwd(),
+  env = process.env,
+}: LoadOptions): Promise<readonly Declarations[]> {
+  const located = await locateManifests(files, cwd, env);
+  const sources = await Promise.all(located.map((file) => readManifestFile(file, cwd)));
+  return sources.map(readDeclarations);
+}
+
+function toResolve(options: LoadOptions): Omit<ResolveOptions, 'inspectOnly'> {
+  return {
+    env: options.env ?? process.env,
     servers: options.servers ?? [],
     overrides: options.overrides ?? {},
     child: options.child ?? {},
     ask: options.ask,
-  });
+  };
 }

@@ -1,4 +1,4 @@
-import { RunError } from '../errors.ts';
+import { RunError, type Culprit } from '../errors.ts';
 
 /** Where something is in a file; both count from 1. */
 export interface Position {
@@ -15,6 +15,8 @@ export interface Problem {
   readonly path: KeyPath;
   /** What is wrong, and what to write instead. */
   readonly detail: string;
+  /** The line of the file that it is in, without its secrets. */
+  readonly sourceLine?: string | undefined;
 }
 
 export type KeyPath = readonly (string | number)[];
@@ -33,7 +35,22 @@ export function manifestError(problems: readonly Problem[]): RunError {
       (a.position?.line ?? 0) - (b.position?.line ?? 0) ||
       (a.position?.column ?? 0) - (b.position?.column ?? 0),
   );
-  return new RunError('MANIFEST_INVALID', { problems: ordered.map(formatProblem).join('\n') });
+  return new RunError(
+    'MANIFEST_INVALID',
+    { problems: ordered.map(formatProblem).join('\n') },
+    { culprits: ordered.map(toCulprit) },
+  );
+}
+
+function toCulprit({ file, position, path, detail, sourceLine }: Problem): Culprit {
+  return {
+    file,
+    line: position?.line,
+    column: position?.column,
+    key: formatPath(path),
+    detail,
+    sourceLine,
+  };
 }
 
 function formatPath(path: KeyPath): string {

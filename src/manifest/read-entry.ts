@@ -82,7 +82,11 @@ function doubts({ command, args, timeout }: ServerEntry, { source, path }: Locat
 }
 
 /** How a server is reached: as it says, else by what it has. */
-export function kindOf(entry: ServerEntry): 'stdio' | 'http' | 'sse' {
+export function kindOf(entry: {
+  readonly type?: string | undefined;
+  readonly transportType?: string | undefined;
+  readonly command?: string | undefined;
+}): 'stdio' | 'http' | 'sse' {
   const type = entry.type ?? entry.transportType;
   const inferred = entry.command === undefined ? 'http' : 'stdio';
   return type === undefined ? inferred : (TYPE_ALIASES.get(type) ?? inferred);

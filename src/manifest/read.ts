@@ -3,6 +3,7 @@ import { parseJsonText } from './parse-json.ts';
 import { parseYamlText } from './parse-yaml.ts';
 import type { KeyPath, Position, Problem } from './problems.ts';
 import { readText } from './read-text.ts';
+import { blotSecrets } from './secrets.ts';
 import { offsetAt, type Node } from './tree.ts';
 
 /** One manifest file, parsed but not yet understood. */
@@ -30,32 +31,24 @@ export async function readManifestFile(file: string, cwd: string): Promise<Sourc
 /** Parses the text of a manifest; the file's extension decides the syntax, else its first character. */
 function parseSource(path: string, label: string, text: string): SourceFile {
   const { root, faults } = isYaml(path, text) ? parseYamlText(text) : parseJsonText(text);
-  const at = (offset: number): Position => positionOf(text, offset);
-  const found = faults.map(({ offset, path: keys, detail }) => ({
-    file: label,
-    position: at(offset),
-    path: keys,
-    detail,
-  }));
+  let safeText: string | undefined;
+  const problemAt = (offset: number | undefined, keys: KeyPath, detail: string): Problem => {
+    const position = offset === undefined ? undefined : positionOf(text, offset);
+    const sourceLine =
+      position === undefined ? undefined : lineOf((safeText ??= blotSecrets(text, root)), position.line);
+    return { file: label, position, path: keys, detail, sourceLine };
+  };
+  const found = faults.map(({ offset, path: keys, detail }) => problemAt(offset, keys, detail));
   if (root === undefined && found.length === 0) {
-    found.push({
-      file: label,
-      position: at(0),
-      path: [],
-      detail: 'the file is empty; write {"mcpServers": {}}',
-    });
+    found.push(problemAt(0, [], 'the file is empty; write {"mcpServers": {}}'));
   }
   return {
     path,
     label,
     root,
     faults: found,
-    problem: (keys, detail, where) => ({
-      file: label,
-      position: root === undefined ? undefined : at(offsetAt(root, keys, where)),
-      path: keys,
-      detail,
-    }),
+    problem: (keys, detail, where) =>
+      problemAt(root === undefined ? undefined : offsetAt(root, keys, where), keys, detail),
   };
 }
 
@@ -70,6 +63,10 @@ function positionOf(text: string, offset: number): Position {
   const before = text.slice(0, offset);
   const lineStart = before.lastIndexOf('\n') + 1;
   return { line: before.split('\n').length, column: before.length - lineStart + 1 };
+}
+
+function lineOf(text: string, line: number): string {
+  return (text.split('\n')[line - 1] ?? '').replace(/\r$/, '');
 }
 
 function labelOf(path: string, cwd: string): string {

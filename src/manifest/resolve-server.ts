@@ -1,11 +1,12 @@
 import { basename, dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { isRunError } from '../errors.ts';
 import { complaintOf, readEnvFile } from './env-file.ts';
 import { childEnvironment } from './environment.ts';
 import type { Problem } from './problems.ts';
 import { kindOf } from './read-entry.ts';
 import type { ServerEntry } from './schema.ts';
-import type { ServerSpec } from './settings.ts';
+import type { ServerSpec, StdioTarget } from './settings.ts';
 import type { Located } from './validate.ts';
 
 /** What the command line adds to every server that is served. */
@@ -53,11 +54,18 @@ export async function resolveServer(
   const cwd = child.cwd ?? resolve(folder, entry.cwd ?? '.');
   return {
     name,
-    target: { kind: 'stdio', command: entry.command, args: (entry.args ?? []).map(String), cwd, env },
+    target: { kind: 'stdio', ...commandOf(entry.command, (entry.args ?? []).map(String)), cwd, env },
     allow: entry.allow ?? [],
     requestTimeoutMs: entry.timeout,
     stdout: entry.stdout ?? 'skip',
   };
+}
+
+/** `mcp-run` in a manifest is this very program, wherever it is installed: PATH need not know it. */
+function commandOf(command: string, args: readonly string[]): Pick<StdioTarget, 'command' | 'args'> {
+  if (command !== 'mcp-run') return { command, args };
+  const program = fileURLToPath(new URL('../../bin/mcp-run.js', import.meta.url));
+  return { command: process.execPath, args: [program, ...args] };
 }
 
 async function readOwnEnvFiles(

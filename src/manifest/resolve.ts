@@ -21,6 +21,8 @@ export interface ResolveOptions {
   readonly overrides: SettingsLayer;
   readonly child: ChildOptions;
   readonly ask: Ask | undefined;
+  /** Nothing will be served: leave remote servers out, and let several servers meet stdio. */
+  readonly inspectOnly: boolean;
 }
 
 interface Run {
@@ -61,10 +63,10 @@ export async function resolveManifest(
     result = await resolveAll(files, declared, chosen, run);
     if (run.problems.length > 0) throw manifestError(run.problems);
   }
-  refuseRemote(chosen, result.entries);
+  if (!options.inspectOnly) refuseRemote(chosen, result.entries);
 
   const settings = mergeSettings([options.overrides, ...result.layers.toReversed()]);
-  if (settings.transports.includes('stdio') && result.specs.length > 1) {
+  if (!options.inspectOnly && settings.transports.includes('stdio') && result.specs.length > 1) {
     const names = [...chosen.keys()];
     throw new RunError('SERVER_AMBIGUOUS', { source, count: names.length, available: names.join(', ') });
   }
@@ -121,7 +123,8 @@ function chooseServers(
   throw new RunError('NO_SERVERS', { source });
 }
 
-function isEnabled(node: Node): boolean {
+/** Whether an entry is to be served unless a server is named. */
+export function isEnabled(node: Node): boolean {
   const disabled = child(node, 'disabled');
   const enabled = child(node, 'enabled');
   const off = disabled?.kind === 'scalar' && disabled.value === true;

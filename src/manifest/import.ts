@@ -1,0 +1,175 @@
+import { access } from 'node:fs/promises';
+import { dirname, isAbsolute, relative, resolve } from 'node:path';
+import { stringify } from 'yaml';
+import { RunError } from '../errors.ts';
+import { clientFiles, isClientName, type Surroundings } from './client-files.ts';
+import { hasServerKey, missingServers, readDeclarations, type Declarations } from './formats.ts';
+import { manifestError, type Problem } from './problems.ts';
+import { readEntry } from './read-entry.ts';
+import { readManifestFile } from './read.ts';
+import { folderOf } from './resolve-server.ts';
+import { inputSchema, serverSchema } from './schema.ts';
+import { isSecretName } from './secrets.ts';
+import type { Syntax } from './starter.ts';
+import { child, toPlain, type Node } from './tree.ts';
+import type { Located } from './validate.ts';
+
+/** Another client's file in our format. */
+export interface Import {
+  /** The file it came from. */
+  readonly source: string;
+  readonly text: string;
+  readonly servers: readonly string[];
+  /** Keys that mean nothing here, as `file:line: key`. */
+  readonly dropped: readonly string[];
+  /** What the reader should look at. */
+  readonly notes: readonly string[];
+}
+
+type Plain = Record<string, unknown>;
+
+/**
+ * Reads another client's file, or finds the one of a client that is named, and writes what it says in our format.
+ * References such as `${VAR}` stay references.
+ * @param from a file, or `claude`, `cursor`, `vscode`
+ * @param target the absolute path of the file that the text is for
+ * @throws RunError `IMPORT_NOT_FOUND`, `MANIFEST_UNREADABLE`, `MANIFEST_INVALID`.
+ */
+export async function importManifest(
+  from: string,
+  target: string,
+  syntax: Syntax,
+  surroundings: Surroundings,
+): Promise<Import> {
+  const { cwd } = surroundings;
+  const declarations = isClientName(from)
+    ? await findClient(from, surroundings)
+    : readDeclarations(await readManifestFile(from, cwd));
+  const problems = [...declarations.problems];
+  if (declarations.source.root === undefined) throw manifestError(problems);
+  if (!hasServerKey(declarations)) throw manifestError([...problems, missingServers(declarations)]);
+  for (const located of declarations.servers.values()) readEntry(located, problems, []);
+  if (problems.length > 0) throw manifestError(problems);
+  return convert(declarations, target, syntax);
+}
+
+async function findClient(
+  client: Parameters<typeof clientFiles>[0],
+  surroundings: Surroundings,
+): Promise<Declarations> {
+  const files = clientFiles(client, surroundings);
+  for (const file of files) {
+    if (!(await exists(file))) continue;
+    const declarations = readDeclarations(await readManifestFile(file, surroundings.cwd));
+    // A file that does not parse may be the one that is meant, and the reader wants to know.
+    if (declarations.servers.size > 0 || declarations.problems.length > 0) return declarations;
+  }
+  throw new RunError('IMPORT_NOT_FOUND', { client, tried: files.join(', ') });
+}
+
+function convert(declarations: Declarations, target: string, syntax: Syntax): Import {
+  const { source, servers, serve } = declarations;
+  const dropped: Problem[] = droppedFromRoot(declarations);
+  const mcpServers: Plain = Object.create(null);
+  for (const [name, located] of servers) mcpServers[name] = convertServer(located, target, dropped);
+  const inputs = child(source.root, 'inputs');
+  const manifest: Plain = {
+    ...(inputs?.kind === 'array'
+      ? { inputs: inputs.items.map((item) => pick(item, inputSchema.shape)) }
+      : {}),
+    mcpServers,
+    ...(serve === undefined ? {} : { serve: toPlain(serve.node) }),
+  };
+  const text = syntax === 'yaml' ? stringify(manifest) : `${JSON.stringify(manifest, null, 2)}\n`;
+  return {
+    source: source.label,
+    text,
+    servers: [...servers.keys()],
+    dropped: dropped.map(({ file, position, path }) => `${file}:${position?.line ?? 1}: ${path.join('.')}`),
+    notes: notesOf(declarations, target),
+  };
+}
+
+function droppedFromRoot({ source }: Declarations): Problem[] {
+  if (source.root?.kind !== 'object') return [];
+  return source.root.entries
+    .filter(({ key }) => !['mcpServers', 'servers', 'inputs', 'serve'].includes(key))
+    .map(({ key }) => source.problem([key], '', 'key'));
+}
+
+function convertServer({ source, path, node }: Located, target: string, dropped: Problem[]): Plain {
+  const entry: Plain = Object.create(null);
+  if (node.kind !== 'object') return entry;
+  for (const { key, value } of node.entries) {
+    if (!Object.hasOwn(serverSchema.shape, key)) dropped.push(source.problem([...path, key], '', 'key'));
+    else if (key === 'cwd' || key === 'envFile')
+      entry[key] = mapTexts(toPlain(value), (text) => rebase(text, source.path, target));
+    else if (key === 'args' || key === 'env' || key === 'headers') entry[key] = toTexts(value);
+    else entry[key] = toPlain(value);
+  }
+  return entry;
+}
+
+function pick(node: Node, shape: object): unknown {
+  if (node.kind !== 'object') return toPlain(node);
+  const plain: Plain = Object.create(null);
+  for (const { key, value } of node.entries) if (Object.hasOwn(shape, key)) plain[key] = toPlain(value);
+  return plain;
+}
+
+/** Numbers as they are written: 1.0 is not 1. */
+function toTexts(node: Node): unknown {
+  if (node.kind === 'array') return node.items.map(toTexts);
+  if (node.kind === 'object') {
+    const plain: Plain = Object.create(null);
+    for (const { key, value } of node.entries) plain[key] = toTexts(value);
+    return plain;
+  }
+  return typeof node.value === 'string' || node.value === null ? node.value : node.source;
+}
+
+function mapTexts(value: unknown, map: (text: string) => string): unknown {
+  if (Array.isArray(value)) return value.map((item: unknown) => mapTexts(item, map));
+  return typeof value === 'string' ? map(value) : value;
+}
+
+/** A path that was relative to the old file's folder, from the new one's. */
+function rebase(text: string, oldFile: string, newFile: string): string {
+  const [before, after] = [folderOf(oldFile), folderOf(newFile)];
+  if (before === after || isAbsolute(text) || text.includes('${')) return text;
+  return relative(after, resolve(before, text)) || '.';
+}
+
+function notesOf({ source, servers }: Declarations, target: string): string[] {
+  const notes: string[] = [];
+  const all = [...servers];
+  const named = (matches: (node: Node) => boolean): string =>
+    all.flatMap(([name, { node }]) => (matches(node) ? [name] : [])).join(', ');
+  const remote = named((node) => child(node, 'command') === undefined);
+  if (remote !== '') notes.push(`this version serves commands only, and these are URLs: ${remote}`);
+  const secret = named((node) => holdsSecrets(child(node, 'env')) || holdsSecrets(child(node, 'headers')));
+  if (secret !== '')
+    notes.push(`secrets were copied as they are (${secret}); \${NAME} takes them from the environment`);
+  const moved = folderOf(source.path) !== folderOf(target);
+  const tied = named((node) => JSON.stringify(node).includes('${workspaceFolder'));
+  if (moved && tied !== '') notes.push(`\${workspaceFolder} now means ${dirname(target)}: ${tied}`);
+  return notes;
+}
+
+function holdsSecrets(node: Node | undefined): boolean {
+  if (node?.kind !== 'object') return false;
+  return node.entries.some(
+    ({ key, value }) =>
+      isSecretName(key) &&
+      value.kind === 'scalar' &&
+      value.value !== '' &&
+      !String(value.value).includes('${'),
+  );
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
+}
