@@ -58,7 +58,13 @@ export const ERRORS = {
   },
   BIND_REFUSED: {
     message: 'Refusing to listen on {host}: anyone who reaches that address could use your servers',
-    hint: 'Keep the default 127.0.0.1, or pass --insecure if something in front of mcp-run authenticates.',
+    hint: 'Give clients a token (--token-file), or pass --insecure if something in front of mcp-run authenticates.',
+    exitCode: 2,
+    ...INTERNAL,
+  },
+  TOKENS_INVALID: {
+    message: 'Cannot use the bearer tokens: {detail}',
+    hint: 'One token a line, for example from `openssl rand -hex 32`; lines with # are comments.',
     exitCode: 2,
     ...INTERNAL,
   },
@@ -205,6 +211,13 @@ export const ERRORS = {
     httpStatus: 403,
     rpcCode: -32600,
   },
+  UNAUTHORIZED: {
+    message: 'Unauthorized: {detail}',
+    hint: 'Send Authorization: Bearer TOKEN with a token that --token-file or MCP_RUN_TOKEN names.',
+    exitCode: 3,
+    httpStatus: 401,
+    rpcCode: -32600,
+  },
   FORBIDDEN_ORIGIN: {
     message: 'Forbidden: origin {origin} is not allowed',
     hint: 'Allow it with --allow-origin.',
@@ -271,6 +284,13 @@ export const ERRORS = {
   TOO_MANY_SESSIONS: {
     message: 'Too many sessions ({max})',
     hint: 'Raise --max-sessions.',
+    exitCode: 4,
+    httpStatus: 503,
+    rpcCode: -32603,
+  },
+  TOO_MANY_CHILDREN: {
+    message: 'Too many processes of {what} ({max})',
+    hint: 'Raise --children-per-server or --max-children.',
     exitCode: 4,
     httpStatus: 503,
     rpcCode: -32603,

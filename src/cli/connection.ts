@@ -1,4 +1,5 @@
 import type { Listening } from '../gateway/gateway.ts';
+import type { Manifest } from '../manifest/settings.ts';
 
 /** What a person or a program needs to know to connect a client. */
 export interface Connection {
@@ -21,10 +22,21 @@ interface Endpoint {
 }
 
 interface Snippet {
-  readonly mcpServers: Readonly<Record<string, { readonly type: 'http' | 'sse'; readonly url: string }>>;
+  readonly mcpServers: Readonly<Record<string, SnippetEntry>>;
 }
 
-export function describeConnection(listening: Listening, source: string): Connection {
+interface SnippetEntry {
+  readonly type: 'http' | 'sse';
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Tokens are never shown, and we no longer have them: these stand where one goes. */
+const PLACEHOLDER = { headers: { Authorization: 'Bearer YOUR_TOKEN' } };
+const CURL_TOKEN = ` -H "authorization: Bearer $MCP_RUN_TOKEN"`;
+
+export function describeConnection(listening: Listening, { source, tokens }: Manifest): Connection {
+  const needsToken = tokens.length > 0;
   const endpoints = listening.servers.flatMap(({ name, http, sse }): Endpoint[] => [
     ...(http === undefined ? [] : [{ name, kind: 'http' as const, url: http }]),
     ...(sse === undefined ? [] : [{ name, kind: 'sse' as const, url: sse }]),
@@ -35,16 +47,18 @@ export function describeConnection(listening: Listening, source: string): Connec
     url: listening.url,
     stdio: listening.transports.includes('stdio'),
     endpoints,
-    snippet: endpoints.length === 0 ? undefined : snippetOf(endpoints),
-    curl: curlFor(endpoints),
+    snippet: endpoints.length === 0 ? undefined : snippetOf(endpoints, needsToken),
+    curl: curlFor(endpoints, needsToken ? CURL_TOKEN : ''),
   };
 }
 
 /** One entry a server: Streamable HTTP where it is served, because it is what current clients prefer. */
-function snippetOf(endpoints: readonly Endpoint[]): Snippet {
-  const mcpServers: Record<string, { type: 'http' | 'sse'; url: string }> = Object.create(null);
+function snippetOf(endpoints: readonly Endpoint[], needsToken: boolean): Snippet {
+  const mcpServers: Record<string, SnippetEntry> = Object.create(null);
   for (const { name, kind, url } of endpoints.toReversed()) {
-    if (kind === 'http' || mcpServers[name] === undefined) mcpServers[name] = { type: kind, url };
+    if (kind === 'http' || mcpServers[name] === undefined) {
+      mcpServers[name] = { type: kind, url, ...(needsToken ? PLACEHOLDER : {}) };
+    }
   }
   return { mcpServers: Object.fromEntries(Object.entries(mcpServers).toReversed()) };
 }
@@ -56,9 +70,9 @@ const INITIALIZE = {
   params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'curl', version: '1' } },
 };
 
-function curlFor(endpoints: readonly Endpoint[]): string | undefined {
+function curlFor(endpoints: readonly Endpoint[], token: string): string | undefined {
   const http = endpoints.find(({ kind }) => kind === 'http');
-  if (http === undefined) return endpoints[0] && `curl -N ${endpoints[0].url}`;
+  if (http === undefined) return endpoints[0] && `curl -N ${endpoints[0].url}${token}`;
   const headers = `-H 'content-type: application/json' -H 'accept: application/json, text/event-stream'`;
-  return `curl -s ${http.url} ${headers} -d '${JSON.stringify(INITIALIZE)}'`;
+  return `curl -s ${http.url} ${headers}${token} -d '${JSON.stringify(INITIALIZE)}'`;
 }

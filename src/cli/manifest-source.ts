@@ -25,7 +25,10 @@ export interface ServeArguments {
 export async function readManifest(args: ServeArguments, context: CliContext): Promise<Manifest> {
   refuseContradictions(args);
   const launch = readLaunch(args.flags, context.env);
-  const settings = { ...settingsFromVariables(context.env), ...settingsFromFlags(args.flags) };
+  const settings = withAbsolutePaths(
+    { ...settingsFromVariables(context.env), ...settingsFromFlags(args.flags) },
+    context,
+  );
   const child = childOptions(launch, context);
   if (args.command !== undefined) return await serveCommand(args.command, launch, settings, child, context);
 
@@ -107,6 +110,12 @@ function childOptions({ env, envFile, passEnv, cwd }: Launch, context: CliContex
     passEnv,
     cwd: cwd === undefined ? undefined : resolve(context.cwd, cwd),
   };
+}
+
+/** A path on the command line is relative to where that was typed. */
+function withAbsolutePaths(settings: SettingsLayer, { cwd }: CliContext): SettingsLayer {
+  const { tokenFile } = settings;
+  return tokenFile === undefined ? settings : { ...settings, tokenFile: resolve(cwd, tokenFile) };
 }
 
 function refuseUrl(text: string): void {

@@ -20,9 +20,13 @@ export interface HttpOptions {
   readonly allowHost: readonly string[];
   readonly allowOrigin: readonly string[];
   readonly cors: readonly string[];
+  /** SHA-256 of each bearer token; empty: everyone is let in. */
+  readonly tokens: readonly Uint8Array[];
   readonly keepAliveMs: number;
   readonly sessionIdleMs: number;
+  readonly receiveTimeoutMs: number;
   readonly bodyLimitBytes: number;
+  readonly headerLimitBytes: number;
   readonly resumeLimitBytes: number;
   readonly maxSessions: number;
   /** Called before anything is done for a new client. @throws RunError if the server takes none now. */
@@ -39,6 +43,8 @@ export interface HttpOptions {
 export interface Listener {
   /** Where it listens, as a client on this machine would write it: `http://127.0.0.1:3000`. */
   readonly url: string;
+  /** Ends the session that this principal left idle longest, without a call or an open stream; false if there is none. */
+  endIdlest(principal: string, server: string | undefined): boolean;
   /** Refuses new work with 503 and lets running calls finish. */
   drain(): void;
   /** Ends what is left and frees the port. */

@@ -4,10 +4,13 @@ import type { Listener } from '../downstream/downstream.ts';
 import { RunError } from '../errors.ts';
 import type { Manifest, ServerSpec, Transport } from '../manifest/settings.ts';
 import type { Log } from '../observe/log.ts';
+import { secretsOf, withoutSecrets } from '../observe/redact.ts';
 import type { Link } from '../protocol/link.ts';
 import { joinLinks, type Conversation } from '../router/router.ts';
 import { createSupervisor, type Supervisor } from '../upstream/supervisor.ts';
+import { createPlaces, type Tenant } from './places.ts';
 import { createStatus } from './status.ts';
+import { isOpenToAnyone, NOTHING, withheldFrom } from './withheld.ts';
 
 export interface GatewayOptions {
   readonly manifest: Manifest;
@@ -48,6 +51,10 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
   const supervisors = new Map(servers.map((spec) => [spec.name, supervise(spec)]));
   const status = createStatus(supervisors.values());
   const conversations = new Set<Conversation>();
+  const places = createPlaces(
+    settings,
+    (principal, server) => listener?.endIdlest(principal, server) ?? false,
+  );
   let listener: Listener | undefined;
   let stdio: Conversation | undefined;
   let closing: Promise<void> | undefined;
@@ -87,9 +94,15 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
   }
 
   async function startListener(): Promise<void> {
+    if (isOpenToAnyone(manifest)) {
+      const { host } = settings;
+      const text = `anyone who reaches ${host} can use the servers; what lets them ask a client's user is withheld`;
+      log.warn({ event: 'gateway.open', host }, text);
+    }
     const { startHttpListener } = await import('../downstream/http/server.ts');
     listener = await startHttpListener({
       ...settings,
+      tokens: manifest.tokens,
       sse: settings.transports.includes('sse'),
       http: settings.transports.includes('http'),
       servers: [...specs.keys()],
@@ -127,21 +140,37 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
   }
 
   function join(downstream: Link, spec: ServerSpec, transport: 'stdio' | 'http'): Conversation {
-    const serverLog = log.child({ server: spec.name });
+    const serverLog = withoutSecrets(log.child({ server: spec.name }), secretsOf(spec.target));
+    const tenant: Tenant = {
+      server: spec.name,
+      principal: downstream.principal,
+      isLeaving: () => conversation.isClosed,
+    };
+    let place = transport === 'stdio' ? places.seat(tenant) : undefined;
     const conversation = joinLinks(downstream, {
       server: spec.name,
       eager: transport === 'stdio',
-      allowRoots: transport === 'stdio' || settings.allowRoots || spec.allow.includes('roots'),
+      withheld: transport === 'stdio' ? NOTHING : withheldFrom(spec, manifest),
+      reserve: () => {
+        place ??= places.take(tenant);
+      },
       // Over stdio it is whoever started us; what the server says is theirs anyway.
       tellStderr: transport === 'stdio',
       initializeTimeoutMs: supervisorOf(spec).startTimeoutMs,
       requestTimeoutMs: spec.requestTimeoutMs ?? settings.requestTimeoutMs,
       maxRequestTimeMs: settings.maxRequestTimeMs,
-      openUpstream: (abandoned) => supervisorOf(spec).open(abandoned),
+      openUpstream: async (abandoned) => {
+        await place?.ready();
+        if (conversation.isClosed) throw new RunError('CLIENT_GONE');
+        return await supervisorOf(spec).open(abandoned);
+      },
       log: serverLog,
     });
     conversations.add(conversation);
-    void conversation.closed.then(() => void conversations.delete(conversation));
+    void conversation.closed.then(() => {
+      conversations.delete(conversation);
+      place?.leave();
+    });
     return conversation;
   }
 

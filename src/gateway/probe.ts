@@ -80,7 +80,12 @@ async function probe(
   const startedAt = performance.now();
   try {
     options.signal.throwIfAborted();
-    link = await openUpstream(target, { server, lineLimitBytes: options.lineLimitBytes, log: createLog() });
+    link = await openUpstream(target, {
+      server,
+      lineLimitBytes: options.lineLimitBytes,
+      stdout: 'skip',
+      log: createLog(),
+    });
     options.signal.throwIfAborted();
     const interview = createInterview(link, server, options.version);
     await withDeadline(interview.giveUp, async () => {

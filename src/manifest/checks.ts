@@ -20,6 +20,8 @@ export function parseBaseUrl(input: string): Parsed<string> {
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
     return { fault: `"${input}" is not an http or https URL` };
   }
+  if (url.username !== '' || url.password !== '')
+    return { fault: 'a base URL is shown to clients; it must not hold a name or a password' };
   if (url.search !== '' || url.hash !== '')
     return { fault: `"${input}" must not have a query or a fragment` };
   return { value: url.href.replace(/\/+$/, '') };

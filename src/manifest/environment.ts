@@ -29,15 +29,16 @@ const WINDOWS_SAFE = [
 ];
 /** Certificates, proxies and language: without them a server that works in a terminal fails behind a company network. */
 const ALSO_SAFE = /^(NODE_EXTRA_CA_CERTS|SSL_CERT_\w+|[A-Z]+_PROXY|[a-z]+_proxy|LANG|LC_\w+|TZ)$/;
-/** Ours; may hold the answers to a manifest's secret inputs. */
+/** Ours; may hold the clients' token and the answers to a manifest's secret inputs. */
 const OWN = /^MCP_RUN_/i;
 
-/** The safe list, what `passEnv` names, and what is set explicitly. Secrets of ours stay here unless named. */
+/** The safe list, what `passEnv` names, and what is set explicitly. Our own variables stay here even if named. */
 export function childEnvironment(sources: EnvironmentSources): Record<string, string> {
   const windows = (sources.platform ?? process.platform) === 'win32';
   const safe = new Set(windows ? WINDOWS_SAFE : POSIX_SAFE);
   const patterns = sources.passEnv.map((pattern) => matcher(pattern, windows));
   const passed = pick(sources.from, (name, value) => {
+    if (OWN.test(name)) return false;
     if (patterns.some((matches) => matches(name))) return true;
     // A value that starts like this is an exported shell function, which old shells execute.
     if (value.startsWith('()')) return false;
@@ -64,7 +65,7 @@ function matcher(pattern: string, windows: boolean): (name: string) => boolean {
   const fold = (name: string): string => (windows ? name.toUpperCase() : name);
   if (!wanted.endsWith('*')) return (name) => fold(name) === wanted;
   const prefix = wanted.slice(0, -1);
-  return (name) => fold(name).startsWith(prefix) && !OWN.test(name);
+  return (name) => fold(name).startsWith(prefix);
 }
 
 function pick(from: Variables, wanted: (name: string, value: string) => boolean): Map<string, string> {

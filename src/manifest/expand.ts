@@ -1,5 +1,6 @@
 import type { KeyPath } from './problems.ts';
 import type { Node } from './tree.ts';
+import { TOKEN_VARIABLE } from './tokens.ts';
 import type { Parsed } from './units.ts';
 
 /** What `${…}` may stand for. */
@@ -81,6 +82,9 @@ function resolveReference(reference: string, variables: Variables): Parsed<strin
   const name = match?.[1] ?? match?.[2];
   if (name === undefined) {
     return { fault: `\${${reference}} is not a reference mcp-run knows; write $\${ for a literal \${` };
+  }
+  if (name.toUpperCase() === TOKEN_VARIABLE) {
+    return { fault: `${TOKEN_VARIABLE} is what clients show to mcp-run; it is never handed to a server` };
   }
   const value = variables.env(name);
   const fallback = match?.[3];

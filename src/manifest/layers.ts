@@ -2,19 +2,19 @@ import { RunError } from '../errors.ts';
 import { isLoopback } from './checks.ts';
 import { DEFAULT_SETTINGS } from './defaults.generated.ts';
 import type { Settings } from './settings.ts';
+import { readTokens, TOKEN_VARIABLE, type Tokens } from './tokens.ts';
 
 /** Settings from one place: flags, variables, or a file. */
 export type SettingsLayer = { readonly [Key in keyof Settings]?: Settings[Key] | undefined };
 
 /**
  * Lays settings over each other, the first one that says something wins, and checks what they say together.
- * @throws RunError `BIND_REFUSED`, or `USAGE` for paths that collide.
+ * @throws RunError `USAGE` for paths that collide.
  */
 export function mergeSettings(layers: readonly SettingsLayer[]): Settings {
   const merged: Settings = { ...DEFAULT_SETTINGS };
   for (const layer of layers.toReversed()) Object.assign(merged, withoutGaps(layer));
   const settings = { ...merged, transports: transportsOf(merged) };
-  checkBind(settings);
   checkPaths(settings);
   return settings;
 }
@@ -31,8 +31,17 @@ function listens({ transports }: Settings): boolean {
   return transports.some((transport) => transport !== 'stdio');
 }
 
-function checkBind(settings: Settings): void {
-  if (!listens(settings) || settings.insecure || isLoopback(settings.host)) return;
+/**
+ * Reads the tokens that a listener asks for; without a listener there is nothing to ask.
+ * @throws RunError `BIND_REFUSED` when others than this machine could come in without one, and what `readTokens` throws.
+ */
+export async function secure(
+  settings: Settings,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Tokens> {
+  if (!listens(settings)) return { digests: [], warnings: [] };
+  const tokens = await readTokens({ file: settings.tokenFile, variable: env[TOKEN_VARIABLE] });
+  if (tokens.digests.length > 0 || settings.insecure || isLoopback(settings.host)) return tokens;
   throw new RunError('BIND_REFUSED', { host: settings.host });
 }
 

@@ -26,7 +26,7 @@ export interface LoadOptions {
 /**
  * Reads, checks and resolves a manifest.
  * @throws RunError `MANIFEST_NOT_FOUND`, `MANIFEST_UNREADABLE`, `MANIFEST_INVALID` (with everything that is wrong),
- * `SERVER_UNKNOWN`, `SERVER_AMBIGUOUS`, `NO_SERVERS`, `REMOTE_UNSUPPORTED` or `BIND_REFUSED`.
+ * `SERVER_UNKNOWN`, `SERVER_AMBIGUOUS`, `NO_SERVERS`, `REMOTE_UNSUPPORTED`, `BIND_REFUSED` or `TOKENS_INVALID`.
  */
 export async function loadManifest(options: LoadOptions = {}): Promise<Manifest> {
   return await resolveManifest(await readFiles(options), { ...toResolve(options), inspectOnly: false });

@@ -1,6 +1,6 @@
 import { complaintOf, readEnvFile } from './env-file.ts';
 import { childEnvironment, wholeEnvironment } from './environment.ts';
-import { mergeSettings, type SettingsLayer } from './layers.ts';
+import { mergeSettings, secure, type SettingsLayer } from './layers.ts';
 import type { ChildOptions } from './resolve-server.ts';
 import { deriveName } from './server-name.ts';
 import type { Manifest, Settings } from './settings.ts';
@@ -19,11 +19,12 @@ export interface OneOff {
 
 /**
  * A manifest of one command, without a file. Loads no schema and no parser: this is the path that starts fast.
- * @throws RunError `BIND_REFUSED`, or `MANIFEST_UNREADABLE` for an env file.
+ * @throws RunError `BIND_REFUSED`, `TOKENS_INVALID`, or `MANIFEST_UNREADABLE` for an env or a token file.
  */
 export async function createCommandManifest(options: OneOff): Promise<Manifest> {
   const { command, args, child } = options;
   const settings = mergeSettings([options.settings]);
+  const { digests, warnings } = await secure(settings, options.env);
   const paths = child.envFiles ?? [];
   const files = await Promise.all(paths.map(readEnvFile));
   const env = environmentOf(options, settings, [...files.map(({ values }) => values), child.env ?? {}]);
@@ -40,7 +41,8 @@ export async function createCommandManifest(options: OneOff): Promise<Manifest> 
       },
     ],
     settings,
-    warnings: complaints.filter((complaint) => complaint !== undefined),
+    tokens: digests,
+    warnings: [...warnings, ...complaints.filter((complaint) => complaint !== undefined)],
   };
 }
 

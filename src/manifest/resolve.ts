@@ -1,15 +1,16 @@
 import { homedir } from 'node:os';
-import { basename, sep } from 'node:path';
+import { basename, dirname, resolve, sep } from 'node:path';
 import { RunError } from '../errors.ts';
 import { expandNode, type Variables } from './expand.ts';
 import { hasServerKey, missingServers, type Declarations } from './formats.ts';
 import { createInputs, type Ask, type Inputs } from './inputs.ts';
-import { mergeSettings, type SettingsLayer } from './layers.ts';
+import { mergeSettings, secure, type SettingsLayer } from './layers.ts';
 import { formatProblem, manifestError, type Problem } from './problems.ts';
 import { kindOf, readEntry } from './read-entry.ts';
 import { folderOf, resolveServer, type ChildOptions } from './resolve-server.ts';
 import { serveSchema, type ServeBlock, type ServerEntry } from './schema.ts';
 import type { Manifest, ServerSpec } from './settings.ts';
+import type { Tokens } from './tokens.ts';
 import { child, type Node } from './tree.ts';
 import { validate, type Located } from './validate.ts';
 
@@ -24,6 +25,9 @@ export interface ResolveOptions {
   /** Nothing will be served: leave remote servers out, and let several servers meet stdio. */
   readonly inspectOnly: boolean;
 }
+
+/** Looking at a manifest needs no tokens. */
+const NO_TOKENS: Tokens = { digests: [], warnings: [] };
 
 interface Run {
   readonly options: ResolveOptions;
@@ -66,11 +70,18 @@ export async function resolveManifest(
   if (!options.inspectOnly) refuseRemote(chosen, result.entries);
 
   const settings = mergeSettings([options.overrides, ...result.layers.toReversed()]);
+  const tokens = options.inspectOnly ? NO_TOKENS : await secure(settings, options.env);
   if (!options.inspectOnly && settings.transports.includes('stdio') && result.specs.length > 1) {
     const names = [...chosen.keys()];
     throw new RunError('SERVER_AMBIGUOUS', { source, count: names.length, available: names.join(', ') });
   }
-  return { source, servers: result.specs, settings, warnings: run.warnings.map(formatProblem) };
+  return {
+    source,
+    servers: result.specs,
+    settings,
+    tokens: tokens.digests,
+    warnings: [...run.warnings.map(formatProblem), ...tokens.warnings],
+  };
 
   function startRun(): Run {
     return { options, inputs, problems: [...broken], warnings: files.flatMap((file) => file.warnings) };
@@ -153,11 +164,11 @@ function expand(located: Located, { options, inputs, problems }: Run): Located {
 function resolveServe(file: Declarations, run: Run): SettingsLayer[] {
   if (file.serve === undefined) return [];
   const block = validate(serveSchema, expand(file.serve, run), run.problems);
-  return block === undefined ? [] : [toLayer(block)];
+  return block === undefined ? [] : [toLayer(block, dirname(file.source.path))];
 }
 
 /** The file's keys carry no units; the settings do. */
-function toLayer(block: ServeBlock): SettingsLayer {
+function toLayer(block: ServeBlock, folder: string): SettingsLayer {
   const {
     initializeTimeout,
     requestTimeout,
@@ -165,18 +176,22 @@ function toLayer(block: ServeBlock): SettingsLayer {
     sessionIdle,
     keepAlive,
     drainTimeout,
+    receiveTimeout,
     ...others
   } = block;
-  const { bodyLimit, lineLimit, resumeLimit, ...same } = others;
+  const { bodyLimit, headerLimit, lineLimit, resumeLimit, tokenFile, ...same } = others;
   return {
     ...same,
+    tokenFile: tokenFile === undefined ? undefined : resolve(folder, tokenFile),
     initializeTimeoutMs: initializeTimeout,
     requestTimeoutMs: requestTimeout,
     maxRequestTimeMs: maxRequestTime,
     sessionIdleMs: sessionIdle,
     keepAliveMs: keepAlive,
     drainTimeoutMs: drainTimeout,
+    receiveTimeoutMs: receiveTimeout,
     bodyLimitBytes: bodyLimit,
+    headerLimitBytes: headerLimit,
     lineLimitBytes: lineLimit,
     resumeLimitBytes: resumeLimit,
   };

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseBaseUrl, parseInteger, parsePath } from './checks.ts';
 import type { OptionKind, OptionMeta } from './options.ts';
-import type { Settings } from './settings.ts';
+import type { Capability, Settings } from './settings.ts';
 import { parseDuration, parseSize, type Parsed } from './units.ts';
 
 /**
@@ -16,6 +16,7 @@ type Details = Omit<OptionMeta, 'kind' | 'choices'>;
 type SettingDetails = Details & { readonly setting: keyof Settings };
 
 const TRANSPORTS = ['stdio', 'sse', 'http'] as const;
+const CAPABILITIES = ['roots', 'sampling', 'elicitation'] as const satisfies readonly Capability[];
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 const LOG_FORMATS = ['human', 'json'] as const;
 
@@ -118,7 +119,15 @@ export const serveSchema = z
       env: 'MCP_RUN_INSECURE',
       group: 'Access',
       default: false,
-      description: 'Listen on an address that others can reach, although nothing here authenticates them',
+      description:
+        'Listen on an address that others can reach, although nothing here authenticates them; what asks the user is withheld',
+    }),
+    tokenFile: option('string', text(), {
+      setting: 'tokenFile',
+      flag: '--token-file <file>',
+      env: 'MCP_RUN_TOKEN_FILE',
+      group: 'Access',
+      description: 'Let network clients in only with a bearer token from this file, one a line',
     }),
     allowRoots: option('boolean', flag(), {
       setting: 'allowRoots',
@@ -179,6 +188,14 @@ export const serveSchema = z
       min: 0,
       description: 'How long requests in flight may finish after the first signal',
     }),
+    receiveTimeout: option('duration', duration(), {
+      setting: 'receiveTimeoutMs',
+      flag: '--receive-timeout <duration>',
+      env: 'MCP_RUN_RECEIVE_TIMEOUT',
+      group: 'Limits',
+      default: '30s',
+      description: 'How long a client may take to send a request',
+    }),
     bodyLimit: option('size', size(), {
       setting: 'bodyLimitBytes',
       flag: '--body-limit <size>',
@@ -186,6 +203,15 @@ export const serveSchema = z
       group: 'Limits',
       default: '4mb',
       description: 'The largest request body',
+    }),
+    headerLimit: option('size', size(1024), {
+      setting: 'headerLimitBytes',
+      flag: '--header-limit <size>',
+      env: 'MCP_RUN_HEADER_LIMIT',
+      group: 'Limits',
+      default: '16kb',
+      min: 1024,
+      description: 'The largest head of a request',
     }),
     lineLimit: option('size', size(), {
       setting: 'lineLimitBytes',
@@ -213,6 +239,26 @@ export const serveSchema = z
       min: 1,
       max: 1_000_000,
       description: 'How many sessions may be open at once',
+    }),
+    maxChildren: option('integer', integer(1, 100_000), {
+      setting: 'maxChildren',
+      flag: '--max-children <number>',
+      env: 'MCP_RUN_MAX_CHILDREN',
+      group: 'Limits',
+      default: 128,
+      min: 1,
+      max: 100_000,
+      description: 'How many server processes may run at once',
+    }),
+    childrenPerServer: option('integer', integer(1, 100_000), {
+      setting: 'childrenPerServer',
+      flag: '--children-per-server <number>',
+      env: 'MCP_RUN_CHILDREN_PER_SERVER',
+      group: 'Limits',
+      default: 32,
+      min: 1,
+      max: 100_000,
+      description: 'How many processes of one server may run at once',
     }),
     logLevel: option('enum', choice(LOG_LEVELS), {
       setting: 'logLevel',
@@ -287,6 +333,13 @@ export const launchSchema = z.object({
     group: 'The server process',
     description: 'Pass a variable of our own on to the server: NAME, PREFIX_* or * for all; repeatable',
   }),
+  token: launch('string', text(), {
+    flag: null,
+    env: 'MCP_RUN_TOKEN',
+    group: 'Access',
+    description:
+      'A bearer token that lets network clients in; no flag, because arguments are public on a machine',
+  }),
   cwd: launch('string', text(), {
     flag: '--cwd <directory>',
     env: 'MCP_RUN_CWD',
@@ -340,12 +393,9 @@ export const serverSchema = z
       .meta({ description: 'serve.requestTimeout for this server; a number is milliseconds.' }),
     disabled: flag().optional().meta({ description: 'Leave this server out.', default: false }),
     enabled: flag().optional().meta({ description: 'false leaves this server out.', default: true }),
-    allow: z
-      .array(choice(['roots']), { error: 'must be an array' })
-      .optional()
-      .meta({
-        description: 'Client capabilities to pass on although network clients are not trusted with them.',
-      }),
+    allow: z.array(choice(CAPABILITIES), { error: 'must be an array' }).optional().meta({
+      description: 'Client capabilities to pass on although network clients are not trusted with them.',
+    }),
     stdout: choice(['strict', 'skip']).optional().meta({
       description:
         'Lines on its stdout that are not MCP messages: skip and count them, or end the server (strict).',

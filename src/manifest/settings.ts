@@ -21,6 +21,8 @@ export interface Settings {
   readonly allowOrigin: readonly string[];
   readonly cors: readonly string[];
   readonly insecure: boolean;
+  /** Absolute. */
+  readonly tokenFile: string | undefined;
   readonly allowRoots: boolean;
   readonly initializeTimeoutMs: number;
   /** Reset by progress. */
@@ -30,11 +32,17 @@ export interface Settings {
   readonly sessionIdleMs: number;
   readonly keepAliveMs: number;
   readonly drainTimeoutMs: number;
+  /** For the head and the body of a request together. */
+  readonly receiveTimeoutMs: number;
   readonly bodyLimitBytes: number;
+  readonly headerLimitBytes: number;
   readonly lineLimitBytes: number;
   /** Bytes of events kept per session for `Last-Event-ID`. */
   readonly resumeLimitBytes: number;
   readonly maxSessions: number;
+  /** Server processes at once, of all servers. */
+  readonly maxChildren: number;
+  readonly childrenPerServer: number;
   readonly logLevel: LogLevel;
   /** Absent: human on a terminal, JSON elsewhere. */
   readonly logFormat: LogFormat | undefined;
@@ -53,11 +61,14 @@ export interface StdioTarget {
   readonly env: Readonly<Record<string, string>>;
 }
 
+/** What a client may declare that lets a server turn to its user. */
+export type Capability = 'roots' | 'sampling' | 'elicitation';
+
 export interface ServerSpec {
   readonly name: string;
   readonly target: Target;
   /** Client capabilities passed through although they are withheld from network clients by default. */
-  readonly allow: readonly 'roots'[];
+  readonly allow: readonly Capability[];
   /** Overrides `requestTimeoutMs` for this server. */
   readonly requestTimeoutMs: number | undefined;
   /** What becomes of lines on its stdout that are not MCP messages. */
@@ -69,6 +80,8 @@ export interface Manifest {
   readonly source: string;
   readonly servers: readonly ServerSpec[];
   readonly settings: Settings;
+  /** SHA-256 of the tokens that let a network client in; empty: nobody is asked for one. */
+  readonly tokens: readonly Uint8Array[];
   /** One line each, with file:line:column. */
   readonly warnings: readonly string[];
 }

@@ -4,20 +4,22 @@ import { faultFrame } from '../protocol/fault.ts';
 import { frameOf, type Frame, type RequestId } from '../protocol/frame.ts';
 import type { Link } from '../protocol/link.ts';
 import { createExchanges, type Exchange } from './exchange.ts';
-import { withoutRoots } from './roots.ts';
+import { isWithheld, withoutCapabilities, type Capability } from './withheld.ts';
 
 export interface RouterOptions {
   /** Name of the server, for errors. */
   readonly server: string;
   /** Opens the upstream at once and lets anything pass; otherwise `initialize` opens it, and nothing goes before. */
   readonly eager: boolean;
-  /** Whether the client's `roots` reach the server. */
-  readonly allowRoots: boolean;
+  /** What the client may declare and the server does not get to see. */
+  readonly withheld: ReadonlySet<Capability>;
   /** Whether the client gets to see the last words of a server that died: they may hold paths and secrets. */
   readonly tellStderr?: boolean;
   readonly initializeTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly maxRequestTimeMs: number;
+  /** Called before the upstream is opened for an `initialize`. @throws RunError if there is no room for it. */
+  readonly reserve: () => void;
   /** Rejects with a RunError. `abandoned` aborts when nobody waits for the server any more. */
   readonly openUpstream: (abandoned: AbortSignal) => Promise<Link>;
   readonly log: Log;
@@ -25,6 +27,8 @@ export interface RouterOptions {
 
 /** One client's conversation with a server. */
 export interface Conversation {
+  /** It takes no more messages, and its server is ending or has ended. */
+  readonly isClosed: boolean;
   /** Client requests without an answer. */
   readonly pending: number;
   /** Resolves when both links are closed, with what ended the upstream or the conversation. Never rejects. */
@@ -67,6 +71,9 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
   if (options.eager) void open();
 
   return {
+    get isClosed() {
+      return phase === 'closed';
+    },
     get pending() {
       return exchanges.size;
     },
@@ -98,10 +105,16 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
     if (isInitialize && phase !== 'new') throw new RunError('ALREADY_INITIALIZED');
     if (!isInitialize && phase === 'new' && !options.eager) throw new RunError('NOT_INITIALIZED', { method });
 
-    exchanges.start(frame, isInitialize ? initializeLimits : callLimits, timedOut);
-    if (!isInitialize) return toServer(frame);
+    if (!isInitialize) {
+      exchanges.start(frame, callLimits, timedOut);
+      return toServer(frame);
+    }
+    // What can be refused is refused before anything has begun.
+    const allowed = withoutWithheld(frame);
+    if (upstream === undefined) options.reserve();
+    exchanges.start(frame, initializeLimits, timedOut);
     phase = 'initializing';
-    return toServer(withheldRoots(frame));
+    return toServer(allowed);
   }
 
   function reply(frame: Frame): void | Promise<void> {
@@ -114,7 +127,8 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
   }
 
   function notification(frame: Frame): void | Promise<void> {
-    if (frame.method === 'notifications/roots/list_changed' && !options.allowRoots) return undefined;
+    if (frame.method === 'notifications/roots/list_changed' && options.withheld.has('roots'))
+      return undefined;
     if (frame.method === 'notifications/cancelled') cancelled(frame);
     return toServer(frame);
   }
@@ -129,14 +143,15 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
     checkIdle();
   }
 
-  function withheldRoots(frame: Frame): Frame {
-    const stripped = options.allowRoots ? undefined : withoutRoots(frame);
+  function withoutWithheld(frame: Frame): Frame {
+    const stripped = withoutCapabilities(frame, options.withheld);
     if (stripped === undefined) return frame;
+    const { names } = stripped;
     log.info(
-      { event: 'client.roots-withheld' },
-      "the client's roots are withheld from the server (--allow-roots passes them on)",
+      { event: 'client.withheld', capabilities: names },
+      `withheld from the server: the client's ${names.join(', ')} ("allow" in the server's entry passes them on)`,
     );
-    return stripped;
+    return stripped.frame;
   }
 
   function toServer(frame: Frame): void | Promise<void> {
@@ -189,8 +204,7 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
   function ask(frame: Frame): void | Promise<void> {
     const { id, method = '' } = frame;
     if (id === undefined) return undefined;
-    const isAllowed = method !== 'roots/list' || options.allowRoots;
-    if (!isAllowed || !downstream.can.ask)
+    if (isWithheld(method, options.withheld) || !downstream.can.ask)
       return toServer(faultFrame(new RunError('CLIENT_CANNOT', { method }), id));
     asked.add(id);
     return downstream.send(frame, exchanges.likely()?.id);

@@ -22,6 +22,7 @@ function gatewayOf(settings: Partial<Settings>, servers: readonly ServerSpec[] =
     source: 'test',
     servers,
     settings: { ...DEFAULTS, ...settings },
+    tokens: [],
     warnings: [],
   };
   const log = createRecordingLog();

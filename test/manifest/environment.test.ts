@@ -17,6 +17,8 @@ const OURS = {
   AWS_SECRET: 'b',
   NODE_OPTIONS: '--inspect',
   MCP_RUN_INPUT_TOKEN: 't',
+  MCP_RUN_TOKEN: 't',
+  mcp_run_token: 't',
   TERM: '() { :; }',
 };
 
@@ -48,8 +50,9 @@ describe('the environment of a server', () => {
     });
   });
 
-  test('never gets our own variables from a wildcard', () => {
-    expect(child(['*', 'MCP_*'])).not.toHaveProperty('MCP_RUN_INPUT_TOKEN');
+  test('never gets our own variables, from a wildcard or by name', () => {
+    const env = child(['*', 'MCP_*', 'MCP_RUN_TOKEN', 'mcp_run_token']);
+    expect(Object.keys(env).filter((name) => /^MCP_RUN_/i.test(name))).toEqual([]);
     expect(child(['*'])).toHaveProperty('NODE_OPTIONS');
   });
 
@@ -78,7 +81,7 @@ describe('the environment of a server', () => {
   test('behind a wrapper is everything but our own variables', () => {
     const env = wholeEnvironment(OURS, [{ A: '1' }], 'linux');
     expect(env).toMatchObject({ NODE_OPTIONS: '--inspect', TERM: '() { :; }', A: '1' });
-    expect(env).not.toHaveProperty('MCP_RUN_INPUT_TOKEN');
+    expect(Object.keys(env).filter((name) => /^MCP_RUN_/i.test(name))).toEqual([]);
   });
 });
 

@@ -88,7 +88,7 @@ test.each([
   [
     'a bad allow',
     '{"mcpServers": {"a": {"command": "x", "allow": ["root"]}}}',
-    'must be "roots" (did you mean "roots"?)',
+    'must be one of "roots", "sampling", "elicitation" (did you mean "roots"?)',
   ],
   [
     'a missing env file',

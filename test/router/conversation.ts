@@ -26,7 +26,8 @@ export function join(overrides: Overrides = {}): Setup {
   const conversation = joinLinks(client, {
     server: 'files',
     eager: false,
-    allowRoots: false,
+    withheld: new Set(['roots']),
+    reserve: () => {},
     initializeTimeoutMs: 5_000,
     requestTimeoutMs: 5_000,
     maxRequestTimeMs: 10_000,

@@ -92,7 +92,7 @@ describe("the client's roots", () => {
       sampling: {},
       experimental: { x: 1 },
     });
-    expect(log.of('client.roots-withheld')).toHaveLength(1);
+    expect(log.of('client.withheld')).toHaveLength(1);
   });
 
   it('are not told to a server that asks all the same', async () => {
@@ -111,7 +111,7 @@ describe("the client's roots", () => {
   });
 
   it('pass where they are allowed: capability, question, answer and change', async () => {
-    const { client, server } = join({ allowRoots: true });
+    const { client, server } = join({ withheld: new Set() });
     await client.deliver(initialize('a', ROOTS));
     expect(server.sent[0]?.message.params?.['capabilities']).toEqual(ROOTS);
     await server.deliver({ id: 'a', result: { protocolVersion: '2025-11-25' } });
@@ -128,7 +128,7 @@ describe("the client's roots", () => {
     const bytes = Buffer.from('{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"capabilities":{}}}');
     await client.deliver(parseFrame(bytes));
     expect(server.sent[0]?.frame.bytes).toBe(bytes);
-    expect(log.of('client.roots-withheld')).toEqual([]);
+    expect(log.of('client.withheld')).toEqual([]);
   });
 
   it.each(['null', '"roots"', '["roots"]', '5'])('survive capabilities of %s', async (capabilities) => {

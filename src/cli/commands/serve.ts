@@ -2,6 +2,7 @@ import { toRunError } from '../../errors.ts';
 import type { Gateway, Listening } from '../../gateway/gateway.ts';
 import type { LogFormat, Manifest, Settings } from '../../manifest/settings.ts';
 import type { Log } from '../../observe/log.ts';
+import { redact } from '../../observe/redact.ts';
 import { describeConnection } from '../connection.ts';
 import type { CliContext } from '../context.ts';
 import { endSoon, watchCrashes, watchSignals } from '../exit.ts';
@@ -36,7 +37,7 @@ async function startLog(
 ): Promise<Log> {
   const { openLog } = await import('../../observe/log.ts');
   const log = await openLog({ level: levelOf(settings), format, colour });
-  for (const warning of warnings) log.warn({ event: 'manifest.warning' }, warning);
+  for (const warning of warnings) log.warn({ event: 'manifest.warning' }, redact(warning));
   return log;
 }
 
@@ -78,24 +79,24 @@ async function startAndWait(
   return await gateway.finished;
 }
 
-function logReady(listening: Listening, { source }: Manifest, log: Log): void {
+function logReady(listening: Listening, manifest: Manifest, log: Log): void {
   const { url, transports, servers } = listening;
-  const { names, snippet: connect, curl } = describeConnection(listening, source);
+  const { names, snippet: connect, curl } = describeConnection(listening, manifest);
   log.info(
-    { event: 'gateway.ready', url, transports, servers, source, connect, curl },
+    { event: 'gateway.ready', url, transports, servers, source: manifest.source, connect, curl },
     `serving ${names.join(', ')}`,
   );
 }
 
 async function showScreen(
   listening: Listening,
-  { source, settings }: Manifest,
+  manifest: Manifest,
   context: CliContext,
   { colour }: Reporting,
 ): Promise<void> {
-  if (settings.quiet) return;
+  if (manifest.settings.quiet) return;
   const { createUi } = await import('../ui.ts');
-  createUi(context, colour).startScreen(describeConnection(listening, source), {
-    withCurl: source === DEMO_SOURCE,
+  createUi(context, colour).startScreen(describeConnection(listening, manifest), {
+    withCurl: manifest.source === DEMO_SOURCE,
   });
 }

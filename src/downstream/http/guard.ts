@@ -60,7 +60,7 @@ function isLoopback(host: string): boolean {
 function allowCors(response: ServerResponse, origin: string): void {
   response.setHeader('access-control-allow-origin', origin);
   response.setHeader('vary', 'Origin');
-  response.setHeader('access-control-expose-headers', 'Mcp-Session-Id');
+  response.setHeader('access-control-expose-headers', 'Mcp-Session-Id, Retry-After, WWW-Authenticate');
   response.setHeader('access-control-allow-methods', 'GET, POST, DELETE, OPTIONS');
   response.setHeader(
     'access-control-allow-headers',

@@ -9,6 +9,8 @@ export interface HttpCall {
   /** Undefined without a body. */
   readonly body: Buffer | undefined;
   readonly server: string;
+  /** Who sent it. */
+  readonly principal: string;
 }
 
 /** Method → what it does; any other is a 405. A handler throws RunError for what it refuses. */

@@ -4,6 +4,7 @@ import { fastify, type FastifyError, type FastifyInstance } from 'fastify';
 import { RunError, toRunError } from '../../errors.ts';
 import type { HttpOptions, Listener } from '../downstream.ts';
 import { faultFrame } from '../../protocol/fault.ts';
+import { challengeFor, createAuthenticate } from './auth.ts';
 import { createGuard } from './guard.ts';
 import { createHealthRoutes, HEALTH_PATHS } from './health.ts';
 import { sendEmpty, sendFault } from './reply.ts';
@@ -14,8 +15,15 @@ import { createStreamableRoutes } from './streamable-routes.ts';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'];
 const TICK_MS = 1_000;
-/** For a client that opens a request and does not send it. */
-const RECEIVE_TIMEOUT_MS = 30_000;
+/** How often Node looks for requests that take too long to come. */
+const MAX_CHECK_MS = 5_000;
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who sent it; empty on what is open to everyone. */
+    principal: string;
+  }
+}
 
 /**
  * Starts the HTTP listener for both HTTP transports.
@@ -27,14 +35,22 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
   const ticker = setInterval(() => sessions.tick(Date.now()), Math.min(TICK_MS, options.keepAliveMs));
   ticker.unref();
   const guard = createGuard(options);
+  const authenticate = createAuthenticate(options.tokens);
   let isDraining = false;
 
   const app = fastify({
     bodyLimit: options.bodyLimitBytes,
     forceCloseConnections: true,
-    requestTimeout: RECEIVE_TIMEOUT_MS,
-    // A missing Host is for the guard to refuse, in our own form.
-    http: { requireHostHeader: false },
+    requestTimeout: options.receiveTimeoutMs,
+    // The same deadline for the head, and for a connection that never sends one.
+    http: {
+      headersTimeout: options.receiveTimeoutMs,
+      requestTimeout: options.receiveTimeoutMs,
+      connectionsCheckingInterval: Math.min(MAX_CHECK_MS, options.receiveTimeoutMs),
+      maxHeaderSize: options.headerLimitBytes,
+      // A missing Host is for the guard to refuse, in our own form.
+      requireHostHeader: false,
+    },
     exposeHeadRoutes: false,
     // Draining is ours to announce, with a JSON-RPC body.
     return503OnClosing: false,
@@ -66,13 +82,14 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
     sendFault(reply.raw, new RunError('NOT_FOUND', { path: pathOf(request.raw) }));
   });
 
+  app.decorateRequest('principal', '');
   app.addHook('onRequest', (request, reply, done) => {
     try {
-      if (!isProbe(request.raw)) admit(request.raw, reply.raw);
+      if (!isProbe(request.raw)) request.principal = admit(request.raw, reply.raw);
       done();
     } catch (error) {
       reply.hijack();
-      sendFault(reply.raw, toRunError(error));
+      refuseHead(request.raw, reply.raw, toRunError(error));
     }
   });
 
@@ -95,6 +112,7 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
   const url = await listen(app, options);
   return {
     url,
+    endIdlest: sessions.endIdlest,
     drain() {
       isDraining = true;
     },
@@ -110,13 +128,16 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
     if (isDraining) throw new RunError('SHUTTING_DOWN');
   }
 
-  /** What is decided from the head alone, before the body is read. @throws RunError */
-  function admit(request: IncomingMessage, response: ServerResponse): void {
+  /** What is decided from the head alone, before the body is read. @returns the principal. @throws RunError */
+  function admit(request: IncomingMessage, response: ServerResponse): string {
     guard(request, response);
+    // Browsers send no token with the question whether they may send one.
+    const principal = request.method === 'OPTIONS' ? '' : authenticate(request);
     const encoding = request.headers['content-encoding'];
     if (encoding !== undefined && encoding !== 'identity') {
       throw new RunError('UNSUPPORTED_MEDIA_TYPE', { detail: `content-encoding ${encoding}` });
     }
+    return principal;
   }
 
   /** Hands a request over to its route on the raw streams: Fastify's own reply costs more than the whole relay. */
@@ -131,7 +152,7 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
     app.route<{ Params: { server?: string } }>({
       method: METHODS,
       url: path,
-      handler({ raw, body, method, params }, reply) {
+      handler({ raw, body, method, params, principal }, reply) {
         reply.hijack();
         try {
           const server = serverOf(params.server ?? '');
@@ -142,6 +163,7 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
             response: reply.raw,
             body: Buffer.isBuffer(body) ? body : undefined,
             server,
+            principal,
           };
           handle(call)?.catch((error: unknown) => fail(reply.raw, error));
         } catch (error) {
@@ -164,6 +186,10 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
     if (response.headersSent) response.destroy();
     else sendFault(response, error);
   }
+}
+
+function refuseHead(request: IncomingMessage, response: ServerResponse, error: RunError): void {
+  sendFault(response, error, undefined, error.code === 'UNAUTHORIZED' ? challengeFor(request) : {});
 }
 
 function pathOf(request: IncomingMessage): string {

@@ -10,6 +10,8 @@ export interface Sessions {
   readonly size: number;
   /** Makes room for one more: the session that the same principal left idle longest ends first. @throws RunError `TOO_MANY_SESSIONS` */
   makeRoom(principal: string): void;
+  /** Ends the session that the principal left idle longest, of one server or of all; false if it has none to spare. */
+  endIdlest(principal: string, server: string | undefined): boolean;
   add(session: HttpSession): void;
   remove(session: HttpSession): void;
   /** @throws RunError `SESSION_NOT_FOUND`, also for another server's or another principal's session. */
@@ -33,16 +35,10 @@ export function createSessions(max: number, idleMs: number): Sessions {
       return sessions.size;
     },
     makeRoom(principal) {
-      if (sessions.size < max) return;
-      const idlest = [...sessions.values()]
-        .filter((session) => session.principal === principal && !session.isBusy && !session.hasStream)
-        .reduce<HttpSession | undefined>((oldest, session) => {
-          return oldest === undefined || session.lastMessageAt < oldest.lastMessageAt ? session : oldest;
-        }, undefined);
-      if (idlest === undefined) throw new RunError('TOO_MANY_SESSIONS', { max });
-      sessions.delete(idlest.id);
-      void idlest.close();
+      if (sessions.size < max || endIdlest(principal, undefined)) return;
+      throw new RunError('TOO_MANY_SESSIONS', { max });
     },
+    endIdlest,
     add: (session) => void sessions.set(session.id, session),
     remove: (session) => void sessions.delete(session.id),
     find(kind, id, server, principal) {
@@ -68,6 +64,19 @@ export function createSessions(max: number, idleMs: number): Sessions {
       await Promise.all([...sessions.values()].map((session) => session.close()));
     },
   };
+
+  function endIdlest(principal: string, server: string | undefined): boolean {
+    let idlest: HttpSession | undefined;
+    for (const session of sessions.values()) {
+      if (session.principal !== principal || session.isBusy || session.hasStream) continue;
+      if (server !== undefined && session.server !== server) continue;
+      if (idlest === undefined || session.lastMessageAt < idlest.lastMessageAt) idlest = session;
+    }
+    if (idlest === undefined) return false;
+    sessions.delete(idlest.id);
+    void idlest.close();
+    return true;
+  }
 }
 
 function isKind<K extends HttpSession['kind']>(

@@ -7,8 +7,6 @@ import type { HttpCall, Route, RouteContext } from './route.ts';
 import { createSessionId } from './sessions.ts';
 import { createSseSession } from './sse-session.ts';
 
-const PRINCIPAL = 'local';
-
 /** HTTP+SSE: a GET that streams, and POSTs that it names (2024-11-05, basic/transports). */
 export function createSseRoutes({
   options,
@@ -20,16 +18,16 @@ export function createSseRoutes({
     [options.messagesPath, { POST: post }],
   ];
 
-  function open({ request, response, server }: HttpCall): void {
+  function open({ request, response, server, principal }: HttpCall): void {
     requireAccept(request, ['text/event-stream']);
     refuseWhenDraining();
     options.admit(server);
-    sessions.makeRoom(PRINCIPAL);
+    sessions.makeRoom(principal);
     const id = createSessionId();
     const session = createSseSession({
       id,
       server,
-      principal: PRINCIPAL,
+      principal,
       endpoint: `${publicPath(request)}${messagesPathOf(request)}?sessionId=${id}`,
       response,
       keepAliveMs: options.keepAliveMs,
@@ -40,9 +38,9 @@ export function createSseRoutes({
     session.open();
   }
 
-  async function post({ request, response, body, server }: HttpCall): Promise<void> {
+  async function post({ request, response, body, server, principal }: HttpCall): Promise<void> {
     const id = new URLSearchParams(request.url?.split('?', 2)[1]).get('sessionId');
-    const session = sessions.find('sse', id ?? '', server, PRINCIPAL);
+    const session = sessions.find('sse', id ?? '', server, principal);
     if (body === undefined) throw new RunError('PARSE_ERROR', { detail: 'the body is empty' });
     const frame = parseFrame(body);
     try {

@@ -8,7 +8,6 @@ import type { HttpCall, Route, RouteContext } from './route.ts';
 import { createSessionId } from './sessions.ts';
 import { createStreamableSession, type StreamableSession } from './streamable-session.ts';
 
-const PRINCIPAL = 'local';
 const POST_TYPES = ['application/json', 'text/event-stream'];
 
 /** Streamable HTTP with sessions: one path for POST, GET and DELETE (2025-11-25, basic/transports). */
@@ -32,7 +31,7 @@ export function createStreamableRoutes({
     try {
       requireRevision(request);
       if (parsed.kind === 'request') refuseWhenDraining();
-      return sessionFor(call, parsed).receive([parsed], false, response);
+      return receive(call, parsed);
     } catch (error) {
       if (!isRunError(error)) throw error;
       sendFault(response, error, parsed.kind === 'request' ? parsed.id : undefined);
@@ -56,10 +55,17 @@ export function createStreamableRoutes({
     await session.close();
   }
 
-  function sessionFor(call: HttpCall, frame: Frame): StreamableSession {
+  function receive(call: HttpCall, frame: Frame): void | Promise<void> {
     const isInitialize = frame.kind === 'request' && frame.method === 'initialize';
     const isNew = isInitialize && call.request.headers['mcp-session-id'] === undefined;
-    return isNew ? newSession(call.server) : existingSession(call);
+    const session = isNew ? newSession(call) : existingSession(call);
+    try {
+      return session.receive([frame], false, call.response);
+    } catch (error) {
+      // Nobody was told its id.
+      if (isNew) void session.close();
+      throw error;
+    }
   }
 
   function batchSession(call: HttpCall, frames: readonly Frame[]): StreamableSession {
@@ -76,19 +82,19 @@ export function createStreamableRoutes({
     return session;
   }
 
-  function existingSession({ request, server }: HttpCall): StreamableSession {
+  function existingSession({ request, server, principal }: HttpCall): StreamableSession {
     const id = request.headers['mcp-session-id'];
     if (typeof id !== 'string' || id === '') throw new RunError('SESSION_REQUIRED');
-    return sessions.find('streamable', id, server, PRINCIPAL);
+    return sessions.find('streamable', id, server, principal);
   }
 
-  function newSession(server: string): StreamableSession {
+  function newSession({ server, principal }: HttpCall): StreamableSession {
     options.admit(server);
-    sessions.makeRoom(PRINCIPAL);
+    sessions.makeRoom(principal);
     const session = createStreamableSession({
       id: createSessionId(),
       server,
-      principal: PRINCIPAL,
+      principal,
       resumeLimitBytes: options.resumeLimitBytes,
       keepAliveMs: options.keepAliveMs,
       onEnd: sessions.remove,
