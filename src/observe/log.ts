@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import { printable } from './printable.ts';
 
 type LevelName = 'trace' | 'debug' | 'info' | 'warn' | 'error';
 
@@ -67,5 +68,5 @@ async function createPrettyPrinter(sink: Sink, colour: boolean): Promise<Sink> {
     ignore: 'pid,hostname,event,server',
     messageFormat: '{if server}[{server}] {end}{msg}',
   });
-  return { write: (line) => sink.write(pretty(line)) };
+  return { write: (line) => sink.write(pretty(printable(line))) };
 }
