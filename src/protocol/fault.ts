@@ -25,6 +25,8 @@ function faultBody(error: RunError, withStderr: boolean): Fault {
   // A hint that was found for this very failure; those of the catalogue are for whoever runs mcp-run.
   if (typeof hint === 'string') data.hint = hint;
   if (withStderr && typeof stderr === 'string' && stderr !== '') data.stderr = stderr;
-  const message = data.hint === undefined ? error.message : `${error.message}. ${data.hint}`;
+  // What a bug of ours says about itself is for the log, not for whoever has found it.
+  const text = error.code === 'INTERNAL' ? 'Internal error' : error.message;
+  const message = data.hint === undefined ? text : `${text}. ${data.hint}`;
   return { code: error.rpcCode, message, data };
 }

@@ -75,7 +75,7 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
   );
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     reply.hijack();
-    sendFault(reply.raw, faultOf(error, request.raw, options.bodyLimitBytes));
+    fail(reply.raw, faultOf(error, request.raw, options.bodyLimitBytes));
   });
   app.setNotFoundHandler((request, reply) => {
     reply.hijack();
