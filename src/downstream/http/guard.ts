@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isIP } from 'node:net';
 import { RunError } from '../../errors.ts';
 
 export interface GuardOptions {
@@ -7,6 +8,8 @@ export interface GuardOptions {
   readonly allowHost: readonly string[];
   readonly allowOrigin: readonly string[];
   readonly cors: readonly string[];
+  /** Not empty: every request has to carry one, which no page of a stranger does. */
+  readonly tokens: readonly Uint8Array[];
 }
 
 /** @throws RunError `FORBIDDEN_HOST`, `FORBIDDEN_ORIGIN` */
@@ -28,6 +31,8 @@ export function createGuard(options: GuardOptions): Guard {
   if (isLoopbackBind) hosts.add(options.host);
 
   return (request, response) => {
+    // Whatever the answer is: a cache must not show it to another origin.
+    if (cors.size > 0) response.setHeader('vary', 'Origin');
     const { host = '', origin } = request.headers;
     if (!isHostAllowed(host)) throw new RunError('FORBIDDEN_HOST', { host });
     if (origin === undefined) return;
@@ -48,7 +53,12 @@ export function createGuard(options: GuardOptions): Guard {
     const host = /^https?:\/\//i.test(origin) ? hostNameOf(origin.replace(/^https?:\/\//i, '')) : undefined;
     if (host === undefined) return false;
     if (LOOPBACK.has(host) || hosts.has(host)) return true;
-    return !isLoopbackBind && host === hostNameOf(hostHeader);
+    return !isLoopbackBind && host === hostNameOf(hostHeader) && isOurs(host);
+  }
+
+  /** A stranger's name may be made to mean our address; an address means what it says. */
+  function isOurs(host: string): boolean {
+    return options.tokens.length > 0 || isIP(host.replace(/^\[|\]$/g, '')) !== 0;
   }
 }
 
@@ -59,7 +69,6 @@ function isLoopback(host: string): boolean {
 
 function allowCors(response: ServerResponse, origin: string): void {
   response.setHeader('access-control-allow-origin', origin);
-  response.setHeader('vary', 'Origin');
   response.setHeader('access-control-expose-headers', 'Mcp-Session-Id, Retry-After, WWW-Authenticate');
   response.setHeader('access-control-allow-methods', 'GET, POST, DELETE, OPTIONS');
   response.setHeader(

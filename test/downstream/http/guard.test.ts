@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { HttpOptions } from '../../../src/downstream/downstream.ts';
 import { open, openSocket, send, type Answer } from '../../support/http.ts';
@@ -153,10 +154,25 @@ describe('Origin', () => {
     expect((await knock(harness, { origin: 'https://app.example:8443' })).status).toBe(403);
   });
 
-  it('may be our own where we listen for others', async () => {
+  it('may be the address that we listen on for others, but no name that a stranger may have given us', async () => {
     const harness = await listen({ host: '0.0.0.0' });
+    const knockAs = (host: string, origin: string): Promise<Answer> => knock(harness, { host, origin });
+    expect((await knockAs('192.168.0.7:3000', 'http://192.168.0.7:3000')).status).toBe(200);
+    expect((await knockAs('[fd00::7]:3000', 'http://[fd00::7]:3000')).status).toBe(200);
+    expect((await knockAs('evil.com:3000', 'http://evil.com:3000')).status).toBe(403);
+    const named = await listen({ host: '0.0.0.0', allowHost: ['gateway.internal'] });
+    const answer = await knock(named, { host: 'gateway.internal', origin: 'https://gateway.internal' });
+    expect(answer.status).toBe(200);
+  });
+
+  it('may be our own where we listen for others and ask for a token', async () => {
+    const token = 'test-token-0123456789';
+    const harness = await listen({ host: '0.0.0.0', tokens: [createHash('sha256').update(token).digest()] });
+    const authorization = `Bearer ${token}`;
     const host = 'gateway.internal:3000';
-    expect((await knock(harness, { host, origin: 'http://gateway.internal:3000' })).status).toBe(200);
+    expect(
+      (await knock(harness, { authorization, host, origin: 'http://gateway.internal:3000' })).status,
+    ).toBe(200);
     expect((await knock(harness, { host, origin: 'http://evil.com' })).status).toBe(403);
     expect((await knock(harness, { host, origin: 'null' })).status).toBe(403);
   });
@@ -217,6 +233,50 @@ describe('CORS', () => {
   it('gives nothing without an origin', async () => {
     const answer = await knock(await listen({ cors: ['*'] }), {});
     expect(answer.headers['access-control-allow-origin']).toBeUndefined();
+  });
+
+  it('lets a page remember the preflight, ask with a token, and see why it was refused', async () => {
+    const harness = await listen({ cors: [origin], tokens: [createHash('sha256').update('x').digest()] });
+    const preflight = await send(harness.mcp, {
+      method: 'OPTIONS',
+      headers: { origin, 'access-control-request-method': 'POST' },
+    });
+    expect(preflight.status).toBe(204);
+    expect(preflight.headers).toMatchObject({
+      'access-control-max-age': expect.stringMatching(/^[1-9]\d+$/),
+      'access-control-allow-headers': expect.stringMatching(/Authorization/),
+    });
+    const refused = await knock(harness, { origin });
+    expectFault(refused, { status: 401, code: -32_600, reason: 'unauthorized' });
+    expect(refused.headers).toMatchObject({
+      'access-control-allow-origin': origin,
+      'access-control-expose-headers': expect.stringMatching(/WWW-Authenticate/),
+    });
+  });
+
+  const matrix: [configured: string[], origin: string, status: number, allowed: string | undefined][] = [
+    [[origin], origin, 200, origin],
+    [[origin], 'https://APP.example', 200, 'https://APP.example'],
+    [[origin], 'http://app.example', 403, undefined],
+    [[origin], 'https://app.example:8443', 403, undefined],
+    [[origin], 'https://app.example.evil.com', 403, undefined],
+    [[origin], 'https://sub.app.example', 403, undefined],
+    [[origin], 'https://app.example/', 403, undefined],
+    [[origin], 'null', 403, undefined],
+    [[origin], '*', 403, undefined],
+    [['https://*.example'], 'https://app.example', 403, undefined],
+    [['*.example'], 'https://app.example', 403, undefined],
+    [['null'], 'null', 200, 'null'],
+    [['*'], 'null', 200, 'null'],
+    [[], 'http://localhost:3000', 200, undefined],
+  ];
+
+  it.each(matrix)('%j and the origin %s: %i', async (configured, given, status, allowed) => {
+    const answer = await knock(await listen({ cors: configured }), { origin: given });
+    expect(answer.status).toBe(status);
+    expect(answer.headers['access-control-allow-origin']).toBe(allowed);
+    expect(answer.headers['access-control-allow-credentials']).toBeUndefined();
+    expect(answer.headers['vary']).toBe(configured.length === 0 ? undefined : 'Origin');
   });
 
   it('can be open to all', async () => {
