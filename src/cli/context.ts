@@ -9,6 +9,10 @@ export interface CliContext {
   readonly stderr: Writable;
   /** Someone can read the stderr stream now. */
   readonly stderrIsTerminal: boolean;
+  /** Someone can read the stdout stream now. */
+  readonly stdoutIsTerminal: boolean;
+  /** How wide the terminal is at the moment. */
+  columns(): number;
   /** Someone can be asked. */
   readonly canAsk: boolean;
 }
@@ -26,6 +30,8 @@ export function processContext(): CliContext {
     stdout,
     stderr,
     stderrIsTerminal,
+    stdoutIsTerminal: stdout.isTTY,
+    columns: () => stderr.columns || stdout.columns || 80,
     canAsk: stderrIsTerminal && stdin.isTTY,
   };
 }

@@ -7,19 +7,22 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const LINGER_MS = 1_000;
 
 export interface SignalWatch {
-  /** Resolves with 0 when a first signal came and everything is closed. */
+  /** Resolves when a first signal came and everything is closed, with 0 unless `codeOf` says otherwise. */
   readonly stopped: Promise<number>;
   release(): void;
 }
 
 /** The first signal closes, the second ends the process at once with 128 + its number. */
-export function watchSignals(close: () => Promise<void>): SignalWatch {
+export function watchSignals(
+  close: () => Promise<void>,
+  codeOf: (signal: NodeJS.Signals) => number = () => 0,
+): SignalWatch {
   const { promise: stopped, resolve, reject } = withResolvers<number>();
   let isClosing = false;
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (isClosing) process.exit(128 + (constants.signals[signal] ?? 0));
+    if (isClosing) process.exit(killedBy(signal));
     isClosing = true;
-    close().then(() => resolve(0), reject);
+    close().then(() => resolve(codeOf(signal)), reject);
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);
   return {
@@ -28,6 +31,11 @@ export function watchSignals(close: () => Promise<void>): SignalWatch {
       for (const signal of SIGNALS) process.off(signal, onSignal);
     },
   };
+}
+
+/** The exit code of a program whose work a signal has cut off. */
+export function killedBy(signal: NodeJS.Signals): number {
+  return 128 + (constants.signals[signal] ?? 0);
 }
 
 /** A bug must not leave half a program behind: `cleanUp` says what happened and closes, and the process ends. */

@@ -1,7 +1,9 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RunError } from '../errors.ts';
+import type { Inventory } from '../manifest/inventory.ts';
 import type { SettingsLayer } from '../manifest/layers.ts';
+import type { LoadOptions } from '../manifest/load.ts';
 import type { ChildOptions } from '../manifest/resolve-server.ts';
 import type { Manifest } from '../manifest/settings.ts';
 import type { CliContext } from './context.ts';
@@ -23,21 +25,69 @@ export interface ServeArguments {
  * @throws RunError for a command line or a manifest that cannot be served.
  */
 export async function readManifest(args: ServeArguments, context: CliContext): Promise<Manifest> {
-  refuseContradictions(args);
-  const launch = readLaunch(args.flags, context.env);
-  const settings = withAbsolutePaths(
-    { ...settingsFromVariables(context.env), ...settingsFromFlags(args.flags) },
-    context,
-  );
-  const child = childOptions(launch, context);
-  if (args.command !== undefined) return await serveCommand(args.command, launch, settings, child, context);
+  const request = readRequest(args, context);
+  const own = await readOwnServer(request, context);
+  if (own !== undefined) return own;
+  const { loadManifest } = await import('../manifest/load.ts');
+  return await loadManifest(await loadOptions(request, context));
+}
 
-  const files = [...launch.config, ...(args.manifest === undefined ? [] : [args.manifest])];
+/**
+ * The same without the intention to serve it. What is declared but cannot be started is in the inventory, which
+ * a command of the command line and the demo do not have.
+ * @throws RunError for a command line or a manifest that cannot be understood.
+ */
+export async function readInspection(
+  args: ServeArguments,
+  context: CliContext,
+): Promise<{ readonly manifest: Manifest; readonly inventory: Inventory | undefined }> {
+  const request = readRequest(args, context);
+  const manifest = await readOwnServer(request, context);
+  if (manifest !== undefined) return { manifest, inventory: undefined };
+  const { inspectManifest } = await import('../manifest/load.ts');
+  return await inspectManifest(await loadOptions(request, context));
+}
+
+/** What the command line says, in base units. */
+interface Request {
+  readonly command: readonly string[] | undefined;
+  readonly launch: Launch;
+  readonly files: readonly string[];
+  readonly settings: SettingsLayer;
+  readonly child: ChildOptions;
+}
+
+function readRequest(args: ServeArguments, context: CliContext): Request {
+  refuseContradictions(args);
+  const { manifest, command, flags } = args;
+  const launch = readLaunch(flags, context.env);
+  return {
+    command,
+    launch,
+    files: [...launch.config, ...(manifest === undefined ? [] : [manifest])],
+    settings: withAbsolutePaths(
+      { ...settingsFromVariables(context.env), ...settingsFromFlags(flags) },
+      context,
+    ),
+    child: childOptions(launch, context),
+  };
+}
+
+/** The server that needs no manifest; undefined when one is asked for. */
+async function readOwnServer(request: Request, context: CliContext): Promise<Manifest | undefined> {
+  const { command, launch, files, settings, child } = request;
+  if (command !== undefined) return await serveCommand(command, launch, settings, child, context);
   // A file that is named counts more than the variable MCP_RUN_DEMO.
   if (launch.demo && files.length === 0) return await serveDemo(settings, child, context);
+  return undefined;
+}
+
+async function loadOptions(
+  { files, launch, settings, child }: Request,
+  context: CliContext,
+): Promise<LoadOptions> {
   files.forEach(refuseUrl);
-  const { loadManifest } = await import('../manifest/load.ts');
-  return await loadManifest({
+  return {
     files,
     servers: launch.server,
     overrides: settings,
@@ -45,7 +95,7 @@ export async function readManifest(args: ServeArguments, context: CliContext): P
     cwd: context.cwd,
     env: context.env,
     ask: context.canAsk ? await terminalAsk(context) : undefined,
-  });
+  };
 }
 
 function refuseContradictions({ manifest, command, flags }: ServeArguments): void {

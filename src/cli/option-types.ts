@@ -1,4 +1,4 @@
-import type { OptionGroup } from '../manifest/options.ts';
+import type { CommandName, OptionGroup } from '../manifest/options.ts';
 import type { Settings } from '../manifest/settings.ts';
 
 /** What every row of the generated tables says. */
@@ -34,4 +34,8 @@ export type SettingOption = Row &
   );
 
 /** A row for what only the command line and the environment say. */
-export type LaunchOption = Row & { readonly kind: 'boolean' | 'string' | 'list' };
+export type LaunchOption = Row & {
+  readonly kind: 'boolean' | 'string' | 'list' | 'duration';
+  /** Without it `serve` alone. */
+  readonly commands?: readonly CommandName[];
+};

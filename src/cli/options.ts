@@ -5,7 +5,7 @@ import type { LogFormat, LogLevel, Settings, Transport } from '../manifest/setti
 import { didYouMean } from '../manifest/suggest.ts';
 import { parseDuration, parseSize, type Parsed } from '../manifest/units.ts';
 import type { SettingOption } from './option-types.ts';
-import { LAUNCH_OPTIONS, SETTING_OPTIONS } from './options.generated.ts';
+import { COMPANION_OPTIONS, LAUNCH_OPTIONS, SETTING_OPTIONS } from './options.generated.ts';
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -81,6 +81,19 @@ export function readLaunch(flags: Readonly<Record<string, unknown>>, env: Variab
     passEnv: textsOf(values.get('passEnv')),
     cwd: textOf(values.get('cwd')),
   };
+}
+
+/**
+ * The deadline of `check`.
+ * @throws RunError `USAGE`.
+ */
+export function readTimeout(flags: Readonly<Record<string, unknown>>, env: Variables): number {
+  const flag = flags['timeout'];
+  const variable = env['MCP_RUN_TIMEOUT'] ?? '';
+  if (flag !== undefined) return must(parseDuration(String(flag)), '--timeout');
+  if (variable !== '') return must(parseDuration(variable), 'MCP_RUN_TIMEOUT');
+  const row = COMPANION_OPTIONS.find(({ key }) => key === 'timeout');
+  return must(parseDuration(row?.default ?? ''), '--timeout');
 }
 
 type Writable = { -readonly [Key in keyof Settings]?: Settings[Key] };

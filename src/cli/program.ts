@@ -1,26 +1,17 @@
 import { Command, CommanderError, Option } from 'commander';
 import { RunError, toRunError } from '../errors.ts';
-import type { OptionGroup } from '../manifest/options.ts';
+import type { CommandName, OptionGroup } from '../manifest/options.ts';
+import { COMMANDS } from './commands.ts';
 import type { CliContext } from './context.ts';
-import { LAUNCH_OPTIONS, SETTING_OPTIONS } from './options.generated.ts';
+import type { LaunchOption, SettingOption } from './option-types.ts';
+import { COMPANION_OPTIONS, LAUNCH_OPTIONS, SETTING_OPTIONS } from './options.generated.ts';
 import { readReporting, reportError } from './report.ts';
-
-const SERVE_EXAMPLES = `
-Examples:
-  mcp-run serve                                   the manifest of this directory, over HTTP and SSE
-  mcp-run serve mcp.json --server files --stdio   one server of a manifest, for a client that starts us
-  mcp-run serve --http -- npx -y @modelcontextprotocol/server-filesystem .
-  mcp-run serve --demo                            the bundled server, to try a client with
-
-Without a manifest or a command, the first of these is used: MCP_RUN_CONFIG, mcp-run.json, mcp-run.jsonc,
-mcp-run.yaml, mcp.json, .mcp.json, .vscode/mcp.json. Every option has a variable: --port is MCP_RUN_PORT.
-Durations are written 30s or 5m, sizes 512kb or 4mb.
-`;
 
 const TOP_EXAMPLES = `
 Examples:
   mcp-run serve --demo
   mcp-run serve --http -- npx -y @modelcontextprotocol/server-filesystem .
+  mcp-run init && mcp-run check
   mcp-run serve --help
 `;
 
@@ -33,9 +24,12 @@ export async function runProgram(
   const { own, command } = splitAtCommand(argv);
   const reporting = readReporting(argv, context);
   let exitCode = 0;
-  const program = createProgram(context, version, async (manifest, flags) => {
-    const { serve } = await import('./commands/serve.ts');
-    exitCode = await serve({ manifest, command, flags }, context, reporting);
+  const program = createProgram(context, version, async ({ load, name, commandPurpose }, manifest, flags) => {
+    if (command !== undefined && commandPurpose === undefined) {
+      throw new RunError('USAGE', { detail: `${name} takes no command after --` });
+    }
+    const run = await load();
+    exitCode = await run({ args: { manifest, command, flags }, context, reporting, version });
   });
   if (own.length === 0) {
     program.outputHelp();
@@ -46,13 +40,17 @@ export async function runProgram(
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    return await reportError(toUsage(error), context, reporting);
+    return await reportError(toUsage(error, own), context, reporting);
   }
 }
 
-type ServeAction = (manifest: string | undefined, flags: Readonly<Record<string, unknown>>) => Promise<void>;
+type Action = (
+  command: (typeof COMMANDS)[number],
+  argument: string | undefined,
+  flags: Readonly<Record<string, unknown>>,
+) => Promise<void>;
 
-function createProgram(context: CliContext, version: string, onServe: ServeAction): Command {
+function createProgram(context: CliContext, version: string, onCommand: Action): Command {
   const program = new Command('mcp-run')
     .description('Launch any MCP server, over any transport, for any client, from one manifest.')
     .version(version, '-v, --version', 'print the version')
@@ -65,22 +63,47 @@ function createProgram(context: CliContext, version: string, onServe: ServeActio
     })
     .exitOverride()
     .addHelpText('after', TOP_EXAMPLES);
-  const serve = program
-    .command('serve')
-    .summary('serve the servers of a manifest, or one command')
-    .description('Serve the servers of a manifest, or the one that a command after -- starts.')
-    .usage('[options] [manifest | -- command…]')
-    .argument('[manifest]', 'a manifest file; JSON, JSON with comments, or YAML')
-    .addHelpOption(new Option('-h, --help', 'Show this help').helpGroup('Help:'))
-    .addHelpText('after', SERVE_EXAMPLES)
-    .action(onServe);
-  const rows = [...LAUNCH_OPTIONS, ...SETTING_OPTIONS];
-  for (const group of GROUPS) {
-    for (const row of rows.filter((each) => each.group === group))
-      optionsFor(row).forEach((each) => serve.addOption(each));
-  }
+  for (const text of COMMANDS) addCommand(program, text, onCommand);
   return program;
 }
+
+function addCommand(program: Command, text: (typeof COMMANDS)[number], onCommand: Action): void {
+  const { name, summary, description, usage, argument, examples } = text;
+  const command = program
+    .command(name)
+    .summary(summary)
+    .description(description)
+    .usage(usage)
+    .addHelpOption(new Option('-h, --help', 'Show this help').helpGroup('Help:'))
+    .addHelpText('after', examples);
+  if (argument === undefined) {
+    command.action((flags: Readonly<Record<string, unknown>>) => onCommand(text, undefined, flags));
+  } else {
+    command
+      .argument(...argument)
+      .action((value: string | undefined, flags: Readonly<Record<string, unknown>>) =>
+        onCommand(text, value, flags),
+      );
+  }
+  const rows = [...LAUNCH_OPTIONS, ...COMPANION_OPTIONS, ...SETTING_OPTIONS].filter((row) =>
+    commandsOf(row).includes(name),
+  );
+  for (const group of GROUPS) {
+    const heading = name === 'serve' ? `${group}:` : (COMPANION_HEADINGS.get(group) ?? `${group}:`);
+    for (const row of rows.filter((each) => each.group === group))
+      optionsFor(row, heading).forEach((each) => command.addOption(each));
+  }
+}
+
+function commandsOf(row: Row): readonly CommandName[] {
+  return ('commands' in row ? row.commands : undefined) ?? ['serve'];
+}
+
+/** What the groups are called where nothing is served. */
+const COMPANION_HEADINGS = new Map<OptionGroup, string>([
+  ['What to serve', 'Servers:'],
+  ['Log', 'Output:'],
+]);
 
 const GROUPS = [
   'What to serve',
@@ -88,14 +111,14 @@ const GROUPS = [
   'Listening',
   'Access',
   'Limits',
+  'Output',
   'Log',
 ] as const satisfies readonly OptionGroup[];
 
-type Row = (typeof LAUNCH_OPTIONS)[number] | (typeof SETTING_OPTIONS)[number];
+type Row = LaunchOption | SettingOption;
 
-function optionsFor(row: Row): Option[] {
+function optionsFor(row: Row, heading: string): Option[] {
   if (row.flag === null) return [];
-  const heading = `${row.group}:`;
   if (row.kind === 'switches') {
     return row.choices.map((name) => new Option(`--${name}`, SWITCHES.get(name) ?? name).helpGroup(heading));
   }
@@ -126,12 +149,17 @@ function splitAtCommand(argv: readonly string[]): {
     : { own: argv.slice(0, at), command: argv.slice(at + 1) };
 }
 
-function toUsage(error: unknown): RunError {
+function toUsage(error: unknown, [name]: readonly string[]): RunError {
   if (!(error instanceof CommanderError)) return toRunError(error);
   const text = error.message.replace(/^error: /, '').replace(/\n\(?/g, ' (');
-  const detail =
-    error.code === 'commander.excessArguments'
-      ? 'serve takes one manifest; put -- before a command to serve'
-      : text;
+  const detail = error.code === 'commander.excessArguments' ? tooMany(name) : text;
   return new RunError('USAGE', { detail }, { cause: error });
+}
+
+function tooMany(name: string | undefined): string {
+  const command = COMMANDS.find((each) => each.name === name);
+  if (command?.argument === undefined) return `${name} takes no file`;
+  const { commandPurpose: purpose } = command;
+  if (purpose === undefined) return `${name} takes one file`;
+  return `${name} takes one manifest; put -- before a command to ${purpose}`;
 }

@@ -6,9 +6,14 @@ import type { CliContext } from './context.ts';
 /** How this run talks to whoever reads its stderr. */
 export interface Reporting {
   readonly format: LogFormat;
+  /** On stderr. */
   readonly colour: boolean;
+  /** On stdout. */
+  readonly stdoutColour: boolean;
   /** Stack traces are for those who debug. */
   readonly stacks: boolean;
+  /** The command's one JSON document on stdout is the place for errors, too. */
+  readonly document: boolean;
 }
 
 /** Writes an error to stderr, for people or as one line of the JSON log, and returns its exit code. */
@@ -21,6 +26,10 @@ export async function reportError(
   const { code, exitCode, hint } = error;
   // It may repeat what was typed or written: an option, a URL.
   const msg = redact(error.message);
+  if (reporting.document) {
+    writeDocument({ ok: false, exitCode, error: describeError(error) }, context);
+    return exitCode;
+  }
   // Whoever mistyped a flag is looking at a terminal or a build log, not at a log collector.
   if (reporting.format === 'json' && code !== 'USAGE') {
     const line = {
@@ -37,21 +46,53 @@ export async function reportError(
     return exitCode;
   }
   const { createUi } = await import('./ui.ts');
-  createUi(context, reporting.colour).error({ message: msg, hint }, stack);
+  createUi(context, reporting.colour).error({ message: msg, hint, culprits: error.culprits }, stack);
   return exitCode;
 }
 
+/** An error as `--json` shows it. */
+export function describeError({ code, message, hint, culprits }: RunError): object {
+  const problems = culprits.map(({ file, line, column, key, detail }) => ({
+    file,
+    line,
+    column,
+    key,
+    detail,
+  }));
+  return {
+    code,
+    message,
+    ...(hint === '' ? {} : { hint }),
+    ...(problems.length === 0 ? {} : { problems }),
+  };
+}
+
+/** Writes what `--json` promises: one document on stdout. */
+export function writeDocument(document: object, { stdout }: CliContext): void {
+  stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+}
+
 /** What the command line and the environment say about it, read by hand: the error may be that it does not parse. */
-export function readReporting(argv: readonly string[], { env, stderrIsTerminal }: CliContext): Reporting {
+export function readReporting(
+  argv: readonly string[],
+  { env, stderrIsTerminal, stdoutIsTerminal }: CliContext,
+): Reporting {
   const own = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
   const format = valueOf('--log-format', own) ?? env['MCP_RUN_LOG_FORMAT'];
   const level = valueOf('--log-level', own) ?? env['MCP_RUN_LOG_LEVEL'];
+  // Only what serves is run where a collector reads stderr; the others talk to people, or to programs by --json.
+  const isCompanion = COMPANIONS.has(own[0] ?? '');
+  const asked = format === 'json' || format === 'human' ? format : undefined;
   return {
-    format: format === 'json' || format === 'human' ? format : stderrIsTerminal ? 'human' : 'json',
+    format: isCompanion ? 'human' : (asked ?? (stderrIsTerminal ? 'human' : 'json')),
+    document: isCompanion && own.includes('--json'),
     colour: !own.includes('--no-color') && wantsColour(env, stderrIsTerminal),
+    stdoutColour: !own.includes('--no-color') && wantsColour(env, stdoutIsTerminal),
     stacks: level === 'debug' || level === 'trace',
   };
 }
+
+const COMPANIONS = new Set(['check', 'list', 'init', 'schema']);
 
 function wantsColour(env: CliContext['env'], isTerminal: boolean): boolean {
   const forced = env['FORCE_COLOR'] ?? '';

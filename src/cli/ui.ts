@@ -1,22 +1,24 @@
-import { Chalk, type ChalkInstance } from 'chalk';
 import type { RunError } from '../errors.ts';
 import type { Connection } from './connection.ts';
 import type { CliContext } from './context.ts';
+import { excerptLines } from './excerpt.ts';
+import { createPalette, type Palette } from './palette.ts';
 
 /** What people see on stderr. */
 export interface Ui {
-  error(error: Pick<RunError, 'message' | 'hint'>, stack: string | undefined): void;
+  error(error: Pick<RunError, 'message' | 'hint' | 'culprits'>, stack: string | undefined): void;
   startScreen(connection: Connection, show: { readonly withCurl: boolean }): void;
 }
 
 export function createUi(context: CliContext, colour: boolean): Ui {
-  const chalk = new Chalk({ level: colour ? 1 : 0 });
+  const chalk = createPalette(colour);
   const print = (lines: readonly string[]): void => {
     context.stderr.write(`${lines.join('\n')}\n`);
   };
   return {
     error(error, stack) {
-      const lines = [`${chalk.red('error:')} ${error.message}`];
+      const lines = error.culprits.length === 0 ? [error.message] : culpritLines(error.culprits, chalk);
+      lines[0] = `${chalk.red('error:')} ${lines[0]}`;
       if (error.hint !== '') lines.push(`${chalk.cyan('hint:')} ${error.hint}`);
       if (stack !== undefined) lines.push(chalk.dim(stack));
       print(lines);
@@ -25,7 +27,17 @@ export function createUi(context: CliContext, colour: boolean): Ui {
   };
 }
 
-function screenLines(connection: Connection, withCurl: boolean, chalk: ChalkInstance): string[] {
+function culpritLines(culprits: RunError['culprits'], chalk: Palette): string[] {
+  const excerpts = culprits.map((culprit) => excerptLines(culprit, chalk));
+  if (excerpts.length === 1) return excerpts.flat();
+  return [
+    `${culprits.length} things are wrong with the manifest`,
+    ...excerpts.flatMap((lines) => ['', ...lines]),
+    '',
+  ];
+}
+
+function screenLines(connection: Connection, withCurl: boolean, chalk: Palette): string[] {
   const { names, source, url, endpoints, snippet, curl, stdio } = connection;
   const what = names.map((name) => chalk.bold(name)).join(', ');
   const from = chalk.dim(`(from ${source})`);

@@ -13,7 +13,16 @@ export type OptionKind =
   /** A set of choices, each with a flag of its own. */
   | 'switches';
 
-export type OptionGroup = 'What to serve' | 'The server process' | 'Listening' | 'Access' | 'Limits' | 'Log';
+export type OptionGroup =
+  | 'What to serve'
+  | 'The server process'
+  | 'Listening'
+  | 'Access'
+  | 'Limits'
+  | 'Log'
+  | 'Output';
+
+export type CommandName = 'serve' | 'check' | 'list' | 'init' | 'schema';
 
 export interface OptionMeta {
   /** As commander takes it (`--port <number>`), or null when the command line has no such option. */
@@ -28,4 +37,6 @@ export interface OptionMeta {
   readonly choices?: readonly string[];
   readonly min?: number;
   readonly max?: number;
+  /** The commands that have it; without it `serve` alone. */
+  readonly commands?: readonly CommandName[];
 }

@@ -290,6 +290,7 @@ export const serveSchema = z
 export const launchSchema = z.object({
   config: launch('list', list(), {
     flag: '--config <file>',
+    commands: ['serve', 'check', 'list'],
     env: 'MCP_RUN_CONFIG',
     group: 'What to serve',
     description:
@@ -297,19 +298,22 @@ export const launchSchema = z.object({
   }),
   server: launch('list', list(), {
     flag: '--server <name>',
+    commands: ['serve', 'check', 'list'],
     env: 'MCP_RUN_SERVER',
     group: 'What to serve',
-    description: 'Serve only this server of the manifest, also when it is disabled there; repeatable',
+    description: 'Only this server of the manifest, also when it is disabled there; repeatable',
   }),
   demo: launch('boolean', flag(), {
     flag: '--demo',
+    commands: ['serve', 'check'],
     env: 'MCP_RUN_DEMO',
     group: 'What to serve',
     default: false,
-    description: 'Serve the small server that comes with mcp-run',
+    description: 'The small server that comes with mcp-run',
   }),
   name: launch('string', text(), {
     flag: '--name <name>',
+    commands: ['serve', 'check'],
     env: 'MCP_RUN_NAME',
     group: 'What to serve',
     description:
@@ -317,18 +321,21 @@ export const launchSchema = z.object({
   }),
   env: launch('list', list(), {
     flag: '--env <name=value>',
+    commands: ['serve', 'check'],
     env: 'MCP_RUN_ENV',
     group: 'The server process',
     description: 'Set a variable for the server; repeatable',
   }),
   envFile: launch('list', list(), {
     flag: '--env-file <file>',
+    commands: ['serve', 'check'],
     env: 'MCP_RUN_ENV_FILE',
     group: 'The server process',
     description: 'Set the variables in this file for the server; repeatable',
   }),
   passEnv: launch('list', list(), {
     flag: '--pass-env <name>',
+    commands: ['serve', 'check'],
     env: 'MCP_RUN_PASS_ENV',
     group: 'The server process',
     description: 'Pass a variable of our own on to the server: NAME, PREFIX_* or * for all; repeatable',
@@ -342,15 +349,53 @@ export const launchSchema = z.object({
   }),
   cwd: launch('string', text(), {
     flag: '--cwd <directory>',
+    commands: ['serve', 'check'],
     env: 'MCP_RUN_CWD',
     group: 'The server process',
     description: 'The directory the server is started in',
   }),
   color: launch('boolean', flag(), {
     flag: '--no-color',
+    commands: ['serve', 'check', 'list', 'init', 'schema'],
     env: null,
     group: 'Log',
     description: 'No colours; the variables NO_COLOR and FORCE_COLOR work too',
+  }),
+});
+
+/** What only the companions of `serve` can be told. */
+export const companionSchema = z.object({
+  timeout: launch('duration', duration(), {
+    flag: '--timeout <duration>',
+    commands: ['check'],
+    env: 'MCP_RUN_TIMEOUT',
+    group: 'Limits',
+    default: '60s',
+    description: 'How long a server may take to start and to say what it offers',
+  }),
+  from: launch('string', text(), {
+    flag: '--from <file>',
+    commands: ['init'],
+    env: null,
+    group: 'What to serve',
+    description:
+      "Take the servers of another client's file; claude, cursor and vscode find that client's own one",
+  }),
+  force: launch('boolean', flag(), {
+    flag: '--force',
+    commands: ['init'],
+    env: null,
+    group: 'Output',
+    default: false,
+    description: 'Overwrite the file if it is there',
+  }),
+  json: launch('boolean', flag(), {
+    flag: '--json',
+    commands: ['check', 'list', 'init', 'schema'],
+    env: null,
+    group: 'Output',
+    default: false,
+    description: 'One JSON document on stdout, for programs',
   }),
 });
 

@@ -14,6 +14,8 @@ export function createTerminal(overrides: Partial<CliContext> = {}) {
     stdout,
     stderr,
     stderrIsTerminal: false,
+    stdoutIsTerminal: false,
+    columns: () => 80,
     canAsk: false,
     ...overrides,
   };

@@ -1,0 +1,40 @@
+import type { CheckedServer } from './check-report.ts';
+import { exitCodeOf } from './check-report.ts';
+import { describeError } from './report.ts';
+
+/** The result of `check --json`. */
+export function checkDocument(
+  source: string,
+  warnings: readonly string[],
+  servers: readonly CheckedServer[],
+): object {
+  const exitCode = exitCodeOf(servers);
+  return { ok: exitCode === 0, exitCode, source, warnings, servers: servers.map(serverDocument) };
+}
+
+function serverDocument({ name, status, declared, result, error, hint }: CheckedServer): object {
+  const { introduction, offer, startMs, stderr, skippedLines } = result ?? {};
+  return {
+    name,
+    status,
+    file: declared?.file,
+    line: declared?.line,
+    ...(introduction === undefined
+      ? {}
+      : {
+          implementation: { name: introduction.name, version: introduction.version },
+          revision: introduction.revision,
+          capabilities: introduction.capabilities,
+          startMs,
+        }),
+    // null: a kind that the server does not have.
+    ...(offer === undefined
+      ? {}
+      : { tools: offer.tools ?? null, resources: offer.resources ?? null, prompts: offer.prompts ?? null }),
+    ...(error === undefined
+      ? {}
+      : { error: { ...describeError(error), hint: hint === '' ? undefined : hint } }),
+    stderr,
+    skippedLines,
+  };
+}

@@ -1,0 +1,61 @@
+import { RunError } from '../errors.ts';
+import type { ProbeResult } from '../gateway/probe.ts';
+import type { Declared, Inventory } from '../manifest/inventory.ts';
+
+/** What `check` has found out about one server. */
+export interface CheckedServer {
+  readonly name: string;
+  readonly status: 'ready' | 'failed' | 'disabled' | 'unsupported';
+  /** Where it is declared; absent without a manifest. */
+  readonly declared: Declared | undefined;
+  readonly result: ProbeResult | undefined;
+  readonly error: RunError | undefined;
+  /** What the reader can do about the error. */
+  readonly hint: string;
+}
+
+/** Every server of the manifest in its order, whether it was started or not. */
+export function joinResults(
+  results: readonly ProbeResult[],
+  inventory: Inventory | undefined,
+  /** Only these; empty: all. */
+  wanted: readonly string[],
+): readonly CheckedServer[] {
+  const byName = new Map(results.map((result) => [result.server, result]));
+  if (inventory === undefined) return results.map((result) => probed(result, undefined));
+  return inventory.servers
+    .filter(({ name }) => wanted.length === 0 || wanted.includes(name))
+    .map((declared) => {
+      const result = byName.get(declared.name);
+      return result === undefined ? notStarted(declared) : probed(result, declared);
+    });
+}
+
+/** A server that was not started, because it is disabled or of a kind that cannot be. */
+export function notStarted(declared: Declared): CheckedServer {
+  const { name, url = '' } = declared;
+  const rest = { name, declared, result: undefined };
+  if (declared.disabled) return { ...rest, status: 'disabled', error: undefined, hint: '' };
+  const error = new RunError('REMOTE_UNSUPPORTED', { server: name, url });
+  return { ...rest, status: 'unsupported', error, hint: error.hint };
+}
+
+/** A server that was started. */
+export function probed(result: ProbeResult, declared: Declared | undefined): CheckedServer {
+  const { server: name, error } = result;
+  const status = error === undefined ? 'ready' : 'failed';
+  return { name, status, declared, result, error, hint: hintFor(result) };
+}
+
+/** Its own last lines say more than the hint that they are in the log. */
+function hintFor({ error, stderr }: ProbeResult): string {
+  if (error === undefined) return '';
+  if (error.code !== 'UPSTREAM_EXITED') return error.hint;
+  return stderr.length > 0 ? '' : 'It said nothing on stderr. Run its command in a terminal to see why.';
+}
+
+/** 0, or the code of the gravest error: 2 before 4 before 5. */
+export function exitCodeOf(servers: readonly CheckedServer[]): number {
+  const codes = servers.flatMap(({ error }) => (error === undefined ? [] : [error.exitCode]));
+  return codes.length === 0 ? 0 : Math.min(...codes);
+}

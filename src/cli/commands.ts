@@ -1,0 +1,123 @@
+import type { CommandName } from '../manifest/options.ts';
+import type { CliContext } from './context.ts';
+import type { ServeArguments } from './manifest-source.ts';
+import type { Reporting } from './report.ts';
+
+/** One command line, ready to be carried out. */
+export interface CommandCall {
+  readonly args: ServeArguments;
+  readonly context: CliContext;
+  readonly reporting: Reporting;
+  /** Of this program. */
+  readonly version: string;
+}
+
+/** Carries it out and returns the exit code; never rejects. */
+export type Command = (call: CommandCall) => Promise<number>;
+
+interface CommandText {
+  readonly name: CommandName;
+  readonly summary: string;
+  readonly description: string;
+  readonly usage: string;
+  /** The positional argument. */
+  readonly argument: readonly [name: string, description: string] | undefined;
+  /** What goes behind `--`, as an infinitive; undefined: nothing does. */
+  readonly commandPurpose: string | undefined;
+  readonly examples: string;
+  readonly load: () => Promise<Command>;
+}
+
+const MANIFEST = ['[manifest]', 'a manifest file; JSON, JSON with comments, or YAML'] as const;
+
+/** What `mcp-run` can do; each is loaded when it is asked for. */
+export const COMMANDS: readonly CommandText[] = [
+  {
+    name: 'serve',
+    summary: 'serve the servers of a manifest, or one command',
+    description: 'Serve the servers of a manifest, or the one that a command after -- starts.',
+    usage: '[options] [manifest | -- command…]',
+    argument: MANIFEST,
+    commandPurpose: 'serve',
+    examples: `
+Examples:
+  mcp-run serve                                   the manifest of this directory, over HTTP and SSE
+  mcp-run serve mcp.json --server files --stdio   one server of a manifest, for a client that starts us
+  mcp-run serve --http -- npx -y @modelcontextprotocol/server-filesystem .
+  mcp-run serve --demo                            the bundled server, to try a client with
+
+Without a manifest or a command, the first of these is used: MCP_RUN_CONFIG, mcp-run.json, mcp-run.jsonc,
+mcp-run.yaml, mcp.json, .mcp.json, .vscode/mcp.json. Every option has a variable: --port is MCP_RUN_PORT.
+Durations are written 30s or 5m, sizes 512kb or 4mb.
+`,
+    load: async () => {
+      const { serve } = await import('./commands/serve.ts');
+      return ({ args, context, reporting }) => serve(args, context, reporting);
+    },
+  },
+  {
+    name: 'check',
+    summary: 'start every server once, and say what it is or why it fails',
+    description:
+      'Check a manifest, start each of its servers, ask it what it offers, and stop it again. With a command after -- check that one.',
+    usage: '[options] [manifest | -- command…]',
+    argument: MANIFEST,
+    commandPurpose: 'check',
+    examples: `
+Examples:
+  mcp-run check                                   every server of the manifest of this directory
+  mcp-run check mcp.json --server files --timeout 2m
+  mcp-run check -- npx -y @modelcontextprotocol/server-filesystem .
+  mcp-run check --json | jq '.servers[].tools'
+
+Exit codes: 0 all is well, 2 the manifest is wrong, 4 a server cannot start, 5 a server answered with an error.
+`,
+    load: async () => (await import('./commands/check.ts')).check,
+  },
+  {
+    name: 'list',
+    summary: 'show what a manifest holds, without starting anything',
+    description:
+      'Show the servers of a manifest and where they are declared. Starts nothing, shows no secrets.',
+    usage: '[options] [manifest]',
+    argument: MANIFEST,
+    commandPurpose: undefined,
+    examples: `
+Examples:
+  mcp-run list
+  mcp-run list ~/.cursor/mcp.json
+  mcp-run list --json | jq -r '.servers[].name'
+`,
+    load: async () => (await import('./commands/list.ts')).list,
+  },
+  {
+    name: 'init',
+    summary: "write a manifest to start with, or import another client's",
+    description:
+      "Write a manifest: one with comments to start with, or the servers of another client's file.",
+    usage: '[options] [file]',
+    argument: ['[file]', 'the file to write; mcp-run.jsonc without it, and YAML if it ends in .yaml'],
+    commandPurpose: undefined,
+    examples: `
+Examples:
+  mcp-run init                                    writes mcp-run.jsonc
+  mcp-run init mcp-run.yaml
+  mcp-run init --from claude                      Claude Desktop's servers, or Claude Code's
+  mcp-run init team.jsonc --from .vscode/mcp.json --force
+`,
+    load: async () => (await import('./commands/init.ts')).init,
+  },
+  {
+    name: 'schema',
+    summary: 'print the JSON Schema of the manifest',
+    description: 'Print the JSON Schema of the manifest, for editors and validators.',
+    usage: '[options]',
+    argument: undefined,
+    commandPurpose: undefined,
+    examples: `
+Examples:
+  mcp-run schema > mcp-run.schema.json
+`,
+    load: async () => (await import('./commands/schema.ts')).schema,
+  },
+];

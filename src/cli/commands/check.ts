@@ -1,0 +1,125 @@
+import { toRunError } from '../../errors.ts';
+import type { ProbeResult, ProbeWatcher } from '../../gateway/probe.ts';
+import type { Inventory } from '../../manifest/inventory.ts';
+import type { Manifest } from '../../manifest/settings.ts';
+import { checkDocument } from '../check-document.ts';
+import { exitCodeOf, joinResults, type CheckedServer } from '../check-report.ts';
+import { countLine, plainLines, tableLines } from '../check-screen.ts';
+import type { CommandCall } from '../commands.ts';
+import { endSoon, killedBy, watchSignals } from '../exit.ts';
+import { readInspection } from '../manifest-source.ts';
+import { readLaunch, readTimeout } from '../options.ts';
+import { createPalette } from '../palette.ts';
+import { createProgress } from '../progress.ts';
+import { reportError, writeDocument } from '../report.ts';
+
+/** Starts every server of a manifest, asks it what it is, and stops it; returns the exit code. */
+export async function check(call: CommandCall): Promise<number> {
+  const { context, reporting } = call;
+  try {
+    const timeoutMs = readTimeout(call.args.flags, context.env);
+    const { manifest, inventory } = await readInspection(call.args, context);
+    return await run(manifest, inventory, timeoutMs, call);
+  } catch (error) {
+    return await reportError(toRunError(error), context, reporting);
+  }
+}
+
+async function run(
+  manifest: Manifest,
+  inventory: Inventory | undefined,
+  timeoutMs: number,
+  call: CommandCall,
+): Promise<number> {
+  const { probeAll } = await import('../../gateway/probe.ts');
+  const interrupt = new AbortController();
+  const options = {
+    version: call.version,
+    timeoutMs,
+    lineLimitBytes: manifest.settings.lineLimitBytes,
+    signal: interrupt.signal,
+  };
+  const wanted = readLaunch(call.args.flags, call.context.env).server;
+  const show = createDisplay(manifest, inventory, wanted, call);
+  // Each server is stopped as it would be otherwise; a second signal does not wait for that.
+  const done = probeAll(manifest.servers, options, show.watcher).finally(show.stop);
+  const signals = watchSignals(async () => {
+    interrupt.abort();
+    await done;
+  }, killedBy);
+  try {
+    const results = await done;
+    const code = interrupt.signal.aborted ? await signals.stopped : report(results);
+    endSoon(code);
+    return code;
+  } finally {
+    signals.release();
+  }
+
+  function report(results: readonly ProbeResult[]): number {
+    const servers = joinResults(results, inventory, wanted);
+    show.finish(servers);
+    return exitCodeOf(servers);
+  }
+}
+
+interface Display {
+  readonly watcher: ProbeWatcher;
+  /** Takes what moves off the screen. */
+  stop(): void;
+  finish(servers: readonly CheckedServer[]): void;
+}
+
+/** A document; else a table with spinners before it on a terminal; else a line each, as soon as it is known. */
+function createDisplay(
+  manifest: Manifest,
+  inventory: Inventory | undefined,
+  wanted: readonly string[],
+  { context, reporting }: CommandCall,
+): Display {
+  const { stdout, stderr } = context;
+  const { source, warnings } = manifest;
+  const isTable = context.stdoutIsTerminal && !reporting.document;
+  const out = createPalette(reporting.stdoutColour);
+  const err = createPalette(reporting.colour);
+  const print = (lines: readonly string[]): void => {
+    for (const line of lines) stdout.write(`${line}\n`);
+  };
+  if (!reporting.document)
+    for (const warning of warnings) stderr.write(`${err.yellow('warning:')} ${warning}\n`);
+  const progress = context.stderrIsTerminal
+    ? createProgress(manifest.servers.length, context, err)
+    : undefined;
+  const results: ProbeResult[] = [];
+  let printed = 0;
+
+  return {
+    watcher: {
+      started: (server) => progress?.started(server),
+      said: (server, line) => progress?.said(server, line),
+      ended(result) {
+        results.push(result);
+        progress?.ended(result.server, result.error === undefined);
+        if (!isTable && !reporting.document && progress === undefined) printKnown();
+      },
+    },
+    stop: () => progress?.stop(),
+    finish(servers) {
+      if (reporting.document) writeDocument(checkDocument(source, warnings, servers), context);
+      else if (isTable) print([...tableLines(servers, out), '', countLine(servers)]);
+      else print(servers.slice(printed).flatMap((server) => plainLines(server, out)));
+    },
+  };
+
+  /** In the order of the manifest, up to the first that is still running. */
+  function printKnown(): void {
+    const known = joinResults(results, inventory, wanted);
+    const names = new Set(results.map(({ server }) => server));
+    const running = new Set(manifest.servers.map(({ name }) => name).filter((name) => !names.has(name)));
+    for (const server of known.slice(printed)) {
+      if (running.has(server.name)) return;
+      print(plainLines(server, out));
+      printed += 1;
+    }
+  }
+}

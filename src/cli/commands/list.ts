@@ -1,0 +1,79 @@
+import { RunError, toRunError } from '../../errors.ts';
+import type { Declared, Inventory } from '../../manifest/inventory.ts';
+import type { CommandCall } from '../commands.ts';
+import { readLaunch } from '../options.ts';
+import { alignColumns, createPalette, printable, type Palette } from '../palette.ts';
+import { reportError, writeDocument } from '../report.ts';
+
+/** Shows what a manifest declares; starts nothing. */
+export async function list(call: CommandCall): Promise<number> {
+  const { context, reporting } = call;
+  try {
+    const inventory = await read(call);
+    if (reporting.document) {
+      const { source, warnings, servers } = inventory;
+      writeDocument({ ok: true, exitCode: 0, source, warnings, servers }, context);
+      return 0;
+    }
+    const colours = createPalette(reporting.colour);
+    for (const warning of inventory.warnings)
+      context.stderr.write(`${colours.yellow('warning:')} ${warning}\n`);
+    context.stdout.write(`${tableLines(inventory, createPalette(reporting.stdoutColour)).join('\n')}\n`);
+    return 0;
+  } catch (error) {
+    return await reportError(toRunError(error), context, reporting);
+  }
+}
+
+async function read({ args, context }: CommandCall): Promise<Inventory> {
+  const { config, server: wanted } = readLaunch(args.flags, context.env);
+  const { readInventory } = await import('../../manifest/load.ts');
+  const files = [...config, ...(args.manifest === undefined ? [] : [args.manifest])];
+  const inventory = await readInventory({ files, cwd: context.cwd, env: context.env });
+  const { servers, source } = inventory;
+  const available = servers.map(({ name }) => name);
+  const unknown = wanted.find((name) => !available.includes(name));
+  if (unknown !== undefined) {
+    throw new RunError('SERVER_UNKNOWN', { server: unknown, source, available: available.join(', ') });
+  }
+  return {
+    ...inventory,
+    servers: servers.filter(({ name }) => wanted.length === 0 || wanted.includes(name)),
+  };
+}
+
+function tableLines({ servers, source }: Inventory, colours: Palette): string[] {
+  if (servers.length === 0) return [`${source} has no servers`];
+  const header = ['SERVER', 'KIND', 'WHERE', 'VARIABLES', 'WHAT'];
+  const [head = '', ...rows] = alignColumns([header, ...servers.map(rowOf)], new Set());
+  return [
+    colours.dim(head),
+    ...rows.map((row, index) => (servers[index]?.disabled ? colours.dim(row) : row)),
+  ];
+}
+
+function rowOf({ name, kind, disabled, file, line, ...server }: Declared): string[] {
+  const what = server.command === undefined ? (server.url ?? '') : [server.command, ...server.args].join(' ');
+  const cells = [
+    name,
+    disabled ? `${kind}, disabled` : kind,
+    line === undefined ? file : `${file}:${line}`,
+    variablesOf(server) || '–',
+    what,
+  ];
+  return cells.map(printable);
+}
+
+function variablesOf({
+  env,
+  envFile,
+  passEnv,
+  headers,
+}: Omit<Declared, 'name' | 'kind' | 'disabled' | 'file' | 'line'>): string {
+  return [
+    ...env,
+    ...envFile.map((file) => `(${file})`),
+    ...passEnv,
+    ...headers.map((name) => `${name}:`),
+  ].join(' ');
+}
