@@ -32,7 +32,7 @@ export function joinResults(
 }
 
 /** A server that was not started, because it is disabled or of a kind that cannot be. */
-export function notStarted(declared: Declared): CheckedServer {
+function notStarted(declared: Declared): CheckedServer {
   const { name, url = '' } = declared;
   const rest = { name, declared, result: undefined };
   if (declared.disabled) return { ...rest, status: 'disabled', error: undefined, hint: '' };
@@ -41,7 +41,7 @@ export function notStarted(declared: Declared): CheckedServer {
 }
 
 /** A server that was started. */
-export function probed(result: ProbeResult, declared: Declared | undefined): CheckedServer {
+function probed(result: ProbeResult, declared: Declared | undefined): CheckedServer {
   const { server: name, error } = result;
   const status = error === undefined ? 'ready' : 'failed';
   return { name, status, declared, result, error, hint: hintFor(result) };

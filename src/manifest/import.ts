@@ -4,9 +4,9 @@ import { stringify } from 'yaml';
 import { RunError } from '../errors.ts';
 import { clientFiles, isClientName, type Surroundings } from './client-files.ts';
 import { hasServerKey, missingServers, readDeclarations, type Declarations } from './formats.ts';
-import { manifestError, type Problem } from './problems.ts';
+import { manifestError, type KeyPath, type Problem } from './problems.ts';
 import { readEntry } from './read-entry.ts';
-import { readManifestFile } from './read.ts';
+import { readManifestFile, type SourceFile } from './read.ts';
 import { folderOf } from './resolve-server.ts';
 import { inputSchema, serverSchema } from './schema.ts';
 import { isSecretName } from './secrets.ts';
@@ -75,7 +75,7 @@ function convert(declarations: Declarations, target: string, syntax: Syntax): Im
   const inputs = child(source.root, 'inputs');
   const manifest: Plain = {
     ...(inputs?.kind === 'array'
-      ? { inputs: inputs.items.map((item) => pick(item, inputSchema.shape)) }
+      ? { inputs: inputs.items.map((item, index) => convertInput(item, ['inputs', index], source, dropped)) }
       : {}),
     mcpServers,
     ...(serve === undefined ? {} : { serve: toPlain(serve.node) }),
@@ -85,9 +85,15 @@ function convert(declarations: Declarations, target: string, syntax: Syntax): Im
     source: source.label,
     text,
     servers: [...servers.keys()],
-    dropped: dropped.map(({ file, position, path }) => `${file}:${position?.line ?? 1}: ${path.join('.')}`),
+    dropped: dropped
+      .toSorted(byLine)
+      .map(({ file, position, path }) => `${file}:${position?.line ?? 1}: ${path.join('.')}`),
     notes: notesOf(declarations, target),
   };
+}
+
+function byLine(a: Problem, b: Problem): number {
+  return (a.position?.line ?? 0) - (b.position?.line ?? 0);
 }
 
 function droppedFromRoot({ source }: Declarations): Problem[] {
@@ -110,10 +116,13 @@ function convertServer({ source, path, node }: Located, target: string, dropped:
   return entry;
 }
 
-function pick(node: Node, shape: object): unknown {
+function convertInput(node: Node, path: KeyPath, source: SourceFile, dropped: Problem[]): unknown {
   if (node.kind !== 'object') return toPlain(node);
   const plain: Plain = Object.create(null);
-  for (const { key, value } of node.entries) if (Object.hasOwn(shape, key)) plain[key] = toPlain(value);
+  for (const { key, value } of node.entries) {
+    if (Object.hasOwn(inputSchema.shape, key)) plain[key] = toPlain(value);
+    else dropped.push(source.problem([...path, key], '', 'key'));
+  }
   return plain;
 }
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 
-const BINARY = fileURLToPath(new URL('../../bin/mcp-run.js', import.meta.url));
+export const BINARY = fileURLToPath(new URL('../../bin/mcp-run.js', import.meta.url));
 
 export interface Running {
   readonly process: ChildProcessWithoutNullStreams;

@@ -16,6 +16,26 @@ test('without arguments it shows what it can do', async () => {
   expect(stdout).toContain('mcp-run serve --demo');
 });
 
+test('the help names every command', async () => {
+  const { stdout } = await run(['--help']);
+  for (const command of ['serve', 'check', 'list', 'init', 'schema'])
+    expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
+});
+
+test.each([
+  ['check', ['Servers:', 'The server process:', 'Limits:', 'Output:']],
+  ['list', ['Servers:', 'Output:']],
+  ['init', ['Servers:', 'Output:']],
+  ['schema', ['Output:']],
+])('the help of %s has its options and examples, and none of serve', async (command, headings) => {
+  const { code, stdout } = await run([command, '--help']);
+  expect(code).toBe(0);
+  for (const heading of headings) expect(stdout).toContain(`\n${heading}\n`);
+  expect(stdout).toContain(`\nExamples:\n  mcp-run ${command}`);
+  expect(stdout).toContain('--json');
+  expect(stdout).not.toContain('--port');
+});
+
 test('the help of serve groups every option and ends with examples', async () => {
   const { code, stdout } = await run(['serve', '--help']);
   expect(code).toBe(0);
@@ -41,6 +61,10 @@ test.each([
   [['serve', '--prot', '3'], `error: unknown option '--prot' (Did you mean --port?)`],
   [['serve', '--port'], `error: option '--port <number>' argument missing`],
   [['serve', '--port', 'x'], 'error: --port: "x" is not a whole number from 0 to 65535'],
+  [['check', '--timeout', '30'], 'error: --timeout: "30" needs a unit: "30s" or "30ms"'],
+  [['check', 'a', 'b'], 'error: check takes one manifest; put -- before a command to check'],
+  [['list', 'a', 'b'], 'error: list takes one file'],
+  [['init', '--', 'npx'], 'error: init takes no command after --'],
   [['serve', 'npx', 'server'], 'error: serve takes one manifest; put -- before a command to serve'],
 ])('%j is told as a mistake, with a hint', async (argv, message) => {
   const { code, stdout, stderr } = await run(argv);

@@ -60,3 +60,10 @@ function read(path: string): string | undefined {
     return undefined;
   }
 }
+
+/** Pids of the processes that were started with this text in their environment. */
+export function processesWith(text: string): number[] {
+  return readdirSync('/proc')
+    .filter((entry) => isPid(entry) && (read(`/proc/${entry}/environ`)?.includes(text) ?? false))
+    .map(Number);
+}

@@ -1,0 +1,255 @@
+/** `mcp-run check` with real servers, good and bad. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { createWorkspace } from '../manifest/workspace.ts';
+import { LADDER_MS } from '../e2e/hygiene.ts';
+import { fixtureServer } from '../support/paths.ts';
+import { orphans, processesWith } from '../support/processes.ts';
+import { start } from './binary.ts';
+
+interface Entry {
+  readonly command?: string;
+  /** A string is a mistake. */
+  readonly args?: readonly string[] | string;
+  readonly disabled?: boolean;
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly url?: string;
+  readonly [key: string]: unknown;
+}
+
+function entry(fixture: string, ...args: string[]): Entry {
+  const [command = '', ...rest] = fixtureServer(fixture, ...args);
+  return { command, args: rest };
+}
+
+/** Runs `check --json` on these servers. */
+async function check(servers: Readonly<Record<string, Entry>>, ...argv: string[]) {
+  const cwd = await createWorkspace({ 'mcp.json': JSON.stringify({ mcpServers: servers }, null, 2) });
+  const { code, stdout, stderr } = await start(['check', '--json', ...argv], { cwd }).ended;
+  return { code, stderr, document: JSON.parse(stdout) };
+}
+
+test('a server that is well is shown with all that it says about itself', async () => {
+  const { code, stderr, document } = await check({ good: entry('behaviours') });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(document).toEqual({
+    ok: true,
+    exitCode: 0,
+    source: 'mcp.json',
+    warnings: [],
+    servers: [
+      {
+        name: 'good',
+        status: 'ready',
+        file: 'mcp.json',
+        line: 3,
+        implementation: { name: 'behaviours', version: '1.2.3' },
+        revision: '2025-11-25',
+        capabilities: expect.objectContaining({ tools: { listChanged: true }, logging: {} }),
+        startMs: expect.any(Number),
+        tools: expect.any(Number),
+        resources: 1,
+        prompts: expect.any(Number),
+        stderr: [],
+        skippedLines: 0,
+      },
+    ],
+  });
+  expect(document.servers[0].tools).toBeGreaterThan(5);
+});
+
+test.each([
+  ['dies-at-start', [], 4, 'UPSTREAM_EXITED', 'exited (exit code 3)'],
+  ['misfit', ['silent'], 4, 'PROBE_TIMEOUT', 'did not answer initialize within 300 ms'],
+  ['misfit', ['refuses'], 5, 'UPSTREAM_ERROR', 'answered initialize with an error: no licence (-32000)'],
+  ['misfit', ['untyped'], 5, 'NOT_MCP', 'it has no protocolVersion'],
+  ['misfit', ['broken'], 5, 'UPSTREAM_ERROR', 'answered tools/list with an error: the database is gone'],
+  ['misfit', ['endless'], 5, 'NOT_MCP', 'its pages do not end'],
+] as const)('%s %j is a failure that says why', async (fixture, args, exitCode, reason, message) => {
+  const timeout = reason === 'PROBE_TIMEOUT' ? ['--timeout', '300ms'] : [];
+  const { code, stderr, document } = await check({ bad: entry(fixture, ...args) }, ...timeout);
+  expect({ code, stderr }).toEqual({ code: exitCode, stderr: '' });
+  expect(document).toMatchObject({
+    ok: false,
+    exitCode,
+    servers: [
+      { name: 'bad', status: 'failed', error: { code: reason, message: expect.stringContaining(message) } },
+    ],
+  });
+});
+
+test('the last stderr lines of a server that fails are shown, and what to do', async () => {
+  const { document } = await check(
+    { dies: entry('dies-at-start'), slow: entry('misfit', 'silent') },
+    '--timeout=1s',
+  );
+  expect(document.servers).toMatchObject([
+    { stderr: ['cannot start: the fixture was told so'] },
+    { stderr: ['waiting for a licence'], error: { hint: expect.stringContaining('--timeout') } },
+  ]);
+});
+
+test('a command that is not there, and a directory that is not there, are told apart', async () => {
+  const { code, document } = await check({
+    a: { command: 'no-such-command-at-all' },
+    b: { ...entry('behaviours'), cwd: '/no/such/directory' },
+  });
+  expect(code).toBe(4);
+  expect(document.servers).toMatchObject([
+    { error: { code: 'COMMAND_NOT_FOUND', hint: expect.stringContaining('PATH') } },
+    { error: { code: 'SPAWN_FAILED', message: expect.stringContaining('/no/such/directory') } },
+  ]);
+});
+
+test('lines on stdout that are not JSON-RPC are counted and no failure', async () => {
+  const { code, document } = await check({ chatty: entry('misfit', 'garbage') });
+  expect(code).toBe(0);
+  expect(document.servers).toMatchObject([{ status: 'ready', skippedLines: 2, tools: 0 }]);
+});
+
+test('all pages are counted, and a server may ask for a sign of life but for nothing else', async () => {
+  const { document } = await check({ pages: entry('misfit', 'pages'), asks: entry('misfit', 'asks') });
+  expect(document.servers).toMatchObject([
+    { tools: 7, resources: null, prompts: null },
+    { tools: 1, resources: null, prompts: null },
+  ]);
+});
+
+test('disabled servers are listed and not started; --server starts one all the same', async () => {
+  const servers = { on: entry('behaviours'), off: { ...entry('dies-at-start'), disabled: true } };
+  const all = await check(servers);
+  expect(all.code).toBe(0);
+  expect(all.document.servers).toMatchObject([{ status: 'ready' }, { name: 'off', status: 'disabled' }]);
+  const one = await check(servers, '--server', 'off');
+  expect(one.code).toBe(4);
+  expect(one.document.servers).toMatchObject([{ name: 'off', status: 'failed' }]);
+});
+
+test('a URL is not supported yet, which is an error of the manifest; the other servers are checked', async () => {
+  const { code, document } = await check({
+    far: { url: 'https://user:hunter2@example.com/mcp' },
+    near: entry('behaviours'),
+  });
+  expect(code).toBe(2);
+  expect(document.servers).toMatchObject([
+    { status: 'unsupported', error: { code: 'REMOTE_UNSUPPORTED' } },
+    { status: 'ready' },
+  ]);
+  expect(JSON.stringify(document)).not.toContain('hunter2');
+});
+
+test('everything wrong with a manifest is in the document, and nothing is started', async () => {
+  const { code, document } = await check({ a: { comand: 'x' }, b: { command: 'x', args: 'y' } });
+  expect(code).toBe(2);
+  expect(document).toMatchObject({
+    ok: false,
+    exitCode: 2,
+    error: {
+      code: 'MANIFEST_INVALID',
+      problems: [
+        { file: 'mcp.json', line: 3, key: 'mcpServers.a' },
+        { file: 'mcp.json', line: 8, column: 15, key: 'mcpServers.b.args' },
+      ],
+    },
+  });
+});
+
+test('servers are checked at most four at a time, and shown in the order of the manifest', async () => {
+  const mark = randomUUID();
+  const names = Array.from({ length: 6 }, (_, index) => `server-${index}`);
+  const server = { ...entry('misfit', 'silent'), env: { MARK: mark } };
+  const checking = check(Object.fromEntries(names.map((name) => [name, server])), '--timeout', '1s');
+  let most = 0;
+  let isOver = false;
+  void checking.finally(() => (isOver = true)).catch(() => {});
+  while (!isOver) {
+    most = Math.max(most, processesWith(mark).length);
+    await delay(25);
+  }
+  const { document } = await checking;
+  expect(document.servers.map(({ name }: { name: string }) => name)).toEqual(names);
+  expect(most).toBe(4);
+});
+
+test('the options for the environment are those of serve', async () => {
+  const script =
+    'process.stderr.write(`${process.env.A} ${process.env.B} ${process.cwd()}\\n`); process.exit(1)';
+  const cwd = await createWorkspace({ '.env': 'B=from a file\n', 'sub/x': '' });
+  const argv = ['--env', 'A=1', '--env-file', '.env', '--cwd', 'sub', '--', process.execPath, '-e', script];
+  const { code, stdout } = await start(['check', '--json', ...argv], { cwd }).ended;
+  expect(code).toBe(4);
+  expect(JSON.parse(stdout)).toMatchObject({
+    source: 'command line',
+    servers: [{ stderr: [`1 from a file ${cwd}/sub`] }],
+  });
+});
+
+test('without a terminal there is a line for each server, with what is wrong below it', async () => {
+  const manifest = {
+    mcpServers: {
+      good: entry('behaviours'),
+      bad: entry('dies-at-start'),
+      off: { command: 'x', disabled: true },
+    },
+  };
+  const cwd = await createWorkspace({ 'mcp.json': JSON.stringify(manifest) });
+  const { code, stdout, stderr } = await start(['check'], { cwd }).ended;
+  expect({ code, stderr }).toEqual({ code: 4, stderr: '' });
+  expect(stdout).toMatch(
+    /^ready {7}good: behaviours 1\.2\.3, revision 2025-11-25, \d+ tools, 1 resource, .* started in \d+ ms$/m,
+  );
+  expect(stdout.split('\n').slice(1)).toEqual([
+    'failed      bad: Server "bad" exited (exit code 3)',
+    '    its last lines on stderr:',
+    '    | cannot start: the fixture was told so',
+    'disabled    off',
+    '',
+  ]);
+});
+
+describe('no process stays behind', () => {
+  test(
+    'of a server that ignores the end of its input and SIGTERM, and has a child',
+    { timeout: 40_000 },
+    async () => {
+      const mark = randomUUID();
+      const { code } = await check({ stubborn: { ...entry('stubborn'), env: { MARK: mark } } });
+      expect(code).toBe(0);
+      expect(await orphans(processesWith(mark), 0)).toEqual([]);
+    },
+  );
+
+  test.each(['SIGINT', 'SIGTERM'] as const)(
+    'when %s interrupts it, which then exits with 128 and its number',
+    async (signal) => {
+      const mark = randomUUID();
+      const servers = {
+        silent: { ...entry('misfit', 'silent'), env: { MARK: mark } },
+        other: { ...entry('misfit', 'silent'), env: { MARK: mark } },
+      };
+      const cwd = await createWorkspace({ 'mcp.json': JSON.stringify({ mcpServers: servers }) });
+      const running = start(['check', '--json'], { cwd });
+      while (processesWith(mark).length < 2) await delay(25);
+      const pids = processesWith(mark);
+      running.process.kill(signal);
+      expect(await running.ended).toMatchObject({ code: signal === 'SIGINT' ? 130 : 143, stdout: '' });
+      expect(await orphans(pids, LADDER_MS)).toEqual([]);
+    },
+  );
+
+  test('when it is interrupted twice', async () => {
+    const mark = randomUUID();
+    const server = { ...entry('behaviours', '--ignore-eof', '--ignore-sigterm'), env: { MARK: mark } };
+    // A list that is never answered would do as well; here it is the stopping that takes long.
+    const cwd = await createWorkspace({ 'mcp.json': JSON.stringify({ mcpServers: { server } }) });
+    const running = start(['check'], { cwd });
+    while (processesWith(mark).length < 1) await delay(25);
+    const pids = processesWith(mark);
+    running.process.kill('SIGINT');
+    running.process.kill('SIGTERM');
+    expect([130, 143]).toContain((await running.ended).code);
+    expect(await orphans(pids, LADDER_MS)).toEqual([]);
+  });
+});

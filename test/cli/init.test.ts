@@ -1,0 +1,152 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { loadManifest } from '../../src/manifest/load.ts';
+import { createWorkspace } from '../manifest/workspace.ts';
+import { start } from './binary.ts';
+import { run } from './terminal.ts';
+
+test.each(['mcp-run.jsonc', 'mcp-run.yaml', 'mcp-run.json'])(
+  'the starter %s passes the check as it is',
+  async (file) => {
+    const cwd = await createWorkspace();
+    const written = await run(['init', file], { cwd });
+    expect(written).toMatchObject({ code: 0, stderr: '' });
+    expect(written.stdout).toContain(`Wrote ${file} with 1 server: demo`);
+    const { code, stdout } = await start(['check', '--json'], { cwd }).ended;
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      source: file,
+      servers: [{ name: 'demo', status: 'ready', stderr: [] }],
+    });
+  },
+);
+
+test('the starter is mcp-run.jsonc with comments, and is not overwritten without --force', async () => {
+  const cwd = await createWorkspace();
+  await run(['init'], { cwd });
+  const text = await readFile(join(cwd, 'mcp-run.jsonc'), 'utf8');
+  expect(text).toContain('// Any other server that is a command:');
+  const again = await run(['init', '--json'], { cwd });
+  expect(again.code).toBe(2);
+  expect(JSON.parse(again.stdout)).toMatchObject({ ok: false, error: { code: 'FILE_EXISTS' } });
+  expect(await run(['init', '--force'], { cwd })).toMatchObject({ code: 0 });
+});
+
+test('a folder that is not there is an error, not a stack trace', async () => {
+  const cwd = await createWorkspace();
+  const { code, stderr } = await run(['init', 'no/where.jsonc'], { cwd });
+  expect({ code, stderr }).toEqual({
+    code: 2,
+    stderr: 'error: Cannot write no/where.jsonc: there is no such folder\n',
+  });
+});
+
+const VSCODE = `{
+  // VS Code asks for these once.
+  "inputs": [{ "type": "promptString", "id": "key", "description": "Key", "password": true, "extra": 1 }],
+  "servers": {
+    "weather": {
+      "type": "stdio", "command": "weather", "args": ["--big", 12345678901234567890], "cwd": "tools",
+      "env": { "API_KEY": "\${input:key}", "VERSION": 1.0, "PASSWORD": "hunter2" },
+      "dev": { "watch": "src/**" },
+    },
+    "far": { "url": "https://example.com/mcp", "gallery": true },
+  },
+  "other": {}
+}`;
+
+test('another client’s file is imported with all servers, and what is dropped is said', async () => {
+  const cwd = await createWorkspace({ '.vscode/mcp.json': VSCODE });
+  const { code, stdout } = await run(['init', 'sub.jsonc', '--from', '.vscode/mcp.json', '--json'], { cwd });
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toEqual({
+    ok: true,
+    exitCode: 0,
+    file: 'sub.jsonc',
+    from: '.vscode/mcp.json',
+    servers: ['weather', 'far'],
+    dropped: [
+      '.vscode/mcp.json:3: inputs.0.extra',
+      '.vscode/mcp.json:8: servers.weather.dev',
+      '.vscode/mcp.json:10: servers.far.gallery',
+      '.vscode/mcp.json:12: other',
+    ],
+    notes: [
+      expect.stringContaining('these are URLs: far'),
+      expect.stringContaining('secrets were copied as they are (weather)'),
+    ],
+  });
+  const file = join(cwd, 'sub.jsonc');
+  expect(JSON.parse(await readFile(file, 'utf8'))).toEqual({
+    inputs: [{ type: 'promptString', id: 'key', description: 'Key', password: true }],
+    mcpServers: {
+      weather: {
+        type: 'stdio',
+        command: 'weather',
+        args: ['--big', '12345678901234567890'],
+        cwd: 'tools',
+        env: { API_KEY: '${input:key}', VERSION: '1.0', PASSWORD: 'hunter2' },
+      },
+      far: { url: 'https://example.com/mcp' },
+    },
+  });
+  // It holds the secrets of the file it came from.
+  expect((await stat(file)).mode & 0o077).toBe(0);
+  expect(await run(['list', 'sub.jsonc'], { cwd })).toMatchObject({ code: 0, stderr: '' });
+});
+
+test('paths that were relative to the old file still lead to the same place', async () => {
+  const cwd = await createWorkspace({
+    'there/mcp.json': JSON.stringify({
+      mcpServers: { a: { command: 'x', cwd: 'tools', envFile: ['.env', '/abs'] } },
+    }),
+    'there/.env': 'A=1',
+    'here/x': '',
+  });
+  expect(await run(['init', 'here/mcp-run.yaml', '--from', 'there/mcp.json'], { cwd })).toMatchObject({
+    code: 0,
+  });
+  const text = await readFile(join(cwd, 'here/mcp-run.yaml'), 'utf8');
+  expect(text).toContain('cwd: ../there/tools');
+  expect(text).toContain('- ../there/.env');
+  expect(text).toContain('- /abs');
+});
+
+test.each([
+  ['claude', '.mcp.json'],
+  ['claude', 'config/Claude/claude_desktop_config.json'],
+  ['claude', 'home/.claude.json'],
+  ['cursor', '.cursor/mcp.json'],
+  ['cursor', 'home/.cursor/mcp.json'],
+  ['vscode', '.vscode/mcp.json'],
+  ['vscode', 'config/Code/User/mcp.json'],
+])('--from %s finds %s', async (client, place) => {
+  const key = client === 'vscode' ? 'servers' : 'mcpServers';
+  const cwd = await createWorkspace({
+    [place]: JSON.stringify({ theme: 'dark', [key]: { a: { command: 'x' } } }),
+  });
+  const env = { HOME: join(cwd, 'home'), XDG_CONFIG_HOME: join(cwd, 'config') };
+  const { code } = await run(['init', '--from', client], { cwd, env });
+  expect(code).toBe(0);
+  const { servers } = await loadManifest({ cwd, env: {} });
+  expect(servers.map(({ name }) => name)).toEqual(['a']);
+});
+
+test('a client without servers is an error that says where they were looked for', async () => {
+  const cwd = await createWorkspace({ 'config/Claude/claude_desktop_config.json': '{"theme": "dark"}' });
+  const env = { HOME: join(cwd, 'home'), XDG_CONFIG_HOME: join(cwd, 'config') };
+  const { code, stderr } = await run(['init', '--from', 'claude'], { cwd, env });
+  expect(code).toBe(2);
+  expect(stderr).toContain('error: No file of claude with servers found. Looked for: ');
+  expect(stderr).toContain('claude_desktop_config.json');
+});
+
+test('a file that is faulty is not imported', async () => {
+  const cwd = await createWorkspace({ 'x.json': '{"mcpServers": {"a": {"command": 3}}}', 'y.json': '{}' });
+  expect(await run(['init', '--from', 'x.json'], { cwd })).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('must be a string'),
+  });
+  expect(await run(['init', '--from', 'y.json'], { cwd })).toMatchObject({ code: 2 });
+});

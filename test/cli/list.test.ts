@@ -1,0 +1,108 @@
+import { expect, test } from 'vitest';
+import { createWorkspace } from '../manifest/workspace.ts';
+import { run } from './terminal.ts';
+
+const MANIFEST = `{
+  "mcpServers": {
+    "files": {
+      "command": "npx", "args": ["-y", "files", "--api-key", "abc-secret", "--token=def-secret", "\${ROOT}"],
+      "env": { "API_KEY": "ghi-secret", "LEVEL": "\${NOT_SET}" }, "envFile": ".env", "passEnv": ["HOME"]
+    },
+    "db": { "command": "server-db", "args": ["postgres://me:jkl-secret@host/db"], "disabled": true },
+    "far": { "url": "https://me:mno-secret@example.com/mcp?key=pqr-secret", "headers": { "Authorization": "Bearer stu-secret" } }
+  }
+}`;
+
+test('what a manifest holds is a table, without its secrets, and without a variable being set', async () => {
+  const cwd = await createWorkspace({ 'mcp.json': MANIFEST });
+  const { code, stdout, stderr } = await run(['list'], { cwd });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toBe(`SERVER  KIND             WHERE       VARIABLES                  WHAT
+files   stdio            mcp.json:3  API_KEY LEVEL (.env) HOME  npx -y files --api-key *** --token=*** \${ROOT}
+db      stdio, disabled  mcp.json:7  –                          server-db postgres://***@host/db
+far     http             mcp.json:8  Authorization:             https://***@example.com/mcp?key=***
+`);
+});
+
+test('--json is one document with everything', async () => {
+  const cwd = await createWorkspace({ 'mcp.json': MANIFEST });
+  const { code, stdout } = await run(['list', '--json', 'mcp.json', '--server', 'files', '--server', 'far'], {
+    cwd,
+  });
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toEqual({
+    ok: true,
+    exitCode: 0,
+    source: 'mcp.json',
+    warnings: [],
+    servers: [
+      {
+        name: 'files',
+        kind: 'stdio',
+        disabled: false,
+        command: 'npx',
+        args: ['-y', 'files', '--api-key', '***', '--token=***', '${ROOT}'],
+        env: ['API_KEY', 'LEVEL'],
+        envFile: ['.env'],
+        passEnv: ['HOME'],
+        headers: [],
+        file: 'mcp.json',
+        line: 3,
+      },
+      {
+        name: 'far',
+        kind: 'http',
+        disabled: false,
+        args: [],
+        url: 'https://***@example.com/mcp?key=***',
+        env: [],
+        envFile: [],
+        passEnv: [],
+        headers: ['Authorization'],
+        file: 'mcp.json',
+        line: 8,
+      },
+    ],
+  });
+  expect(stdout).not.toContain('secret');
+});
+
+test('several files are one list, and every server says where it is from', async () => {
+  const cwd = await createWorkspace({
+    'a.json': '{"mcpServers": {"one": {"command": "x"}, "two": {"command": "x"}}}',
+    'b.yaml': 'mcpServers:\n  two:\n    command: y\n',
+  });
+  const { stdout } = await run(['list', '--json', '--config', 'a.json', '--config', 'b.yaml'], { cwd });
+  expect(JSON.parse(stdout)).toMatchObject({
+    source: 'a.json, b.yaml',
+    servers: [
+      { name: 'one', command: 'x', file: 'a.json', line: 1 },
+      { name: 'two', command: 'y', file: 'b.yaml', line: 2 },
+    ],
+  });
+});
+
+test('an unknown server, a faulty manifest and no manifest are errors with exit code 2', async () => {
+  const cwd = await createWorkspace({
+    'mcp.json': '{"mcpServers": {"a": {"command": "x"}}}',
+    'bad.json': '{"mcpServers": {"a": {"command": 3}}}',
+  });
+  const codeOf = async (...argv: string[]) => {
+    const { code, stdout } = await run(['list', '--json', ...argv], { cwd });
+    return [code, JSON.parse(stdout).error.code];
+  };
+  expect(await codeOf('--server', 'b')).toEqual([2, 'SERVER_UNKNOWN']);
+  expect(await codeOf('bad.json')).toEqual([2, 'MANIFEST_INVALID']);
+  expect(await codeOf('none.json')).toEqual([2, 'MANIFEST_UNREADABLE']);
+  expect(await codeOf('--nope')).toEqual([2, 'USAGE']);
+  expect(await codeOf('--', 'npx')).toEqual([2, 'USAGE']);
+});
+
+test('control characters of a manifest do not reach the terminal', async () => {
+  const cwd = await createWorkspace({
+    'mcp.json': '{"mcpServers": {"a": {"command": "x\\u001b[2Jy\\u0007"}}}',
+  });
+  const { stdout } = await run(['list'], { cwd, stdoutIsTerminal: true, env: { NO_COLOR: '1' } });
+  expect(stdout).toContain('xy\n');
+  expect(stdout).not.toContain('\u001B');
+});
