@@ -1,4 +1,4 @@
-import { RunError } from '../errors.ts';
+import { ERRORS, RunError } from '../errors.ts';
 import type { ProbeResult } from '../gateway/probe.ts';
 import type { Declared, Inventory } from '../manifest/inventory.ts';
 
@@ -50,7 +50,8 @@ function probed(result: ProbeResult, declared: Declared | undefined): CheckedSer
 /** Its own last lines say more than the hint that they are in the log. */
 function hintFor({ error, stderr }: ProbeResult): string {
   if (error === undefined) return '';
-  if (error.code !== 'UPSTREAM_EXITED') return error.hint;
+  const isTelling = error.code !== 'UPSTREAM_EXITED' || error.hint !== ERRORS.UPSTREAM_EXITED.hint;
+  if (isTelling) return error.hint;
   return stderr.length > 0 ? '' : 'It said nothing on stderr. Run its command in a terminal to see why.';
 }
 

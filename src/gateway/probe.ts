@@ -35,7 +35,7 @@ export interface ProbeOptions {
 /** Tells whoever watches how far it is. */
 export interface ProbeWatcher {
   started(server: string): void;
-  /** A line of its stderr: `npx` and `uvx` say there what they download. */
+  /** A line of its stderr (`npx` and `uvx` say there what they download), or why it may take long. */
   said(server: string, line: string): void;
   ended(result: ProbeResult): void;
 }
@@ -119,8 +119,11 @@ async function probe(
   }
 
   function createLog(): Log {
-    return createListenerLog(({ event }, text) => {
-      if (event === 'server.stdout-skipped') skippedLines += 1;
+    return createListenerLog(({ event, lines }, text) => {
+      // Where such lines are summed up, the entry says how many there were so far.
+      if (event === 'server.stdout-skipped')
+        skippedLines = typeof lines === 'number' ? lines : skippedLines + 1;
+      if (event === 'server.slow-start') watcher.said(server, text);
       if (event !== 'server.stderr' || text.trim() === '') return;
       stderr.push(text);
       if (stderr.length > STDERR_LINES) stderr.shift();

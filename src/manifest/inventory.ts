@@ -51,11 +51,13 @@ export function takeInventory(files: readonly Declarations[]): Inventory {
 function describe(name: string, { source, path, node }: Located): Declared {
   const text = (key: string): string | undefined => stringOf(child(node, key));
   const url = text('url');
+  const command = text('command');
   return {
     name,
-    kind: kindOf({ type: text('type'), transportType: text('transportType'), command: text('command') }),
+    kind: kindOf({ type: text('type'), transportType: text('transportType'), command }),
     disabled: !isEnabled(node),
-    command: text('command'),
+    // A whole command line here is a mistake that people make.
+    command: command === undefined ? undefined : maskArgs(command.split(' ')).join(' '),
     args: maskArgs(textsOf(child(node, 'args'))),
     url: url === undefined ? undefined : maskUrl(url),
     cwd: text('cwd'),
