@@ -34,10 +34,13 @@ const CR = 0x0d;
 const LF = 0x0a;
 const SPACE = 0x20;
 
-/** A frame made here. */
+/**
+ * A frame made here.
+ * @throws RunError `INVALID_REQUEST` if what it is made of is nested too deeply to be written.
+ */
 export function frameOf(message: Omit<JsonRpcMessage, 'jsonrpc'>): Frame {
   const whole: JsonRpcMessage = { jsonrpc: '2.0', ...message };
-  return new ParsedFrame(Buffer.from(JSON.stringify(whole)), whole);
+  return new ParsedFrame(serialise(whole), whole);
 }
 
 /**
@@ -149,6 +152,15 @@ function parseJson(bytes: Uint8Array): unknown {
     return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()) as unknown;
   } catch (error) {
     throw new RunError('PARSE_ERROR', { detail: 'not JSON' }, { cause: error });
+  }
+}
+
+/** The parser takes any depth, and the serialiser only as much as the stack. */
+function serialise(message: JsonRpcMessage): Buffer {
+  try {
+    return Buffer.from(JSON.stringify(message));
+  } catch (error) {
+    throw new RunError('INVALID_REQUEST', { detail: 'nested too deeply' }, { cause: error });
   }
 }
 

@@ -21,6 +21,16 @@ describe('initialize', () => {
     expect(server.sent[0]?.frame.bytes).toBe(bytes);
   });
 
+  it('is refused when it is nested too deeply to be written again, and may then come anew', async () => {
+    const { client, server, conversation } = join();
+    const nested = `${'{"a":'.repeat(100_000)}{}${'}'.repeat(100_000)}`;
+    const text = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"capabilities":{"roots":{},"x":${nested}}}}`;
+    expect(codeOf(() => client.deliver(parseFrame(Buffer.from(text))))).toBe('INVALID_REQUEST');
+    expect(conversation.pending).toBe(0);
+    await client.deliver(initialize());
+    expect(server.sent).toHaveLength(1);
+  });
+
   it('must come first', async () => {
     const setup = join();
     expect(codeOf(() => setup.client.deliver(call(1)))).toBe('NOT_INITIALIZED');

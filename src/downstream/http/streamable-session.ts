@@ -64,6 +64,7 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
   let revision: LegacyRevision = DEFAULT_REVISION;
   /** The answer that opens the session, while it is pending. */
   let initializing: Answer | undefined;
+  let isInitialized = false;
   let lastMessageAt = Date.now();
   let onframe: (frame: Frame) => void | Promise<void> = () => {};
   let onclose: () => void = () => {};
@@ -129,7 +130,7 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
     for (const { kind, id: requestId } of frames) {
       if (kind === 'request' && requestId !== undefined) answers.set(requestId, answer);
     }
-    if (frames[0]?.method === 'initialize') {
+    if (!isInitialized && initializing === undefined && frames[0]?.method === 'initialize') {
       initializing = answer;
       // Nobody else knows of this session: without its client it would only be in the way until it is idle.
       response.once('close', () => {
@@ -160,7 +161,10 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
       void onframe(frame);
     } catch (error) {
       if (frame.id === undefined) return;
+      const isOpening = initializing !== undefined && answers.get(frame.id) === initializing;
       answers.delete(frame.id);
+      // Nobody was told the id of a session that its server has never heard of.
+      if (isOpening) end();
       if (batch === undefined) throw error;
       void batch.respond(faultFrame(toRunError(error), frame.id));
     }
@@ -205,6 +209,7 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
     if (isLegacyRevision(negotiated)) revision = negotiated;
     // The client was never told the id of a session that failed to start.
     if (isError(frame)) end();
+    else isInitialized = true;
   }
 
   /** The session's id is told by the answer to `initialize` alone, and not at all if that is an error. */
