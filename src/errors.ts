@@ -167,6 +167,12 @@ export const ERRORS = {
     httpStatus: 200,
     rpcCode: -32601,
   },
+  CLIENT_SILENT: {
+    message: 'The client has left {max} requests unanswered',
+    hint: '',
+    exitCode: 1,
+    ...INTERNAL,
+  },
   CLIENT_GONE: { message: 'The client is gone', hint: '', exitCode: 1, ...INTERNAL },
   PARSE_ERROR: {
     message: 'Parse error: {detail}',

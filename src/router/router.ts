@@ -39,6 +39,9 @@ export interface Conversation {
   close(reason: RunError): Promise<void>;
 }
 
+/** Questions of one server that may be open; servers that ping for ever would fill our memory with them. */
+const MAX_ASKED = 1_000;
+
 type Phase = 'new' | 'initializing' | 'ready' | 'closed';
 
 /**
@@ -207,7 +210,16 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
     if (isWithheld(method, options.withheld) || !downstream.can.ask)
       return toServer(faultFrame(new RunError('CLIENT_CANNOT', { method }), id));
     asked.add(id);
+    if (asked.size > MAX_ASKED) giveUpOldest();
     return downstream.send(frame, exchanges.likely()?.id);
+  }
+
+  /** Nobody may ever answer: a client without a stream does not even see the question. */
+  function giveUpOldest(): void {
+    const [oldest] = asked;
+    if (oldest === undefined) return;
+    asked.delete(oldest);
+    void toServer(faultFrame(new RunError('CLIENT_SILENT', { max: MAX_ASKED }), oldest));
   }
 
   function notify(frame: Frame): void | Promise<void> {

@@ -80,6 +80,17 @@ describe('a question of the server', () => {
     expect(client.answersTo(1)).toMatchObject([{ result: { content: [] } }]);
   });
 
+  it('that nobody answers is refused in the end, oldest first, when there are a thousand of them', async () => {
+    const { client, server } = await joinInitialized();
+    for (let n = 0; n <= 1_000; n++) await server.deliver({ id: `q${n}`, method: 'ping' });
+    expect(server.sent).toMatchObject([
+      { message: { id: 'q0', error: { data: { reason: 'client_silent' } } } },
+    ]);
+    await client.deliver({ id: 'q0', result: {} });
+    await client.deliver({ id: 'q1', result: {} });
+    expect(server.sent.slice(1)).toMatchObject([{ message: { id: 'q1', result: {} } }]);
+  });
+
   it('is answered once only', async () => {
     const { client, server, log } = await joinInitialized();
     await server.deliver({ id: 's', method: 'ping' });
