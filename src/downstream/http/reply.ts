@@ -36,7 +36,32 @@ export function sendFault(
 ): void {
   const retry =
     error.httpStatus === 503 ? { 'retry-after': error.fields['retryAfter'] ?? RETRY_AFTER_S } : {};
-  sendJson(response, error.httpStatus, faultFrame(error, id).bytes, { ...headers, ...retry });
+  const body = faultFrame(error, id).bytes;
+  if (response.req.complete) sendJson(response, error.httpStatus, body, { ...headers, ...retry });
+  else sendBeforeEnd(response, error.httpStatus, body, { ...headers, ...retry });
+}
+
+/**
+ * Refuses a request that is still being sent. Closing the connection under the sender would reset it, and the refusal
+ * would be lost: the rest of the request is read first, for as long as a request may take.
+ */
+function sendBeforeEnd(
+  response: ServerResponse,
+  status: number,
+  body: Uint8Array,
+  headers: Readonly<Record<string, string | number>>,
+): void {
+  if (response.headersSent || response.destroyed) return;
+  response.writeHead(status, {
+    ...headers,
+    'content-type': 'application/json',
+    'content-length': body.length,
+  });
+  response.write(body);
+  const { req: request } = response;
+  request.once('end', () => response.end());
+  request.once('close', () => response.end());
+  request.resume();
 }
 
 export function sendEmpty(

@@ -7,7 +7,7 @@ import { faultFrame } from '../../protocol/fault.ts';
 import { challengeFor, createAuthenticate } from './auth.ts';
 import { createGuard } from './guard.ts';
 import { createHealthRoutes, HEALTH_PATHS } from './health.ts';
-import { sendEmpty, sendFault } from './reply.ts';
+import { sendEmpty, sendFault, sendJson } from './reply.ts';
 import type { Route, RouteContext } from './route.ts';
 import { createSessions } from './sessions.ts';
 import { createSseRoutes } from './sse-routes.ts';
@@ -56,6 +56,8 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 500 },
     clientErrorHandler: answerUnreadable,
+    // A request without a host is refused by our guard, with a body.
+    http: { requireHostHeader: false },
     // A path that cannot be decoded, or a name too long to be one of ours: it gets no further than the router.
     frameworkErrors(error, request, reply) {
       reply.hijack();
@@ -91,6 +93,13 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
       reply.hijack();
       refuseHead(request.raw, reply.raw, toRunError(error));
     }
+  });
+
+  app.server.on('checkExpectation', (_request, response: ServerResponse) => {
+    const error = new RunError('INVALID_REQUEST', {
+      detail: 'expectations other than 100-continue are not supported',
+    });
+    sendJson(response, 417, faultFrame(error, undefined).bytes);
   });
 
   for (const [path, route] of createHealthRoutes(options)) addRoute(app, path, route, () => '');
