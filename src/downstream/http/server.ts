@@ -56,8 +56,6 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 500 },
     clientErrorHandler: answerUnreadable,
-    // A request without a host is refused by our guard, with a body.
-    http: { requireHostHeader: false },
     // A path that cannot be decoded, or a name too long to be one of ours: it gets no further than the router.
     frameworkErrors(error, request, reply) {
       reply.hijack();
