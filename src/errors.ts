@@ -149,7 +149,7 @@ export const ERRORS = {
   },
   PROBE_TIMEOUT: {
     message: 'Server "{server}" did not answer {method} within {timeoutMs} ms',
-    hint: 'Allow more with --timeout. A server must write its answers to stdout at once (Python: PYTHONUNBUFFERED=1).',
+    hint: 'Allow more with --timeout.',
     exitCode: 4,
     ...INTERNAL,
   },

@@ -2,7 +2,9 @@ import { RunError, toRunError } from '../errors.ts';
 import type { ServerSpec } from '../manifest/settings.ts';
 import { createListenerLog } from '../observe/listener.ts';
 import type { Log } from '../observe/log.ts';
+import { secretsOf, withoutSecrets } from '../observe/redact.ts';
 import type { Link } from '../protocol/link.ts';
+import { hintForSilence } from '../upstream/hints.ts';
 import { openUpstream } from '../upstream/upstream.ts';
 import { createInterview, type Introduction, type Offer } from './interview.ts';
 
@@ -66,7 +68,7 @@ export async function probeAll(
 
 /** Starts a server, performs the handshake, counts what it offers, and stops it. Never rejects. */
 async function probe(
-  { name: server, target }: ServerSpec,
+  { name: server, target, stdout }: ServerSpec,
   options: ProbeOptions,
   watcher: ProbeWatcher,
 ): Promise<ProbeResult> {
@@ -83,8 +85,9 @@ async function probe(
     link = await openUpstream(target, {
       server,
       lineLimitBytes: options.lineLimitBytes,
-      stdout: 'skip',
-      log: createLog(),
+      stdout,
+      // A server may repeat what it was started with, and what it says is shown.
+      log: withoutSecrets(createLog(), secretsOf(target)),
     });
     options.signal.throwIfAborted();
     const interview = createInterview(link, server, options.version);
@@ -104,8 +107,9 @@ async function probe(
     work: () => Promise<void>,
   ): Promise<void> {
     const { timeoutMs, signal } = options;
+    const hint = `Allow more with --timeout; ${hintForSilence(target, target.env)}`;
     const timer = setTimeout(
-      () => giveUp((method) => new RunError('PROBE_TIMEOUT', { server, method, timeoutMs })),
+      () => giveUp((method) => new RunError('PROBE_TIMEOUT', { server, method, timeoutMs, hint })),
       timeoutMs - (performance.now() - startedAt),
     );
     const interrupt = (): void => giveUp(() => new RunError('INTERRUPTED'));

@@ -103,6 +103,20 @@ test('a command that is not there, and a directory that is not there, are told a
   ]);
 });
 
+test('what a server repeats of its secrets is masked', async () => {
+  const args = ['-e', 'console.error("bad key " + process.env.API_KEY); process.exitCode = 1'];
+  const { document } = await check({
+    leaks: { command: process.execPath, args, env: { API_KEY: 'hunter2-hunter2' } },
+  });
+  expect(document.servers).toMatchObject([{ stderr: ['bad key ***'] }]);
+});
+
+test('a server whose stdout is strict may write nothing else there', async () => {
+  const { code, document } = await check({ chatty: { ...entry('misfit', 'garbage'), stdout: 'strict' } });
+  expect(code).toBe(4);
+  expect(document.servers).toMatchObject([{ error: { code: 'STDOUT_NOT_MCP' } }]);
+});
+
 test('lines on stdout that are not JSON-RPC are counted and no failure', async () => {
   const { code, document } = await check({ chatty: entry('misfit', 'garbage') });
   expect(code).toBe(0);
