@@ -173,6 +173,12 @@ export const ERRORS = {
     exitCode: 1,
     ...INTERNAL,
   },
+  CLIENT_TOO_SLOW: {
+    message: 'The client left over {maxBytes} bytes unread',
+    hint: '',
+    exitCode: 1,
+    ...INTERNAL,
+  },
   CLIENT_GONE: { message: 'The client is gone', hint: '', exitCode: 1, ...INTERNAL },
   PARSE_ERROR: {
     message: 'Parse error: {detail}',

@@ -18,6 +18,9 @@ interface Row {
 /** The settings that can hold any value of a type. */
 type SettingOf<T> = { [Key in keyof Settings]: T extends Settings[Key] ? Key : never }[keyof Settings];
 
+/** The settings that hold one of a few words. */
+export type ChoiceSetting = 'isolation' | 'logLevel' | 'logFormat';
+
 /** A row for a key of the `serve` block; its kind decides which settings it can name. */
 export type SettingOption = Row &
   (
@@ -27,7 +30,7 @@ export type SettingOption = Row &
     | { readonly kind: 'list'; readonly setting: SettingOf<readonly string[]> }
     | {
         readonly kind: 'enum';
-        readonly setting: 'logLevel' | 'logFormat';
+        readonly setting: ChoiceSetting;
         readonly choices: readonly string[];
       }
     | { readonly kind: 'switches'; readonly setting: 'transports'; readonly choices: readonly string[] }

@@ -1,10 +1,10 @@
 import { RunError } from '../errors.ts';
 import { parseBaseUrl, parseInteger, parsePath } from '../manifest/checks.ts';
 import type { SettingsLayer } from '../manifest/layers.ts';
-import type { LogFormat, LogLevel, Settings, Transport } from '../manifest/settings.ts';
+import type { Isolation, LogFormat, LogLevel, Settings, Transport } from '../manifest/settings.ts';
 import { didYouMean } from '../manifest/suggest.ts';
 import { parseDuration, parseSize, type Parsed } from '../manifest/units.ts';
-import type { SettingOption } from './option-types.ts';
+import type { ChoiceSetting, SettingOption } from './option-types.ts';
 import { COMPANION_OPTIONS, LAUNCH_OPTIONS, SETTING_OPTIONS } from './options.generated.ts';
 
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -131,11 +131,24 @@ function assign(layer: Writable, option: SettingOption, value: unknown, where: s
       layer.transports = textsOf(value).map((name) => oneOf(TRANSPORTS, name, where));
       return;
     case 'enum':
-      if (option.setting === 'logLevel') layer.logLevel = oneOf(LOG_LEVELS, String(value), where);
-      else layer.logFormat = oneOf(LOG_FORMATS, String(value), where);
+      assignChoice(layer, option.setting, String(value), where);
   }
 }
 
+function assignChoice(layer: Writable, setting: ChoiceSetting, value: string, where: string): void {
+  switch (setting) {
+    case 'isolation':
+      layer.isolation = oneOf(ISOLATIONS, value, where);
+      return;
+    case 'logLevel':
+      layer.logLevel = oneOf(LOG_LEVELS, value, where);
+      return;
+    case 'logFormat':
+      layer.logFormat = oneOf(LOG_FORMATS, value, where);
+  }
+}
+
+const ISOLATIONS: readonly Isolation[] = ['session', 'shared'];
 const TRANSPORTS: readonly Transport[] = ['stdio', 'sse', 'http'];
 const LOG_LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
 const LOG_FORMATS: readonly LogFormat[] = ['human', 'json'];

@@ -110,6 +110,7 @@ const GROUPS = [
   'The server process',
   'Listening',
   'Access',
+  'Sharing',
   'Limits',
   'Output',
   'Log',

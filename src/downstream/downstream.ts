@@ -1,8 +1,11 @@
 import type { Log } from '../observe/log.ts';
 import type { Link } from '../protocol/link.ts';
 
+/** What a link is for: a whole conversation, which starts with `initialize`, or any single request. */
+export type LinkUse = 'conversation' | 'request';
+
 /** Takes over a new client's link to the named server. @throws RunError `SHUTTING_DOWN` */
-export type Accept = (link: Link, server: string) => void;
+export type Accept = (link: Link, server: string, use: LinkUse) => void;
 
 export interface HttpOptions {
   /** Which of the two HTTP transports to serve. */
@@ -17,6 +20,10 @@ export interface HttpOptions {
   readonly messagesPath: string;
   readonly baseUrl: string | undefined;
   readonly trustProxy: boolean;
+  /** No sessions: every POST is a conversation of its own. */
+  readonly stateless: boolean;
+  /** JSON answers only, no streams. */
+  readonly jsonResponse: boolean;
   readonly allowHost: readonly string[];
   readonly allowOrigin: readonly string[];
   readonly cors: readonly string[];

@@ -7,10 +7,12 @@ import type { Log } from '../observe/log.ts';
 import { secretsOf, withoutSecrets } from '../observe/redact.ts';
 import type { Link } from '../protocol/link.ts';
 import { joinLinks, type Conversation } from '../router/router.ts';
+import { createShare, type Share } from '../router/share/share.ts';
 import { createSupervisor, type Supervisor } from '../upstream/supervisor.ts';
 import { createPlaces, type Tenant } from './places.ts';
 import { createStatus } from './status.ts';
 import { isOpenToAnyone, NOTHING, withheldFrom } from './withheld.ts';
+import { packageVersion } from './version.ts';
 
 export interface GatewayOptions {
   readonly manifest: Manifest;
@@ -55,6 +57,7 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
     settings,
     (principal, server) => listener?.endIdlest(principal, server) ?? false,
   );
+  const shares = new Map(servers.filter(isShared).map((spec) => [spec.name, createShareOf(spec)]));
   let listener: Listener | undefined;
   let stdio: Conversation | undefined;
   let closing: Promise<void> | undefined;
@@ -79,13 +82,32 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
     },
   };
 
+  function isShared({ isolation }: ServerSpec): boolean {
+    // Without sessions there is nothing that a child of one's own could be kept for.
+    return settings.stateless || (isolation ?? settings.isolation) === 'shared';
+  }
+
+  function createShareOf(spec: ServerSpec): Share {
+    const serverLog = withoutSecrets(log.child({ server: spec.name }), secretsOf(spec.target));
+    return createShare({
+      server: spec.name,
+      version: packageVersion(),
+      initializeTimeoutMs: supervisorOf(spec).startTimeoutMs,
+      openUpstream: () => supervisorOf(spec).open(),
+      log: serverLog,
+    });
+  }
+
   async function startStdio(spec: ServerSpec): Promise<void> {
     const { createStdioDownstream } = await import('../downstream/stdio.ts');
     if (closing !== undefined) return;
     const { lineLimitBytes } = settings;
     const input = stdin ?? process.stdin;
     const output = stdout ?? process.stdout;
-    stdio = join(createStdioDownstream({ input, output, lineLimitBytes }), spec, 'stdio');
+    stdio = join(createStdioDownstream({ input, output, lineLimitBytes }), spec, {
+      isNetwork: false,
+      eager: true,
+    });
     void stdio.closed.then(async (reason) => {
       // Serving over the network as well, we stay for those clients.
       if (settings.transports.every((transport) => transport === 'stdio'))
@@ -111,10 +133,10 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
           closing === undefined ? supervisors.get(name)?.refusal() : new RunError('SHUTTING_DOWN');
         if (refusal !== undefined) throw refusal;
       },
-      accept: (link, name) => {
+      accept: (link, name, use) => {
         const spec = specs.get(name);
         if (closing !== undefined || spec === undefined) throw new RunError('SHUTTING_DOWN');
-        join(link, spec, 'http');
+        join(link, spec, { isNetwork: true, eager: use === 'request' });
       },
       notReady: () => (closing === undefined ? status.problems() : { gateway: 'shutting down' }),
       states: () => status.states(),
@@ -124,42 +146,51 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
     if (closing !== undefined) return listener.close();
     // No child is started before its client comes: say now what would fail then.
     await Promise.all([...supervisors.values()].map((supervisor) => supervisor.inspect()));
+    for (const share of shares.values()) share.warm();
   }
 
-  function supervise({ name, target, stdout }: ServerSpec): Supervisor {
+  function supervise(spec: ServerSpec): Supervisor {
+    const { name, target, stdout } = spec;
     return createSupervisor({
       server: name,
       target,
       lineLimitBytes: settings.lineLimitBytes,
       stdout,
       initializeTimeoutMs: settings.initializeTimeoutMs,
-      // Over stdio alone there is one client, and when its server dies we end.
-      hasTrials: settings.transports.some((transport) => transport !== 'stdio'),
+      // Over stdio alone there is one client, and when its server dies we end; a shared process is started anew anyway.
+      hasTrials: !isShared(spec) && settings.transports.some((transport) => transport !== 'stdio'),
       log: log.child({ server: name }),
     });
   }
 
-  function join(downstream: Link, spec: ServerSpec, transport: 'stdio' | 'http'): Conversation {
+  function join(
+    downstream: Link,
+    spec: ServerSpec,
+    { isNetwork, eager }: { isNetwork: boolean; eager: boolean },
+  ): Conversation {
     const serverLog = withoutSecrets(log.child({ server: spec.name }), secretsOf(spec.target));
+    const share = shares.get(spec.name);
     const tenant: Tenant = {
       server: spec.name,
       principal: downstream.principal,
       isLeaving: () => conversation.isClosed,
     };
-    let place = transport === 'stdio' ? places.seat(tenant) : undefined;
+    let place = isNetwork || share !== undefined ? undefined : places.seat(tenant);
     const conversation = joinLinks(downstream, {
       server: spec.name,
-      eager: transport === 'stdio',
-      withheld: transport === 'stdio' ? NOTHING : withheldFrom(spec, manifest),
+      eager,
+      withheld: isNetwork ? withheldFrom(spec, manifest) : NOTHING,
       reserve: () => {
-        place ??= places.take(tenant);
+        // A process that is there for everybody is not taken by anybody.
+        if (share === undefined) place ??= places.take(tenant);
       },
       // Over stdio it is whoever started us; what the server says is theirs anyway.
-      tellStderr: transport === 'stdio',
+      tellStderr: !isNetwork,
       initializeTimeoutMs: supervisorOf(spec).startTimeoutMs,
       requestTimeoutMs: spec.requestTimeoutMs ?? settings.requestTimeoutMs,
       maxRequestTimeMs: settings.maxRequestTimeMs,
       openUpstream: async (abandoned) => {
+        if (share !== undefined) return await share.open();
         await place?.ready();
         if (conversation.isClosed) throw new RunError('CLIENT_GONE');
         return await supervisorOf(spec).open(abandoned);
@@ -198,6 +229,7 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
     const stopped = [...supervisors.values()].map((supervisor) => supervisor.close());
     await Promise.all([...conversations].map((conversation) => conversation.close(reason)));
     await Promise.all(stopped);
+    await Promise.all([...shares.values()].map((share) => share.close()));
     await listener?.close();
     resolveFinished(0);
   }

@@ -36,6 +36,7 @@ export async function createCommandManifest(options: OneOff): Promise<Manifest> 
         name: options.name ?? deriveName(command, args),
         target: { kind: 'stdio', command, args, cwd: child.cwd, env },
         allow: [],
+        isolation: undefined,
         requestTimeoutMs: undefined,
         stdout: 'skip',
       },

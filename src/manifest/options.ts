@@ -18,6 +18,7 @@ export type OptionGroup =
   | 'The server process'
   | 'Listening'
   | 'Access'
+  | 'Sharing'
   | 'Limits'
   | 'Log'
   | 'Output';

@@ -56,6 +56,7 @@ export async function resolveServer(
     name,
     target: { kind: 'stdio', ...commandOf(entry.command, (entry.args ?? []).map(String)), cwd, env },
     allow: entry.allow ?? [],
+    isolation: entry.isolation,
     requestTimeoutMs: entry.timeout,
     stdout: entry.stdout ?? 'skip',
   };

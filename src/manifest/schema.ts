@@ -17,6 +17,7 @@ type SettingDetails = Details & { readonly setting: keyof Settings };
 
 const TRANSPORTS = ['stdio', 'sse', 'http'] as const;
 const CAPABILITIES = ['roots', 'sampling', 'elicitation'] as const satisfies readonly Capability[];
+const ISOLATIONS = ['session', 'shared'] as const;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 const LOG_FORMATS = ['human', 'json'] as const;
 
@@ -137,6 +138,32 @@ export const serveSchema = z
       default: false,
       description:
         "Pass network clients' roots to every server; some servers open those directories to the client",
+    }),
+    isolation: option('enum', choice(ISOLATIONS), {
+      setting: 'isolation',
+      flag: '--isolation <mode>',
+      env: 'MCP_RUN_ISOLATION',
+      group: 'Sharing',
+      default: 'session',
+      description: 'A process for each session, or one that all clients of a server share',
+    }),
+    stateless: option('boolean', flag(), {
+      setting: 'stateless',
+      flag: '--stateless',
+      env: 'MCP_RUN_STATELESS',
+      group: 'Sharing',
+      default: false,
+      description:
+        'Streamable HTTP without sessions: every POST is answered by itself, from a shared process',
+    }),
+    jsonResponse: option('boolean', flag(), {
+      setting: 'jsonResponse',
+      flag: '--json-response',
+      env: 'MCP_RUN_JSON_RESPONSE',
+      group: 'Sharing',
+      default: false,
+      description:
+        'Streamable HTTP answers with JSON only; progress, log lines and questions to the client are left out',
     }),
     initializeTimeout: option('duration', duration(), {
       setting: 'initializeTimeoutMs',
@@ -436,6 +463,7 @@ export const serverSchema = z
     timeout: duration()
       .optional()
       .meta({ description: 'serve.requestTimeout for this server; a number is milliseconds.' }),
+    isolation: choice(ISOLATIONS).optional().meta({ description: 'serve.isolation for this server.' }),
     disabled: flag().optional().meta({ description: 'Leave this server out.', default: false }),
     enabled: flag().optional().meta({ description: 'false leaves this server out.', default: true }),
     allow: z.array(choice(CAPABILITIES), { error: 'must be an array' }).optional().meta({

@@ -4,6 +4,9 @@ export type Transport = 'stdio' | 'sse' | 'http';
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 export type LogFormat = 'human' | 'json';
 
+/** Who shares a child process: nobody, or all clients. */
+export type Isolation = 'session' | 'shared';
+
 /** The `serve` block after defaults, environment variables and flags. */
 export interface Settings {
   readonly transports: readonly Transport[];
@@ -24,6 +27,12 @@ export interface Settings {
   /** Absolute. */
   readonly tokenFile: string | undefined;
   readonly allowRoots: boolean;
+  /** For servers that do not say it themselves. */
+  readonly isolation: Isolation;
+  /** Streamable HTTP without sessions: every POST is answered by itself. */
+  readonly stateless: boolean;
+  /** Never an SSE stream over Streamable HTTP. */
+  readonly jsonResponse: boolean;
   readonly initializeTimeoutMs: number;
   /** Reset by progress. */
   readonly requestTimeoutMs: number;
@@ -69,6 +78,8 @@ export interface ServerSpec {
   readonly target: Target;
   /** Client capabilities passed through although they are withheld from network clients by default. */
   readonly allow: readonly Capability[];
+  /** Overrides `isolation` for this server. */
+  readonly isolation: Isolation | undefined;
   /** Overrides `requestTimeoutMs` for this server. */
   readonly requestTimeoutMs: number | undefined;
   /** What becomes of lines on its stdout that are not MCP messages. */

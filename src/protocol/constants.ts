@@ -25,3 +25,15 @@ export const RPC = {
 export function isLegacyRevision(value: unknown): value is LegacyRevision {
   return LEGACY_REVISIONS.some((revision) => revision === value);
 }
+
+/** Severity of `notifications/message`, least first (RFC 5424, section 6.2.1; 2025-11-25, server/utilities/logging). */
+export const LOG_LEVELS = [
+  'debug',
+  'info',
+  'notice',
+  'warning',
+  'error',
+  'critical',
+  'alert',
+  'emergency',
+] as const;

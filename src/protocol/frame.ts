@@ -84,6 +84,16 @@ function elementsOf(array: Uint8Array): Uint8Array[] {
   return elements;
 }
 
+/** A frame whose kind, id and method are known already; parsed when its message is asked for. */
+export function frameFromBytes(
+  kind: FrameKind,
+  bytes: Uint8Array,
+  id: RequestId | undefined,
+  method: string | undefined,
+): Frame {
+  return new LazyFrame(kind, bytes, id, method);
+}
+
 /**
  * Reads kind, id and method off the ends of one line from a server, without parsing it when it has the shape
  * that the known SDKs write. Both matches touch the outermost brace, so nothing nested can imitate them. A

@@ -38,6 +38,7 @@ function server(name: string, command: readonly string[] = ECHO): ServerSpec {
     name,
     target: { kind: 'stdio', command: program, args, cwd: undefined, env: {} },
     allow: [],
+    isolation: undefined,
     requestTimeoutMs: undefined,
     stdout: 'skip',
   };

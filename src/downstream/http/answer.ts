@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Frame } from '../../protocol/frame.ts';
 import type { EventStream } from './event-stream.ts';
-import { sendJson } from './reply.ts';
+import { sendEmpty, sendJson } from './reply.ts';
 import { openSseResponse, type SseResponse } from './sse-response.ts';
 
 /** Silence after which headers are sent, so that nothing on the way takes the answer for lost. */
@@ -9,6 +9,8 @@ const HOLD_MS = 10_000;
 
 /** What an answer needs of its session. */
 export interface AnswerHost {
+  /** Whether an answer may become a stream; if not, what comes before the response is left out. */
+  readonly canStream: boolean;
   /** @param final the answer, if it is known before the headers are sent. */
   headersFor(answer: Answer, final?: Frame): Readonly<Record<string, string>>;
   /** Called if the answer turns out to need a stream. */
@@ -46,7 +48,7 @@ export class Answer {
 
   /** Sends a message that belongs to a request of this POST. */
   push(frame: Frame): void | Promise<void> {
-    return this.#commit().push(frame.bytes);
+    return this.#host.canStream ? this.#commit().push(frame.bytes) : undefined;
   }
 
   /** Sends a response; the last one ends the answer. */
@@ -69,12 +71,14 @@ export class Answer {
     this.#awaited -= 1;
     if (this.#awaited > 0) return;
     if (this.#stream === undefined && this.#held !== undefined) this.#sendHeld();
-    else this.#commit().finish();
+    else if (this.#host.canStream) this.#commit().finish();
+    else sendEmpty(this.#response, 202);
   }
 
   tick(now: number, keepAliveMs: number): void {
     if (this.#sse !== undefined) this.#sse.tick(now, keepAliveMs);
-    else if (now - this.#heldSince >= HOLD_MS && !this.#response.destroyed) this.#commit();
+    else if (this.#host.canStream && now - this.#heldSince >= HOLD_MS && !this.#response.destroyed)
+      this.#commit();
   }
 
   #sendHeld(): void {

@@ -65,3 +65,28 @@ export function createEventStream(key: number, log: EventLog, isPrimed: () => bo
     },
   };
 }
+
+/** A stream that nobody can come back to: its events have no ids, and nothing of it is kept. */
+export function createPlainStream(): EventStream {
+  let response: SseResponse | undefined;
+  let finished = false;
+
+  return {
+    key: 0,
+    get isAttached() {
+      return response?.isOpen === true;
+    },
+    get isFinished() {
+      return finished;
+    },
+    push: (data) => response?.message(data),
+    attach(next) {
+      response = next;
+    },
+    finish() {
+      finished = true;
+      response?.end();
+    },
+    detach: () => response?.end(),
+  };
+}

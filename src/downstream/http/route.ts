@@ -22,4 +22,6 @@ export interface RouteContext {
   readonly sessions: Sessions;
   /** For new work: what is running may still be answered, cancelled and asked about. @throws RunError `SHUTTING_DOWN` */
   readonly refuseWhenDraining: () => void;
+  /** Has `handler` called about once a second. */
+  readonly onTick: (handler: (now: number) => void) => void;
 }

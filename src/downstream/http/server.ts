@@ -11,6 +11,7 @@ import { sendEmpty, sendFault, sendJson } from './reply.ts';
 import type { Route, RouteContext } from './route.ts';
 import { createSessions } from './sessions.ts';
 import { createSseRoutes } from './sse-routes.ts';
+import { createStatelessRoutes } from './stateless-routes.ts';
 import { createStreamableRoutes } from './streamable-routes.ts';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'];
@@ -32,7 +33,11 @@ declare module 'fastify' {
 export async function startHttpListener(options: HttpOptions): Promise<Listener> {
   const sessions = createSessions(options.maxSessions, options.sessionIdleMs);
   // One timer for everything that waits: a timer each would be paid for on every request.
-  const ticker = setInterval(() => sessions.tick(Date.now()), Math.min(TICK_MS, options.keepAliveMs));
+  const tickHandlers: ((now: number) => void)[] = [sessions.tick];
+  const ticker = setInterval(
+    () => tickHandlers.forEach((tick) => tick(Date.now())),
+    Math.min(TICK_MS, options.keepAliveMs),
+  );
   ticker.unref();
   const guard = createGuard(options);
   const authenticate = createAuthenticate(options.tokens);
@@ -101,9 +106,11 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
   });
 
   for (const [path, route] of createHealthRoutes(options)) addRoute(app, path, route, () => '');
-  const context: RouteContext = { options, sessions, refuseWhenDraining };
+  const onTick = (handler: (now: number) => void): void => void tickHandlers.push(handler);
+  const context: RouteContext = { options, sessions, refuseWhenDraining, onTick };
+  const createHttpRoutes = options.stateless ? createStatelessRoutes : createStreamableRoutes;
   const routes = [
-    ...(options.http ? createStreamableRoutes(context) : []),
+    ...(options.http ? createHttpRoutes(context) : []),
     ...(options.sse ? createSseRoutes(context) : []),
   ];
   const names = new Set(options.servers);

@@ -33,7 +33,7 @@ export function createSseRoutes({
       keepAliveMs: options.keepAliveMs,
       onEnd: sessions.remove,
     });
-    options.accept(session.link, server);
+    options.accept(session.link, server, 'conversation');
     sessions.add(session);
     session.open();
   }

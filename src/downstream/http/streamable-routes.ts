@@ -1,13 +1,13 @@
-import type { IncomingMessage } from 'node:http';
 import { isRunError, RunError } from '../../errors.ts';
-import { BATCH_REVISION, isLegacyRevision, LEGACY_REVISIONS, MAX_BATCH } from '../../protocol/constants.ts';
 import { parseBody, type Frame } from '../../protocol/frame.ts';
 import { requireAccept } from './accept-header.ts';
 import { sendEmpty, sendFault } from './reply.ts';
+import { requireBatch, requireRevision } from './revision.ts';
 import type { HttpCall, Route, RouteContext } from './route.ts';
 import { createSessionId } from './sessions.ts';
 import { createStreamableSession, type StreamableSession } from './streamable-session.ts';
 
+const JSON_ONLY = ['application/json'];
 const POST_TYPES = ['application/json', 'text/event-stream'];
 
 /** Streamable HTTP with sessions: one path for POST, GET and DELETE (2025-11-25, basic/transports). */
@@ -16,11 +16,13 @@ export function createStreamableRoutes({
   sessions,
   refuseWhenDraining,
 }: RouteContext): [path: string, route: Route][] {
-  return [[options.httpPath, { POST: post, GET: get, DELETE: remove }]];
+  const { jsonResponse } = options;
+  const types = jsonResponse ? JSON_ONLY : POST_TYPES;
+  return [[options.httpPath, { POST: post, ...(jsonResponse ? {} : { GET: get }), DELETE: remove }]];
 
   function post(call: HttpCall): void | Promise<void> {
     const { request, response, body } = call;
-    requireAccept(request, POST_TYPES);
+    requireAccept(request, types);
     if (body === undefined) throw new RunError('PARSE_ERROR', { detail: 'the body is empty' });
     const parsed = parseBody(body);
     if (Array.isArray(parsed)) {
@@ -69,16 +71,8 @@ export function createStreamableRoutes({
   }
 
   function batchSession(call: HttpCall, frames: readonly Frame[]): StreamableSession {
-    if (frames.length === 0) throw new RunError('INVALID_REQUEST', { detail: 'the batch is empty' });
-    if (frames.length > MAX_BATCH)
-      throw new RunError('INVALID_REQUEST', { detail: `more than ${MAX_BATCH} messages` });
-    if (frames.some((frame) => frame.method === 'initialize')) {
-      throw new RunError('INVALID_REQUEST', { detail: 'initialize must not be in a batch' });
-    }
     const session = existingSession(call);
-    if (session.revision !== BATCH_REVISION) {
-      throw new RunError('INVALID_REQUEST', { detail: `revision ${session.revision} has no batches` });
-    }
+    requireBatch(frames, session.revision);
     return session;
   }
 
@@ -97,20 +91,11 @@ export function createStreamableRoutes({
       principal,
       resumeLimitBytes: options.resumeLimitBytes,
       keepAliveMs: options.keepAliveMs,
+      jsonResponse,
       onEnd: sessions.remove,
     });
-    options.accept(session.link, server);
+    options.accept(session.link, server, 'conversation');
     sessions.add(session);
     return session;
   }
-}
-
-/** `MCP-Protocol-Version` (2025-11-25, basic/transports): absent is fine, unknown is not. */
-function requireRevision(request: IncomingMessage): void {
-  const requested = request.headers['mcp-protocol-version'];
-  if (requested === undefined || isLegacyRevision(requested)) return;
-  throw new RunError('UNSUPPORTED_PROTOCOL_VERSION', {
-    requested: String(requested),
-    supported: LEGACY_REVISIONS.join(', '),
-  });
 }

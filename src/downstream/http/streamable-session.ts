@@ -24,6 +24,8 @@ export interface StreamableSessionOptions {
   readonly principal: string;
   readonly resumeLimitBytes: number;
   readonly keepAliveMs: number;
+  /** JSON answers only: nothing but responses reaches the client. */
+  readonly jsonResponse: boolean;
   /** The session is over, by whoever's doing; exactly once. */
   readonly onEnd: (session: StreamableSession) => void;
 }
@@ -59,7 +61,8 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
   const answers = new Map<RequestId, Answer>();
   /** Open answers to GET requests. */
   const opened = new Set<SseResponse>();
-  const host: AnswerHost = { headersFor, openPostStream };
+  const canStream = !options.jsonResponse;
+  const host: AnswerHost = { canStream, headersFor, openPostStream };
   let nextStream = STANDALONE + 1;
   let revision: LegacyRevision = DEFAULT_REVISION;
   /** The answer that opens the session, while it is pending. */
@@ -74,7 +77,7 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
     peer: 'client',
     era: 'legacy',
     principal: options.principal,
-    can: { push: true, ask: true },
+    can: { push: canStream, ask: canStream },
     send,
     onframe(handler) {
       onframe = handler;
@@ -190,7 +193,8 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
     lastMessageAt = Date.now();
     if (frame.kind === 'response') return respond(frame);
     const answer = about === undefined ? undefined : answers.get(about);
-    return answer?.isReachable === true ? answer.push(frame) : standalone.push(frame.bytes);
+    if (answer?.isReachable === true) return answer.push(frame);
+    return canStream ? standalone.push(frame.bytes) : undefined;
   }
 
   function respond(frame: Frame): void | Promise<void> {

@@ -58,6 +58,8 @@ export async function listen(
     messagesPath: '/messages',
     baseUrl: undefined,
     trustProxy: false,
+    stateless: false,
+    jsonResponse: false,
     allowHost: [],
     allowOrigin: [],
     cors: [],

@@ -125,6 +125,7 @@ describe('the answer to a POST', () => {
       server: 'files',
       principal: 'local',
       resumeLimitBytes: 1_000,
+      jsonResponse: false,
       keepAliveMs: 5_000,
       onEnd: () => {},
     });

@@ -1,0 +1,156 @@
+import { RunError, toRunError } from '../../errors.ts';
+import type { Log } from '../../observe/log.ts';
+import { LEGACY_REVISIONS } from '../../protocol/constants.ts';
+import { frameOf, type Frame, type JsonRpcMessage } from '../../protocol/frame.ts';
+import type { Link } from '../../protocol/link.ts';
+
+export interface SharedChildOptions {
+  readonly server: string;
+  /** Ours, for `clientInfo`. */
+  readonly version: string;
+  readonly initializeTimeoutMs: number;
+  /** Opens the child, or the next one after it has died. Rejects with a RunError. */
+  readonly openUpstream: () => Promise<Link>;
+  /** Everything that is not the answer to a request of our own. */
+  readonly onFrame: (frame: Frame) => void;
+  /** A child has been initialized; tell it what its clients had asked the one before. */
+  readonly onReady: () => void;
+  readonly onLost: (reason: RunError, wasReady: boolean) => void;
+  readonly log: Log;
+}
+
+export interface Running {
+  readonly link: Link;
+  /** Its answer to `initialize`. */
+  readonly initialized: JsonRpcMessage;
+}
+
+/** The life of a child that several clients share: initialized once, without capabilities, and started anew when it has died. */
+export interface SharedChild {
+  /** Undefined while there is none that is initialized. */
+  readonly current: Running | undefined;
+  /** The child, started if need be. Rejects with a RunError. */
+  running(): Promise<Running>;
+  /** Sends a frame, if there is a child; one that is only being initialized, too. */
+  send(frame: Frame): void | Promise<void>;
+  /** Sends a request of our own that nobody waits for. */
+  tell(method: string, params: Record<string, unknown>): void;
+  close(): Promise<void>;
+}
+
+interface Pending {
+  readonly resolve: (answer: JsonRpcMessage) => void;
+  readonly reject: (error: RunError) => void;
+}
+
+/** Our own requests have strings for ids, the clients' have numbers: they cannot meet. */
+const OWN = 'mcpr:';
+
+export function createSharedChild(options: SharedChildOptions): SharedChild {
+  const { server, log } = options;
+  const pending = new Map<string, Pending>();
+  let nextId = 1;
+  let starting: Promise<Running> | undefined;
+  let current: Running | undefined;
+  /** From the moment it is open, before it is initialized. */
+  let link: Link | undefined;
+  let isClosed = false;
+
+  return {
+    get current() {
+      return current;
+    },
+    running,
+    send: (frame) => link?.send(frame),
+    tell(method, params) {
+      ask(method, params).catch((error: unknown) => {
+        log.debug({ event: 'server.request-failed', method }, toRunError(error).message);
+      });
+    },
+    async close() {
+      isClosed = true;
+      await link?.close();
+    },
+  };
+
+  function running(): Promise<Running> {
+    starting ??= start().catch((error: unknown) => {
+      starting = undefined;
+      throw error;
+    });
+    return starting;
+  }
+
+  async function start(): Promise<Running> {
+    refuseWhenClosed();
+    const opened = await options.openUpstream();
+    opened.onclose((error) => lost(toRunError(error ?? new RunError('UPSTREAM_CLOSED', { server }))));
+    opened.onframe(receive);
+    link = opened;
+    const initialized = await initialize(opened);
+    void opened.send(frameOf({ method: 'notifications/initialized' }));
+    current = { link: opened, initialized };
+    options.onReady();
+    return current;
+  }
+
+  /** A child that cannot be initialized is of no use to anybody. */
+  async function initialize(opened: Link): Promise<JsonRpcMessage> {
+    try {
+      refuseWhenClosed();
+      const answer = await ask('initialize', {
+        protocolVersion: LEGACY_REVISIONS[0],
+        // Without capabilities it has no reason to ask: there would be no telling whom.
+        capabilities: {},
+        clientInfo: { name: 'mcp-run', version: options.version },
+      });
+      if (answer.result === undefined)
+        throw new RunError('MALFORMED_ANSWER', { server, method: 'initialize' });
+      return answer;
+    } catch (error) {
+      await opened.close();
+      throw error;
+    }
+  }
+
+  function refuseWhenClosed(): void {
+    if (isClosed) throw new RunError('SHUTTING_DOWN');
+  }
+
+  /** Rejects when the child ends first or does not answer in time. */
+  async function ask(method: string, params: Record<string, unknown>): Promise<JsonRpcMessage> {
+    const id = `${OWN}${nextId}`;
+    nextId += 1;
+    const answer = new Promise<JsonRpcMessage>((resolve, reject) => pending.set(id, { resolve, reject }));
+    const timeoutMs = options.initializeTimeoutMs;
+    const timer = setTimeout(() => {
+      pending.get(id)?.reject(new RunError('REQUEST_TIMEOUT', { server, method, timeoutMs }));
+    }, timeoutMs);
+    void link?.send(frameOf({ id, method, params }));
+    try {
+      return await answer;
+    } finally {
+      clearTimeout(timer);
+      pending.delete(id);
+    }
+  }
+
+  function receive(frame: Frame): void {
+    const own = frame.kind === 'response' && typeof frame.id === 'string' ? pending.get(frame.id) : undefined;
+    if (own === undefined) return options.onFrame(frame);
+    try {
+      own.resolve(frame.message);
+    } catch (error) {
+      own.reject(new RunError('MALFORMED_ANSWER', { server, method: 'a request of ours' }, { cause: error }));
+    }
+  }
+
+  function lost(reason: RunError): void {
+    const wasReady = current !== undefined;
+    starting = undefined;
+    current = undefined;
+    link = undefined;
+    for (const { reject } of pending.values()) reject(reason);
+    options.onLost(reason, wasReady);
+  }
+}
