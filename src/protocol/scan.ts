@@ -18,20 +18,26 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 const COMMA = 0x2c;
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
+/** Up to this many keys, comparing them all is quicker than hashing them. */
+const FEW = 16;
+const PRIMITIVE = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/;
 
 /**
- * Finds all members of the object that starts at `start`, without parsing their values. Where one process answers for
- * several clients the ends of a line do not suffice: JSON allows a key twice, and a second, unseen `id` would name
- * somebody else's request.
- * @param end where the object has to end; white space may follow
+ * Finds all members of an object without parsing what is in them. Where one process answers for several clients the
+ * ends of a line do not suffice: JSON allows a key twice, and a second, unseen `id` would name somebody else's request.
+ * @param start of the object, or of white space before it
+ * @param end where the object has to end, white space behind it included
  * @returns undefined if that is not one whole object, or has a key twice (escapes decoded)
  */
 export function scanObject(bytes: Buffer, start = 0, end = bytes.length): Member[] | undefined {
   let at = skipSpace(bytes, start);
-  if (bytes[at] !== 0x7b) return undefined;
+  if (bytes[at] !== OPEN) return undefined;
   at = skipSpace(bytes, at + 1);
   const members: Member[] = [];
-  if (bytes[at] === 0x7d) return skipSpace(bytes, at + 1) === end ? members : undefined;
+  const hasKey = createKeyCheck(members);
+  if (bytes[at] === CLOSE) return endsAt(bytes, at + 1, end) ? members : undefined;
   for (;;) {
     const keyEnd = bytes[at] === QUOTE ? endOfString(bytes, at) : -1;
     if (keyEnd === -1) return undefined;
@@ -40,25 +46,13 @@ export function scanObject(bytes: Buffer, start = 0, end = bytes.length): Member
     if (key === undefined || bytes[at] !== COLON) return undefined;
     const valueStart = skipSpace(bytes, at + 1);
     const valueEnd = endOfValue(bytes, valueStart);
-    if (valueEnd === -1 || members.some((member) => member.key === key)) return undefined;
+    if (valueEnd === -1 || hasKey(key)) return undefined;
     members.push({ key, start: valueStart, end: valueEnd });
     at = skipSpace(bytes, valueEnd);
     if (bytes[at] === COMMA) at = skipSpace(bytes, at + 1);
     else break;
   }
-  return bytes[at] === 0x7d && skipSpace(bytes, at + 1) === end ? members : undefined;
-}
-
-/** Where the value at the end of a path of keys lies; undefined if there is none. */
-export function findValue(bytes: Buffer, members: readonly Member[], ...path: string[]): Member | undefined {
-  let found: Member | undefined;
-  let level: readonly Member[] = members;
-  for (const key of path) {
-    if (found !== undefined) level = scanObject(bytes, found.start, found.end) ?? [];
-    found = level.find((member) => member.key === key);
-    if (found === undefined) return undefined;
-  }
-  return found;
+  return bytes[at] === CLOSE && endsAt(bytes, at + 1, end) ? members : undefined;
 }
 
 /** A copy with other values in the given places; everything else stays byte for byte. */
@@ -71,6 +65,18 @@ export function spliceValues(bytes: Buffer, edits: readonly Edit[]): Buffer {
   }
   parts.push(bytes.subarray(at));
   return Buffer.concat(parts);
+}
+
+/** Whoever sends half a million keys must not make us compare each with each. */
+function createKeyCheck(members: readonly Member[]): (key: string) => boolean {
+  let seen: Set<string> | undefined;
+  return (key) => {
+    if (members.length < FEW) return members.some((member) => member.key === key);
+    seen ??= new Set(members.map((member) => member.key));
+    if (seen.has(key)) return true;
+    seen.add(key);
+    return false;
+  };
 }
 
 function keyOf(bytes: Buffer, start: number, end: number): string | undefined {
@@ -97,10 +103,10 @@ function endOfString(bytes: Buffer, start: number): number {
 function endOfValue(bytes: Buffer, start: number): number {
   const first = bytes[start];
   if (first === QUOTE) return endOfString(bytes, start);
-  if (first === 0x7b || first === 0x5b) return endOfNested(bytes, start);
+  if (first === OPEN || first === 0x5b) return endOfNested(bytes, start);
   let at = start;
   while (at < bytes.length && !isDelimiter(bytes[at])) at += 1;
-  return at === start ? -1 : at;
+  return PRIMITIVE.test(bytes.toString('latin1', start, at)) ? at : -1;
 }
 
 function endOfNested(bytes: Buffer, start: number): number {
@@ -110,9 +116,9 @@ function endOfNested(bytes: Buffer, start: number): number {
     if (byte === QUOTE) {
       at = endOfString(bytes, at) - 1;
       if (at < 0) return -1;
-    } else if (byte === 0x7b || byte === 0x5b) {
+    } else if (byte === OPEN || byte === 0x5b) {
       depth += 1;
-    } else if (byte === 0x7d || byte === 0x5d) {
+    } else if (byte === CLOSE || byte === 0x5d) {
       depth -= 1;
       if (depth === 0) return at + 1;
     }
@@ -121,7 +127,14 @@ function endOfNested(bytes: Buffer, start: number): number {
 }
 
 function isDelimiter(byte: number | undefined): boolean {
-  return byte === COMMA || byte === 0x7d || byte === 0x5d || isSpace(byte);
+  return byte === COMMA || byte === CLOSE || byte === 0x5d || isSpace(byte);
+}
+
+/** Whether nothing but white space follows. */
+function endsAt(bytes: Buffer, start: number, end: number): boolean {
+  let at = start;
+  while (at < end && isSpace(bytes[at])) at += 1;
+  return at === end;
 }
 
 function skipSpace(bytes: Buffer, start: number): number {
