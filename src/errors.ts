@@ -153,6 +153,19 @@ export const ERRORS = {
     exitCode: 4,
     ...INTERNAL,
   },
+  INITIALIZE_REFUSED: {
+    message: 'Server "{server}" refused to initialize: {detail}',
+    hint: '',
+    exitCode: 4,
+    ...INTERNAL,
+  },
+  NOT_SHARED: {
+    message: '{method} is not available where several clients share a server',
+    hint: 'Use --isolation session.',
+    exitCode: 1,
+    httpStatus: 200,
+    rpcCode: -32601,
+  },
   REQUEST_TIMEOUT: {
     message: 'Server "{server}" did not answer {method} within {timeoutMs} ms',
     hint: 'Raise --request-timeout, or have the server report progress.',
@@ -174,7 +187,7 @@ export const ERRORS = {
     ...INTERNAL,
   },
   CLIENT_TOO_SLOW: {
-    message: 'The client left over {maxBytes} bytes unread',
+    message: 'The client does not read its messages',
     hint: '',
     exitCode: 1,
     ...INTERNAL,

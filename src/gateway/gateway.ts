@@ -46,6 +46,10 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
+/** What the clients of a shared server may leave unread together: this many messages of the largest size, or more. */
+const UNREAD_LINES = 4;
+const MIN_UNREAD_BYTES = 32 * 1024 * 1024;
+
 /** Connects the parts; nothing is opened before `start`. */
 export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions): Gateway {
   const { settings, servers, source } = manifest;
@@ -71,7 +75,9 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
     async start() {
       if (specs.size === 0) throw new RunError('NO_SERVERS', { source });
       const stdioServer = settings.transports.includes('stdio') ? onlyServer() : undefined;
-      // The child starts while the listener loads: whoever serves over stdio has a client waiting.
+      // The child starts while the listener loads: whoever serves over stdio has a client waiting, and one that all
+      // share is needed in any case.
+      for (const share of shares.values()) share.warm();
       if (stdioServer !== undefined) await startStdio(stdioServer);
       if (settings.transports.some((transport) => transport !== 'stdio')) await startListener();
       return describe();
@@ -93,6 +99,7 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
       server: spec.name,
       version: packageVersion(),
       initializeTimeoutMs: supervisorOf(spec).startTimeoutMs,
+      maxUnreadBytes: Math.max(MIN_UNREAD_BYTES, UNREAD_LINES * settings.lineLimitBytes),
       openUpstream: () => supervisorOf(spec).open(),
       log: serverLog,
     });
@@ -146,7 +153,6 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
     if (closing !== undefined) return listener.close();
     // No child is started before its client comes: say now what would fail then.
     await Promise.all([...supervisors.values()].map((supervisor) => supervisor.inspect()));
-    for (const share of shares.values()) share.warm();
   }
 
   function supervise(spec: ServerSpec): Supervisor {

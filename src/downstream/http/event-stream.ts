@@ -20,6 +20,8 @@ export interface EventStream {
   finish(): void;
   /** Ends the connection only. */
   detach(): void;
+  /** Ends the connection of a client that does not read it. */
+  cut(): void;
 }
 
 /** @param isPrimed whether each connection starts with an id without a message, so that even a client that has seen
@@ -63,6 +65,7 @@ export function createEventStream(key: number, log: EventLog, isPrimed: () => bo
       response?.end();
       response = undefined;
     },
+    cut: () => response?.cut(),
   };
 }
 
@@ -88,5 +91,6 @@ export function createPlainStream(): EventStream {
       response?.end();
     },
     detach: () => response?.end(),
+    cut: () => response?.cut(),
   };
 }

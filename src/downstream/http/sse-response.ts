@@ -21,6 +21,8 @@ export interface SseResponse {
   /** Called by the ticker: a comment if nothing was sent for `keepAliveMs`, and the end for a reader that stalls. */
   tick(now: number, keepAliveMs: number): void;
   end(): void;
+  /** Ends it with what was not read yet unsent: a reader that does not read must not keep that in memory. */
+  cut(): void;
   /** The reader is gone, or `end` was called; exactly once. */
   onclose(handler: () => void): void;
 }
@@ -74,6 +76,9 @@ export function openSseResponse(
       // No tick comes any more to cut off a reader that stalls.
       if (stalledSince !== undefined) response.setTimeout(STALL_MS, () => response.destroy());
       closed();
+    },
+    cut() {
+      response.destroy();
     },
     onclose(handler) {
       closeHandler = handler;

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { RunError } from '../../errors.ts';
+import { isRunError, RunError } from '../../errors.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
 import { openSseResponse } from './sse-response.ts';
@@ -73,7 +73,7 @@ export function createSseSession(options: SseSessionOptions): SseSession {
         onclose = handler;
       },
       forget() {},
-      close: async () => sse.end(),
+      close: async (reason) => (isRunError(reason, 'CLIENT_TOO_SLOW') ? sse.cut() : sse.end()),
     },
     async receive(frame) {
       if (isClosed) throw new RunError('SESSION_NOT_FOUND');

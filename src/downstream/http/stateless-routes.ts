@@ -108,7 +108,10 @@ export function createStatelessRoutes({
         answer.forget();
         settled();
       },
-      close: async () => end(),
+      async close(reason) {
+        if (isRunError(reason, 'CLIENT_TOO_SLOW')) response.destroy();
+        end();
+      },
     };
     return { link, receive };
 

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { RunError, toRunError } from '../../errors.ts';
+import { isRunError, RunError, toRunError } from '../../errors.ts';
 import { DEFAULT_REVISION, isLegacyRevision, type LegacyRevision } from '../../protocol/constants.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
@@ -90,7 +90,7 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
       answers.get(requestId)?.forget();
       answers.delete(requestId);
     },
-    close: async () => end(),
+    close: async (reason) => end(reason),
   };
 
   const session: StreamableSession = {
@@ -242,7 +242,8 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
     return revision >= PRIMING_REVISION;
   }
 
-  function end(): void {
+  function end(reason?: Error): void {
+    if (isRunError(reason, 'CLIENT_TOO_SLOW')) for (const stream of streams.values()) stream.cut();
     if (isClosed) return;
     isClosed = true;
     // The router answers what is pending before the streams that carry the answers end.

@@ -1,55 +1,146 @@
 import { frameFromBytes, type Frame, type RequestId } from '../../protocol/frame.ts';
-import { findValue, scanObject, spliceValues, type Member } from '../../protocol/scan.ts';
+import { scanObject, spliceValues, type Member } from '../../protocol/scan.ts';
 
-/** A message of a shared child, read to the letter: nothing in it can name two requests. */
+/** The places in a message that say whom it concerns. */
+export type Place =
+  | 'id'
+  | 'token'
+  | 'params.progressToken'
+  | 'params.requestId'
+  | 'params.uri'
+  | 'params.level';
+
+/** A message to or from a shared child, read to the letter: nothing in it can name two requests. */
 export interface Scanned {
   readonly bytes: Buffer;
-  readonly members: readonly Member[];
   readonly id: RequestId | undefined;
   readonly method: string | undefined;
+  readonly isError: boolean;
+  /** Where a value lies in the bytes. */
+  find(place: Place): Member | undefined;
 }
 
-/** @returns undefined for what is not one object, has a key twice, or an id that is none */
+const NONE: readonly Member[] = [];
+const ENVELOPE = namesOf('jsonrpc', 'id', 'method', 'params', 'result', 'error');
+const META = namesOf('progressToken');
+const PARAMS = namesOf('_meta');
+/** What says whom a message is about depends on its method; elsewhere such names are anybody's to use. */
+const PARAMS_OF: ReadonlyMap<string | undefined, ReadonlyMap<string, string>> = new Map([
+  ['notifications/progress', namesOf('_meta', 'progressToken')],
+  ['notifications/cancelled', namesOf('_meta', 'requestId')],
+  ['notifications/resources/updated', namesOf('_meta', 'uri')],
+  ['resources/subscribe', namesOf('_meta', 'uri')],
+  ['resources/unsubscribe', namesOf('_meta', 'uri')],
+]);
+
+/**
+ * @returns undefined for what is not one object, has an id that is none, or says anything twice that says whom it is
+ * about. Different case counts as twice: there are peers that read `ID` as `id`.
+ */
 export function scanMessage(frame: Frame): Scanned | undefined {
   const bytes = asBuffer(frame.bytes);
-  const members = scanObject(bytes);
-  if (members === undefined) return undefined;
-  const id = valueOf(bytes, findValue(bytes, members, 'id'));
-  const method = valueOf(bytes, findValue(bytes, members, 'method'));
+  const envelope = scanObject(bytes);
+  if (envelope === undefined || hasImitation(envelope, ENVELOPE)) return undefined;
+  const id = parseValue(bytes, find(envelope, 'id'));
+  const method = parseValue(bytes, find(envelope, 'method'));
   if (id !== undefined && typeof id !== 'string' && typeof id !== 'number') return undefined;
   if (method !== undefined && typeof method !== 'string') return undefined;
-  return { bytes, members, id, method };
+  const params = scanInner(bytes, find(envelope, 'params'));
+  if (params === undefined || hasImitation(params, PARAMS_OF.get(method) ?? PARAMS)) return undefined;
+  const meta = scanInner(bytes, find(params, '_meta'));
+  if (meta === undefined || hasImitation(meta, META)) return undefined;
+  return new ScannedMessage(bytes, id, method, envelope, params, meta);
 }
 
-/** The value at a path, parsed. */
-export function readPath({ bytes, members }: Scanned, ...path: string[]): unknown {
-  return valueOf(bytes, findValue(bytes, members, ...path));
+/** The JSON text of a value, digit for digit. */
+export function textAt(scanned: Scanned, place: Place): string | undefined {
+  const member = scanned.find(place);
+  return member === undefined ? undefined : scanned.bytes.toString('utf8', member.start, member.end);
+}
+
+export function valueAt(scanned: Scanned, place: Place): unknown {
+  return parseValue(scanned.bytes, scanned.find(place));
 }
 
 export interface Replacement {
-  readonly path: readonly string[];
-  readonly value: RequestId;
+  readonly place: Place;
+  /** JSON. */
+  readonly text: string;
 }
 
 /**
  * The same message with other ids and tokens, and otherwise byte for byte.
- * @returns undefined if there is nothing at one of the paths
+ * @param id the one that it has then
  */
-export function replaceValues(scanned: Scanned, replacements: readonly Replacement[]): Frame | undefined {
-  const { bytes, members, method } = scanned;
-  const edits = [];
-  let { id } = scanned;
-  for (const { path, value } of replacements) {
-    const member = findValue(bytes, members, ...path);
-    if (member === undefined) return undefined;
-    edits.push({ start: member.start, end: member.end, text: JSON.stringify(value) });
-    if (path.length === 1 && path[0] === 'id') id = value;
-  }
+export function replaceValues(
+  scanned: Scanned,
+  id: RequestId | undefined,
+  replacements: readonly Replacement[],
+): Frame {
+  const edits = replacements.flatMap(({ place, text }) => {
+    const member = scanned.find(place);
+    return member === undefined ? [] : { start: member.start, end: member.end, text };
+  });
+  const { bytes, method } = scanned;
   const kind = method === undefined ? 'response' : id === undefined ? 'notification' : 'request';
   return frameFromBytes(kind, spliceValues(bytes, edits), id, method);
 }
 
-function valueOf(bytes: Buffer, member: Member | undefined): unknown {
+class ScannedMessage implements Scanned {
+  readonly bytes: Buffer;
+  readonly id: RequestId | undefined;
+  readonly method: string | undefined;
+  readonly #envelope: readonly Member[];
+  readonly #params: readonly Member[];
+  readonly #meta: readonly Member[];
+
+  constructor(
+    bytes: Buffer,
+    id: RequestId | undefined,
+    method: string | undefined,
+    envelope: readonly Member[],
+    params: readonly Member[],
+    meta: readonly Member[],
+  ) {
+    this.bytes = bytes;
+    this.id = id;
+    this.method = method;
+    this.#envelope = envelope;
+    this.#params = params;
+    this.#meta = meta;
+  }
+
+  get isError(): boolean {
+    return find(this.#envelope, 'error') !== undefined;
+  }
+
+  find(place: Place): Member | undefined {
+    switch (place) {
+      case 'id':
+        return find(this.#envelope, 'id');
+      case 'token':
+        return find(this.#meta, 'progressToken');
+      case 'params.progressToken':
+      case 'params.requestId':
+      case 'params.uri':
+      case 'params.level':
+        return find(this.#params, place.slice('params.'.length));
+    }
+  }
+}
+
+/** The members of a nested object; what is no object has none. */
+function scanInner(bytes: Buffer, member: Member | undefined): readonly Member[] | undefined {
+  if (member === undefined || bytes[member.start] !== 0x7b) return NONE;
+  return scanObject(bytes, member.start, member.end);
+}
+
+function find(members: readonly Member[], key: string): Member | undefined {
+  for (const member of members) if (member.key === key) return member;
+  return undefined;
+}
+
+function parseValue(bytes: Buffer, member: Member | undefined): unknown {
   if (member === undefined) return undefined;
   try {
     const value: unknown = JSON.parse(bytes.toString('utf8', member.start, member.end));
@@ -58,6 +149,24 @@ function valueOf(bytes: Buffer, member: Member | undefined): unknown {
     // Neither an id nor a method nor a token: the caller treats it as such.
     return null;
   }
+}
+
+/** Folded name → name. */
+function namesOf(...names: string[]): ReadonlyMap<string, string> {
+  return new Map(names.map((name) => [fold(name), name]));
+}
+
+function hasImitation(members: readonly Member[], names: ReadonlyMap<string, string>): boolean {
+  for (const { key } of members) {
+    const name = names.get(fold(key));
+    if (name !== undefined && name !== key) return true;
+  }
+  return false;
+}
+
+/** Twice, so that the Kelvin sign becomes a K and the long s an S: that is what they are taken for. */
+function fold(name: string): string {
+  return name.toLowerCase().toUpperCase();
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -1,13 +1,19 @@
 import { RunError, toRunError } from '../../errors.ts';
-import { LEGACY_REVISIONS, LOG_LEVELS } from '../../protocol/constants.ts';
+import { LOG_LEVELS } from '../../protocol/constants.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import { frameOf, type Frame, type JsonRpcMessage, type RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
-import { readPath, replaceValues, scanMessage, type Replacement, type Scanned } from './remap.ts';
+import { createCalls } from './calls.ts';
+import { hasLogging, replayInitialize } from './initialized.ts';
+import { replaceValues, scanMessage, textAt, valueAt, type Replacement, type Scanned } from './remap.ts';
 import { createSharedChild, type Running, type SharedChildOptions } from './shared-child.ts';
 import { createSubscriptions } from './subscriptions.ts';
+import { createTenant, type Tenant } from './tenant.ts';
 
-export type ShareOptions = Omit<SharedChildOptions, 'onFrame' | 'onReady' | 'onLost'>;
+export interface ShareOptions extends Omit<SharedChildOptions, 'onFrame' | 'onReady' | 'onLost'> {
+  /** What all clients together may leave unread before the worst of them is cut off. */
+  readonly maxUnreadBytes: number;
+}
 
 /** One child for all clients. */
 export interface Share {
@@ -18,58 +24,31 @@ export interface Share {
   close(): Promise<void>;
 }
 
-/** One client of the shared child. */
-interface Tenant {
-  deliver(frame: Frame): void;
-  /** Least severity that it wants to hear; undefined = whatever comes. */
-  level: number | undefined;
-  isInitialized: boolean;
-}
-
-/** A request that the child has not answered. */
-interface Call {
-  readonly tenant: Tenant;
-  readonly id: RequestId;
-  readonly progressToken: RequestId | undefined;
-  /** What is left to do when the answer is there. */
-  readonly settled: ((isError: boolean) => void) | undefined;
-}
-
-/** A client that leaves this much unread while the others wait for nothing is cut off. */
-const MAX_UNREAD_BYTES = 32 * 1024 * 1024;
-
 /**
  * Shares one child between clients that know nothing of each other. Ids and progress tokens become numbers of ours; a
  * child is initialized once, without capabilities, so that it has no reason to ask; what cannot be told to belong to
  * one client reaches none.
  */
 export function createShare(options: ShareOptions): Share {
-  const { server, log } = options;
+  const { server, log, maxUnreadBytes } = options;
   const tenants = new Set<Tenant>();
-  const calls = new Map<number, Call>();
+  const calls = createCalls<Tenant>();
   const subscriptions = createSubscriptions<Tenant>();
   const child = createSharedChild({ ...options, onFrame: fromChild, onReady: childReady, onLost: childLost });
-  let nextId = 1;
   let childLevel: number | undefined;
+  let unread = 0;
 
-  return { warm, open: async () => createTenantLink(), close: () => child.close() };
+  return {
+    warm,
+    async open() {
+      const tenant = createTenant({ server, send: fromTenant, onUnread, onLeave });
+      tenants.add(tenant);
+      return tenant.link;
+    },
+    close: () => child.close(),
+  };
 
-  // From the child
-
-  function childReady(): void {
-    for (const uri of subscriptions.uris()) child.tell('resources/subscribe', { uri });
-    childLevel = undefined;
-    raiseLevel();
-  }
-
-  /** A dead child never answers: fail its callers now. Their conversations go on with the next one. */
-  function childLost(reason: RunError, wasReady: boolean): void {
-    const lost = [...calls.values()];
-    calls.clear();
-    for (const { tenant, id } of lost) tenant.deliver(faultFrame(reason, id));
-    // One that never got ready would not now, either: the next call tries again.
-    if (wasReady && tenants.size > 0) warm();
-  }
+  // The child's life
 
   function warm(): void {
     child.running().catch((error: unknown) => {
@@ -77,12 +56,40 @@ export function createShare(options: ShareOptions): Share {
     });
   }
 
+  function childReady(): void {
+    for (const uri of subscriptions.renew()) {
+      ask('resources/subscribe', { uri }, () => subscriptions.confirm(uri));
+    }
+    childLevel = undefined;
+    tellLevel();
+  }
+
+  /** A dead child never answers: fail its callers now. Their conversations go on with the next one. */
+  function childLost(reason: RunError, wasReady: boolean): void {
+    for (const { tenant, id } of calls.settleAll()) tenant.deliver(faultFrame(reason, id));
+    // One that never got ready would not now, either: the next call tries again.
+    if (wasReady && tenants.size > 0) warm();
+  }
+
+  /** A request of our own that no client waits for. */
+  function ask(method: string, params: Record<string, unknown>, accepted?: () => void): void {
+    child.ask(method, params).then(
+      ({ error }) => {
+        if (error === undefined) accepted?.();
+        else log.debug({ event: 'server.request-refused', method }, error.message);
+      },
+      (error: unknown) => log.debug({ event: 'server.request-failed', method }, toRunError(error).message),
+    );
+  }
+
+  // From the child
+
   function fromChild(frame: Frame): void {
     const scanned = scanMessage(frame);
     if (scanned === undefined) {
       log.warn(
         { event: 'server.ambiguous-line' },
-        'a message on stdout names its request twice or not at all, dropped',
+        'a message on stdout says twice, or not at all, whom it is about: dropped',
       );
       return undefined;
     }
@@ -93,25 +100,24 @@ export function createShare(options: ShareOptions): Share {
   }
 
   function answered(scanned: Scanned): void {
-    const { id } = scanned;
-    const call = typeof id === 'number' ? calls.get(id) : undefined;
-    if (typeof id !== 'number' || call === undefined) {
-      log.debug({ event: 'server.answer-dropped', id }, 'the server answered a request that is not open');
+    const call = calls.settle(scanned.id);
+    if (call === undefined) {
+      log.debug(
+        { event: 'server.answer-dropped', id: scanned.id },
+        'the server answered a request that is not open',
+      );
       return undefined;
     }
-    calls.delete(id);
-    call.settled?.(scanned.members.some(({ key }) => key === 'error'));
-    const mine = replaceValues(scanned, [{ path: ['id'], value: call.id }]);
-    return mine === undefined ? undefined : call.tenant.deliver(mine);
+    call.settled?.(scanned.isError);
+    return call.tenant.deliver(replaceValues(scanned, call.id, [{ place: 'id', text: call.idText }]));
   }
 
   /** The child was told that its client has no capabilities; whom would we ask? */
   function refuse(method: string, id: RequestId): void {
-    const answer =
-      method === 'ping'
-        ? frameOf({ id, result: {} })
-        : faultFrame(new RunError('CLIENT_CANNOT', { method }), id);
-    void child.send(answer);
+    const isPing = method === 'ping';
+    void child.send(
+      isPing ? frameOf({ id, result: {} }) : faultFrame(new RunError('CLIENT_CANNOT', { method }), id),
+    );
   }
 
   function notified(scanned: Scanned, frame: Frame): void {
@@ -119,7 +125,7 @@ export function createShare(options: ShareOptions): Share {
       case 'notifications/progress':
         return progressed(scanned);
       case 'notifications/resources/updated': {
-        const uri = readPath(scanned, 'params', 'uri');
+        const uri = valueAt(scanned, 'params.uri');
         return typeof uri === 'string' ? deliverAll(subscriptions.subscribersOf(uri), frame) : undefined;
       }
       case 'notifications/tools/list_changed':
@@ -130,6 +136,7 @@ export function createShare(options: ShareOptions): Share {
           frame,
         );
       case 'notifications/cancelled':
+      case 'notifications/tasks/status':
         return undefined;
       default:
         return toSoleCaller(scanned, frame);
@@ -137,18 +144,16 @@ export function createShare(options: ShareOptions): Share {
   }
 
   function progressed(scanned: Scanned): void {
-    const token = readPath(scanned, 'params', 'progressToken');
-    const call = typeof token === 'number' ? calls.get(token) : undefined;
-    if (call?.progressToken === undefined) return undefined;
-    const mine = replaceValues(scanned, [{ path: ['params', 'progressToken'], value: call.progressToken }]);
-    return mine === undefined ? undefined : call.tenant.deliver(mine);
+    const call = calls.get(valueAt(scanned, 'params.progressToken'));
+    if (call?.tokenText === undefined) return undefined;
+    const text = call.tokenText;
+    return call.tenant.deliver(replaceValues(scanned, undefined, [{ place: 'params.progressToken', text }]));
   }
 
   /** Log lines and the like carry no correlation: with one call running they are its, with several they are nobody's. */
   function toSoleCaller(scanned: Scanned, frame: Frame): void {
-    const callers = new Set([...calls.values()].map(({ tenant }) => tenant));
-    const [caller] = callers;
-    if (caller === undefined || calls.size !== 1) {
+    const caller = calls.soleCaller();
+    if (caller === undefined) {
       log.debug(
         { event: 'server.notification-dropped', method: scanned.method },
         'a notification belongs to no single call',
@@ -156,7 +161,7 @@ export function createShare(options: ShareOptions): Share {
       return undefined;
     }
     if (scanned.method === 'notifications/message' && caller.level !== undefined) {
-      if (levelOf(readPath(scanned, 'params', 'level')) < caller.level) return undefined;
+      if (levelOf(valueAt(scanned, 'params.level')) < caller.level) return undefined;
     }
     return caller.deliver(frame);
   }
@@ -165,146 +170,130 @@ export function createShare(options: ShareOptions): Share {
     for (const tenant of receivers) tenant.deliver(frame);
   }
 
-  /** The child says what the most curious client wants to hear; the others have theirs filtered. */
-  function raiseLevel(): void {
-    const levels = [...tenants].flatMap(({ level }) => level ?? []);
-    const wanted = levels.length === 0 ? undefined : Math.min(...levels);
-    if (wanted === undefined || wanted === childLevel) return;
-    childLevel = wanted;
-    child.tell('logging/setLevel', { level: LOG_LEVELS[wanted] });
-  }
-
-  // A client
-
-  function createTenantLink(): Link {
-    let onframe: (frame: Frame) => void | Promise<void> = () => {};
-    let onclose: (error?: Error) => void = () => {};
-    let isOpen = true;
-    let unread = 0;
-    const tenant: Tenant = { deliver, level: undefined, isInitialized: false };
-    tenants.add(tenant);
-
-    return {
-      peer: 'server',
-      era: 'legacy',
-      principal: 'child',
-      can: { push: true, ask: true },
-      send: (frame) => fromTenant(tenant, frame),
-      onframe(handler) {
-        onframe = handler;
-      },
-      onend() {},
-      onclose(handler) {
-        onclose = handler;
-      },
-      forget() {},
-      close: async () => end(new RunError('UPSTREAM_CLOSED', { server })),
-    };
-
-    /** A client that does not read makes nobody wait but itself: the child goes on, up to a bound. */
-    function deliver(frame: Frame): void {
-      const wait = isOpen ? onframe(frame) : undefined;
-      if (wait === undefined) return;
-      unread += frame.bytes.length;
-      void wait.then(() => {
-        unread = 0;
-      });
-      if (unread > MAX_UNREAD_BYTES) end(new RunError('CLIENT_TOO_SLOW', { maxBytes: MAX_UNREAD_BYTES }));
-    }
-
-    function end(reason: RunError): void {
-      if (!isOpen) return;
-      isOpen = false;
-      leave(tenant);
-      onclose(reason);
-    }
-  }
+  // From the clients
 
   function fromTenant(tenant: Tenant, frame: Frame): void | Promise<void> {
     if (child.current !== undefined) return forward(tenant, frame, child.current);
     return child.running().then(
       (started) => forward(tenant, frame, started),
       (error: unknown) => {
-        if (frame.kind === 'request') return tenant.deliver(faultFrame(toRunError(error), frame.id));
-        return undefined;
+        if (frame.kind === 'request') tenant.deliver(faultFrame(toRunError(error), frame.id));
       },
     );
   }
 
   function forward(tenant: Tenant, frame: Frame, { initialized }: Running): void | Promise<void> {
-    switch (frame.kind) {
-      case 'request':
-        return request(tenant, frame, initialized);
-      case 'notification':
-        return notification(tenant, frame);
-      case 'response':
-        // The child was never let to ask.
-        return undefined;
-    }
-  }
-
-  function request(tenant: Tenant, frame: Frame, initialized: JsonRpcMessage): void | Promise<void> {
-    const { params = {} } = frame.message;
-    switch (frame.method) {
-      case 'initialize':
-        return tenant.deliver(replay(initialized, frame));
-      case 'logging/setLevel':
-        return setLevel(tenant, frame, initialized);
-      case 'resources/subscribe':
-        return subscribe(tenant, frame, String(params['uri']));
-      case 'resources/unsubscribe':
-        if (subscriptions.remove(String(params['uri']), tenant)) return call(tenant, frame);
-        return tenant.deliver(frameOf({ id: frame.id ?? null, result: {} }));
-      default:
-        return call(tenant, frame);
-    }
-  }
-
-  function call(tenant: Tenant, frame: Frame, settled?: (isError: boolean) => void): void | Promise<void> {
-    if (frame.id === undefined) return undefined;
-    const upstreamId = nextId;
-    nextId += 1;
-    const progressToken = progressTokenOf(frame);
-    const replacements: Replacement[] = [{ path: ['id'], value: upstreamId }];
-    if (progressToken !== undefined) {
-      replacements.push({ path: ['params', '_meta', 'progressToken'], value: upstreamId });
-    }
+    // It may have left while the child was starting. And the child was never let to ask, so there is nothing to answer.
+    if (!tenant.isOpen || frame.kind === 'response') return undefined;
+    if (frame.method === 'initialize') return tenant.deliver(replayInitialize(initialized, frame));
+    // JSON.parse reads the last of two keys, but a child may read the first: it has to mean the same to both.
     const scanned = scanMessage(frame);
-    const ours = scanned === undefined ? undefined : replaceValues(scanned, replacements);
-    if (ours === undefined) {
-      return tenant.deliver(
-        faultFrame(new RunError('INVALID_REQUEST', { detail: 'a key is there twice' }), frame.id),
-      );
-    }
-    calls.set(upstreamId, { tenant, id: frame.id, progressToken, settled });
-    return child.send(ours);
+    if (scanned === undefined) return refuseAmbiguous(tenant, frame);
+    return frame.kind === 'request'
+      ? request(tenant, frame, scanned, initialized)
+      : notification(tenant, frame, scanned);
   }
 
-  function subscribe(tenant: Tenant, frame: Frame, uri: string): void | Promise<void> {
+  function refuseAmbiguous(tenant: Tenant, frame: Frame): void {
+    if (frame.kind !== 'request') return undefined;
+    const detail = 'a key is there twice, or in two spellings';
+    return tenant.deliver(faultFrame(new RunError('INVALID_REQUEST', { detail }), frame.id));
+  }
+
+  function request(
+    tenant: Tenant,
+    frame: Frame,
+    scanned: Scanned,
+    initialized: JsonRpcMessage,
+  ): void | Promise<void> {
+    const { method = '' } = frame;
+    // A task belongs to whoever started it, and nothing in these requests says who that is.
+    if (method.startsWith('tasks/'))
+      return tenant.deliver(faultFrame(new RunError('NOT_SHARED', { method }), frame.id));
+    switch (method) {
+      case 'logging/setLevel':
+        return setLevel(tenant, frame, scanned, initialized);
+      case 'resources/subscribe':
+        return subscribe(tenant, frame, scanned);
+      case 'resources/unsubscribe':
+        return unsubscribe(tenant, frame, scanned);
+      default:
+        return call(tenant, frame, scanned);
+    }
+  }
+
+  function call(
+    tenant: Tenant,
+    frame: Frame,
+    scanned: Scanned,
+    settled?: (isError: boolean) => void,
+  ): void | Promise<void> {
+    const idText = textAt(scanned, 'id');
+    if (frame.id === undefined || idText === undefined) return undefined;
+    const token = valueAt(scanned, 'token');
+    const isToken = typeof token === 'string' || typeof token === 'number';
+    const tokenText = isToken ? textAt(scanned, 'token') : undefined;
+    const number = calls.start({ tenant, id: frame.id, idText, tokenText, settled });
+    const text = String(number);
+    const replacements: Replacement[] = [{ place: 'id', text }];
+    // Whatever stands there: it must not be another call's number.
+    if (token !== undefined) replacements.push({ place: 'token', text });
+    return child.send(replaceValues(scanned, number, replacements));
+  }
+
+  function subscribe(tenant: Tenant, frame: Frame, scanned: Scanned): void | Promise<void> {
+    const uri = valueAt(scanned, 'params.uri');
+    if (typeof uri !== 'string') return call(tenant, frame, scanned);
     subscriptions.add(uri, tenant);
-    if (subscriptions.isConfirmed(uri)) return tenant.deliver(frameOf({ id: frame.id ?? null, result: {} }));
-    return call(tenant, frame, (isError) => {
+    if (subscriptions.isConfirmed(uri)) return done(tenant, frame);
+    return call(tenant, frame, scanned, (isError) => {
       if (isError) subscriptions.remove(uri, tenant);
       else subscriptions.confirm(uri);
     });
   }
 
-  function setLevel(tenant: Tenant, frame: Frame, initialized: JsonRpcMessage): void | Promise<void> {
-    const level = levelOf(frame.message.params?.['level']);
-    // What the child does not offer or know, it refuses better than we could.
-    if (level === -1 || !hasLogging(initialized)) return call(tenant, frame);
-    tenant.level = level;
-    raiseLevel();
-    return tenant.deliver(frameOf({ id: frame.id ?? null, result: {} }));
+  function unsubscribe(tenant: Tenant, frame: Frame, scanned: Scanned): void | Promise<void> {
+    const uri = valueAt(scanned, 'params.uri');
+    const isLast = typeof uri === 'string' && subscriptions.remove(uri, tenant);
+    return isLast ? call(tenant, frame, scanned) : done(tenant, frame);
   }
 
-  function notification(tenant: Tenant, frame: Frame): void | Promise<void> {
+  function setLevel(
+    tenant: Tenant,
+    frame: Frame,
+    scanned: Scanned,
+    initialized: JsonRpcMessage,
+  ): void | Promise<void> {
+    const level = levelOf(valueAt(scanned, 'params.level'));
+    // What the child does not offer or know, it refuses better than we could.
+    if (level === -1 || !hasLogging(initialized)) return call(tenant, frame, scanned);
+    tenant.level = level;
+    tellLevel();
+    return done(tenant, frame);
+  }
+
+  /** The child says what the most curious client wants to hear; the others have theirs filtered. */
+  function tellLevel(): void {
+    let wanted: number | undefined;
+    for (const { level } of tenants) {
+      if (level !== undefined && (wanted === undefined || level < wanted)) wanted = level;
+    }
+    if (wanted === undefined || wanted === childLevel) return;
+    childLevel = wanted;
+    ask('logging/setLevel', { level: LOG_LEVELS[wanted] });
+  }
+
+  function done(tenant: Tenant, frame: Frame): void {
+    tenant.deliver(frameOf({ id: frame.id ?? null, result: {} }));
+  }
+
+  function notification(tenant: Tenant, frame: Frame, scanned: Scanned): void | Promise<void> {
     switch (frame.method) {
       case 'notifications/initialized':
         tenant.isInitialized = true;
         return undefined;
       case 'notifications/cancelled':
-        return cancel(tenant, frame);
+        return cancel(tenant, scanned);
       case 'notifications/roots/list_changed':
       case 'notifications/progress':
         return undefined;
@@ -313,52 +302,36 @@ export function createShare(options: ShareOptions): Share {
     }
   }
 
-  function cancel(tenant: Tenant, frame: Frame): void | Promise<void> {
-    const requestId = frame.message.params?.['requestId'];
-    for (const [upstreamId, open] of calls) {
-      if (open.tenant !== tenant || open.id !== requestId) continue;
-      calls.delete(upstreamId);
-      const scanned = scanMessage(frame);
-      const ours = scanned && replaceValues(scanned, [{ path: ['params', 'requestId'], value: upstreamId }]);
-      return ours === undefined ? undefined : child.send(ours);
-    }
-    return undefined;
+  function cancel(tenant: Tenant, scanned: Scanned): void | Promise<void> {
+    const number = calls.abandon(tenant, valueAt(scanned, 'params.requestId'));
+    if (number === undefined) return undefined;
+    return child.send(
+      replaceValues(scanned, undefined, [{ place: 'params.requestId', text: String(number) }]),
+    );
   }
 
   /** Nothing of a client that has left stays with the child. */
-  function leave(tenant: Tenant): void {
+  function onLeave(tenant: Tenant): void {
     tenants.delete(tenant);
     const unwanted = subscriptions.removeAll(tenant);
-    for (const [upstreamId, open] of calls) {
-      if (open.tenant !== tenant) continue;
-      calls.delete(upstreamId);
-      const params = { requestId: upstreamId, reason: 'the client is gone' };
+    for (const requestId of calls.abandonAll(tenant)) {
+      const params = { requestId, reason: 'the client is gone' };
       void child.send(frameOf({ method: 'notifications/cancelled', params }));
     }
-    for (const uri of unwanted) child.tell('resources/unsubscribe', { uri });
+    for (const uri of unwanted) ask('resources/unsubscribe', { uri });
+    if (tenant.level !== undefined) tellLevel();
   }
-}
 
-/** The child's own answer to `initialize`, in the revision that this client asked for if that is an older one. */
-function replay(initialized: JsonRpcMessage, request: Frame): Frame {
-  const { result = {} } = initialized;
-  const revisions: readonly unknown[] = LEGACY_REVISIONS;
-  const requested = revisions.indexOf(request.message.params?.['protocolVersion']);
-  const negotiated = revisions.indexOf(result['protocolVersion']);
-  const protocolVersion = requested > negotiated ? LEGACY_REVISIONS[requested] : result['protocolVersion'];
-  return frameOf({ id: request.id ?? null, result: { ...result, protocolVersion } });
-}
-
-function progressTokenOf(frame: Frame): RequestId | undefined {
-  const meta = frame.message.params?.['_meta'];
-  if (typeof meta !== 'object' || meta === null || !('progressToken' in meta)) return undefined;
-  const token = meta.progressToken;
-  return typeof token === 'string' || typeof token === 'number' ? token : undefined;
-}
-
-function hasLogging({ result }: JsonRpcMessage): boolean {
-  const capabilities = result?.['capabilities'];
-  return typeof capabilities === 'object' && capabilities !== null && 'logging' in capabilities;
+  /** The child waits for nobody, so what is not read stays here: whoever leaves the most of it goes first. */
+  function onUnread(_tenant: Tenant, bytes: number): void {
+    unread += bytes;
+    if (bytes <= 0) return;
+    while (unread > maxUnreadBytes) {
+      const slowest = [...tenants].reduce((most, tenant) => (tenant.unread > most.unread ? tenant : most));
+      log.warn({ event: 'client.too-slow', bytes: slowest.unread }, 'a client does not read: it is cut off');
+      slowest.end(new RunError('CLIENT_TOO_SLOW', { maxBytes: maxUnreadBytes }));
+    }
+  }
 }
 
 function levelOf(name: unknown): number {

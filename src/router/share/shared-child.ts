@@ -33,8 +33,8 @@ export interface SharedChild {
   running(): Promise<Running>;
   /** Sends a frame, if there is a child; one that is only being initialized, too. */
   send(frame: Frame): void | Promise<void>;
-  /** Sends a request of our own that nobody waits for. */
-  tell(method: string, params: Record<string, unknown>): void;
+  /** Asks it something of our own. Rejects with a RunError when it ends first, or does not answer in time. */
+  ask(method: string, params: Record<string, unknown>): Promise<JsonRpcMessage>;
   close(): Promise<void>;
 }
 
@@ -47,7 +47,7 @@ interface Pending {
 const OWN = 'mcpr:';
 
 export function createSharedChild(options: SharedChildOptions): SharedChild {
-  const { server, log } = options;
+  const { server } = options;
   const pending = new Map<string, Pending>();
   let nextId = 1;
   let starting: Promise<Running> | undefined;
@@ -62,19 +62,18 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
     },
     running,
     send: (frame) => link?.send(frame),
-    tell(method, params) {
-      ask(method, params).catch((error: unknown) => {
-        log.debug({ event: 'server.request-failed', method }, toRunError(error).message);
-      });
-    },
+    ask,
     async close() {
       isClosed = true;
       await link?.close();
+      // One that was being started closes by itself, but not at once.
+      await starting?.catch(() => {});
     },
   };
 
   function running(): Promise<Running> {
     starting ??= start().catch((error: unknown) => {
+      // Not before: the next one must not start while this one is still being stopped.
       starting = undefined;
       throw error;
     });
@@ -104,8 +103,8 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
         capabilities: {},
         clientInfo: { name: 'mcp-run', version: options.version },
       });
-      if (answer.result === undefined)
-        throw new RunError('MALFORMED_ANSWER', { server, method: 'initialize' });
+      if (answer.error !== undefined)
+        throw new RunError('INITIALIZE_REFUSED', { server, detail: answer.error.message });
       return answer;
     } catch (error) {
       await opened.close();
@@ -117,8 +116,8 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
     if (isClosed) throw new RunError('SHUTTING_DOWN');
   }
 
-  /** Rejects when the child ends first or does not answer in time. */
   async function ask(method: string, params: Record<string, unknown>): Promise<JsonRpcMessage> {
+    if (link === undefined) throw new RunError('UPSTREAM_CLOSED', { server });
     const id = `${OWN}${nextId}`;
     nextId += 1;
     const answer = new Promise<JsonRpcMessage>((resolve, reject) => pending.set(id, { resolve, reject }));
@@ -126,7 +125,7 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
     const timer = setTimeout(() => {
       pending.get(id)?.reject(new RunError('REQUEST_TIMEOUT', { server, method, timeoutMs }));
     }, timeoutMs);
-    void link?.send(frameOf({ id, method, params }));
+    void link.send(frameOf({ id, method, params }));
     try {
       return await answer;
     } finally {
@@ -147,7 +146,8 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
 
   function lost(reason: RunError): void {
     const wasReady = current !== undefined;
-    starting = undefined;
+    // A start that fails ends as such.
+    if (wasReady) starting = undefined;
     current = undefined;
     link = undefined;
     for (const { reject } of pending.values()) reject(reason);

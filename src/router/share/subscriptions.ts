@@ -10,24 +10,28 @@ export interface Subscriptions<T> {
   removeAll(subscriber: T): string[];
   /** Who is to hear of an update: `uri` may be a part of what was subscribed to (schema: ResourceUpdatedNotification). */
   subscribersOf(uri: string): ReadonlySet<T>;
-  /** For a new child. */
-  uris(): string[];
+  /** Nothing is accepted any more, since the child is another one. @returns what has to be asked for again */
+  renew(): string[];
 }
 
 export function createSubscriptions<T>(): Subscriptions<T> {
   const byUri = new Map<string, Set<T>>();
+  const bySubscriber = new Map<T, Set<string>>();
   const confirmed = new Set<string>();
 
   return {
     add(uri, subscriber) {
-      const subscribers = byUri.get(uri);
-      if (subscribers === undefined) byUri.set(uri, new Set([subscriber]));
-      else subscribers.add(subscriber);
+      addTo(byUri, uri, subscriber);
+      addTo(bySubscriber, subscriber, uri);
     },
-    confirm: (uri) => void confirmed.add(uri),
+    confirm(uri) {
+      // All may have unsubscribed meanwhile.
+      if (byUri.has(uri)) confirmed.add(uri);
+    },
     isConfirmed: (uri) => confirmed.has(uri),
     remove,
-    removeAll: (subscriber) => [...byUri.keys()].filter((uri) => remove(uri, subscriber)),
+    removeAll: (subscriber) =>
+      [...(bySubscriber.get(subscriber) ?? [])].filter((uri) => remove(uri, subscriber)),
     subscribersOf(uri) {
       const found = new Set<T>();
       for (const [subscribed, subscribers] of byUri) {
@@ -36,16 +40,32 @@ export function createSubscriptions<T>(): Subscriptions<T> {
       }
       return found;
     },
-    uris: () => [...byUri.keys()],
+    renew() {
+      confirmed.clear();
+      return [...byUri.keys()];
+    },
   };
 
   function remove(uri: string, subscriber: T): boolean {
-    const subscribers = byUri.get(uri);
-    if (subscribers?.delete(subscriber) !== true || subscribers.size > 0) return false;
-    byUri.delete(uri);
+    removeFrom(bySubscriber, subscriber, uri);
+    if (!removeFrom(byUri, uri, subscriber)) return false;
     confirmed.delete(uri);
     return true;
   }
+}
+
+function addTo<K, V>(sets: Map<K, Set<V>>, key: K, value: V): void {
+  const set = sets.get(key);
+  if (set === undefined) sets.set(key, new Set([value]));
+  else set.add(value);
+}
+
+/** @returns whether the last value was removed */
+function removeFrom<K, V>(sets: Map<K, Set<V>>, key: K, value: V): boolean {
+  const set = sets.get(key);
+  if (set?.delete(value) !== true || set.size > 0) return false;
+  sets.delete(key);
+  return true;
 }
 
 function isPartOf(uri: string, whole: string): boolean {

@@ -1,0 +1,108 @@
+import type { RequestId } from '../../protocol/frame.ts';
+
+/** A client's request that the child has not answered. */
+export interface Call<T> {
+  readonly tenant: T;
+  /** As the client has it. */
+  readonly id: RequestId;
+  /** The id's JSON text, to give it back digit for digit. */
+  readonly idText: string;
+  readonly tokenText: string | undefined;
+  /** What is left to do when it is over. */
+  readonly settled: ((isError: boolean) => void) | undefined;
+}
+
+/** The calls of all clients of one child, under numbers of ours. */
+export interface Calls<T> {
+  /** @returns the number that the child is to know it by */
+  start(call: Call<T>): number;
+  get(number: unknown): Call<T> | undefined;
+  settle(number: unknown): Call<T> | undefined;
+  /** The client does not wait any more, but the child may go on. @returns its number, if it was running */
+  abandon(tenant: T, id: unknown): number | undefined;
+  /** @returns the numbers of all calls that this client left behind */
+  abandonAll(tenant: T): number[];
+  /** The child is dead. @returns what it has left unanswered, oldest first */
+  settleAll(): Call<T>[];
+  /** Whose doing a message without correlation is: the caller of the one call that runs, or nobody's. */
+  soleCaller(): T | undefined;
+}
+
+/** How long a child may still work for, and speak of, a call that its client gave up: servers do not answer those. */
+const ABANDONED_MS = 5 * 60_000;
+
+export function createCalls<T>(): Calls<T> {
+  const calls = new Map<number, Call<T>>();
+  /** The numbers of each client's calls, so that a client costs only its own. */
+  const numbersOf = new Map<T, Set<number>>();
+  /** Who abandoned calls of late; undefined = several, or one that has left. */
+  let abandoner: T | undefined;
+  let abandonedUntil = 0;
+  let next = 1;
+
+  return {
+    start(call) {
+      const number = next;
+      next += 1;
+      calls.set(number, call);
+      const numbers = numbersOf.get(call.tenant);
+      if (numbers === undefined) numbersOf.set(call.tenant, new Set([number]));
+      else numbers.add(number);
+      return number;
+    },
+    get: (number) => (typeof number === 'number' ? calls.get(number) : undefined),
+    settle,
+    abandon(tenant, id) {
+      const number = numberOf(tenant, id);
+      if (number === undefined) return undefined;
+      noteAbandoned(tenant);
+      settle(number)?.settled?.(true);
+      return number;
+    },
+    abandonAll(tenant) {
+      const numbers = [...(numbersOf.get(tenant) ?? [])];
+      for (const number of numbers) settle(number)?.settled?.(true);
+      if (numbers.length > 0) noteAbandoned(undefined);
+      else if (abandoner === tenant) abandoner = undefined;
+      return numbers;
+    },
+    settleAll() {
+      const all = [...calls.values()];
+      calls.clear();
+      numbersOf.clear();
+      abandonedUntil = 0;
+      abandoner = undefined;
+      for (const call of all) call.settled?.(true);
+      return all;
+    },
+    soleCaller() {
+      if (calls.size !== 1) return undefined;
+      for (const { tenant } of calls.values()) {
+        // What another client's abandoned call still says must not pass for this one's.
+        return abandoner === tenant || Date.now() >= abandonedUntil ? tenant : undefined;
+      }
+      return undefined;
+    },
+  };
+
+  function settle(number: unknown): Call<T> | undefined {
+    const call = typeof number === 'number' ? calls.get(number) : undefined;
+    if (call === undefined || typeof number !== 'number') return undefined;
+    calls.delete(number);
+    const numbers = numbersOf.get(call.tenant);
+    numbers?.delete(number);
+    if (numbers?.size === 0) numbersOf.delete(call.tenant);
+    return call;
+  }
+
+  function numberOf(tenant: T, id: unknown): number | undefined {
+    for (const number of numbersOf.get(tenant) ?? []) if (calls.get(number)?.id === id) return number;
+    return undefined;
+  }
+
+  function noteAbandoned(tenant: T | undefined): void {
+    const now = Date.now();
+    abandoner = now >= abandonedUntil || abandoner === tenant ? tenant : undefined;
+    abandonedUntil = now + ABANDONED_MS;
+  }
+}

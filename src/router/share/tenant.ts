@@ -1,0 +1,85 @@
+import { RunError } from '../../errors.ts';
+import type { Frame } from '../../protocol/frame.ts';
+import type { Link } from '../../protocol/link.ts';
+
+/** One client of a shared child. */
+export interface Tenant {
+  /** The client's end, for the router. */
+  readonly link: Link;
+  /** False once it has left. */
+  readonly isOpen: boolean;
+  /** Bytes that it was sent and did not take. */
+  readonly unread: number;
+  /** Least severity that it wants to hear; undefined = whatever comes. */
+  level: number | undefined;
+  isInitialized: boolean;
+  deliver(frame: Frame): void;
+  end(reason: RunError): void;
+}
+
+export interface TenantOptions {
+  readonly server: string;
+  readonly send: (tenant: Tenant, frame: Frame) => void | Promise<void>;
+  readonly onUnread: (tenant: Tenant, bytes: number) => void;
+  readonly onLeave: (tenant: Tenant) => void;
+}
+
+export function createTenant({ server, send, onUnread, onLeave }: TenantOptions): Tenant {
+  let onframe: (frame: Frame) => void | Promise<void> = () => {};
+  let onclose: (error?: Error) => void = () => {};
+  let isOpen = true;
+  let unread = 0;
+
+  const tenant: Tenant = {
+    link: {
+      peer: 'server',
+      era: 'legacy',
+      principal: 'child',
+      can: { push: true, ask: true },
+      send: (frame) => send(tenant, frame),
+      onframe(handler) {
+        onframe = handler;
+      },
+      onend() {},
+      onclose(handler) {
+        onclose = handler;
+      },
+      forget() {},
+      close: async () => end(new RunError('UPSTREAM_CLOSED', { server })),
+    },
+    get isOpen() {
+      return isOpen;
+    },
+    get unread() {
+      return unread;
+    },
+    level: undefined,
+    isInitialized: false,
+    deliver,
+    end,
+  };
+  return tenant;
+
+  /** A client that does not read makes nobody wait but itself: what it leaves unread is counted. */
+  function deliver(frame: Frame): void {
+    const wait = isOpen ? onframe(frame) : undefined;
+    if (wait === undefined) return;
+    const { length } = frame.bytes;
+    count(length);
+    void wait.then(() => count(-length));
+  }
+
+  function count(bytes: number): void {
+    if (!isOpen) return;
+    unread += bytes;
+    onUnread(tenant, bytes);
+  }
+
+  function end(reason: RunError): void {
+    if (!isOpen) return;
+    count(-unread);
+    isOpen = false;
+    onLeave(tenant);
+    onclose(reason);
+  }
+}
