@@ -1,4 +1,4 @@
-import type { RunError } from '../errors.ts';
+import type { Culprit, RunError } from '../errors.ts';
 import type { LogFormat } from '../manifest/settings.ts';
 import { redact } from '../observe/redact.ts';
 import type { CliContext } from './context.ts';
@@ -46,13 +46,16 @@ export async function reportError(
     return exitCode;
   }
   const { createUi } = await import('./ui.ts');
-  createUi(context, reporting.colour).error({ message: msg, hint, culprits: error.culprits }, stack);
+  createUi(context, reporting.colour).error(
+    { message: msg, hint, culprits: redacted(error.culprits) },
+    stack,
+  );
   return exitCode;
 }
 
 /** An error as `--json` shows it. */
 export function describeError({ code, message, hint, culprits }: RunError): object {
-  const problems = culprits.map(({ file, line, column, key, detail }) => ({
+  const problems = redacted(culprits).map(({ file, line, column, key, detail }) => ({
     file,
     line,
     column,
@@ -61,10 +64,14 @@ export function describeError({ code, message, hint, culprits }: RunError): obje
   }));
   return {
     code,
-    message,
+    message: redact(message),
     ...(hint === '' ? {} : { hint }),
     ...(problems.length === 0 ? {} : { problems }),
   };
+}
+
+function redacted(culprits: readonly Culprit[]): readonly Culprit[] {
+  return culprits.map((culprit) => ({ ...culprit, detail: redact(culprit.detail) }));
 }
 
 /** Writes what `--json` promises: one document on stdout. */

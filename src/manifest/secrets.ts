@@ -36,7 +36,8 @@ export function maskUrl(text: string): string {
  * @param root undefined if the text does not parse; then keys are all there is to go by
  */
 export function blotSecrets(text: string, root: Node | undefined): string {
-  if (root === undefined) return text.replaceAll(ASSIGNMENT, blotAssignment).replaceAll(FLAG, blotAssignment);
+  if (root === undefined)
+    return blotCredentials(text.replaceAll(ASSIGNMENT, blotAssignment).replaceAll(FLAG, blotAssignment));
   let blotted = text;
   for (const { offset, source } of secretsIn(root, false)) {
     const quote = /["']/.exec(text[offset] ?? '')?.[0] ?? '';
@@ -44,7 +45,20 @@ export function blotSecrets(text: string, root: Node | undefined): string {
     const end = quote === '' ? start + source.length : endOfQuoted(text, start, quote);
     blotted = blotted.slice(0, start) + blot(text.slice(start, end)) + blotted.slice(end);
   }
-  return blotted;
+  return blotCredentials(blotted);
+}
+
+/** They give themselves away wherever they stand: `https://user:password@host`, `Bearer token`. */
+function blotCredentials(text: string): string {
+  return text
+    .replaceAll(
+      /([a-z][a-z\d+.-]*:\/\/)([^\s/?#@'"]*)(?=@)/gi,
+      (_, scheme: string, user: string) => scheme + blot(user),
+    )
+    .replaceAll(
+      /\b((?:bearer|basic) +)([\w.~+/=-]{6,})/gi,
+      (_, scheme: string, token: string) => scheme + blot(token),
+    );
 }
 
 function secretsIn(node: Node, isSecret: boolean): ScalarNode[] {

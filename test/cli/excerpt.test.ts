@@ -64,6 +64,18 @@ test.each([
   expect(shown).not.toContain('secret');
 });
 
+test('secrets that a problem repeats are masked, on the screen and in the document', async () => {
+  const text = '{"mcpServers": {"a": {"command": "x"}}, "serve": {"baseUrl": "ftp://me:hunter2@host"}}';
+  expect(await show(text)).toContain('"ftp://***@host" is not an http or https URL');
+  expect(await show(text)).not.toContain('hunter2');
+  const cwd = await createWorkspace({ 'mcp.json': text });
+  const { stdout } = await run(['check', '--json'], { cwd });
+  expect(JSON.parse(stdout).error.problems).toMatchObject([
+    { detail: expect.stringContaining('ftp://***@host') },
+  ]);
+  expect(stdout).not.toContain('hunter2');
+});
+
 test('a long line is cut around the caret', async () => {
   const shown = await show(
     `{"mcpServers": {"a": {"command": "${'x'.repeat(500)}", "args": 1, "cwd": "${'y'.repeat(500)}"}}}`,
