@@ -54,6 +54,10 @@ const MIN_UNREAD_BYTES = 32 * 1024 * 1024;
 export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions): Gateway {
   const { settings, servers, source } = manifest;
   const specs = new Map(servers.map((spec) => [spec.name, spec]));
+  /** A server, or we about it, may repeat what it was started with. */
+  const logs = new Map(
+    servers.map(({ name, target }) => [name, withoutSecrets(log.child({ server: name }), secretsOf(target))]),
+  );
   const supervisors = new Map(servers.map((spec) => [spec.name, supervise(spec)]));
   const status = createStatus(supervisors.values());
   const conversations = new Set<Conversation>();
@@ -94,14 +98,13 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
   }
 
   function createShareOf(spec: ServerSpec): Share {
-    const serverLog = withoutSecrets(log.child({ server: spec.name }), secretsOf(spec.target));
     return createShare({
       server: spec.name,
       version: packageVersion(),
       initializeTimeoutMs: supervisorOf(spec).startTimeoutMs,
       maxUnreadBytes: Math.max(MIN_UNREAD_BYTES, UNREAD_LINES * settings.lineLimitBytes),
       openUpstream: () => supervisorOf(spec).open(),
-      log: serverLog,
+      log: logOf(spec),
     });
   }
 
@@ -165,7 +168,7 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
       initializeTimeoutMs: settings.initializeTimeoutMs,
       // Over stdio alone there is one client, and when its server dies we end; a shared process is started anew anyway.
       hasTrials: !isShared(spec) && settings.transports.some((transport) => transport !== 'stdio'),
-      log: log.child({ server: name }),
+      log: logOf(spec),
     });
   }
 
@@ -174,7 +177,6 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
     spec: ServerSpec,
     { isNetwork, eager }: { isNetwork: boolean; eager: boolean },
   ): Conversation {
-    const serverLog = withoutSecrets(log.child({ server: spec.name }), secretsOf(spec.target));
     const share = shares.get(spec.name);
     const tenant: Tenant = {
       server: spec.name,
@@ -201,7 +203,7 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
         if (conversation.isClosed) throw new RunError('CLIENT_GONE');
         return await supervisorOf(spec).open(abandoned);
       },
-      log: serverLog,
+      log: logOf(spec),
     });
     conversations.add(conversation);
     void conversation.closed.then(() => {
@@ -209,6 +211,10 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
       place?.leave();
     });
     return conversation;
+  }
+
+  function logOf({ name }: ServerSpec): Log {
+    return logs.get(name) ?? log;
   }
 
   function supervisorOf(spec: ServerSpec): Supervisor {

@@ -4,8 +4,8 @@ import { createWorkspace } from '../manifest/workspace.ts';
 import { callIn, initializeMessage, openSession } from '../support/bearer.ts';
 import { post } from '../support/http.ts';
 import { at } from '../support/json.ts';
-import { serve, startMcpRun } from '../support/mcp-run.ts';
-import { fixtureServer } from '../support/paths.ts';
+import { serve, spawnMcpRun, startMcpRun } from '../support/mcp-run.ts';
+import { fixtureServer, NODE } from '../support/paths.ts';
 
 /** Loopback in a form that is not taken for it, so that these tests open nothing. */
 const OPEN = ['--host', '127.1'];
@@ -78,3 +78,27 @@ test('secrets that a server is started with are masked where it logs them, at ev
   await run.stop();
   for (const secret of secrets) expect(JSON.stringify(run.logs)).not.toContain(secret);
 });
+
+test.each(['check', 'serve'])(
+  '%s does not repeat the secrets in the last words of a server',
+  async (command) => {
+    const dying = [NODE, '-e', 'console.error("cannot use " + process.env.SERVICE_TOKEN); process.exit(1)'];
+    const env = ['--env', 'SERVICE_TOKEN=secret-in-env-1'];
+    if (command === 'check') {
+      const run = spawnMcpRun(['check', ...env, '--', ...dying]);
+      let stdout = '';
+      run.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+      expect((await run.exited).code).toBe(4);
+      const shown = stdout + JSON.stringify(run.logs);
+      expect(shown).toContain('cannot use ***');
+      expect(shown).not.toContain('secret-in-env-1');
+      return;
+    }
+    const run = await startMcpRun(serve(['--http'], dying, ...env));
+    const answer = await post(`${run.url}/mcp`, initializeMessage());
+    expect(answer.text).not.toContain('secret-in-env-1');
+    await run.stop();
+    expect(JSON.stringify(run.logs)).toContain('cannot use ***');
+    expect(JSON.stringify(run.logs)).not.toContain('secret-in-env-1');
+  },
+);
