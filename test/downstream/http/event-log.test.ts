@@ -56,15 +56,18 @@ describe('the log of events', () => {
     expect(log.after(0, 0)[0]?.data.buffer.byteLength).toBeLessThan(KB * 10);
   });
 
-  it('lets go of the memory of what it has dropped', () => {
+  it('lets go of what it has dropped', async () => {
     const log = createEventLog(MB);
+    const events = Array.from({ length: 100 }, (_, sequence) => {
+      const data = Buffer.alloc(MB - 1, 'x');
+      log.add(0, sequence, data, false);
+      return new WeakRef(data);
+    });
+    // What a WeakRef was made for lives until the end of its turn.
+    await new Promise(setImmediate);
     collectGarbage();
-    const before = process.memoryUsage().arrayBuffers;
-    for (let sequence = 1; sequence <= 100; sequence += 1)
-      log.add(0, sequence, Buffer.alloc(MB - 1, 'x'), false);
-    collectGarbage();
-    expect((process.memoryUsage().arrayBuffers - before) / MB).toBeLessThan(10);
-    expect(log.after(0, 0)).toHaveLength(1);
+    expect(events.filter((event) => event.deref() !== undefined).length).toBeLessThan(10);
+    expect(log.after(0, -1)).toHaveLength(1);
   });
 });
 
