@@ -46,6 +46,11 @@ export class Answer {
     return this.#stream !== undefined || !this.#response.destroyed;
   }
 
+  /** Somebody is there to receive it now. */
+  get isConnected(): boolean {
+    return this.#stream === undefined ? !this.#response.destroyed : this.#stream.isAttached;
+  }
+
   /** Sends a message that belongs to a request of this POST. */
   push(frame: Frame): void | Promise<void> {
     return this.#host.canStream ? this.#commit().push(frame.bytes) : undefined;

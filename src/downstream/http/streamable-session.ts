@@ -190,9 +190,10 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
   // To the client
 
   function send(frame: Frame, about?: RequestId): void | Promise<void> {
-    lastMessageAt = Date.now();
     if (frame.kind === 'response') return respond(frame);
     const answer = about === undefined ? undefined : answers.get(about);
+    // What nobody receives keeps no session: a server that talks to itself would never let it end.
+    if (answer === undefined ? standalone.isAttached : answer.isConnected) lastMessageAt = Date.now();
     if (answer?.isReachable === true) return answer.push(frame);
     return canStream ? standalone.push(frame.bytes) : undefined;
   }
@@ -202,6 +203,7 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
     const answer = answers.get(frame.id);
     if (answer === undefined) return undefined;
     answers.delete(frame.id);
+    lastMessageAt = Date.now();
     const wait = answer.respond(frame);
     if (answer === initializing) initialized(frame);
     return wait;
