@@ -67,15 +67,14 @@ export class Answer {
     if (!this.#isBatch) return sendJson(this.#response, 200, frame.bytes, this.#host.headersFor(this, frame));
     this.#held ??= [];
     this.#held.push(frame.bytes);
-    if (this.#awaited === 0) this.#sendHeld();
-    return undefined;
+    return this.#awaited === 0 ? this.#sendHeld() : undefined;
   }
 
   /** No response will come for one of the requests: it was cancelled, and then its stream just ends. */
   forget(): void {
     this.#awaited -= 1;
     if (this.#awaited > 0) return;
-    if (this.#stream === undefined && this.#held !== undefined) this.#sendHeld();
+    if (this.#stream === undefined && this.#held !== undefined) void this.#sendHeld();
     else if (this.#host.canStream) this.#commit().finish();
     else sendEmpty(this.#response, 202);
   }
@@ -86,9 +85,9 @@ export class Answer {
       this.#commit();
   }
 
-  #sendHeld(): void {
+  #sendHeld(): void | Promise<void> {
     const array = `[${(this.#held ?? []).map((bytes) => Buffer.from(bytes).toString()).join(',')}]`;
-    sendJson(this.#response, 200, Buffer.from(array), this.#host.headersFor(this));
+    return sendJson(this.#response, 200, Buffer.from(array), this.#host.headersFor(this));
   }
 
   #commit(): EventStream {

@@ -19,7 +19,7 @@ export function createHealthRoutes({ notReady, states }: HttpOptions): [path: st
             servers: states(),
             ...(problems !== undefined && { problems }),
           };
-          sendJson(response, problems === undefined ? 200 : 503, Buffer.from(JSON.stringify(body)));
+          void sendJson(response, problems === undefined ? 200 : 503, Buffer.from(JSON.stringify(body)));
         },
       },
     ],

@@ -9,13 +9,18 @@ const ONE_WRITE_BYTES = 8 * 1024;
 /** When nothing better is known. */
 const RETRY_AFTER_S = 5;
 
-/** One JSON body in one write. */
+/** Unread bytes past which the sender of an answer is asked to wait. */
+const HIGH_WATER_BYTES = 256 * 1024;
+/** A reader that takes nothing for this long is cut off. */
+const STALL_MS = 60_000;
+
+/** One JSON body in one write. A promise means backpressure: the reader has not taken a large body yet. */
 export function sendJson(
   response: ServerResponse,
   status: number,
   body: Uint8Array,
   headers: Readonly<Record<string, string | number>> = {},
-): void {
+): void | Promise<void> {
   if (response.headersSent || response.destroyed) return;
   response.writeHead(status, {
     ...headers,
@@ -25,6 +30,16 @@ export function sendJson(
   // Latin-1 maps every byte to one character and back, so that the bytes leave unchanged whatever they are.
   if (body.length > ONE_WRITE_BYTES) response.end(body);
   else response.end(Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1'), 'latin1');
+  return response.writableLength > HIGH_WATER_BYTES ? taken(response) : undefined;
+}
+
+/** Without it a client that asks for much and reads nothing would have us hold all of it. */
+function taken(response: ServerResponse): Promise<void> {
+  response.setTimeout(STALL_MS, () => response.destroy());
+  return new Promise((resolve) => {
+    response.once('finish', resolve);
+    response.once('close', resolve);
+  });
 }
 
 /** A catalogued error as an HTTP answer with a JSON-RPC body. */
@@ -37,7 +52,7 @@ export function sendFault(
   const retry =
     error.httpStatus === 503 ? { 'retry-after': error.fields['retryAfter'] ?? RETRY_AFTER_S } : {};
   const body = faultFrame(error, id).bytes;
-  if (response.req.complete) sendJson(response, error.httpStatus, body, { ...headers, ...retry });
+  if (response.req.complete) void sendJson(response, error.httpStatus, body, { ...headers, ...retry });
   else sendBeforeEnd(response, error.httpStatus, body, { ...headers, ...retry });
 }
 

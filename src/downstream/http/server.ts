@@ -102,7 +102,7 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
     const error = new RunError('INVALID_REQUEST', {
       detail: 'expectations other than 100-continue are not supported',
     });
-    sendJson(response, 417, faultFrame(error, undefined).bytes);
+    void sendJson(response, 417, faultFrame(error, undefined).bytes);
   });
 
   for (const [path, route] of createHealthRoutes(options)) addRoute(app, path, route, () => '');
