@@ -20,11 +20,23 @@ interface Row {
   readonly local?: boolean;
   /** About what mcp-run itself does: not true without it. */
   readonly gatewayOnly?: true;
+  /** Has a process to itself where the others share one. */
+  readonly fresh?: true;
+  /** What is true instead where all clients share one process, and where they have no sessions besides. */
+  readonly instead?: { readonly shared?: Difference; readonly stateless?: Difference };
 }
 
-export type Behaviour =
-  | (Row & { readonly wire?: false; run(context: Context): Promise<void> })
-  | (Row & { readonly wire: true; run(context: Context<RawClient>): Promise<void> });
+type Run =
+  | { readonly wire?: false; run(context: Context): Promise<void> }
+  | { readonly wire: true; run(context: Context<RawClient>): Promise<void> };
+
+export type Behaviour = Row & Run;
+
+/** By design, and why. */
+export type Difference = Run & { readonly because: string };
+
+const NOBODY_TO_ASK = 'there is no telling which client to ask';
+const NO_STREAM = 'there is no stream but that of a call';
 
 const ROOTS = [{ uri: 'file:///home/someone', name: 'home', 'x-kept': 1 }];
 const UNICODE =
@@ -67,6 +79,17 @@ export const BEHAVIOURS: readonly Behaviour[] = [
         sampling: {},
         experimental: { 'example.com/mine': { on: true } },
       });
+    },
+    instead: {
+      shared: {
+        because: 'all clients are one to the server',
+        run: async ({ connect }) => {
+          const client = await connect({ capabilities: { sampling: {} } });
+          const params = await initializeParamsOf(client);
+          expect(at(params, 'clientInfo', 'name')).toBe('mcp-run');
+          expect(params['capabilities']).toEqual({});
+        },
+      },
     },
   },
   {
@@ -147,6 +170,20 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       );
       expect(textOf(await callTool(client, 'echo', { still: 'here' }))).toBe('{"still":"here"}');
     },
+    fresh: true,
+    instead: {
+      stateless: {
+        because: 'a message of its own has nothing to be about: closing the connection cancels',
+        wire: true,
+        run: async (context) => {
+          const client = await context.connect();
+          const call = callTool(client, 'wait', { ms: 300 }, { onProgress: () => void cancel() });
+          const cancel = (): Promise<void> => client.notify('notifications/cancelled', { requestId: 2 });
+          expect(textOf(await call)).toBe('waited');
+          expect(await receivedBy(client, 'notifications/cancelled')).toEqual([]);
+        },
+      },
+    },
   },
   {
     title: 'passes logging/setLevel and log messages, in order, before the result of the call that logs',
@@ -184,6 +221,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       expect(seen).toEqual(['sampling/createMessage', asked]);
       expect(at(result, 'structuredContent', 'result')).toEqual(answer);
     },
+    instead: { shared: isRefused('sampling/createMessage', { sampling: {} }) },
   },
   {
     title: 'passes several questions to the user at once, each answer to the one who asked',
@@ -206,6 +244,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       );
       expect(answers).toEqual(['answer to first', 'answer to second', 'answer to third']);
     },
+    instead: { shared: isRefused('elicitation/create', { elicitation: {} }) },
   },
   {
     title: "passes the client's refusal, with code and data, to the server",
@@ -221,6 +260,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       expect(at(result, 'structuredContent', 'error', 'code')).toBe(-1);
       expect(at(result, 'structuredContent', 'error', 'message')).toContain('User rejected sampling request');
     },
+    instead: { shared: isRefused('sampling/createMessage', { sampling: {} }) },
   },
   {
     title: 'passes the roots of a client on this machine',
@@ -251,6 +291,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       expect(at(answer, 'error', 'code')).toBe(-32601);
       expect(asked).toBe(0);
     },
+    instead: { shared: isRefused('roots/list', { roots: { listChanged: true }, sampling: {} }) },
   },
   {
     title: 'passes the roots of a network client with --allow-roots',
@@ -266,6 +307,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
         at(await callTool(client, 'ask', { method: 'roots/list' }), 'structuredContent', 'result', 'roots'),
       ).toEqual(ROOTS);
     },
+    instead: { shared: isRefused('roots/list', { roots: { listChanged: true } }) },
   },
   {
     title: 'passes subscriptions, and updates to who subscribed until they unsubscribe',
@@ -284,6 +326,19 @@ export const BEHAVIOURS: readonly Behaviour[] = [
         client.incoming.filter(({ method }) => method === 'notifications/resources/updated'),
       ).toHaveLength(1);
     },
+    instead: {
+      stateless: {
+        because: NO_STREAM,
+        run: async ({ connect }) => {
+          const client = await connect();
+          const uri = 'fixture://watched';
+          // Accepted, and over with its request.
+          expect(await client.request('resources/subscribe', { uri })).toEqual({});
+          await callTool(client, 'update', { uri });
+          expect(client.incoming.some(({ method }) => method !== undefined)).toBe(false);
+        },
+      },
+    },
   },
   {
     title: 'passes every list_changed notification',
@@ -294,6 +349,16 @@ export const BEHAVIOURS: readonly Behaviour[] = [
         await callTool(client, 'notify', { method, params: { _meta: { from: kind } } });
         await arrival(client, method, { _meta: { from: kind } });
       }
+    },
+    instead: {
+      stateless: {
+        because: NO_STREAM,
+        run: async ({ connect }) => {
+          const client = await connect();
+          await callTool(client, 'notify', { method: 'notifications/tools/list_changed', params: {} });
+          expect(client.incoming.some(({ method }) => method !== undefined)).toBe(false);
+        },
+      },
     },
   },
   {
@@ -307,30 +372,54 @@ export const BEHAVIOURS: readonly Behaviour[] = [
     },
   },
   {
-    title: 'passes unknown requests and notifications both ways, with all their fields',
+    title: 'passes unknown requests of the server, with all their fields',
     run: async ({ connect }) => {
       const client = await connect({
         answer: (method, params) => ({ method, params, kept: ['result', null] }),
       });
       const params = { deep: [{ er: 1 }], _meta: { 'example.com/a': 'b' } };
-
-      const echoed = await client.request('example.com/line', params);
-      expect(at(JSON.parse(String(echoed['line'])), 'params')).toMatchObject(params);
-
       const answer = await callTool(client, 'ask', { method: 'example.com/ask', params });
       expect(at(answer, 'structuredContent', 'result')).toEqual({
         method: 'example.com/ask',
         params,
         kept: ['result', null],
       });
+    },
+    instead: { shared: isRefused('example.com/ask', {}) },
+  },
+  {
+    title: 'passes unknown requests of the client and notifications of the server, with all their fields',
+    run: async ({ connect }) => {
+      const client = await connect();
+      const params = { deep: [{ er: 1 }], _meta: { 'example.com/a': 'b' } };
 
+      const echoed = await client.request('example.com/line', params);
+      expect(at(JSON.parse(String(echoed['line'])), 'params')).toMatchObject(params);
+
+      await callTool(client, 'notify', { method: 'notifications/example.com/down', params });
+      await arrival(client, 'notifications/example.com/down', params);
+    },
+  },
+  {
+    title: 'passes unknown notifications of the client, with all their fields',
+    run: async ({ connect }) => {
+      const client = await connect();
+      const params = { deep: [{ er: 1 }], _meta: { 'example.com/a': 'b' } };
       await client.notify('notifications/example.com/up', params);
       await vi.waitFor(async () => {
         const [line = '{}'] = await receivedBy(client, 'example.com/up');
         expect(at(JSON.parse(line), 'params')).toEqual(params);
       });
-      await callTool(client, 'notify', { method: 'notifications/example.com/down', params });
-      await arrival(client, 'notifications/example.com/down', params);
+    },
+    instead: {
+      stateless: {
+        because: 'without a session they have nothing to be about',
+        run: async ({ connect }) => {
+          const client = await connect();
+          await client.notify('notifications/example.com/up', {});
+          expect(await receivedBy(client, 'example.com/up')).toEqual([]);
+        },
+      },
     },
   },
   {
@@ -342,7 +431,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
         '{"x-trace":{"a":[1]},"jsonrpc":"2.0", "id":"up","method":"example.com/line","params":{"b":2},"z":null}';
       await client.sendLine(up);
       const answer = await client.waitFor(({ id }) => id === 'up');
-      expect(at(answer, 'result', 'line')).toBe(up);
+      expect(withId('"up"', at(answer, 'result', 'line'))).toBe(up);
 
       const down =
         '{"x-trace":{"a":[1]},"jsonrpc":"2.0", "method":"notifications/example.com/down","params":{"b":2},"z":null}';
@@ -357,7 +446,8 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       const client = await context.connect();
       const up = `{"jsonrpc":"2.0","id":"big","method":"example.com/line","params":${BIG}}`;
       await client.sendLine(up);
-      expect(at(await client.waitFor(({ id }) => id === 'big'), 'result', 'line')).toBe(up);
+      const answer = await client.waitFor(({ id }) => id === 'big');
+      expect(withId('"big"', at(answer, 'result', 'line'))).toBe(up);
 
       await client.request('example.com/result', { json: BIG });
       expect(client.lines.at(-1)).toContain(BIG);
@@ -429,20 +519,44 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       await Promise.all(
         clients.map((client, i) => callTool(client, 'burst', { count: counts[i] }, { onProgress: () => {} })),
       );
-      await Promise.all(
-        clients.map((client, i) =>
-          callTool(client, 'notify', { method: 'notifications/message', params: { level: 'info', data: i } }),
-        ),
-      );
+      for (const [i, client] of clients.entries()) {
+        const progress = client.incoming.filter(({ method }) => method === 'notifications/progress');
+        expect(progress.map(({ params }) => json(params)['total'])).toEqual(Array(counts[i]).fill(counts[i]));
+      }
+    },
+  },
+  {
+    title: 'keeps the log lines of two clients apart whose calls run at the same time',
+    wire: true,
+    run: async (context) => {
+      const clients = await Promise.all([context.connect(), context.connect()]);
+      await Promise.all(clients.map((client, i) => callTool(client, 'log', { messages: [i] })));
       for (const [i, client] of clients.entries()) {
         await client.waitFor(({ method }) => method === 'notifications/message');
-        const of = (method: string): Json[] =>
-          client.incoming.filter((message) => message['method'] === method);
-        expect(of('notifications/progress').map(({ params }) => json(params)['total'])).toEqual(
-          Array(counts[i]).fill(counts[i]),
-        );
-        expect(of('notifications/message').map(({ params }) => json(params)['data'])).toEqual([i]);
+        expect(loggedBy(client)).toEqual([i]);
       }
+    },
+    instead: {
+      shared: {
+        because:
+          'there is no telling whose they are: they reach neither, and those of a call alone its caller',
+        wire: true,
+        run: async (context) => {
+          const [one, two] = await Promise.all([context.connect(), context.connect()]);
+          let logged: Promise<unknown> = Promise.resolve();
+          await callTool(
+            one,
+            'wait',
+            { ms: 300 },
+            {
+              onProgress: () => (logged = callTool(two, 'log', { messages: ['of two calls'] })),
+            },
+          );
+          await logged;
+          await callTool(two, 'log', { messages: ['of one call'] });
+          expect([loggedBy(one), loggedBy(two)]).toEqual([[], ['of one call']]);
+        },
+      },
     },
   },
   {
@@ -453,6 +567,18 @@ export const BEHAVIOURS: readonly Behaviour[] = [
         clients.map(async (client) => at(await callTool(client, 'process'), 'structuredContent', 'pid')),
       );
       expect(new Set(pids).size).toBe(2);
+    },
+    instead: {
+      shared: {
+        because: 'they share one',
+        run: async ({ connect }) => {
+          const clients = await Promise.all([connect(), connect()]);
+          const pids = await Promise.all(
+            clients.map(async (client) => at(await callTool(client, 'process'), 'structuredContent', 'pid')),
+          );
+          expect(new Set(pids).size).toBe(1);
+        },
+      },
     },
   },
   {
@@ -504,6 +630,32 @@ export const BEHAVIOURS: readonly Behaviour[] = [
     },
   },
 ];
+
+/** The server asks, is told that it cannot, and the client never hears of it. */
+function isRefused(method: string, capabilities: Json): Difference {
+  return {
+    because: NOBODY_TO_ASK,
+    run: async ({ connect }) => {
+      let asked = 0;
+      const client = await connect({ capabilities, answer: () => (asked++, {}) });
+      const answer = await callTool(client, 'ask', { method, params: {} });
+      expect(at(answer, 'structuredContent', 'error', 'code')).toBe(-32601);
+      expect(asked).toBe(0);
+      expect(at(await initializeParamsOf(client), 'capabilities')).toEqual({});
+    },
+  };
+}
+
+/** A request as its server got it, with the id that it was sent with: in a shared process ids are not the client's. */
+function withId(id: string, line: unknown): string {
+  return String(line).replace(/"id":\d+/, `"id":${id}`);
+}
+
+function loggedBy({ incoming }: TestClient): unknown[] {
+  return incoming
+    .filter(({ method }) => method === 'notifications/message')
+    .map(({ params }) => json(params)['data']);
+}
 
 /** What the server got as params of `initialize`. */
 async function initializeParamsOf(client: TestClient): Promise<Json> {

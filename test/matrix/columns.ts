@@ -14,14 +14,21 @@ export interface Route {
   stop(): Promise<unknown>;
 }
 
+/** One process for all clients; and, besides, none of them has a session. */
+export type Sharing = 'shared' | 'stateless';
+
 export interface TransportColumn {
   readonly name: string;
   /** No mcp-run in between: shows that a row is true of the server itself. */
   readonly direct?: boolean;
   /** Whether the client is on this machine, and its roots pass without being allowed. */
   readonly local: boolean;
+  /** What its clients have in common, if anything: rows that tell of something else there say so. */
+  readonly sharing?: Sharing;
   open(server: readonly string[], gatewayArgs: readonly string[]): Promise<Route>;
 }
+
+const SHARED = ['--isolation', 'shared'];
 
 export const TRANSPORTS: readonly TransportColumn[] = [
   {
@@ -54,6 +61,24 @@ export const TRANSPORTS: readonly TransportColumn[] = [
     name: 'http',
     local: false,
     open: (server, gatewayArgs) => openNetwork('http', '/mcp', server, gatewayArgs),
+  },
+  {
+    name: 'sse, shared',
+    local: false,
+    sharing: 'shared',
+    open: (server, gatewayArgs) => openNetwork('sse', '/sse', server, [...gatewayArgs, ...SHARED]),
+  },
+  {
+    name: 'http, shared',
+    local: false,
+    sharing: 'shared',
+    open: (server, gatewayArgs) => openNetwork('http', '/mcp', server, [...gatewayArgs, ...SHARED]),
+  },
+  {
+    name: 'http, stateless',
+    local: false,
+    sharing: 'stateless',
+    open: (server, gatewayArgs) => openNetwork('http', '/mcp', server, [...gatewayArgs, '--stateless']),
   },
 ];
 

@@ -29,7 +29,7 @@ export interface Calls<T> {
 }
 
 /** How long a child may still work for, and speak of, a call that its client gave up: servers do not answer those. */
-const ABANDONED_MS = 5 * 60_000;
+const ABANDONED_MS = 30_000;
 
 export function createCalls<T>(): Calls<T> {
   const calls = new Map<number, Call<T>>();
