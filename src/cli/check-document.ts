@@ -13,10 +13,11 @@ export function checkDocument(
 }
 
 function serverDocument({ name, status, declared, result, error, hint }: CheckedServer): object {
-  const { introduction, offer, startMs, stderr, skippedLines } = result ?? {};
+  const { state, introduction, offer, startMs, stderr, skippedLines } = result ?? {};
   return {
     name,
     status,
+    state,
     file: declared?.file,
     line: declared?.line,
     ...(introduction === undefined

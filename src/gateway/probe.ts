@@ -5,12 +5,15 @@ import type { Log } from '../observe/log.ts';
 import { secretsOf, withoutSecrets } from '../observe/redact.ts';
 import type { Link } from '../protocol/link.ts';
 import { hintForSilence } from '../upstream/hints.ts';
+import { nextState, type ServerState } from '../upstream/server-state.ts';
 import { openUpstream } from '../upstream/upstream.ts';
 import { createInterview, type Introduction, type Offer } from './interview.ts';
 
 /** What came out of starting one server and asking it what it is. */
 export interface ProbeResult {
   readonly server: string;
+  /** What /readyz and the log would call it after this start. */
+  readonly state: ServerState;
   /** Absent when it did not get as far as answering `initialize`. */
   readonly introduction: Introduction | undefined;
   /** From the start of its process to its answer to `initialize`. */
@@ -66,6 +69,11 @@ export async function probeAll(
   return results;
 }
 
+function stateAfter(wasStarted: boolean, hasAnswered: boolean): ServerState {
+  const outcome = hasAnswered ? 'answer' : wasStarted ? 'failure' : 'unstartable';
+  return nextState(nextState('stopped', 'start'), outcome);
+}
+
 /** Starts a server, performs the handshake, counts what it offers, and stops it. Never rejects. */
 async function probe(
   { name: server, target, stdout }: ServerSpec,
@@ -100,7 +108,8 @@ async function probe(
     error = options.signal.aborted ? new RunError('INTERRUPTED') : toRunError(thrown);
   }
   await link?.close();
-  return { server, introduction, startMs, offer, error, stderr, skippedLines };
+  const state = stateAfter(link !== undefined, introduction !== undefined);
+  return { server, state, introduction, startMs, offer, error, stderr, skippedLines };
 
   async function withDeadline(
     giveUp: (toError: (method: string) => RunError) => void,

@@ -43,6 +43,7 @@ test('a server that is well is shown with all that it says about itself', async 
       {
         name: 'good',
         status: 'ready',
+        state: 'ready',
         file: 'mcp.json',
         line: 3,
         implementation: { name: 'behaviours', version: '1.2.3' },
@@ -61,13 +62,27 @@ test('a server that is well is shown with all that it says about itself', async 
 });
 
 test.each([
-  ['dies-at-start', [], 4, 'UPSTREAM_EXITED', 'exited (exit code 3)'],
-  ['misfit', ['silent'], 4, 'PROBE_TIMEOUT', 'did not answer initialize within 300 ms'],
-  ['misfit', ['refuses'], 5, 'UPSTREAM_ERROR', 'answered initialize with an error: no licence (-32000)'],
-  ['misfit', ['untyped'], 5, 'NOT_MCP', 'it has no protocolVersion'],
-  ['misfit', ['broken'], 5, 'UPSTREAM_ERROR', 'answered tools/list with an error: the database is gone'],
-  ['misfit', ['endless'], 5, 'NOT_MCP', 'its pages do not end'],
-] as const)('%s %j is a failure that says why', async (fixture, args, exitCode, reason, message) => {
+  ['dies-at-start', [], 4, 'backoff', 'UPSTREAM_EXITED', 'exited (exit code 3)'],
+  ['misfit', ['silent'], 4, 'backoff', 'PROBE_TIMEOUT', 'did not answer initialize within 300 ms'],
+  [
+    'misfit',
+    ['refuses'],
+    5,
+    'backoff',
+    'UPSTREAM_ERROR',
+    'answered initialize with an error: no licence (-32000)',
+  ],
+  ['misfit', ['untyped'], 5, 'backoff', 'NOT_MCP', 'it has no protocolVersion'],
+  [
+    'misfit',
+    ['broken'],
+    5,
+    'ready',
+    'UPSTREAM_ERROR',
+    'answered tools/list with an error: the database is gone',
+  ],
+  ['misfit', ['endless'], 5, 'ready', 'NOT_MCP', 'its pages do not end'],
+] as const)('%s %j is a failure that says why', async (fixture, args, exitCode, state, reason, message) => {
   const timeout = reason === 'PROBE_TIMEOUT' ? ['--timeout', '300ms'] : [];
   const { code, stderr, document } = await check({ bad: entry(fixture, ...args) }, ...timeout);
   expect({ code, stderr }).toEqual({ code: exitCode, stderr: '' });
@@ -75,7 +90,12 @@ test.each([
     ok: false,
     exitCode,
     servers: [
-      { name: 'bad', status: 'failed', error: { code: reason, message: expect.stringContaining(message) } },
+      {
+        name: 'bad',
+        status: 'failed',
+        state,
+        error: { code: reason, message: expect.stringContaining(message) },
+      },
     ],
   });
 });
@@ -98,7 +118,7 @@ test('a command that is not there, and a directory that is not there, are told a
   });
   expect(code).toBe(4);
   expect(document.servers).toMatchObject([
-    { error: { code: 'COMMAND_NOT_FOUND', hint: expect.stringContaining('PATH') } },
+    { state: 'stopped', error: { code: 'COMMAND_NOT_FOUND', hint: expect.stringContaining('PATH') } },
     { error: { code: 'SPAWN_FAILED', message: expect.stringContaining('/no/such/directory') } },
   ]);
 });
