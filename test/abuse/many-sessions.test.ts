@@ -1,0 +1,51 @@
+/** Hundreds of clients that come and are never seen again. */
+import { describe, expect, test } from 'vitest';
+import { restingMb } from '../support/memory.ts';
+import { connectPeer } from '../support/peer.ts';
+import { ROOT } from '../support/paths.ts';
+import { childrenOf, commandOf } from '../support/processes.ts';
+import { inTime, ISOLATIONS, NETWORK, setUpWorld, settled, type Network } from './world.ts';
+
+const TINY = ['/bin/sh', `${ROOT}fixtures/servers/tiny.sh`];
+const SESSIONS = { session: 200 } as const;
+const AT_ONCE = 20;
+
+describe.each(ISOLATIONS)('isolation: %s', (isolation) => {
+  const world = setUpWorld(
+    { tiny: TINY },
+    {
+      isolation,
+      args: ['--session-idle', '2s', '--max-children', '250', '--children-per-server', '250'],
+    },
+  );
+
+  test.each(NETWORK)(
+    'sessions over %s that are opened and abandoned leave nothing behind',
+    { timeout: 120_000 },
+    async (kind) => {
+      // What the first round leaves is warm code and room for it; the second must not need more.
+      await world.survives(() => openAndAbandon(kind));
+      const first = await restingMb(world.gateway.pid);
+      await world.survives(() => openAndAbandon(kind));
+      expect((await restingMb(world.gateway.pid)) / first).toBeLessThan(1.2);
+    },
+  );
+
+  async function openAndAbandon(kind: Network): Promise<void> {
+    const seen = new Set<number>();
+    for (let count = 0; count < SESSIONS[isolation]; count += AT_ONCE) {
+      const peers = await inTime(
+        Promise.all(Array.from({ length: AT_ONCE }, () => connectPeer(kind, world.url(kind, 'tiny')))),
+        'the sessions',
+      );
+      tinyServers().forEach((pid) => seen.add(pid));
+      peers.forEach((peer) => peer.drop());
+    }
+    expect(seen.size).toBe(SESSIONS[isolation]);
+    expect(await settled(tinyServers)).toEqual([]);
+  }
+
+  function tinyServers(): number[] {
+    return childrenOf(world.gateway.pid).filter((pid) => commandOf(pid).includes('tiny.sh'));
+  }
+});

@@ -1,0 +1,54 @@
+/** What a process holds in memory; Linux only, like the tests that need it. */
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const MB = 1024 * 1024;
+const SAMPLE_MS = 100;
+/** Samples in a row without growth after which a process has come to rest. */
+const STEADY_SAMPLES = 10;
+
+/** Resident memory in MB. */
+export function residentMb(pid: number): number {
+  const [, kilobytes = '0'] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return (Number(kilobytes) * 1024) / MB;
+}
+
+/**
+ * The most that a process holds until there is no more work: neither it grows, nor does one of `workers`, which feed it,
+ * use its processor. At most `timeoutMs`.
+ */
+export async function peakMb(pid: number, workers: readonly number[], timeoutMs: number): Promise<number> {
+  const deadline = Date.now() + timeoutMs;
+  let peak = residentMb(pid);
+  let worked = workers.map(ticksOf);
+  for (let steady = 0; steady < STEADY_SAMPLES && Date.now() < deadline; steady++) {
+    await delay(SAMPLE_MS);
+    const now = residentMb(pid);
+    const ticks = workers.map(ticksOf);
+    if (now > peak + 1 || ticks.some((each, index) => each > (worked[index] ?? 0))) steady = 0;
+    peak = Math.max(peak, now);
+    worked = ticks;
+  }
+  return peak;
+}
+
+/** Processor time that it has used, in the kernel's ticks; 0 when it does not run. */
+function ticksOf(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return Number(fields[11]) + Number(fields[12]);
+  } catch {
+    return 0;
+  }
+}
+
+/** The least of several samples: what is left when the garbage of the moment is gone. */
+export async function restingMb(pid: number, samples = 20): Promise<number> {
+  let least = residentMb(pid);
+  for (let n = 0; n < samples; n++) {
+    await delay(SAMPLE_MS);
+    least = Math.min(least, residentMb(pid));
+  }
+  return least;
+}
