@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { RunError, toRunError } from '../errors.ts';
 import type { CommandName, OptionGroup } from '../manifest/options.ts';
-import { COMMANDS } from './commands.ts';
+import { COMMANDS } from './command-table.ts';
 import type { CliContext } from './context.ts';
 import type { LaunchOption, SettingOption } from './option-types.ts';
 import { COMPANION_OPTIONS, LAUNCH_OPTIONS, SETTING_OPTIONS } from './options.generated.ts';

@@ -5,7 +5,7 @@ import type { Manifest } from '../../manifest/settings.ts';
 import { checkDocument } from '../check-document.ts';
 import { exitCodeOf, joinResults, type CheckedServer } from '../check-report.ts';
 import { countLine, plainLines, tableLines } from '../check-screen.ts';
-import type { CommandCall } from '../commands.ts';
+import type { CommandCall } from '../command.ts';
 import { endSoon, killedBy, watchSignals } from '../exit.ts';
 import { readInspection } from '../manifest-source.ts';
 import { readLaunch, readTimeout } from '../options.ts';

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { RunError, toRunError } from '../../errors.ts';
 import { starterText, syntaxOf } from '../../manifest/starter.ts';
-import type { CommandCall } from '../commands.ts';
+import type { CommandCall } from '../command.ts';
 import { createPalette } from '../palette.ts';
 import { reportError, writeDocument } from '../report.ts';
 

@@ -1,6 +1,6 @@
 import { RunError, toRunError } from '../../errors.ts';
 import type { Declared, Inventory } from '../../manifest/inventory.ts';
-import type { CommandCall } from '../commands.ts';
+import type { CommandCall } from '../command.ts';
 import { readLaunch } from '../options.ts';
 import { alignColumns, createPalette, printable, type Palette } from '../palette.ts';
 import { reportError, writeDocument } from '../report.ts';

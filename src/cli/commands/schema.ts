@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { toRunError } from '../../errors.ts';
-import type { CommandCall } from '../commands.ts';
+import type { CommandCall } from '../command.ts';
 import { reportError } from '../report.ts';
 
 /** Prints the JSON Schema that the package ships. */

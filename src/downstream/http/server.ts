@@ -1,5 +1,4 @@
-import { ServerResponse, type IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { fastify, type FastifyError, type FastifyInstance } from 'fastify';
 import { RunError, toRunError } from '../../errors.ts';
 import type { HttpOptions, Listener } from '../downstream.ts';
@@ -13,6 +12,7 @@ import { createSessions } from './sessions.ts';
 import { createSseRoutes } from './sse-routes.ts';
 import { createStatelessRoutes } from './stateless-routes.ts';
 import { createStreamableRoutes } from './streamable-routes.ts';
+import { answerUnreadable } from './unreadable.ts';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'];
 const TICK_MS = 1_000;
@@ -227,26 +227,6 @@ function faultOf(error: FastifyError, request: IncomingMessage, maxBytes: number
         ? new RunError('INVALID_REQUEST', { detail: error.message })
         : toRunError(error);
   }
-}
-
-/** What never became a request: answered on the bare socket. */
-function answerUnreadable(error: Error & { code?: string }, socket: Socket): void {
-  // In the middle of an answer a second one would be taken for a part of it.
-  const answer: unknown = Reflect.get(socket, '_httpMessage');
-  const isAnswering = answer instanceof ServerResponse && answer.headersSent;
-  if (!socket.writable || isAnswering || error.code === 'ECONNRESET') return void socket.destroy();
-  const status =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? '431 Request Header Fields Too Large'
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? '408 Request Timeout'
-        : '400 Bad Request';
-  const body = faultFrame(
-    new RunError('INVALID_REQUEST', { detail: status.slice(4).toLowerCase() }),
-    undefined,
-  ).bytes;
-  const head = `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n`;
-  socket.end(Buffer.concat([Buffer.from(head), body]));
 }
 
 async function listen(app: FastifyInstance, { host, port }: HttpOptions): Promise<string> {
