@@ -23,7 +23,7 @@ type Isolation = (typeof ISOLATIONS)[number];
 const ISOLATION_ARGS: Record<Isolation, readonly string[]> = { session: [] };
 
 /** Longer than any answer may take, and than the whole ladder of stopping a server does. */
-export const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 20_000;
 const BYSTANDER_PAUSE_MS = 25;
 const POLL_MS = 25;
 const STEADY = 'steady';
