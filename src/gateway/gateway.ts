@@ -81,7 +81,7 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
       const stdioServer = settings.transports.includes('stdio') ? onlyServer() : undefined;
       // The child starts while the listener loads: whoever serves over stdio has a client waiting, and one that all
       // share is needed in any case.
-      for (const share of shares.values()) share.warm();
+      for (const share of shares.values()) share.keep();
       if (stdioServer !== undefined) await startStdio(stdioServer);
       if (settings.transports.some((transport) => transport !== 'stdio')) await startListener();
       return describe();
@@ -166,8 +166,8 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
       lineLimitBytes: settings.lineLimitBytes,
       stdout,
       initializeTimeoutMs: settings.initializeTimeoutMs,
-      // Over stdio alone there is one client, and when its server dies we end; a shared process is started anew anyway.
-      hasTrials: !isShared(spec) && settings.transports.some((transport) => transport !== 'stdio'),
+      // Over stdio alone there is one client, and when its server dies we end; one that all share is kept running.
+      hasTrials: settings.transports.some((transport) => transport !== 'stdio') && !isShared(spec),
       log: logOf(spec),
     });
   }

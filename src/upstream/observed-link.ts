@@ -21,7 +21,7 @@ export function observeLink(link: Link, observer: LinkObserver): Link {
   link.onclose((error) => {
     ended = { error };
     const cause = error === undefined ? new RunError('UPSTREAM_CLOSED', { server: '' }) : toRunError(error);
-    if (isTooSlow()) observer.gone(toRunError(reason?.error), true);
+    if (isUseless()) observer.gone(toRunError(reason?.error), true);
     else observer.gone(cause, reason === undefined && answers < 2 && cause.code !== 'UPSTREAM_CLOSED');
     onclose?.(error);
   });
@@ -58,8 +58,10 @@ export function observeLink(link: Link, observer: LinkObserver): Link {
     else observer.proved();
   }
 
-  /** It did not answer `initialize` in time, and was ended for that. */
-  function isTooSlow(): boolean {
-    return answers === 0 && isRunError(reason?.error, 'REQUEST_TIMEOUT');
+  /** It did not answer `initialize` in time, or refused what every client would send, and was ended for that. */
+  function isUseless(): boolean {
+    if (answers > 1) return false;
+    if (isRunError(reason?.error, 'REQUEST_TIMEOUT')) return answers === 0;
+    return isRunError(reason?.error, 'UPSTREAM_ERROR') || isRunError(reason?.error, 'MALFORMED_ANSWER');
   }
 }

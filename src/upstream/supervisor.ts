@@ -229,7 +229,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       failedStarts: failedStarts.count,
     };
     // What is tried again by itself, for ever, must not fill the log with the same line.
-    if (isKnown && trial !== undefined) log.debug(fields, withAdvice(error));
+    if (isKnown && (trial !== undefined || !options.hasTrials)) log.debug(fields, withAdvice(error));
     else log.error(fields, withAdvice(error));
   }
 

@@ -5,6 +5,7 @@ import { frameOf, type Frame, type JsonRpcMessage, type RequestId } from '../../
 import type { Link } from '../../protocol/link.ts';
 import { createCalls } from './calls.ts';
 import { hasLogging, replayInitialize } from './initialized.ts';
+import { createKeeper } from './keeper.ts';
 import { replaceValues, scanMessage, textAt, valueAt, type Replacement, type Scanned } from './remap.ts';
 import { createSharedChild, type Running, type SharedChildOptions } from './shared-child.ts';
 import { createSubscriptions } from './subscriptions.ts';
@@ -13,12 +14,16 @@ import { createTenant, type Tenant } from './tenant.ts';
 export interface ShareOptions extends Omit<SharedChildOptions, 'onFrame' | 'onReady' | 'onLost'> {
   /** What all clients together may leave unread before the worst of them is cut off. */
   readonly maxUnreadBytes: number;
+  /** One that dies sooner is not started anew sooner, except by a client's call; a second by default. */
+  readonly minLifeMs?: number;
 }
+
+const MIN_LIFE_MS = 1_000;
 
 /** One child for all clients. */
 export interface Share {
-  /** Starts the child ahead of the first client. Failures are those of the first call. */
-  warm(): void;
+  /** Starts the child ahead of the first client, and again whenever it has died. Failures are those of the first call. */
+  keep(): void;
   /** A link for one more client. */
   open(): Promise<Link>;
   close(): Promise<void>;
@@ -30,31 +35,29 @@ export interface Share {
  * one client reaches none.
  */
 export function createShare(options: ShareOptions): Share {
-  const { server, log, maxUnreadBytes } = options;
+  const { server, log, maxUnreadBytes, minLifeMs = MIN_LIFE_MS } = options;
   const tenants = new Set<Tenant>();
   const calls = createCalls<Tenant>();
   const subscriptions = createSubscriptions<Tenant>();
   const child = createSharedChild({ ...options, onFrame: fromChild, onReady: childReady, onLost: childLost });
+  const keeper = createKeeper({ start: child.running, minLifeMs, log });
   let childLevel: number | undefined;
   let unread = 0;
 
   return {
-    warm,
+    keep: keeper.keep,
     async open() {
       const tenant = createTenant({ server, send: fromTenant, onUnread, onLeave });
       tenants.add(tenant);
       return tenant.link;
     },
-    close: () => child.close(),
+    async close() {
+      keeper.stop();
+      await child.close();
+    },
   };
 
   // The child's life
-
-  function warm(): void {
-    child.running().catch((error: unknown) => {
-      log.debug({ event: 'server.restart-failed' }, toRunError(error).message);
-    });
-  }
 
   function childReady(): void {
     for (const uri of subscriptions.renew()) {
@@ -67,8 +70,8 @@ export function createShare(options: ShareOptions): Share {
   /** A dead child never answers: fail its callers now. Their conversations go on with the next one. */
   function childLost(reason: RunError, wasReady: boolean): void {
     for (const { tenant, id } of calls.settleAll()) tenant.deliver(faultFrame(reason, id));
-    // One that never got ready would not now, either: the next call tries again.
-    if (wasReady && tenants.size > 0) warm();
+    // A start that failed ends as such.
+    if (wasReady) keeper.lost();
   }
 
   /** A request of our own that no client waits for. */

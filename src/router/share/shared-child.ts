@@ -104,11 +104,21 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
         clientInfo: { name: 'mcp-run', version: options.version },
       });
       if (answer.error !== undefined)
-        throw new RunError('INITIALIZE_REFUSED', { server, detail: answer.error.message });
+        throw new RunError('UPSTREAM_ERROR', { server, method: 'initialize', detail: answer.error.message });
+      requireReplayable(answer);
       return answer;
     } catch (error) {
-      await opened.close();
+      await opened.close(toRunError(error));
       throw error;
+    }
+  }
+
+  /** Every client is going to be told what it says. */
+  function requireReplayable({ result }: JsonRpcMessage): void {
+    try {
+      frameOf({ result: { ...result } });
+    } catch (error) {
+      throw new RunError('MALFORMED_ANSWER', { server, method: 'initialize' }, { cause: error });
     }
   }
 

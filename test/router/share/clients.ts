@@ -55,6 +55,7 @@ export function shareChild(overrides: Overrides = {}): ShareSetup {
     version: '1.2.3',
     initializeTimeoutMs: 5_000,
     maxUnreadBytes: 10_000,
+    minLifeMs: 0,
     openUpstream: async () => createChild(),
     log,
     ...overrides,
@@ -122,7 +123,7 @@ export function shareChild(overrides: Overrides = {}): ShareSetup {
 /** With a child that runs. */
 export async function warmed(overrides: Overrides = {}): Promise<ShareSetup> {
   const setup = shareChild(overrides);
-  setup.share.warm();
+  setup.share.keep();
   await settle();
   return setup;
 }

@@ -7,6 +7,7 @@ import {
   initializeRequest,
   INITIALIZED,
   paramsOf,
+  say,
   settle,
   shareChild,
   toolCall,
@@ -94,7 +95,7 @@ describe('a child', () => {
     const child = createMemoryLink('server');
     let open = (_link: Link): void => {};
     const setup = shareChild({ openUpstream: () => new Promise((resolve) => (open = resolve)) });
-    setup.share.warm();
+    setup.share.keep();
     const closed = setup.share.close();
     open(child);
     await closed;
@@ -134,13 +135,23 @@ describe('the death of a child', () => {
     expect(paramsOf(setup.child, 'initialize')).toHaveLength(1);
   });
 
-  it('starts no other while nobody is there; the next client does', async () => {
-    const setup = await warmed();
+  it('starts no other by itself if it died young; the next call does', async () => {
+    const setup = await warmed({ minLifeMs: 60_000 });
+    const client = await setup.connect();
     setup.child.drop(DEAD);
     await settle();
     expect(setup.children).toHaveLength(1);
-    await setup.connect();
+    await client.send(toolCall(1));
     expect(setup.children).toHaveLength(2);
+    expect(callsOf(setup.child)).toHaveLength(1);
+  });
+
+  it('starts no other where the child is not kept and nobody calls', async () => {
+    const setup = shareChild();
+    await setup.connect();
+    setup.child.drop(DEAD);
+    await settle();
+    expect(setup.children).toHaveLength(1);
   });
 
   it('makes late answers those of nobody', async () => {
@@ -169,7 +180,7 @@ describe('a child that cannot be used', () => {
     expect(setup.child.isClosed).toBe(true);
   });
 
-  it('is tried again by the next call, not by itself', async () => {
+  it('is tried again by the next call', async () => {
     let works = false;
     const setup = shareChild({
       initialize: (id) =>
@@ -194,6 +205,20 @@ describe('a child that cannot be used', () => {
     await client.send(initializeRequest(2));
     expect(client.received[1]).toMatchObject({ id: 2, result: {} });
     expect(setup.children).toHaveLength(2);
+  });
+
+  it.each([
+    ['nested too deeply to be told to anybody', '{"a":'.repeat(20_000) + '1' + '}'.repeat(20_000)],
+    ['cut off in the middle', '{"a":}'],
+  ])('fails the calls that wait for it when its answer is %s', async (_what, result) => {
+    const setup = shareChild({ initialize: () => undefined });
+    const client = await setup.connect({ initialize: false });
+    const sent = client.send(initializeRequest(1));
+    await settle();
+    say(setup.child, `{"jsonrpc":"2.0","id":"mcpr:1","result":${result}}`);
+    await sent;
+    expect(client.received).toMatchObject([{ id: 1, error: { data: { reason: 'malformed_answer' } } }]);
+    expect(setup.child.isClosed).toBe(true);
   });
 
   it('is never two at once, however calls and failures interleave', async () => {
@@ -239,7 +264,7 @@ describe('a child that cannot be used', () => {
         throw new RunError('COMMAND_NOT_FOUND', { server: 'files', command: 'nope' });
       },
     });
-    setup.share.warm();
+    setup.share.keep();
     const client = await setup.connect({ initialize: false });
     await client.send(initializeRequest(1));
     await client.send({ method: 'notifications/initialized' });
