@@ -549,7 +549,9 @@ export const BEHAVIOURS: readonly Behaviour[] = [
             'wait',
             { ms: 300 },
             {
-              onProgress: () => (logged = callTool(two, 'log', { messages: ['of two calls'] })),
+              onProgress: () => {
+                logged = callTool(two, 'log', { messages: ['of two calls'] });
+              },
             },
           );
           await logged;
