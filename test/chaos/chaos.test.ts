@@ -1,0 +1,70 @@
+/**
+ * Clients without manners on servers that die, for MCP_RUN_CHAOS_MS (60,000), as MCP_RUN_CHAOS_SEED has it: every request
+ * of a connected client has exactly one answer, its own; nothing hangs; nothing is left, be it processes or memory.
+ */
+import { describe, expect, test } from 'vitest';
+import { unreadable } from '../abuse/world.ts';
+import { restingMb } from '../support/memory.ts';
+import { serve, startMcpRun, type ListeningMcpRun } from '../support/mcp-run.ts';
+import { fixtureServer } from '../support/paths.ts';
+import { childrenOf, commandOf, orphans } from '../support/processes.ts';
+import { act, type Tally } from './actor.ts';
+import { createRandom } from './random.ts';
+
+const DURATION_MS = Number(process.env['MCP_RUN_CHAOS_MS'] ?? 60_000);
+const SEED = Number(process.env['MCP_RUN_CHAOS_SEED'] ?? Date.now() % 1_000_000);
+const ACTORS = 6;
+/** More than sessions are kept without their clients, and than the ladder of stopping a server takes. */
+const QUIET_MS = 20_000;
+const LIMITS = [
+  ...['--session-idle', '2s'],
+  ...['--request-timeout', '5s'],
+  ...['--max-request-time', '10s'],
+  ...['--drain-timeout', '1s'],
+];
+
+const ISOLATIONS = { session: [] } as const satisfies Record<string, readonly string[]>;
+
+describe.each(Object.entries(ISOLATIONS))('isolation: %s', (_isolation, args) => {
+  test(`survives chaos (seed ${SEED})`, { timeout: DURATION_MS + 4 * QUIET_MS }, async () => {
+    const server = fixtureServer('behaviours', '--grandchild');
+    const gateway = await startMcpRun(serve(['--http', '--sse'], server, ...LIMITS, ...args));
+    const first = await playRound(gateway);
+    const second = await playRound(gateway);
+    const summary = `seed ${SEED}: ${first.summary}; ${second.summary}`;
+    process.stdout.write(`${summary}\n`);
+    expect([...first.violations, ...second.violations], summary).toEqual([]);
+    expect(second.restMb / first.restMb, summary).toBeLessThan(1.2);
+    const pids = childrenOf(gateway.pid);
+    expect(await gateway.stop()).toEqual({ code: 0, signal: null });
+    expect(await orphans(pids, QUIET_MS)).toEqual([]);
+    expect(unreadable(gateway.logs)).toEqual([]);
+  });
+});
+
+interface Round {
+  readonly violations: readonly string[];
+  readonly restMb: number;
+  readonly summary: string;
+}
+
+/** Takes half of the time; every round of a seed has the same plan. */
+async function playRound({ url, pid }: ListeningMcpRun): Promise<Round> {
+  const tally: Tally = { violations: [], steps: new Map(), answers: 0 };
+  const until = Date.now() + DURATION_MS / 2;
+  const urls = { http: `${url}/mcp`, sse: `${url}/sse` };
+  await Promise.all(
+    Array.from({ length: ACTORS }, (_, index) =>
+      act({ name: `client ${index}`, random: createRandom(SEED + index), urls, tally, until }),
+    ),
+  );
+  const servers = childrenOf(pid).filter((child) => commandOf(child).includes('fixtures/servers/'));
+  const left = await orphans(servers, QUIET_MS);
+  const restMb = await restingMb(pid);
+  const steps = [...tally.steps].map(([name, count]) => `${count} ${name}`).join(', ');
+  return {
+    violations: [...tally.violations, ...left.map((orphan) => `orphan: ${orphan}`)],
+    restMb,
+    summary: `${tally.answers} answers in ${steps}, then ${restMb.toFixed(0)} MB`,
+  };
+}
