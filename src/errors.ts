@@ -153,12 +153,6 @@ export const ERRORS = {
     exitCode: 4,
     ...INTERNAL,
   },
-  INITIALIZE_REFUSED: {
-    message: 'Server "{server}" refused to initialize: {detail}',
-    hint: '',
-    exitCode: 4,
-    ...INTERNAL,
-  },
   NOT_SHARED: {
     message: '{method} is not available where several clients share a server',
     hint: 'Use --isolation session.',

@@ -30,7 +30,7 @@ describe('a keeper', () => {
     ['cannot be started', new RunError('COMMAND_NOT_FOUND', { server: 's', command: 'x' }), 15_000],
     ['failed in an unknown way', new Error('what'), 250],
   ])('tries again when a child %s', async (_how, error, afterMs) => {
-    let failure: unknown = error;
+    let failure: Error | undefined = error;
     const { starts } = keep(async () => {
       if (failure !== undefined) throw failure;
     });
