@@ -1,11 +1,6 @@
 export { ERRORS, RunError, isRunError, type ErrorCode, type ErrorFields } from './errors.ts';
-export {
-  createGateway,
-  type Gateway,
-  type GatewayOptions,
-  type Listening,
-  type Served,
-} from './gateway/gateway.ts';
+export { createGateway, type Gateway, type GatewayOptions } from './gateway/gateway.ts';
+export type { Listening, Served } from './gateway/listening.ts';
 export type { Ask, Question } from './manifest/inputs.ts';
 export type { SettingsLayer } from './manifest/layers.ts';
 export { loadManifest, type LoadOptions } from './manifest/load.ts';

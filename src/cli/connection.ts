@@ -1,4 +1,4 @@
-import type { Listening } from '../gateway/gateway.ts';
+import type { Listening } from '../gateway/listening.ts';
 import type { Manifest } from '../manifest/settings.ts';
 
 /** What a person or a program needs to know to connect a client. */

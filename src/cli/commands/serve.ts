@@ -1,5 +1,6 @@
 import { toRunError } from '../../errors.ts';
-import type { Gateway, Listening } from '../../gateway/gateway.ts';
+import type { Gateway } from '../../gateway/gateway.ts';
+import type { Listening } from '../../gateway/listening.ts';
 import type { LogFormat, Manifest, Settings } from '../../manifest/settings.ts';
 import type { Log } from '../../observe/log.ts';
 import { redact } from '../../observe/redact.ts';

@@ -1,0 +1,32 @@
+import type { Manifest, Transport } from '../manifest/settings.ts';
+
+/** Where one server can be reached; absolute URLs. */
+export interface Served {
+  readonly name: string;
+  readonly http?: string;
+  readonly sse?: string;
+}
+
+/** What a gateway serves, and where. */
+export interface Listening {
+  /** Of the HTTP listener, if there is one. */
+  readonly url?: string;
+  readonly transports: readonly Transport[];
+  readonly servers: readonly Served[];
+}
+
+/** @param url of the HTTP listener; what clients are told is the public one, if the settings have it */
+export function describeListening({ settings, servers }: Manifest, url: string | undefined): Listening {
+  const { transports, httpPath, ssePath } = settings;
+  if (url === undefined) return { transports, servers: servers.map(({ name }) => ({ name })) };
+  const base = settings.baseUrl?.replace(/\/$/, '') ?? url;
+  const served = servers.map(({ name }): Served => {
+    const root = servers.length === 1 ? base : `${base}/${encodeURIComponent(name)}`;
+    return {
+      name,
+      ...(transports.includes('http') ? { http: `${root}${httpPath}` } : {}),
+      ...(transports.includes('sse') ? { sse: `${root}${ssePath}` } : {}),
+    };
+  });
+  return { url, transports, servers: served };
+}

@@ -1,0 +1,127 @@
+import { RunError } from '../errors.ts';
+import type { Manifest, ServerSpec } from '../manifest/settings.ts';
+import type { Log } from '../observe/log.ts';
+import { secretsOf, withoutSecrets } from '../observe/redact.ts';
+import type { Link } from '../protocol/link.ts';
+import { joinLinks, type Conversation } from '../router/router.ts';
+import { createShare, type Share } from '../router/share/share.ts';
+import { createSupervisor, type Supervisor } from '../upstream/supervisor.ts';
+import type { Places, Tenant } from './places.ts';
+import { packageVersion } from './version.ts';
+import { NOTHING, withheldFrom } from './withheld.ts';
+
+/** Who a link's client is to a server. */
+export interface Guest {
+  /** It came over the network, and is not whoever started us. */
+  readonly isNetwork: boolean;
+  /** Its first message may be any request; otherwise it is `initialize`. */
+  readonly eager: boolean;
+}
+
+/** One server of the manifest with everything that runs for it. */
+export interface ServedServer {
+  readonly name: string;
+  readonly supervisor: Supervisor;
+  /** Keeps the process of a shared server running from now on; others are started by their clients. */
+  keep(): void;
+  /** Joins a client to the server. */
+  join(downstream: Link, guest: Guest): Conversation;
+  /** Resolves when no call is running. */
+  idle(): Promise<void>;
+  /** Ends its conversations and its processes. */
+  close(reason: RunError): Promise<void>;
+}
+
+/** What the clients of a shared server may leave unread together: this many messages of the largest size, or more. */
+const UNREAD_LINES = 4;
+const MIN_UNREAD_BYTES = 32 * 1024 * 1024;
+
+/** Nothing is started before `keep` or `join`. */
+export function createServedServer(
+  spec: ServerSpec,
+  manifest: Manifest,
+  places: Places,
+  gatewayLog: Log,
+): ServedServer {
+  const { name } = spec;
+  const { settings } = manifest;
+  // A server, or we about it, may repeat what it was started with.
+  const log = withoutSecrets(gatewayLog.child({ server: name }), secretsOf(spec.target));
+  // Without sessions there is nothing that a process of one's own could be kept for.
+  const isShared = settings.stateless || (spec.isolation ?? settings.isolation) === 'shared';
+  const supervisor = createSupervisor({
+    server: name,
+    target: spec.target,
+    lineLimitBytes: settings.lineLimitBytes,
+    stdout: spec.stdout,
+    initializeTimeoutMs: settings.initializeTimeoutMs,
+    // Over stdio alone there is one client, and when its server dies we end; one that all share is kept running.
+    hasTrials: settings.transports.some((transport) => transport !== 'stdio') && !isShared,
+    log,
+  });
+  const share = isShared ? createShareOf() : undefined;
+  const conversations = new Set<Conversation>();
+
+  return {
+    name,
+    supervisor,
+    keep: () => share?.keep(),
+    join,
+    async idle() {
+      await Promise.all([...conversations].map((conversation) => conversation.idle()));
+    },
+    async close(reason) {
+      const stopped = supervisor.close();
+      await Promise.all([...conversations].map((conversation) => conversation.close(reason)));
+      await stopped;
+      await share?.close();
+    },
+  };
+
+  function createShareOf(): Share {
+    return createShare({
+      server: name,
+      version: packageVersion(),
+      initializeTimeoutMs: supervisor.startTimeoutMs,
+      maxUnreadBytes: Math.max(MIN_UNREAD_BYTES, UNREAD_LINES * settings.lineLimitBytes),
+      openUpstream: () => supervisor.open(),
+      log,
+    });
+  }
+
+  function join(downstream: Link, { isNetwork, eager }: Guest): Conversation {
+    const tenant: Tenant = {
+      server: name,
+      principal: downstream.principal,
+      isLeaving: () => conversation.isClosed,
+    };
+    let place = isNetwork || share !== undefined ? undefined : places.seat(tenant);
+    const conversation = joinLinks(downstream, {
+      server: name,
+      eager,
+      withheld: isNetwork ? withheldFrom(spec, manifest) : NOTHING,
+      reserve: () => {
+        // A process that is there for everybody is not taken by anybody.
+        if (share === undefined) place ??= places.take(tenant);
+      },
+      // Over stdio it is whoever started us; what the server says is theirs anyway.
+      tellStderr: !isNetwork,
+      initializeTimeoutMs: supervisor.startTimeoutMs,
+      requestTimeoutMs: spec.requestTimeoutMs ?? settings.requestTimeoutMs,
+      maxRequestTimeMs: settings.maxRequestTimeMs,
+      openUpstream: async (abandoned) => {
+        if (share !== undefined) return await share.open();
+        await place?.ready();
+        if (conversation.isClosed) throw new RunError('CLIENT_GONE');
+        return await supervisor.open(abandoned);
+      },
+      log,
+    });
+    conversations.add(conversation);
+    void conversation.closed.then(() => {
+      conversations.delete(conversation);
+      place?.leave();
+    });
+    return conversation;
+  }
+}
