@@ -14,9 +14,12 @@ export interface Exchange {
   readonly progressToken: RequestId | undefined;
 }
 
+/** `limitMs` is the limit that was reached. */
+type OnTimeout = (exchange: Exchange, limitMs: number) => void;
+
 interface Running extends Exchange {
   readonly limits: ExchangeLimits;
-  readonly onTimeout: (exchange: Exchange) => void;
+  readonly onTimeout: OnTimeout;
   readonly startedAt: number;
   lastProgressAt: number;
   timer: NodeJS.Timeout | undefined;
@@ -31,7 +34,7 @@ export interface Exchanges {
   has(id: RequestId): boolean;
   get(id: RequestId): Exchange | undefined;
   /** @param onTimeout called with the exchange already removed. */
-  start(request: Frame, limits: ExchangeLimits, onTimeout: (exchange: Exchange) => void): void;
+  start(request: Frame, limits: ExchangeLimits, onTimeout: OnTimeout): void;
   /** @returns the exchange, or undefined if it has been answered, cancelled or timed out before. */
   settle(id: RequestId | undefined): Exchange | undefined;
   /** Settles all, oldest first. */
@@ -62,7 +65,7 @@ export function createExchanges(): Exchanges {
     likely,
   };
 
-  function start(request: Frame, limits: ExchangeLimits, onTimeout: (exchange: Exchange) => void): void {
+  function start(request: Frame, limits: ExchangeLimits, onTimeout: OnTimeout): void {
     const { id, method } = request;
     if (id === undefined || method === undefined) return;
     const now = Date.now();
@@ -85,9 +88,11 @@ export function createExchanges(): Exchanges {
   function check(exchange: Running): void {
     const { limits, lastProgressAt, startedAt } = exchange;
     const now = Date.now();
-    const leftMs = Math.min(lastProgressAt + limits.timeoutMs, startedAt + limits.maxMs) - now;
+    const [silentAt, endAt] = [lastProgressAt + limits.timeoutMs, startedAt + limits.maxMs];
+    const leftMs = Math.min(silentAt, endAt) - now;
     if (leftMs > 0) exchange.timer = setTimeout(check, leftMs, exchange);
-    else if (settle(exchange.id) !== undefined) exchange.onTimeout(exchange);
+    else if (settle(exchange.id) !== undefined)
+      exchange.onTimeout(exchange, silentAt <= endAt ? limits.timeoutMs : limits.maxMs);
   }
 
   function settle(id: RequestId | undefined): Exchange | undefined {

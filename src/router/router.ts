@@ -258,8 +258,7 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
     return opening;
   }
 
-  function timedOut({ id, method }: Exchange): void {
-    const { timeoutMs } = method === 'initialize' ? initializeLimits : callLimits;
+  function timedOut({ id, method }: Exchange, timeoutMs: number): void {
     const error = new RunError('REQUEST_TIMEOUT', { server, method, timeoutMs });
     log.warn({ event: 'exchange.timeout', method, timeoutMs }, error.message);
     void downstream.send(faultFrame(error, id), id);

@@ -92,6 +92,7 @@ describe('timeout', () => {
     createExchanges().start(request(1), { timeoutMs: 1_000, maxMs: 300 }, timedOut);
     vi.advanceTimersByTime(300);
     expect(timedOut).toHaveBeenCalledOnce();
+    expect(timedOut).toHaveBeenCalledWith(expect.objectContaining({ id: 1 }), 300);
   });
 
   it('is not put off by the progress of another request', () => {
@@ -102,7 +103,7 @@ describe('timeout', () => {
     vi.advanceTimersByTime(900);
     exchanges.progressed('two');
     vi.advanceTimersByTime(100);
-    expect(timedOut).toHaveBeenCalledWith(expect.objectContaining({ id: 1 }));
+    expect(timedOut).toHaveBeenCalledWith(expect.objectContaining({ id: 1 }), LIMITS.timeoutMs);
     expect(exchanges.has(2)).toBe(true);
   });
 });
