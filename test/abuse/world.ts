@@ -17,10 +17,13 @@ export const NETWORK = ['http', 'sse'] as const;
 export type Network = (typeof NETWORK)[number];
 
 /** Who shares a child; the suite is run once for each. */
-export const ISOLATIONS = ['session'] as const;
+export const ISOLATIONS = ['session', 'shared'] as const;
 type Isolation = (typeof ISOLATIONS)[number];
 
-const ISOLATION_ARGS: Record<Isolation, readonly string[]> = { session: [] };
+const ISOLATION_ARGS: Record<Isolation, readonly string[]> = {
+  session: [],
+  shared: ['--isolation', 'shared'],
+};
 
 /** Longer than any answer may take, and than the whole ladder of stopping a server does. */
 const PATIENCE_MS = 20_000;
@@ -35,6 +38,8 @@ export interface World {
   connect(kind: Network, server?: string, options?: PeerOptions): Promise<Peer>;
   /** One of those that go on. */
   bystander(kind: Network): Peer;
+  /** Takes what runs now for what has to run: a shared server that was killed has a successor. */
+  adopt(): void;
   /** Runs `act` while the bystanders go on, and then looks for what it has left. */
   survives(act: () => Promise<void>): Promise<void>;
 }
@@ -42,6 +47,8 @@ export interface World {
 interface WorldOptions {
   readonly isolation?: Isolation;
   readonly args?: readonly string[];
+  /** Servers that a client has used before; the child of a shared one is there already. */
+  readonly used?: readonly string[];
   /** Server → its request time-out. */
   readonly timeouts?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
@@ -50,7 +57,7 @@ interface WorldOptions {
 /** Opens one for all tests of a file or a `describe`. Servers by name; `steady` is there already. */
 export function setUpWorld(
   servers: Readonly<Record<string, readonly string[]>>,
-  { isolation = 'session', args = [], timeouts = {}, env = {} }: WorldOptions = {},
+  { isolation = 'session', args = [], timeouts = {}, used = [], env = {} }: WorldOptions = {},
 ): World {
   const folder = mkdtempSync(join(tmpdir(), 'mcp-run-abuse-'));
   let running: ListeningMcpRun | undefined;
@@ -84,6 +91,7 @@ export function setUpWorld(
     );
     bystanders = await Promise.all(NETWORK.map((kind) => connectPeer(kind, world.url(kind))));
     await Promise.all(bystanders.map((peer) => expectEcho(peer)));
+    for (const name of used) await world.connect('sse', name).then((peer) => peer.end());
     baseline = childrenOf(running.pid);
   });
 
@@ -102,6 +110,9 @@ export function setUpWorld(
       return running;
     },
     url: (kind, server = STEADY) => `${world.gateway.url}/${server}/${kind === 'http' ? 'mcp' : 'sse'}`,
+    adopt() {
+      baseline = childrenOf(world.gateway.pid);
+    },
     bystander(kind) {
       const peer = bystanders[NETWORK.indexOf(kind)];
       if (peer === undefined) throw new Error('not started');
@@ -169,7 +180,8 @@ function keepCalling(peer: Peer): { stop: () => Promise<void> } {
 /** The session works, and answers with what it was asked. */
 export async function expectEcho(peer: Peer, payload: Json = { still: 'here' }): Promise<void> {
   const { message } = await inTime(call(peer, 'echo', payload), 'echo');
-  expect(at(message, 'result', 'structuredContent', 'arguments')).toEqual(payload);
+  const echoed = at(message, 'result', 'structuredContent', 'arguments');
+  expect(echoed, `the answer is ${JSON.stringify(message).slice(0, 400)}`).toEqual(payload);
 }
 
 export function call(

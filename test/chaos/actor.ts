@@ -23,11 +23,14 @@ export interface ActorOptions {
   readonly tally: Tally;
   /** Of `Date.now()`. */
   readonly until: number;
+  /** Everybody has the same server: it cannot ask, and others may kill it at any time. */
+  readonly isShared: boolean;
 }
 
 interface Session {
   readonly peer: Peer;
   readonly random: Random;
+  readonly isShared: boolean;
   /** Progress token → the progress that came with it. */
   readonly progress: Map<string, number[]>;
   /** A text, and an id, that nobody else has. */
@@ -36,6 +39,9 @@ interface Session {
   call(tool: string, args: Json, id?: string): Promise<PeerAnswer>;
   expect(truth: boolean, what: string): void;
 }
+
+/** By another client; the session goes on with the next one. */
+class ServerKilled extends Error {}
 
 type Step = (session: Session) => Promise<'over' | void>;
 
@@ -51,7 +57,10 @@ export async function act(options: ActorOptions): Promise<void> {
   }
 }
 
-async function live({ name, random, urls, tally, until }: ActorOptions, life: number): Promise<void> {
+async function live(
+  { name, random, urls, tally, until, isShared }: ActorOptions,
+  life: number,
+): Promise<void> {
   const kind = random.pick<'http' | 'sse'>(['http', 'sse']);
   const progress = new Map<string, number[]>();
   let count = 0;
@@ -71,6 +80,7 @@ async function live({ name, random, urls, tally, until }: ActorOptions, life: nu
   const session: Session = {
     peer,
     random,
+    isShared,
     progress,
     unique: () => `${name}/${life}/${(count += 1)}`,
     async call(tool, args, id = session.unique()) {
@@ -78,6 +88,9 @@ async function live({ name, random, urls, tally, until }: ActorOptions, life: nu
       const answer = await peer.request('tools/call', params, id);
       tally.answers += 1;
       session.expect(answer.message['id'] === id, `${id} was answered as ${JSON.stringify(answer.message)}`);
+      const reason = at(answer.message, 'error', 'data', 'reason');
+      // The failure that another client's kill brings is the call's own and only answer, too.
+      if (isShared && tool !== 'kill' && reason === 'upstream_exited') throw new ServerKilled();
       return answer;
     },
     expect(truth, what) {
@@ -101,13 +114,16 @@ async function live({ name, random, urls, tally, until }: ActorOptions, life: nu
   function take(which: StepName): Promise<'over' | void> {
     tally.steps.set(which, (tally.steps.get(which) ?? 0) + 1);
     const step: Step = STEPS[which];
-    return bounded(which, () => step(session));
+    return bounded(which, () => step(session)).catch((error: unknown) => {
+      if (error instanceof ServerKilled) return undefined;
+      throw error;
+    });
   }
 }
 
 const STEPS = {
   echo: async (session) => {
-    await Promise.all(Array.from({ length: 1 + session.random.integer(5) }, () => echo(session)));
+    await all(Array.from({ length: 1 + session.random.integer(5) }, () => echo(session)));
   },
 
   report: (session) => reportAll(session, 1 + session.random.integer(300)),
@@ -116,6 +132,13 @@ const STEPS = {
     const message = session.unique();
     const params = { message, requestedSchema: { type: 'object', properties: {} } };
     const { message: answer } = await session.call('ask', { method: 'elicitation/create', params });
+    if (session.isShared) {
+      const code = at(answer, 'result', 'structuredContent', 'error', 'code');
+      return session.expect(
+        code === -32601,
+        `nobody can be asked, but the answer was ${JSON.stringify(answer)}`,
+      );
+    }
     const said = at(answer, 'result', 'structuredContent', 'result', 'content', 'said');
     session.expect(said === message, `asked ${message}, and the answer was ${JSON.stringify(answer)}`);
   },
@@ -123,34 +146,40 @@ const STEPS = {
   cancel: async (session) => {
     const id = session.unique();
     const call = session.call('wait', {}, id).catch(ignoreGone);
-    const other = echo(session);
+    const other = started(echo(session));
     await delay(session.random.integer(20));
     await session.peer.cancel(id);
-    await Promise.all([call, other]);
+    await all([call, other]);
   },
 
   readSlowly: async (session) => {
     session.peer.pause();
-    const calls = [large(session), reportAll(session, 2_000), echo(session)];
+    const calls = [large(session), reportAll(session, 2_000), echo(session)].map(started);
     await delay(session.random.integer(100));
     session.peer.resume();
-    await Promise.all(calls);
+    await all(calls);
   },
 
   /** All at the same time. */
   everything: async (session) => {
     const steps: readonly Step[] = [STEPS.echo, STEPS.report, STEPS.elicit, STEPS.cancel];
-    await Promise.all(steps.map((step) => step(session)));
+    await all(steps.map((step) => step(session)));
   },
 
   /** The server is killed: whatever was asked is answered, with that. */
   die: async (session) => {
+    // Not a server that has answered nothing yet: that would be one which fails to start.
+    await echo(session);
     const waiting = Array.from({ length: session.random.integer(4) }, () => session.call('never', {}));
-    for (const { message } of await Promise.all([...waiting, session.call('kill', {})])) {
-      const reason = at(message, 'error', 'data', 'reason');
-      session.expect(reason === 'upstream_exited', `killed, and the answer was ${JSON.stringify(message)}`);
-    }
-    return 'over';
+    const failing = [...waiting, session.call('kill', {})].map((call) =>
+      call.then(
+        ({ message }) => at(message, 'error', 'data', 'reason'),
+        (error: unknown) => (error instanceof ServerKilled ? 'upstream_exited' : String(error)),
+      ),
+    );
+    for (const reason of await Promise.all(failing))
+      session.expect(reason === 'upstream_exited', `killed, and the answer was ${String(reason)}`);
+    return session.isShared ? undefined : 'over';
   },
 
   /** The client is gone in the middle of everything. */
@@ -205,8 +234,20 @@ async function large(session: Session): Promise<void> {
   session.expect(textOf(message['result']).length === LARGE_BYTES, 'a large answer was not whole');
 }
 
+/** It may fail before anybody waits for it. */
+function started<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}
+
+/** As `Promise.all`, but nothing is left running when one fails. */
+async function all(promises: readonly Promise<unknown>[]): Promise<void> {
+  await Promise.allSettled(promises);
+  await Promise.all(promises);
+}
+
 function ignoreGone(error: unknown): undefined {
-  if (!(error instanceof PeerGone)) throw error;
+  if (!(error instanceof PeerGone || error instanceof ServerKilled)) throw error;
   return undefined;
 }
 

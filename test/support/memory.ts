@@ -44,7 +44,7 @@ function ticksOf(pid: number): number {
 }
 
 /** The least of several samples: what is left when the garbage of the moment is gone. */
-export async function restingMb(pid: number, samples = 20): Promise<number> {
+export async function restingMb(pid: number, samples = 10): Promise<number> {
   let least = residentMb(pid);
   for (let n = 0; n < samples; n++) {
     await delay(SAMPLE_MS);
