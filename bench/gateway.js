@@ -7,19 +7,24 @@ import { fileURLToPath } from 'node:url';
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const ECHO = [process.execPath, here('echo-server.js')];
 
+const serve = (...options) => [
+  here('../bin/mcp-run.js'),
+  'serve',
+  '--http',
+  '--port',
+  '0',
+  '--log-format',
+  'json',
+  ...options,
+  '--',
+  ...ECHO,
+];
+
 /** Name → command line of what is measured; each announces itself on stderr with a `gateway.ready` line. */
 export const GATEWAYS = {
-  'mcp-run': [
-    here('../bin/mcp-run.js'),
-    'serve',
-    '--http',
-    '--port',
-    '0',
-    '--log-format',
-    'json',
-    '--',
-    ...ECHO,
-  ],
+  'mcp-run': serve(),
+  shared: serve('--isolation', 'shared'),
+  stateless: serve('--stateless'),
   forwarder: [here('forwarder.js'), ...ECHO],
 };
 

@@ -1,4 +1,5 @@
-// Calls per second and gateway CPU per call, mcp-run against the minimal forwarder, in turn, in one run.
+// Calls per second and gateway CPU per call, mcp-run against the minimal forwarder, in turn, in one run. Targets are for
+// a server process of one's own; how a shared one compares is reported.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { startGateway } from './gateway.js';
@@ -10,6 +11,7 @@ const SIZES = [
   { bytes: 10_000, calls: 4_000 },
 ];
 const CONCURRENCY = 8;
+const SHARING = ['shared', 'stateless'];
 /** What has to hold at 100 B, and for the start. */
 const TARGETS = { calls: 0.75, cpu: 1.4, version: 1.4 };
 
@@ -23,14 +25,15 @@ async function compare({ bytes, calls }) {
   for (let round = 0; round < ROUNDS; round += 1) {
     const ours = await measure('mcp-run', bytes, calls);
     const theirs = await measure('forwarder', bytes, calls);
-    rounds.push({
-      ours,
-      theirs,
-      calls: ours.callsPerSecond / theirs.callsPerSecond,
-      cpu: ours.cpuUs / theirs.cpuUs,
-    });
+    const sharing = {};
+    for (const name of SHARING) sharing[name] = ratiosOf(await measure(name, bytes, calls), theirs);
+    rounds.push({ ours, theirs, ...ratiosOf(ours, theirs), sharing });
   }
   return { bytes, rounds };
+}
+
+function ratiosOf(ours, theirs) {
+  return { calls: ours.callsPerSecond / theirs.callsPerSecond, cpu: ours.cpuUs / theirs.cpuUs };
 }
 
 async function measure(name, bytes, calls) {
@@ -79,6 +82,12 @@ function report() {
     console.log(`${result.bytes} B             mcp-run  forwarder`);
     row('calls', '/s', (side) => side.callsPerSecond, median(rounds.map((round) => round.calls)));
     row('CPU per call', 'µs', (side) => side.cpuUs, median(rounds.map((round) => round.cpu)));
+    for (const name of SHARING) {
+      const [calls, cpu] = ['calls', 'cpu'].map((what) =>
+        median(rounds.map((round) => round.sharing[name][what])),
+      );
+      console.log(`  ${name.padEnd(42)} ratios: calls ${calls.toFixed(2)}, CPU ${cpu.toFixed(2)}`);
+    }
   }
   console.log(`\n--version against node -e 0: ratio ${version.toFixed(2)}`);
 

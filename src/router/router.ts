@@ -294,7 +294,8 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
 
   async function shut(reason: RunError): Promise<void> {
     phase = 'closed';
-    abandoned.abort();
+    // Only who still waits has to hear of it: an abort costs more than the rest of a short conversation.
+    if (upstream === undefined) abandoned.abort();
     // A dead peer never answers: fail its callers now rather than at each one's own timeout.
     for (const { id } of exchanges.settleAll())
       void downstream.send(faultFrame(reason, id, options.tellStderr), id);

@@ -36,6 +36,7 @@ export interface Share {
  */
 export function createShare(options: ShareOptions): Share {
   const { server, log, maxUnreadBytes, minLifeMs = MIN_LIFE_MS } = options;
+  const closed = new RunError('UPSTREAM_CLOSED', { server });
   const tenants = new Set<Tenant>();
   const calls = createCalls<Tenant>();
   const subscriptions = createSubscriptions<Tenant>();
@@ -47,7 +48,7 @@ export function createShare(options: ShareOptions): Share {
   return {
     keep: keeper.keep,
     async open() {
-      const tenant = createTenant({ server, send: fromTenant, onUnread, onLeave });
+      const tenant = createTenant({ closed, send: fromTenant, onUnread, onLeave });
       tenants.add(tenant);
       return tenant.link;
     },

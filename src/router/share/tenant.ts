@@ -1,4 +1,4 @@
-import { RunError } from '../../errors.ts';
+import type { RunError } from '../../errors.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
 
@@ -18,13 +18,14 @@ export interface Tenant {
 }
 
 export interface TenantOptions {
-  readonly server: string;
+  /** What a client that leaves is told; one for all, since a stack trace would cost more than a short stay. */
+  readonly closed: RunError;
   readonly send: (tenant: Tenant, frame: Frame) => void | Promise<void>;
   readonly onUnread: (tenant: Tenant, bytes: number) => void;
   readonly onLeave: (tenant: Tenant) => void;
 }
 
-export function createTenant({ server, send, onUnread, onLeave }: TenantOptions): Tenant {
+export function createTenant({ closed, send, onUnread, onLeave }: TenantOptions): Tenant {
   let onframe: (frame: Frame) => void | Promise<void> = () => {};
   let onclose: (error?: Error) => void = () => {};
   let isOpen = true;
@@ -45,7 +46,7 @@ export function createTenant({ server, send, onUnread, onLeave }: TenantOptions)
         onclose = handler;
       },
       forget() {},
-      close: async () => end(new RunError('UPSTREAM_CLOSED', { server })),
+      close: async () => end(closed),
     },
     get isOpen() {
       return isOpen;
