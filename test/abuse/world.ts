@@ -206,8 +206,12 @@ export async function inTime<T>(promise: Promise<T>, what: string, ms = PATIENCE
 /** What `look` finds once it finds nothing, or after the time in which it should. */
 export async function settled<T>(look: () => readonly T[], ms = PATIENCE_MS): Promise<readonly T[]> {
   const deadline = Date.now() + ms;
-  while (look().length > 0 && Date.now() < deadline) await delay(POLL_MS);
-  return look();
+  let found = look();
+  while (found.length > 0 && Date.now() < deadline) {
+    await delay(POLL_MS);
+    found = look();
+  }
+  return found;
 }
 
 /** Lines that are no use to an operator: not in the log's format, or with a programmer's details. */

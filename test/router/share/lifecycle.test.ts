@@ -194,7 +194,7 @@ describe('a child that cannot be used', () => {
         error: {
           code: -32_603,
           message: expect.stringContaining('not today'),
-          data: { reason: 'initialize_refused' },
+          data: { reason: 'upstream_error' },
         },
       },
     ]);
