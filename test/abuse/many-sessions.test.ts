@@ -1,6 +1,6 @@
 /** Hundreds of clients that come and are never seen again. */
 import { describe, expect, test } from 'vitest';
-import { restingMb } from '../support/memory.ts';
+import { measurable } from '../support/memory.ts';
 import { connectPeer } from '../support/peer.ts';
 import { ROOT } from '../support/paths.ts';
 import { childrenOf, commandOf } from '../support/processes.ts';
@@ -13,10 +13,12 @@ const PROCESSES = { session: 200, shared: 1 } as const;
 const AT_ONCE = 25;
 
 describe.each(ISOLATIONS)('isolation: %s', (isolation) => {
+  const memory = measurable();
   const world = setUpWorld(
     { tiny: TINY },
     {
       isolation,
+      env: memory.env,
       used: isolation === 'shared' ? ['tiny'] : [],
       args: ['--session-idle', '2s', '--max-children', '250', '--children-per-server', '250'],
     },
@@ -37,7 +39,7 @@ describe.each(ISOLATIONS)('isolation: %s', (isolation) => {
     let rest = 0;
     await world.survives(async () => {
       await openAndAbandon(kind);
-      rest = await restingMb(world.gateway.pid);
+      rest = await memory.liveMb(world.gateway.pid);
     });
     return rest;
   }

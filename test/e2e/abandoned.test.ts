@@ -1,10 +1,10 @@
 /** Clients that come, take something, and never say goodbye. */
 import { Agent, request } from 'node:http';
-import { readFileSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
 import { MCP_HEADERS, post } from '../support/http.ts';
 import { at, type Json } from '../support/json.ts';
-import { INITIALIZE, serversOf, startWith } from './shared-server.ts';
+import { measurable } from '../support/memory.ts';
+import { INITIALIZE, serversOf, startIn } from './shared-server.ts';
 
 const SESSIONS = 5_000;
 const AT_ONCE = 25;
@@ -12,9 +12,10 @@ const AT_ONCE = 25;
 test('5,000 sessions opened and abandoned on a shared process leave nothing behind, and do so again', async () => {
   const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
   onTestFinished(() => agent.destroy());
-  const gateway = await startWith('--isolation', 'shared', '--session-idle', '1s');
+  const memory = measurable();
+  const gateway = await startIn(memory.env, '--isolation', 'shared', '--session-idle', '1s');
   const url = `${gateway.url}/mcp`;
-  const rss: number[] = [];
+  const live: number[] = [];
   for (let round = 0; round < 3; round++) {
     let opened = 0;
     await Promise.all(
@@ -25,11 +26,11 @@ test('5,000 sessions opened and abandoned on a shared process leave nothing behi
         }
       }),
     );
-    rss.push(rssOf(gateway.pid));
+    live.push(await memory.liveMb(gateway.pid));
     expect(serversOf(gateway)).toHaveLength(1);
   }
-  const [, second = 0, third = Infinity] = rss;
-  expect(third, `RSS after each round: ${rss.join(', ')} MB`).toBeLessThan(second * 1.2);
+  const [, second = 0, third = Infinity] = live;
+  expect(third, `alive after each round: ${live.join(', ')} MB`).toBeLessThan(second * 1.2);
 
   const { text } = await post(url, INITIALIZE);
   expect(at(JSON.parse(text), 'result', 'serverInfo', 'name')).toBe('behaviours');
@@ -89,10 +90,4 @@ async function subscriptionsOf(url: string): Promise<number> {
   };
   const { text } = await post(url, call, { 'mcp-session-id': String(headers['mcp-session-id']) });
   return Number(at(JSON.parse(text), 'result', 'structuredContent', 'count'));
-}
-
-/** In MB (proc(5), status). */
-function rssOf(pid: number): number {
-  const kilobytes = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return Math.round(Number(kilobytes) / 1024);
 }

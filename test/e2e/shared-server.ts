@@ -15,7 +15,15 @@ export const INITIALIZE = {
 
 /** mcp-run with the fixture `behaviours`, over both network transports. */
 export function startWith(...args: readonly string[]): Promise<ListeningMcpRun> {
-  return startMcpRun(serve(['--http', '--sse'], BEHAVIOURS, ...args));
+  return startIn({}, ...args);
+}
+
+/** The same with more variables. */
+export function startIn(
+  env: Readonly<Record<string, string>>,
+  ...args: readonly string[]
+): Promise<ListeningMcpRun> {
+  return startMcpRun(serve(['--http', '--sse'], BEHAVIOURS, ...args), { env });
 }
 
 /** Pids of the fixture servers that it runs; what watches over them is not counted. */

@@ -1,6 +1,11 @@
 /** What a process holds in memory; Linux only, like the tests that need it. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+
+import { ROOT } from './paths.ts';
 
 const MB = 1024 * 1024;
 const SAMPLE_MS = 100;
@@ -52,3 +57,31 @@ export async function restingMb(pid: number, samples = 10): Promise<number> {
   }
   return least;
 }
+
+/** The environment of a process whose live memory can be asked for. */
+export interface Measurable {
+  readonly env: Readonly<Record<string, string>>;
+  /** MB alive after a garbage collection; the least of several samples, so that what is about to end may end. */
+  liveMb(pid: number): Promise<number>;
+}
+
+export function measurable(): Measurable {
+  const file = join(tmpdir(), `heap-${randomUUID()}`);
+  return {
+    env: { HEAP_REPORT_FILE: file, NODE_OPTIONS: `--import=${ROOT}fixtures/report-heap.js` },
+    async liveMb(pid) {
+      let least = Infinity;
+      for (let n = 0; n < LIVE_SAMPLES; n++) {
+        rmSync(file, { force: true });
+        process.kill(pid, 'SIGUSR2');
+        while (!existsSync(file)) await delay(SAMPLE_MS);
+        least = Math.min(least, Number(readFileSync(file, 'utf8')) / MB);
+        await delay(SAMPLE_MS);
+      }
+      rmSync(file, { force: true });
+      return least;
+    },
+  };
+}
+
+const LIVE_SAMPLES = 30;
