@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { settled, unreadable } from '../abuse/world.ts';
-import { restingMb } from '../support/memory.ts';
+import { measurable, type Measurable } from '../support/memory.ts';
 import { serve, startMcpRun, type ListeningMcpRun } from '../support/mcp-run.ts';
 import { fixtureServer } from '../support/paths.ts';
 import { childrenOf, commandOf, orphans } from '../support/processes.ts';
@@ -31,13 +31,15 @@ const ROUND_MS = DURATION_MS / ISOLATIONS.length / 2.25;
 describe.each(ISOLATIONS)('isolation: %s', (isolation) => {
   test(`survives chaos (seed ${SEED})`, { timeout: DURATION_MS + 4 * QUIET_MS }, async () => {
     const server = fixtureServer('behaviours', '--grandchild');
+    const memory = measurable();
     const gateway = await startMcpRun(
       serve(['--http', '--sse'], server, '--isolation', isolation, ...LIMITS),
+      { env: memory.env },
     );
     // The first clients warm the code up, and make it the room that it needs.
-    await playRound(gateway, isolation, ROUND_MS / 4);
-    const first = await playRound(gateway, isolation, ROUND_MS);
-    const second = await playRound(gateway, isolation, ROUND_MS);
+    await playRound(gateway, memory, isolation, ROUND_MS / 4);
+    const first = await playRound(gateway, memory, isolation, ROUND_MS);
+    const second = await playRound(gateway, memory, isolation, ROUND_MS);
     const summary = `seed ${SEED}: ${first.summary}; ${second.summary}`;
     process.stdout.write(`${summary}\n`);
     expect([...first.violations, ...second.violations], summary).toEqual([]);
@@ -58,6 +60,7 @@ interface Round {
 /** Every round of a seed has the same plan. */
 async function playRound(
   { url, pid }: ListeningMcpRun,
+  memory: Measurable,
   isolation: Isolation,
   durationMs: number,
 ): Promise<Round> {
@@ -73,7 +76,7 @@ async function playRound(
   // A shared server stays, with its grandchild.
   const allowed = isShared ? 2 : 0;
   const left = await settled(() => serversOf(pid).slice(allowed), QUIET_MS);
-  const restMb = await restingMb(pid);
+  const restMb = await memory.liveMb(pid);
   const steps = [...tally.steps].map(([name, count]) => `${count} ${name}`).join(', ');
   return {
     violations: [...tally.violations, ...left.map((orphan) => `orphan: ${orphan} ${commandOf(orphan)}`)],

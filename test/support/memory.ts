@@ -48,16 +48,6 @@ function ticksOf(pid: number): number {
   }
 }
 
-/** The least of several samples: what is left when the garbage of the moment is gone. */
-export async function restingMb(pid: number, samples = 10): Promise<number> {
-  let least = residentMb(pid);
-  for (let n = 0; n < samples; n++) {
-    await delay(SAMPLE_MS);
-    least = Math.min(least, residentMb(pid));
-  }
-  return least;
-}
-
 /** The environment of a process whose live memory can be asked for. */
 export interface Measurable {
   readonly env: Readonly<Record<string, string>>;
