@@ -4,6 +4,20 @@
 export const LEGACY_REVISIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'] as const;
 export type LegacyRevision = (typeof LEGACY_REVISIONS)[number];
 
+/** The revision with per-request metadata and without a handshake. */
+export const MODERN_REVISION = '2026-07-28';
+
+/** Reserved keys of `_meta` (2026-07-28, basic/index, `_meta`; `relatedTask`: 2025-11-25, basic/utilities/tasks). */
+export const META = {
+  protocolVersion: 'io.modelcontextprotocol/protocolVersion',
+  clientCapabilities: 'io.modelcontextprotocol/clientCapabilities',
+  clientInfo: 'io.modelcontextprotocol/clientInfo',
+  logLevel: 'io.modelcontextprotocol/logLevel',
+  serverInfo: 'io.modelcontextprotocol/serverInfo',
+  subscriptionId: 'io.modelcontextprotocol/subscriptionId',
+  relatedTask: 'io.modelcontextprotocol/related-task',
+} as const;
+
 /** What a request without `MCP-Protocol-Version` and without a session speaks (2025-11-25, basic/transports). */
 export const DEFAULT_REVISION: LegacyRevision = '2025-03-26';
 
@@ -13,13 +27,20 @@ export const BATCH_REVISION: LegacyRevision = '2025-03-26';
 /** Messages in one batch; the specification sets no bound. */
 export const MAX_BATCH = 100;
 
-/** JSON-RPC 2.0, section 5.1. */
+/** JSON-RPC 2.0, section 5.1, and the codes that MCP adds (2026-07-28, basic/index, error codes). */
 export const RPC = {
   parseError: -32700,
   invalidRequest: -32600,
   methodNotFound: -32601,
   invalidParams: -32602,
   internalError: -32603,
+  /** 2025 revisions only. */
+  resourceNotFound: -32002,
+  headerMismatch: -32020,
+  missingClientCapability: -32021,
+  unsupportedProtocolVersion: -32022,
+  /** 2025-11-25 only. */
+  urlElicitationRequired: -32042,
 } as const;
 
 export function isLegacyRevision(value: unknown): value is LegacyRevision {

@@ -27,8 +27,11 @@ export interface Link {
    * A promise means backpressure: wait for it before sending more. Never rejects; a dead peer is `onclose`.
    */
   send(frame: Frame, about?: RequestId): void | Promise<void>;
-  /** `handler` may return a promise to hold the next frames back. */
-  onframe(handler: (frame: Frame) => void | Promise<void>): void;
+  /**
+   * `handler` may return a promise to hold the next frames back. `about` is our own request that the frame belongs to,
+   * where the transport tells (a POST's own stream); over stdio nothing does.
+   */
+  onframe(handler: (frame: Frame, about?: RequestId) => void | Promise<void>): void;
   /** The peer will send nothing more but still reads: answer what is pending, then close. */
   onend(handler: () => void): void;
   /** The link is gone, by `close` or by itself; called exactly once. */
