@@ -300,6 +300,42 @@ export const ERRORS = {
     httpStatus: 400,
     rpcCode: -32600,
   },
+  // Revision 2026-07-28
+  INVALID_METADATA: {
+    message: 'Invalid params: {detail}',
+    hint: "Every request of revision 2026-07-28 carries its protocol version and the client's capabilities in params._meta.",
+    exitCode: 1,
+    httpStatus: 400,
+    rpcCode: -32602,
+  },
+  HEADER_MISMATCH: {
+    message: 'Header mismatch: {detail}',
+    hint: '',
+    exitCode: 1,
+    httpStatus: 400,
+    rpcCode: -32020,
+  },
+  UNSUPPORTED_REVISION: {
+    message: 'Unsupported protocol version: {requested} (supported: {supported})',
+    hint: '',
+    exitCode: 1,
+    httpStatus: 400,
+    rpcCode: -32022,
+  },
+  METHOD_NOT_FOUND: {
+    message: 'Method not found: {method}{why}',
+    hint: '',
+    exitCode: 1,
+    httpStatus: 404,
+    rpcCode: -32601,
+  },
+  TOO_MANY_LISTENS: {
+    message: 'Too many open subscriptions ({max})',
+    hint: '',
+    exitCode: 4,
+    httpStatus: 503,
+    rpcCode: -32603,
+  },
   TOO_MANY_SESSIONS: {
     message: 'Too many sessions ({max})',
     hint: 'Raise --max-sessions.',

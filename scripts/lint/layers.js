@@ -24,7 +24,7 @@ const LAYERS = {
     packages: [],
     node: 'any',
   },
-  downstream: { folders: ['protocol', 'observe', 'era/classify'], packages: ['fastify'], node: 'any' },
+  downstream: { folders: ['protocol', 'observe', 'era/envelope'], packages: ['fastify'], node: 'any' },
   router: { folders: ['protocol', 'era', 'observe'], packages: [], node: PURE },
   upstream: { folders: ['process', 'protocol', 'observe', 'era/classify'], packages: [], node: 'any' },
   process: { folders: ['observe'], packages: ['cross-spawn'], node: 'any' },

@@ -1,4 +1,5 @@
 import type { RunError } from '../errors.ts';
+import { MODERN_REVISION } from './constants.ts';
 import { frameOf, type Frame, type RequestId } from './frame.ts';
 
 /**
@@ -16,7 +17,7 @@ export function faultFrame(error: RunError, id: RequestId | null | undefined, wi
 interface Fault {
   code: number;
   message: string;
-  data: { reason: string; hint?: string; stderr?: string };
+  data: { reason: string; hint?: string; stderr?: string; supported?: readonly string[]; requested?: string };
 }
 
 function faultBody(error: RunError, withStderr: boolean): Fault {
@@ -24,6 +25,9 @@ function faultBody(error: RunError, withStderr: boolean): Fault {
   const data: Fault['data'] = { reason: error.code.toLowerCase() };
   // A hint that was found for this very failure; those of the catalogue are for whoever runs mcp-run.
   if (typeof hint === 'string') data.hint = hint;
+  // What a client chooses its next attempt by (2026-07-28, schema, UnsupportedProtocolVersionError).
+  if (error.code === 'UNSUPPORTED_REVISION')
+    Object.assign(data, { supported: [MODERN_REVISION], requested: error.fields['requested'] });
   if (withStderr && typeof stderr === 'string' && stderr !== '') data.stderr = stderr;
   // What a bug of ours says about itself is for the log, not for whoever has found it.
   const text = error.code === 'INTERNAL' ? 'Internal error' : error.message;

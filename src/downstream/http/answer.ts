@@ -13,6 +13,8 @@ export interface AnswerHost {
   readonly canStream: boolean;
   /** @param final the answer, if it is known before the headers are sent. */
   headersFor(answer: Answer, final?: Frame): Readonly<Record<string, string>>;
+  /** The status of an answer that is `final` and nothing else. */
+  statusOf(final: Frame): number;
   /** Called if the answer turns out to need a stream. */
   openPostStream(): EventStream;
 }
@@ -64,7 +66,13 @@ export class Answer {
       if (this.#awaited === 0) this.#stream.finish();
       return wait;
     }
-    if (!this.#isBatch) return sendJson(this.#response, 200, frame.bytes, this.#host.headersFor(this, frame));
+    if (!this.#isBatch)
+      return sendJson(
+        this.#response,
+        this.#host.statusOf(frame),
+        frame.bytes,
+        this.#host.headersFor(this, frame),
+      );
     this.#held ??= [];
     this.#held.push(frame.bytes);
     return this.#awaited === 0 ? this.#sendHeld() : undefined;

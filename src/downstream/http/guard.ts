@@ -15,6 +15,8 @@ export interface GuardOptions {
 /** @throws RunError `FORBIDDEN_HOST`, `FORBIDDEN_ORIGIN` */
 export type Guard = (request: IncomingMessage, response: ServerResponse) => void;
 
+const ALLOWED_HEADERS =
+  'Accept, Authorization, Content-Type, Last-Event-ID, Mcp-Method, Mcp-Name, MCP-Protocol-Version, Mcp-Session-Id';
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 /**
@@ -37,7 +39,7 @@ export function createGuard(options: GuardOptions): Guard {
     if (!isHostAllowed(host)) throw new RunError('FORBIDDEN_HOST', { host });
     if (origin === undefined) return;
     if (!isOriginAllowed(origin, host)) throw new RunError('FORBIDDEN_ORIGIN', { origin });
-    if (cors.has(origin.toLowerCase()) || cors.has('*')) allowCors(response, origin);
+    if (cors.has(origin.toLowerCase()) || cors.has('*')) allowCors(request, response, origin);
   };
 
   function isHostAllowed(header: string): boolean {
@@ -67,15 +69,18 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(host);
 }
 
-function allowCors(response: ServerResponse, origin: string): void {
+function allowCors(request: IncomingMessage, response: ServerResponse, origin: string): void {
   response.setHeader('access-control-allow-origin', origin);
   response.setHeader('access-control-expose-headers', 'Mcp-Session-Id, Retry-After, WWW-Authenticate');
   response.setHeader('access-control-allow-methods', 'GET, POST, DELETE, OPTIONS');
-  response.setHeader(
-    'access-control-allow-headers',
-    'Accept, Authorization, Content-Type, Last-Event-ID, Mcp-Method, Mcp-Name, MCP-Protocol-Version, Mcp-Session-Id',
-  );
+  response.setHeader('access-control-allow-headers', [ALLOWED_HEADERS, ...parametersIn(request)].join(', '));
   response.setHeader('access-control-max-age', '86400');
+}
+
+/** Headers that tools name themselves have to be asked for; there is no wildcard for requests with credentials. */
+function parametersIn({ headers }: IncomingMessage): string[] {
+  const asked = headers['access-control-request-headers']?.split(',') ?? [];
+  return asked.map((name) => name.trim()).filter((name) => /^mcp-param-[\w!#$%&'*+.^`|~-]+$/i.test(name));
 }
 
 /** The name in `name:port`, in lower case; undefined if the text is anything else (RFC 9110, section 7.2). */

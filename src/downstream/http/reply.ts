@@ -7,7 +7,7 @@ import type { RequestId } from '../../protocol/frame.ts';
 const ONE_WRITE_BYTES = 8 * 1024;
 
 /** When nothing better is known. */
-const RETRY_AFTER_S = 5;
+export const RETRY_AFTER_S = 5;
 
 /** Unread bytes past which the sender of an answer is asked to wait. */
 const HIGH_WATER_BYTES = 256 * 1024;

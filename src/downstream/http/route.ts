@@ -24,4 +24,6 @@ export interface RouteContext {
   readonly refuseWhenDraining: () => void;
   /** Has `handler` called about once a second. */
   readonly onTick: (handler: (now: number) => void) => void;
+  /** Has `handler` called when the listener starts to drain. */
+  readonly onDrain: (handler: () => void) => void;
 }

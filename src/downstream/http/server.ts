@@ -34,6 +34,7 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
   const sessions = createSessions(options.maxSessions, options.sessionIdleMs);
   // One timer for everything that waits: a timer each would be paid for on every request.
   const tickHandlers: ((now: number) => void)[] = [sessions.tick];
+  const drainHandlers: (() => void)[] = [];
   const ticker = setInterval(
     () => tickHandlers.forEach((tick) => tick(Date.now())),
     Math.min(TICK_MS, options.keepAliveMs),
@@ -107,7 +108,8 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
 
   for (const [path, route] of createHealthRoutes(options)) addRoute(app, path, route, () => '');
   const onTick = (handler: (now: number) => void): void => void tickHandlers.push(handler);
-  const context: RouteContext = { options, sessions, refuseWhenDraining, onTick };
+  const onDrain = (handler: () => void): void => void drainHandlers.push(handler);
+  const context: RouteContext = { options, sessions, refuseWhenDraining, onTick, onDrain };
   const createHttpRoutes = options.stateless ? createStatelessRoutes : createStreamableRoutes;
   const routes = [
     ...(options.http ? createHttpRoutes(context) : []),
@@ -129,6 +131,7 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
     endIdlest: sessions.endIdlest,
     drain() {
       isDraining = true;
+      for (const drain of drainHandlers) drain();
     },
     async close() {
       isDraining = true;

@@ -7,6 +7,8 @@ import type { Link } from '../../protocol/link.ts';
 import { requireAccept } from './accept-header.ts';
 import { Answer, type AnswerHost } from './answer.ts';
 import { createPlainStream } from './event-stream.ts';
+import { createModernPosts } from './modern-posts.ts';
+import { isModern } from './modern-request.ts';
 import { sendEmpty, sendFault } from './reply.ts';
 import { requireBatch, requireRevision } from './revision.ts';
 import type { HttpCall, Route, RouteContext } from './route.ts';
@@ -17,14 +19,17 @@ const NO_HEADERS = {};
  * Streamable HTTP without sessions: every POST is a conversation of its own, so any replica can answer it (2025-11-25,
  * basic/transports: a server MAY assign a session id). Nobody can be asked, and nothing can be resumed.
  */
-export function createStatelessRoutes({
-  options,
-  refuseWhenDraining,
-  onTick,
-}: RouteContext): [path: string, route: Route][] {
+export function createStatelessRoutes(context: RouteContext): [path: string, route: Route][] {
+  const { options, refuseWhenDraining, onTick } = context;
   const canStream = !options.jsonResponse;
   const types = canStream ? ['application/json', 'text/event-stream'] : ['application/json'];
-  const host: AnswerHost = { canStream, headersFor: () => NO_HEADERS, openPostStream: createPlainStream };
+  const host: AnswerHost = {
+    canStream,
+    headersFor: () => NO_HEADERS,
+    statusOf: () => 200,
+    openPostStream: createPlainStream,
+  };
+  const modern = createModernPosts(context);
   const answers = new Set<Answer>();
   onTick((now) => {
     for (const answer of answers) answer.tick(now, options.keepAliveMs);
@@ -36,6 +41,7 @@ export function createStatelessRoutes({
     requireAccept(request, types);
     if (body === undefined) throw new RunError('PARSE_ERROR', { detail: 'the body is empty' });
     const parsed = parseBody(body);
+    if (isModern(request, parsed)) return modern.post(call, parsed);
     const isBatch = Array.isArray(parsed);
     const frames = isBatch ? parsed : [parsed];
     try {

@@ -1,6 +1,8 @@
 import { isRunError, RunError } from '../../errors.ts';
 import { parseBody, type Frame } from '../../protocol/frame.ts';
 import { requireAccept } from './accept-header.ts';
+import { createModernPosts } from './modern-posts.ts';
+import { isModern, isModernHead } from './modern-request.ts';
 import { sendEmpty, sendFault } from './reply.ts';
 import { requireBatch, requireRevision } from './revision.ts';
 import type { HttpCall, Route, RouteContext } from './route.ts';
@@ -11,11 +13,9 @@ const JSON_ONLY = ['application/json'];
 const POST_TYPES = ['application/json', 'text/event-stream'];
 
 /** Streamable HTTP with sessions: one path for POST, GET and DELETE (2025-11-25, basic/transports). */
-export function createStreamableRoutes({
-  options,
-  sessions,
-  refuseWhenDraining,
-}: RouteContext): [path: string, route: Route][] {
+export function createStreamableRoutes(context: RouteContext): [path: string, route: Route][] {
+  const { options, sessions, refuseWhenDraining } = context;
+  const modern = createModernPosts(context);
   const { jsonResponse } = options;
   const types = jsonResponse ? JSON_ONLY : POST_TYPES;
   return [[options.httpPath, { POST: post, ...(jsonResponse ? {} : { GET: get }), DELETE: remove }]];
@@ -25,6 +25,7 @@ export function createStreamableRoutes({
     requireAccept(request, types);
     if (body === undefined) throw new RunError('PARSE_ERROR', { detail: 'the body is empty' });
     const parsed = parseBody(body);
+    if (isModern(request, parsed)) return modern.post(call, parsed);
     if (Array.isArray(parsed)) {
       requireRevision(request);
       if (parsed.some(({ kind }) => kind === 'request')) refuseWhenDraining();
@@ -41,6 +42,7 @@ export function createStreamableRoutes({
   }
 
   function get(call: HttpCall): void {
+    if (isModernHead(call.request)) return refuseMethod(call);
     requireAccept(call.request, ['text/event-stream']);
     requireRevision(call.request);
     const lastEventId = call.request.headers['last-event-id'];
@@ -51,10 +53,17 @@ export function createStreamableRoutes({
   }
 
   async function remove(call: HttpCall): Promise<void> {
+    if (isModernHead(call.request)) return refuseMethod(call);
     requireRevision(call.request);
     const session = existingSession(call);
     sendEmpty(call.response, 204);
     await session.close();
+  }
+
+  /** Without sessions there is nothing to stream and nothing to end (2026-07-28, basic/transports/streamable-http). */
+  function refuseMethod({ request, response }: HttpCall): void {
+    const { method = '' } = request;
+    sendFault(response, new RunError('METHOD_NOT_ALLOWED', { method }), undefined, { allow: 'POST' });
   }
 
   function receive(call: HttpCall, frame: Frame): void | Promise<void> {

@@ -62,7 +62,7 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
   /** Open answers to GET requests. */
   const opened = new Set<SseResponse>();
   const canStream = !options.jsonResponse;
-  const host: AnswerHost = { canStream, headersFor, openPostStream };
+  const host: AnswerHost = { canStream, headersFor, statusOf: () => 200, openPostStream };
   let nextStream = STANDALONE + 1;
   let revision: LegacyRevision = DEFAULT_REVISION;
   /** The answer that opens the session, while it is pending. */

@@ -202,6 +202,18 @@ describe('CORS', () => {
     expect(answer.headers['access-control-allow-credentials']).toBeUndefined();
   });
 
+  it('allows the headers that tools name for their parameters, and no others', async () => {
+    const { mcp } = await listen({ cors: [origin] });
+    const asked = 'content-type, mcp-param-region, Mcp-Param-X, x-other, mcp-param-, mcp-param-a b';
+    const answer = await send(mcp, {
+      method: 'OPTIONS',
+      headers: { origin, 'access-control-request-headers': asked },
+    });
+    const allowed = String(answer.headers['access-control-allow-headers']).split(', ');
+    expect(allowed).toEqual(expect.arrayContaining(['Mcp-Name', 'mcp-param-region', 'Mcp-Param-X']));
+    expect(allowed.filter((name) => /x-other|a b|-$/.test(name))).toEqual([]);
+  });
+
   it('shows the session id to such an origin, on answers and on errors', async () => {
     const harness = await listen({ cors: [origin] });
     const answer = await knock(harness, { origin });

@@ -40,6 +40,14 @@ export interface Session {
   postOpen(message: unknown): Promise<IncomingMessage>;
 }
 
+const DISCOVERED = {
+  resultType: 'complete',
+  supportedVersions: ['2026-07-28'],
+  capabilities: { tools: { listChanged: true } },
+  ttlMs: 0,
+  cacheScope: 'private',
+};
+
 /** A listener on a free port with one server, `files`, until the test is over. */
 export async function listen(
   overrides: Partial<HttpOptions> & { readonly silent?: true } = {},
@@ -82,7 +90,7 @@ export async function listen(
   return { url: listener.url, mcp: `${listener.url}/mcp`, listener, accepted, log };
 }
 
-/** Answers `initialize` and `echo`, unless it is silent; everything else is left to the test. */
+/** Answers `initialize`, `server/discover` and `echo`, unless it is silent; everything else is left to the test. */
 function take(link: Link, server: string, silent: boolean): Accepted {
   const frames: Frame[] = [];
   const forgotten: RequestId[] = [];
@@ -101,6 +109,7 @@ function take(link: Link, server: string, silent: boolean): Accepted {
     if (id === undefined || silent) return;
     if (method === 'initialize')
       void send({ id, result: { protocolVersion: message.params?.['protocolVersion'] } });
+    if (method === 'server/discover') void send({ id, result: DISCOVERED });
     if (method === 'echo') void send({ id, result: { echoed: message.params } });
   });
   return {

@@ -1,0 +1,121 @@
+import type { IncomingMessage } from 'node:http';
+import { RunError } from '../../errors.ts';
+import { isLegacyRevision, LOG_LEVELS, META, MODERN_REVISION } from '../../protocol/constants.ts';
+import type { Frame } from '../../protocol/frame.ts';
+import { decodeHeader, HEADER, nameSourceOf } from '../../protocol/mirrored-headers.ts';
+
+/**
+ * Whether a POST is of revision 2026-07-28: its header says so, or the metadata of its message does (2026-07-28,
+ * basic/versioning: a dual-era server selects its behavior from how the client opens).
+ */
+export function isModern(request: IncomingMessage, body: Frame | readonly Frame[]): boolean {
+  if (isModernHead(request)) return true;
+  return 'bytes' in body ? claimsModern(body) : body.some(claimsModern);
+}
+
+/** Whether the head of a request says so; an older revision's header does not settle what its body claims. */
+export function isModernHead(request: IncomingMessage): boolean {
+  return request.headers[HEADER.protocolVersion] === MODERN_REVISION;
+}
+
+/** Some clients tell an older revision in the same place, and are what they say. */
+function claimsModern(frame: Frame): boolean {
+  const version = claimedVersion(frame);
+  if (version === undefined) return false;
+  return frame.method === 'initialize' ? version === MODERN_REVISION : !isLegacyRevision(version);
+}
+
+/**
+ * Checks a request's metadata and the headers that repeat it.
+ * @throws RunError `INVALID_METADATA`, `HEADER_MISMATCH`, `UNSUPPORTED_REVISION`, `METHOD_NOT_FOUND`
+ */
+export function requireModernRequest(request: IncomingMessage, frame: Frame): void {
+  const { method = '', message } = frame;
+  if (method === 'initialize' && claimedVersion(frame) === undefined) {
+    throw mismatch(
+      `initialize is of the revisions up to 2025-11-25, ${HEADER.protocolVersion} says otherwise`,
+    );
+  }
+  const version = claimedVersion(frame);
+  if (typeof version !== 'string') {
+    throw new RunError('INVALID_METADATA', { detail: `_meta needs the string ${META.protocolVersion}` });
+  }
+  requireSame(request, HEADER.protocolVersion, version);
+  requireSupported(version);
+  const fault = findFault(message.params?.['_meta']);
+  if (fault !== undefined) throw new RunError('INVALID_METADATA', { detail: fault });
+  requireSame(request, HEADER.method, method);
+  requireName(request, frame);
+  if (method === 'initialize') {
+    throw new RunError('METHOD_NOT_FOUND', { method, why: `; revision ${MODERN_REVISION} has no handshake` });
+  }
+}
+
+/**
+ * Checks what a notification says of itself; nothing is required of it (2026-07-28, basic/transports/streamable-http:
+ * header requirements for notifications are not defined).
+ * @throws RunError `HEADER_MISMATCH`, `UNSUPPORTED_REVISION`
+ */
+export function requireModernNotification(request: IncomingMessage, frame: Frame): void {
+  const version = claimedVersion(frame);
+  if (version !== undefined) {
+    if (request.headers[HEADER.protocolVersion] !== undefined)
+      requireSame(request, HEADER.protocolVersion, String(version));
+    requireSupported(String(version));
+  }
+  if (request.headers[HEADER.method] !== undefined) requireSame(request, HEADER.method, frame.method ?? '');
+}
+
+function claimedVersion({ message }: Frame): unknown {
+  const meta = message.params?.['_meta'];
+  return typeof meta === 'object' && meta !== null && META.protocolVersion in meta
+    ? meta[META.protocolVersion]
+    : undefined;
+}
+
+function findFault(meta: unknown): string | undefined {
+  const { [META.clientCapabilities]: capabilities, [META.logLevel]: level } = Object(meta);
+  if (typeof capabilities !== 'object' || capabilities === null || Array.isArray(capabilities))
+    return `_meta needs the object ${META.clientCapabilities}`;
+  const isLevel = level === undefined || LOG_LEVELS.some((known) => known === level);
+  return isLevel ? undefined : `${META.logLevel} is not a level`;
+}
+
+function requireSupported(requested: string): void {
+  if (requested !== MODERN_REVISION)
+    throw new RunError('UNSUPPORTED_REVISION', { requested, supported: MODERN_REVISION });
+}
+
+function requireSame(request: IncomingMessage, header: string, expected: string): void {
+  const found = request.headers[header];
+  if (found === undefined) throw mismatch(`the ${header} header is required`);
+  if (found !== expected)
+    throw mismatch(`${header} is ${shown(found)}, and the body says ${shown(expected)}`);
+}
+
+function requireName(request: IncomingMessage, { method = '', message }: Frame): void {
+  const source = nameSourceOf(method);
+  if (source === undefined) return;
+  const expected = message.params?.[source];
+  const found = request.headers[HEADER.name];
+  if (found === undefined) {
+    // A body without it is for the server to refuse.
+    if (typeof expected !== 'string') return;
+    throw mismatch(`the ${HEADER.name} header is required for ${method}`);
+  }
+  const name = decodeHeader(String(found));
+  if (name === undefined) throw mismatch(`${HEADER.name} is not well-formed: ${shown(found)}`);
+  if (name !== expected) {
+    throw mismatch(`${HEADER.name} is ${shown(name)}, and params.${source} is ${shown(expected)}`);
+  }
+}
+
+function mismatch(detail: string): RunError {
+  return new RunError('HEADER_MISMATCH', { detail });
+}
+
+/** What a client sent, in an answer to that client. */
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'missing';
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+}

@@ -1,0 +1,122 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { RunError } from '../../errors.ts';
+import type { Frame } from '../../protocol/frame.ts';
+import {
+  decodeHeader,
+  headerTextOf,
+  PARAMETER_PREFIX,
+  parameterAt,
+  parameterHeadersOf,
+  type ParameterHeader,
+} from '../../protocol/mirrored-headers.ts';
+
+/** Lists of tools remembered, one for each principal and server, and annotated tools in each. */
+const MAX_LISTS = 256;
+const MAX_TOOLS = 1_000;
+const ANNOTATION = Buffer.from('"x-mcp-header"');
+
+/**
+ * `Mcp-Param-*`, checked against the tools that the client was told of. What nobody has listed through this process
+ * is not known, and then only the form is checked.
+ */
+export interface ParameterHeaders {
+  /** Reads the answer to a `tools/list`. */
+  learn(principal: string, server: string, answer: Frame): void;
+  /** @throws RunError `HEADER_MISMATCH` */
+  require(principal: string, server: string, call: Frame, headers: IncomingHttpHeaders): void;
+}
+
+export function createParameterHeaders(): ParameterHeaders {
+  /** Principal and server → tool → its headers. Maps: the names are chosen by others. */
+  const lists = new Map<string, Map<string, readonly ParameterHeader[]>>();
+
+  return {
+    learn(principal, server, answer) {
+      const key = keyOf(principal, server);
+      const known = lists.get(key);
+      // Most servers have none, and then their lists need no parsing.
+      if (
+        known === undefined &&
+        !Buffer.from(answer.bytes.buffer, answer.bytes.byteOffset, answer.bytes.length).includes(ANNOTATION)
+      )
+        return;
+      const tools = known ?? new Map<string, readonly ParameterHeader[]>();
+      for (const { name, inputSchema } of toolsOf(answer)) remember(tools, name, inputSchema);
+      lists.delete(key);
+      lists.set(key, tools);
+      if (lists.size > MAX_LISTS) dropOldest(lists);
+    },
+    require(principal, server, call, headers) {
+      requireForm(headers);
+      const { name, arguments: args } = call.message.params ?? {};
+      const expected = lists.get(keyOf(principal, server))?.get(String(name)) ?? [];
+      for (const parameter of expected) requireParameter(parameter, args, headers[parameter.header]);
+    },
+  };
+}
+
+function remember(tools: Map<string, readonly ParameterHeader[]>, name: string, inputSchema: unknown): void {
+  const found = parameterHeadersOf(inputSchema) ?? [];
+  // Clients leave out a tool whose annotations are wrong, and nobody can keep to them.
+  tools.delete(name);
+  if (found.length > 0) tools.set(name, found);
+  if (tools.size > MAX_TOOLS) dropOldest(tools);
+}
+
+function requireForm(headers: IncomingHttpHeaders): void {
+  for (const [name, value] of Object.entries(headers)) {
+    if (name.startsWith(PARAMETER_PREFIX) && decodeHeader(String(value)) === undefined)
+      throw new RunError('HEADER_MISMATCH', { detail: `${name} is not well-formed` });
+  }
+}
+
+function requireParameter(
+  { header, path, isInteger }: ParameterHeader,
+  args: unknown,
+  found: string | string[] | undefined,
+): void {
+  const value = parameterAt(args, path);
+  const expected = headerTextOf(value);
+  // A value of another type is for the tool to refuse.
+  if (value !== undefined && expected === undefined) return;
+  if (found === undefined && expected === undefined) return;
+  const text = found === undefined ? undefined : decodeHeader(String(found));
+  if (text !== undefined && expected !== undefined) {
+    if (text === expected || (isInteger && isSameNumber(text, value))) return;
+  }
+  throw new RunError('HEADER_MISMATCH', {
+    detail: `${header} ${found === undefined ? 'is required' : `does not match arguments.${path.join('.')}`}`,
+  });
+}
+
+function isSameNumber(text: string, value: unknown): boolean {
+  return /^-?\d+(?:\.\d+)?$/.test(text) && Number(text) === value;
+}
+
+function toolsOf(answer: Frame): { name: string; inputSchema: unknown }[] {
+  const tools = resultOf(answer)?.['tools'];
+  if (!Array.isArray(tools)) return [];
+  return tools.flatMap((tool: unknown) =>
+    typeof tool === 'object' && tool !== null && 'name' in tool && typeof tool.name === 'string'
+      ? [{ name: tool.name, inputSchema: 'inputSchema' in tool ? tool.inputSchema : undefined }]
+      : [],
+  );
+}
+
+function resultOf(answer: Frame): Record<string, unknown> | undefined {
+  try {
+    return answer.message.result;
+  } catch {
+    // Its ends looked like a message: what it is worth is for the client to find out.
+    return undefined;
+  }
+}
+
+function dropOldest(map: Map<string, unknown>): void {
+  const [oldest] = map.keys();
+  if (oldest !== undefined) map.delete(oldest);
+}
+
+function keyOf(principal: string, server: string): string {
+  return JSON.stringify([principal, server]);
+}
