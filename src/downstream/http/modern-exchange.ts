@@ -6,6 +6,7 @@ import { frameOf, type Frame } from '../../protocol/frame.ts';
 import type { Era, Link, Reach } from '../../protocol/link.ts';
 import { Answer, type AnswerHost } from './answer.ts';
 import { createPlainStream } from './event-stream.ts';
+import { onGone } from './gone.ts';
 import { statusOf } from './modern-status.ts';
 import { RETRY_AFTER_S } from './reply.ts';
 
@@ -62,7 +63,7 @@ export class ModernExchange implements Link, AnswerHost {
   /** Hands the request to whoever has taken the link. @throws RunError if it is refused, before anything is sent. */
   start(): void {
     const { request, response } = this.#options;
-    response.once('close', () => this.#end());
+    onGone(response, () => this.#end());
     try {
       void this.#onframe(request);
     } catch (error) {

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { onGone } from './gone.ts';
 
 /** Batches up to this size are copied into one buffer and leave as one chunk. */
 const COPY_BYTES = 64 * 1024;
@@ -48,7 +49,7 @@ export function openSseResponse(
     'x-accel-buffering': 'no',
   });
   response.flushHeaders();
-  response.once('close', closed);
+  onGone(response, closed);
 
   return {
     get isOpen() {

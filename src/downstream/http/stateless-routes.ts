@@ -7,6 +7,7 @@ import type { Link } from '../../protocol/link.ts';
 import { requireAccept } from './accept-header.ts';
 import { Answer, type AnswerHost } from './answer.ts';
 import { createPlainStream } from './event-stream.ts';
+import { onGone } from './gone.ts';
 import { createModernPosts } from './modern-posts.ts';
 import { isModern } from './modern-request.ts';
 import { sendEmpty, sendFault } from './reply.ts';
@@ -75,7 +76,7 @@ export function createStatelessRoutes(context: RouteContext): [path: string, rou
     const exchange = createExchangeLink(answer, requests.length, response, principal);
     options.accept(exchange.link, server, 'request');
     answers.add(answer);
-    response.once('close', () => answers.delete(answer));
+    onGone(response, () => answers.delete(answer));
     for (const frame of requests) exchange.receive(frame);
   }
 
@@ -90,7 +91,7 @@ export function createStatelessRoutes(context: RouteContext): [path: string, rou
     let onclose: () => void = () => {};
     let awaited = requests;
     let isClosed = false;
-    response.once('close', end);
+    onGone(response, end);
 
     const link: Link = {
       peer: 'client',

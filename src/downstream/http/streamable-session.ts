@@ -7,6 +7,7 @@ import type { Link } from '../../protocol/link.ts';
 import { Answer, type AnswerHost } from './answer.ts';
 import { createEventLog, parseEventId } from './event-log.ts';
 import { createEventStream, type EventStream } from './event-stream.ts';
+import { onGone } from './gone.ts';
 import { sendEmpty } from './reply.ts';
 import { openSseResponse, type SseResponse } from './sse-response.ts';
 
@@ -136,7 +137,7 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
     if (!isInitialized && initializing === undefined && frames[0]?.method === 'initialize') {
       initializing = answer;
       // Nobody else knows of this session: without its client it would only be in the way until it is idle.
-      response.once('close', () => {
+      onGone(response, () => {
         if (initializing === answer) end();
       });
     }
