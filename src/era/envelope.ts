@@ -1,0 +1,83 @@
+import { LOG_LEVELS, META } from '../protocol/constants.ts';
+import type { JsonRpcMessage, RequestId } from '../protocol/frame.ts';
+import { isJson, jsonOf, withMeta, without, type Json } from './json.ts';
+
+/** What a request of revision 2026-07-28 says about its sender (2026-07-28, basic/index, per-request protocol fields). */
+export interface Envelope {
+  readonly protocolVersion: string;
+  readonly clientCapabilities: Json;
+  readonly clientInfo: Json | undefined;
+  /** Least severity that the client wants to hear of while the request runs. */
+  readonly logLevel: string | undefined;
+}
+
+/** `fault` says what is wrong, for people; `field` is the key of `_meta` that it is about. */
+export type EnvelopeReading =
+  | { readonly envelope: Envelope }
+  | { readonly fault: string; readonly field: string };
+
+const KEYS = [META.protocolVersion, META.clientCapabilities, META.clientInfo, META.logLevel];
+
+/** Whether a message says that it is of a revision without handshake; `initialize` never does, whatever it carries. */
+export function claimsModern(message: JsonRpcMessage): boolean {
+  return message.method !== 'initialize' && META.protocolVersion in metaOf(message);
+}
+
+export function readEnvelope(message: JsonRpcMessage): EnvelopeReading {
+  const {
+    [META.protocolVersion]: protocolVersion,
+    [META.clientCapabilities]: clientCapabilities,
+    [META.clientInfo]: clientInfo,
+    [META.logLevel]: logLevel,
+  } = metaOf(message);
+  if (typeof protocolVersion !== 'string') return faultOf(META.protocolVersion, 'must be a string');
+  if (!isJson(clientCapabilities)) return faultOf(META.clientCapabilities, 'must be an object');
+  if (clientInfo !== undefined && !isJson(clientInfo)) return faultOf(META.clientInfo, 'must be an object');
+  if (logLevel !== undefined && !isLogLevel(logLevel)) return faultOf(META.logLevel, 'is not a level');
+  return { envelope: { protocolVersion, clientCapabilities, clientInfo, logLevel } };
+}
+
+/** The message under another envelope; everything else of its `_meta` stays. */
+export function withEnvelope(message: JsonRpcMessage, envelope: Envelope): JsonRpcMessage {
+  const { protocolVersion, clientCapabilities, clientInfo, logLevel } = envelope;
+  const _meta = {
+    ...without(metaOf(message), ...KEYS),
+    [META.protocolVersion]: protocolVersion,
+    [META.clientCapabilities]: clientCapabilities,
+    ...(clientInfo !== undefined && { [META.clientInfo]: clientInfo }),
+    ...(logLevel !== undefined && { [META.logLevel]: logLevel }),
+  };
+  return { ...message, params: { ...message.params, _meta } };
+}
+
+/** The message as a 2025 revision has it. */
+export function withoutEnvelope(message: JsonRpcMessage): JsonRpcMessage {
+  const { params } = message;
+  if (params === undefined || !isJson(params['_meta'])) return message;
+  return { ...message, params: { ...withMeta(params, without(params['_meta'], ...KEYS)) } };
+}
+
+/** Another token in place of the one that is there; a message without one stays without. */
+export function withProgressToken(message: JsonRpcMessage, token: RequestId): JsonRpcMessage {
+  const meta = metaOf(message);
+  if (meta['progressToken'] === undefined) return message;
+  return { ...message, params: { ...message.params, _meta: { ...meta, progressToken: token } } };
+}
+
+/** 2026-07-28, basic/patterns/progress. */
+export function progressTokenOf(message: JsonRpcMessage): RequestId | undefined {
+  const { progressToken } = metaOf(message);
+  return typeof progressToken === 'string' || typeof progressToken === 'number' ? progressToken : undefined;
+}
+
+function metaOf({ params }: JsonRpcMessage): Json {
+  return jsonOf(params?.['_meta']);
+}
+
+function isLogLevel(value: unknown): value is (typeof LOG_LEVELS)[number] {
+  return LOG_LEVELS.some((level) => level === value);
+}
+
+function faultOf(field: string, problem: string): EnvelopeReading {
+  return { fault: `_meta["${field}"] ${problem}`, field };
+}
