@@ -166,7 +166,39 @@ export const ERRORS = {
     exitCode: 4,
     ...INTERNAL,
   },
+  INPUT_UNSUPPORTED: {
+    message: 'Server "{server}" needs the client for {method}, and the client has not declared {missing}',
+    hint: '',
+    exitCode: 1,
+    ...INTERNAL,
+  },
+  INPUT_ENDLESS: {
+    message: 'Server "{server}" still wants more input for {method} after {max} rounds',
+    hint: '',
+    exitCode: 1,
+    ...INTERNAL,
+  },
+  SUBSCRIPTION_REFUSED: {
+    message: 'Server "{server}": no subscription to {uri}: {detail}',
+    hint: '',
+    exitCode: 1,
+    httpStatus: 200,
+    rpcCode: -32602,
+  },
   // What a client did
+  INPUT_REFUSED: {
+    message: 'The client did not answer {method}: {detail}',
+    hint: '',
+    exitCode: 1,
+    ...INTERNAL,
+  },
+  INVALID_PARAMS: {
+    message: 'Invalid params: {detail}',
+    hint: '',
+    exitCode: 1,
+    httpStatus: 200,
+    rpcCode: -32602,
+  },
   CLIENT_CANNOT: {
     message: 'The client cannot be asked: {method}',
     hint: '',

@@ -24,7 +24,7 @@ export interface MemoryLink extends Link {
   holdWith(wait: Promise<void> | undefined): void;
   setAsk(ask: boolean): void;
   /** The peer says something: a frame, or the members of a message. @throws what the program's handler throws */
-  deliver(message: Frame | Omit<JsonRpcMessage, 'jsonrpc'>): void | Promise<void>;
+  deliver(message: Frame | Omit<JsonRpcMessage, 'jsonrpc'>, about?: RequestId): void | Promise<void>;
   /** The peer will say nothing more. */
   end(): void;
   /** The link breaks. */
@@ -39,7 +39,7 @@ export function createMemoryLink(peer: Link['peer'], onsend?: (sent: Sent) => vo
   const sent: Sent[] = [];
   const forgotten: RequestId[] = [];
   const watchers = new Set<(one: Sent) => void>();
-  let onframe: (frame: Frame) => void | Promise<void> = () => {};
+  let onframe: (frame: Frame, about?: RequestId) => void | Promise<void> = () => {};
   let onend = (): void => {};
   let onclose: (error?: Error) => void = () => {};
   let wait: Promise<void> | undefined;
@@ -83,7 +83,7 @@ export function createMemoryLink(peer: Link['peer'], onsend?: (sent: Sent) => vo
     },
     holdWith: (next) => void (wait = next),
     setAsk: (next) => void (ask = next),
-    deliver: (message) => onframe(isFrame(message) ? message : frameOf(message)),
+    deliver: (message, about) => onframe(isFrame(message) ? message : frameOf(message), about),
     end: () => onend(),
     drop: breakOff,
     waitFor(matches) {

@@ -1,0 +1,62 @@
+import type { Json } from '../../era/json.ts';
+import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
+
+/** A request that a client has to answer for its server. */
+export interface Question {
+  readonly method: string;
+  readonly params: Json;
+}
+
+type Answered = (answer: Frame) => void | Promise<void>;
+
+/** Questions that the client has yet to answer. */
+export interface Questions {
+  nextId(): string;
+  /**
+   * @param about the client's request that it is asked for, which decides the stream it leaves by
+   * @param answered may be called before this returns, if the client cannot be asked
+   */
+  ask(id: string, question: Question, about: RequestId, answered: Answered): void | Promise<void>;
+  /** @returns who waits for this answer, once */
+  take(id: RequestId | undefined): Answered | undefined;
+  /** It need not be answered any more. */
+  withdraw(id: string, about: RequestId, reason: string): void | Promise<void>;
+  clear(): void;
+}
+
+/** Servers' own ids are told apart from those of clients by direction; a name tells people whose they are. */
+const OWN = 'mcpr:';
+
+export function createQuestions(
+  deliver: (frame: Frame, about: RequestId) => void | Promise<void>,
+): Questions {
+  const open = new Map<RequestId, Answered>();
+  let next = 1;
+
+  return {
+    nextId() {
+      const id = `${OWN}${next}`;
+      next += 1;
+      return id;
+    },
+    ask(id, { method, params }, about, answered) {
+      const request = frameOf({ id, method, params: { ...params } });
+      open.set(id, answered);
+      return deliver(request, about);
+    },
+    take(id) {
+      if (id === undefined) return undefined;
+      const answered = open.get(id);
+      open.delete(id);
+      return answered;
+    },
+    withdraw(id, about, reason) {
+      if (!open.delete(id)) return undefined;
+      return deliver(
+        frameOf({ method: 'notifications/cancelled', params: { requestId: id, reason } }),
+        about,
+      );
+    },
+    clear: () => open.clear(),
+  };
+}
