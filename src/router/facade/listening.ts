@@ -57,6 +57,7 @@ export function createListening(options: ListeningOptions): Listening {
   let opening: Listen | undefined;
   /** Something else is wanted by now than what is being opened. */
   let isOutdated = false;
+  let isStarted = false;
   /** The server has accepted nothing of it: then it is welcome to end it. */
   let isVain = false;
   let currentSince = 0;
@@ -65,7 +66,11 @@ export function createListening(options: ListeningOptions): Listening {
   let timer: NodeJS.Timeout | undefined;
 
   return {
-    start: renew,
+    start() {
+      if (isStarted) return;
+      isStarted = true;
+      renew();
+    },
     subscribe(uri, settled) {
       if (uris.has(uri) && current?.uris.has(uri) === true) return settled();
       if (!uris.has(uri) && uris.size >= MAX_URIS)
