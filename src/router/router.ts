@@ -165,15 +165,21 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
 
   // From the server to the client
 
-  function fromServer(frame: Frame): void | Promise<void> {
+  /** @param about the client's request that the frame belongs to, where the link knows */
+  function fromServer(frame: Frame, about?: RequestId): void | Promise<void> {
     switch (frame.kind) {
       case 'request':
-        return ask(frame);
+        return ask(frame, about);
       case 'response':
         return answer(frame);
       case 'notification':
-        return notify(frame);
+        return notify(frame, about);
     }
+  }
+
+  /** What belongs to a call that is over goes with no other one. */
+  function ownerOf(about: RequestId | undefined): RequestId | undefined {
+    return (about === undefined ? exchanges.likely() : exchanges.get(about))?.id;
   }
 
   function answer(frame: Frame): void | Promise<void> {
@@ -204,14 +210,14 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
     }
   }
 
-  function ask(frame: Frame): void | Promise<void> {
+  function ask(frame: Frame, about: RequestId | undefined): void | Promise<void> {
     const { id, method = '' } = frame;
     if (id === undefined) return undefined;
     if (isWithheld(method, options.withheld) || !downstream.can.ask)
       return toServer(faultFrame(new RunError('CLIENT_CANNOT', { method }), id));
     asked.add(id);
     if (asked.size > MAX_ASKED) giveUpOldest();
-    return downstream.send(frame, exchanges.likely()?.id);
+    return downstream.send(frame, ownerOf(about));
   }
 
   /** Nobody may ever answer: a client without a stream does not even see the question. */
@@ -222,7 +228,7 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
     void toServer(faultFrame(new RunError('CLIENT_SILENT', { max: MAX_ASKED }), oldest));
   }
 
-  function notify(frame: Frame): void | Promise<void> {
+  function notify(frame: Frame, about: RequestId | undefined): void | Promise<void> {
     switch (frame.method) {
       case 'notifications/progress':
         return downstream.send(frame, exchanges.progressed(paramOf(frame, 'progressToken'))?.id);
@@ -234,10 +240,10 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
       case 'notifications/cancelled': {
         const id = paramOf(frame, 'requestId');
         if (typeof id === 'string' || typeof id === 'number') asked.delete(id);
-        return downstream.send(frame, exchanges.likely()?.id);
+        return downstream.send(frame, ownerOf(about));
       }
       default:
-        return downstream.send(frame, exchanges.likely()?.id);
+        return downstream.send(frame, ownerOf(about));
     }
   }
 

@@ -35,9 +35,9 @@ export function observeLink(link: Link, observer: LinkObserver): Link {
     },
     send: (frame, about) => link.send(frame, about),
     onframe(handler) {
-      link.onframe((frame) => {
+      link.onframe((frame, about) => {
         if (answers < 2 && frame.kind === 'response') count();
-        return handler(frame);
+        return handler(frame, about);
       });
     },
     onend: (handler) => link.onend(handler),

@@ -64,6 +64,17 @@ describe('a question of the server', () => {
     expect(server.answersTo('s1')).toMatchObject([{ error: { code: -1 } }]);
   });
 
+  it('goes to the call that the link knows it belongs to, and to none when that is over', async () => {
+    const { client, server } = await joinInitialized();
+    await client.deliver(call(1));
+    await client.deliver(call(2));
+    await server.deliver({ id: 's1', method: 'sampling/createMessage', params: {} }, 1);
+    await server.deliver({ id: 's2', method: 'sampling/createMessage', params: {} }, 3);
+    expect(aboutOf(client, 'sampling/createMessage')).toEqual([1, undefined]);
+    await server.deliver({ method: 'notifications/message', params: { level: 'info', data: 1 } }, 1);
+    expect(aboutOf(client, 'notifications/message')).toEqual([1]);
+  });
+
   it('without any call belongs to none', async () => {
     const { client, server } = await joinInitialized();
     await server.deliver({ id: 1, method: 'ping' });

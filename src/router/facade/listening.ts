@@ -1,6 +1,6 @@
 import { RunError } from '../../errors.ts';
 import type { Json } from '../../era/json.ts';
-import { filterOf, readFilter, type Filter } from '../../era/listen.ts';
+import { filterOf, isEmptyFilter, readFilter, type Filter } from '../../era/listen.ts';
 import type { Log } from '../../observe/log.ts';
 import { RPC } from '../../protocol/constants.ts';
 import type { Frame } from '../../protocol/frame.ts';
@@ -113,7 +113,7 @@ export function createListening(options: ListeningOptions): Listening {
     clearTimeout(timer);
     isOutdated = false;
     const wanted = filter();
-    if (isEmpty(wanted)) return replaceWith(undefined);
+    if (isEmptyFilter(wanted)) return replaceWith(undefined);
     options.open(
       wanted,
       (id) => {
@@ -128,7 +128,7 @@ export function createListening(options: ListeningOptions): Listening {
     if (opening === undefined || opening.id !== id) return;
     clearTimeout(timer);
     const honoured = readFilter(params);
-    isVain = honoured === undefined || isEmpty(honoured);
+    isVain = honoured === undefined || isEmptyFilter(honoured);
     const accepted = new Set(honoured?.resourceSubscriptions);
     replaceWith(opening);
     for (const uri of current?.uris ?? []) {
@@ -196,13 +196,6 @@ export function createListening(options: ListeningOptions): Listening {
     timer = setTimeout(run, ms);
     timer.unref();
   }
-}
-
-function isEmpty(filter: Filter): boolean {
-  const { toolsListChanged, promptsListChanged, resourcesListChanged, resourceSubscriptions } = filter;
-  return (
-    !toolsListChanged && !promptsListChanged && !resourcesListChanged && resourceSubscriptions.length === 0
-  );
 }
 
 function errorOf(answer: Frame | undefined): { readonly code: number; readonly message: string } | undefined {

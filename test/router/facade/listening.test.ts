@@ -53,9 +53,7 @@ describe('changes of lists', () => {
   test('reach the client without the mark of the subscription', async () => {
     const facade = await listening();
     changed(facade, 'notifications/tools/list_changed', facade.listenId);
-    expect(told(facade)).toStrictEqual([
-      { jsonrpc: '2.0', method: 'notifications/tools/list_changed', params: {} },
-    ]);
+    expect(told(facade)).toStrictEqual([{ jsonrpc: '2.0', method: 'notifications/tools/list_changed' }]);
     expect(facade.received[0]?.about).toBeUndefined();
   });
 
@@ -75,7 +73,7 @@ describe('changes of lists', () => {
     changed(facade, 'notifications/tools/list_changed', 'other');
     changed(facade, 'notifications/vendor', 'other');
     changed(facade, 'notifications/vendor', facade.listenId);
-    expect(told(facade)).toStrictEqual([{ jsonrpc: '2.0', method: 'notifications/vendor', params: {} }]);
+    expect(told(facade)).toStrictEqual([{ jsonrpc: '2.0', method: 'notifications/vendor' }]);
   });
 });
 
