@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
+import { readEnvelope } from '../../era/envelope.ts';
 import { RunError } from '../../errors.ts';
-import { isLegacyRevision, LOG_LEVELS, META, MODERN_REVISION } from '../../protocol/constants.ts';
+import { isLegacyRevision, META, MODERN_REVISION } from '../../protocol/constants.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import { decodeHeader, HEADER, nameSourceOf } from '../../protocol/mirrored-headers.ts';
 
@@ -42,8 +43,8 @@ export function requireModernRequest(request: IncomingMessage, frame: Frame): vo
   }
   requireSame(request, HEADER.protocolVersion, version);
   requireSupported(version);
-  const fault = findFault(message.params?.['_meta']);
-  if (fault !== undefined) throw new RunError('INVALID_METADATA', { detail: fault });
+  const reading = readEnvelope(message);
+  if ('fault' in reading) throw new RunError('INVALID_METADATA', { detail: reading.fault });
   requireSame(request, HEADER.method, method);
   requireName(request, frame);
   if (method === 'initialize') {
@@ -71,14 +72,6 @@ function claimedVersion({ message }: Frame): unknown {
   return typeof meta === 'object' && meta !== null && META.protocolVersion in meta
     ? meta[META.protocolVersion]
     : undefined;
-}
-
-function findFault(meta: unknown): string | undefined {
-  const { [META.clientCapabilities]: capabilities, [META.logLevel]: level } = Object(meta);
-  if (typeof capabilities !== 'object' || capabilities === null || Array.isArray(capabilities))
-    return `_meta needs the object ${META.clientCapabilities}`;
-  const isLevel = level === undefined || LOG_LEVELS.some((known) => known === level);
-  return isLevel ? undefined : `${META.logLevel} is not a level`;
 }
 
 function requireSupported(requested: string): void {
@@ -114,8 +107,8 @@ function mismatch(detail: string): RunError {
   return new RunError('HEADER_MISMATCH', { detail });
 }
 
-/** What a client sent, in an answer to that client. */
+/** What a client sent, in an answer to that client; it may be nested too deeply to be written. */
 function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'missing';
-  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+  if (typeof value !== 'string') return value === undefined ? 'missing' : 'no text';
+  return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);
 }
