@@ -192,6 +192,31 @@ export const ERRORS = {
     exitCode: 1,
     ...INTERNAL,
   },
+  INPUT_STATE_INVALID: {
+    message: 'Invalid params: requestState does not belong to this request, or not any more',
+    hint: '',
+    exitCode: 1,
+    httpStatus: 200,
+    rpcCode: -32602,
+  },
+  INPUT_EXPIRED: {
+    message: 'The client did not answer {method} in time',
+    hint: '',
+    exitCode: 1,
+    ...INTERNAL,
+  },
+  INPUT_UNRELATED: {
+    message: 'There is no request of a client that {method} could belong to',
+    hint: '',
+    exitCode: 1,
+    ...INTERNAL,
+  },
+  INPUT_TOO_MUCH: {
+    message: 'The client is asked too much at once: more than {max} questions or rounds',
+    hint: '',
+    exitCode: 1,
+    ...INTERNAL,
+  },
   INVALID_PARAMS: {
     message: 'Invalid params: {detail}',
     hint: '',
@@ -360,6 +385,20 @@ export const ERRORS = {
     exitCode: 1,
     httpStatus: 404,
     rpcCode: -32601,
+  },
+  UPSTREAM_RESTARTED: {
+    message: 'Server "{server}" was restarted while it waited for input',
+    hint: 'Send the request anew.',
+    exitCode: 4,
+    ...INTERNAL,
+  },
+  TOO_MANY_VARIANTS: {
+    message:
+      'Too many kinds of clients ({max}): each combination of capabilities and clientInfo has a process',
+    hint: '',
+    exitCode: 4,
+    httpStatus: 503,
+    rpcCode: -32603,
   },
   TOO_MANY_LISTENS: {
     message: 'Too many open subscriptions ({max})',

@@ -28,8 +28,12 @@ interface Running extends Exchange {
 /** Methods during which a server may turn to the user (2026-07-28, basic/patterns/mrtr; true of 2025 servers as well). */
 const MAY_ASK: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read']);
 
+/** Lasts as long as its client likes (2026-07-28, basic/patterns/subscriptions): no deadline, and nobody waits for its end. */
+const LISTEN = 'subscriptions/listen';
+
 /** All exchanges of one conversation. Whoever removes one owes its answer: that is how each gets exactly one. */
 export interface Exchanges {
+  /** Without subscriptions. */
   readonly size: number;
   has(id: RequestId): boolean;
   get(id: RequestId): Exchange | undefined;
@@ -51,10 +55,11 @@ export interface Exchanges {
 export function createExchanges(): Exchanges {
   const running = new Map<RequestId, Running>();
   const byToken = new Map<RequestId, Running>();
+  let listens = 0;
 
   return {
     get size() {
-      return running.size;
+      return running.size - listens;
     },
     has: (id) => running.has(id),
     get: (id) => running.get(id),
@@ -79,7 +84,8 @@ export function createExchanges(): Exchanges {
       lastProgressAt: now,
       timer: undefined,
     };
-    exchange.timer = setTimeout(check, Math.min(limits.timeoutMs, limits.maxMs), exchange);
+    if (method === LISTEN) listens += 1;
+    else exchange.timer = setTimeout(check, Math.min(limits.timeoutMs, limits.maxMs), exchange);
     running.set(id, exchange);
     if (exchange.progressToken !== undefined) byToken.set(exchange.progressToken, exchange);
   }
@@ -100,6 +106,7 @@ export function createExchanges(): Exchanges {
     if (exchange === undefined) return undefined;
     clearTimeout(exchange.timer);
     running.delete(exchange.id);
+    if (exchange.method === LISTEN) listens -= 1;
     const token = exchange.progressToken;
     if (token !== undefined && byToken.get(token) === exchange) byToken.delete(token);
     return exchange;
@@ -113,7 +120,8 @@ export function createExchanges(): Exchanges {
 
   function likely(): Exchange | undefined {
     const newestFirst = [...running.values()].toReversed();
-    return newestFirst.find((exchange) => MAY_ASK.has(exchange.method)) ?? newestFirst[0];
+    const [newest] = newestFirst.filter((exchange) => exchange.method !== LISTEN);
+    return newestFirst.find((exchange) => MAY_ASK.has(exchange.method)) ?? newest;
   }
 }
 

@@ -4,7 +4,7 @@ import { faultFrame } from '../protocol/fault.ts';
 import { frameOf, type Frame, type RequestId } from '../protocol/frame.ts';
 import type { Link } from '../protocol/link.ts';
 import { createExchanges, type Exchange } from './exchange.ts';
-import { isWithheld, withoutCapabilities, type Capability } from './withheld.ts';
+import { isWithheld, withoutCapabilities, withoutRequestCapabilities, type Capability } from './withheld.ts';
 
 export interface RouterOptions {
   /** Name of the server, for errors. */
@@ -109,8 +109,9 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
     if (!isInitialize && phase === 'new' && !options.eager) throw new RunError('NOT_INITIALIZED', { method });
 
     if (!isInitialize) {
-      exchanges.start(frame, callLimits, timedOut);
-      return toServer(frame);
+      const declared = downstream.era === 'modern' ? withoutDeclared(frame) : frame;
+      exchanges.start(declared, callLimits, timedOut);
+      return toServer(declared);
     }
     // What can be refused is refused before anything has begun.
     const allowed = withoutWithheld(frame);
@@ -153,6 +154,18 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
     log.info(
       { event: 'client.withheld', capabilities: names },
       `withheld from the server: the client's ${names.join(', ')} ("allow" in the server's entry passes them on)`,
+    );
+    return stripped.frame;
+  }
+
+  /** Each request declares anew what its client can do, so that every one would be told about. */
+  function withoutDeclared(frame: Frame): Frame {
+    const stripped = withoutRequestCapabilities(frame, options.withheld);
+    if (stripped === undefined) return frame;
+    const { names } = stripped;
+    log.debug(
+      { event: 'client.withheld', capabilities: names },
+      `withheld from the server: ${names.join(', ')}`,
     );
     return stripped.frame;
   }

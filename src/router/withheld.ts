@@ -1,4 +1,6 @@
 import { RunError } from '../errors.ts';
+import { isJson, type Json } from '../era/json.ts';
+import { META } from '../protocol/constants.ts';
 import { frameOf, type Frame, type JsonRpcMessage } from '../protocol/frame.ts';
 
 /** What a client may declare that lets a server turn to its user. */
@@ -16,14 +18,39 @@ export function withoutCapabilities(
   withheld: ReadonlySet<Capability>,
 ): Withheld | undefined {
   const { message } = initialize;
-  const declared = message.params?.['capabilities'];
-  if (typeof declared !== 'object' || declared === null || Array.isArray(declared)) return undefined;
+  const allowed = allowedOf(message.params?.['capabilities'], withheld);
+  if (allowed === undefined) return undefined;
+  const { names, capabilities } = allowed;
+  return { names, frame: rewritten({ ...message, params: { ...message.params, capabilities } }) };
+}
+
+/** The same for a request of revision 2026-07-28, each of which declares them. */
+export function withoutRequestCapabilities(
+  request: Frame,
+  withheld: ReadonlySet<Capability>,
+): Withheld | undefined {
+  if (withheld.size === 0) return undefined;
+  const { message } = request;
+  const meta = message.params?.['_meta'];
+  if (!isJson(meta)) return undefined;
+  const allowed = allowedOf(meta[META.clientCapabilities], withheld);
+  if (allowed === undefined) return undefined;
+  const _meta = { ...meta, [META.clientCapabilities]: allowed.capabilities };
+  return { names: allowed.names, frame: rewritten({ ...message, params: { ...message.params, _meta } }) };
+}
+
+/** @returns undefined when there is nothing to withhold */
+function allowedOf(
+  declared: unknown,
+  withheld: ReadonlySet<Capability>,
+): { readonly names: readonly string[]; readonly capabilities: Json } | undefined {
+  if (!isJson(declared)) return undefined;
   const keys = keysOf(withheld);
   const names = Object.keys(declared).filter((name) => keys.has(name));
   if (names.length === 0) return undefined;
   // From entries: unlike an assignment, that keeps a key called `__proto__` what it is.
   const capabilities = Object.fromEntries(Object.entries(declared).filter(([name]) => !keys.has(name)));
-  return { names, frame: rewritten({ ...message, params: { ...message.params, capabilities } }) };
+  return { names, capabilities };
 }
 
 interface Withheld {

@@ -10,6 +10,8 @@ export interface Call<T> {
   readonly tokenText: string | undefined;
   /** What is left to do when it is over. */
   readonly settled: ((isError: boolean) => void) | undefined;
+  /** It is a subscription: nothing but what names it belongs to it. */
+  readonly isListening?: boolean;
 }
 
 /** The calls of all clients of one child, under numbers of ours. */
@@ -61,8 +63,9 @@ export function createCalls<T>(): Calls<T> {
     },
     abandonAll(tenant) {
       const numbers = [...(numbersOf.get(tenant) ?? [])];
+      const hadRunning = numbers.some((number) => calls.get(number)?.isListening !== true);
       for (const number of numbers) settle(number)?.settled?.(true);
-      if (numbers.length > 0) noteAbandoned(undefined);
+      if (hadRunning) noteAbandoned(undefined);
       else if (abandoner === tenant) abandoner = undefined;
       return numbers;
     },
@@ -76,12 +79,14 @@ export function createCalls<T>(): Calls<T> {
       return all;
     },
     soleCaller() {
-      if (calls.size !== 1) return undefined;
-      for (const { tenant } of calls.values()) {
-        // What another client's abandoned call still says must not pass for this one's.
-        return abandoner === tenant || Date.now() >= abandonedUntil ? tenant : undefined;
+      let sole: T | undefined;
+      for (const { tenant, isListening } of calls.values()) {
+        if (isListening === true) continue;
+        if (sole !== undefined) return undefined;
+        sole = tenant;
       }
-      return undefined;
+      // What another client's abandoned call still says must not pass for this one's.
+      return abandoner === sole || Date.now() >= abandonedUntil ? sole : undefined;
     },
   };
 

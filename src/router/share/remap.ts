@@ -1,10 +1,13 @@
+import { META as META_KEY } from '../../protocol/constants.ts';
 import { frameFromBytes, type Frame, type RequestId } from '../../protocol/frame.ts';
 import { scanObject, spliceValues, type Member } from '../../protocol/scan.ts';
 
 /** The places in a message that say whom it concerns. */
 export type Place =
   | 'id'
+  | 'params'
   | 'token'
+  | 'subscription'
   | 'params.progressToken'
   | 'params.requestId'
   | 'params.uri'
@@ -22,7 +25,7 @@ export interface Scanned {
 
 const NONE: readonly Member[] = [];
 const ENVELOPE = namesOf('jsonrpc', 'id', 'method', 'params', 'result', 'error');
-const META = namesOf('progressToken');
+const META = namesOf('progressToken', META_KEY.subscriptionId);
 const PARAMS = namesOf('_meta');
 /** What says whom a message is about depends on its method; elsewhere such names are anybody's to use. */
 const PARAMS_OF: ReadonlyMap<string | undefined, ReadonlyMap<string, string>> = new Map([
@@ -117,9 +120,12 @@ class ScannedMessage implements Scanned {
   find(place: Place): Member | undefined {
     switch (place) {
       case 'id':
-        return find(this.#envelope, 'id');
+      case 'params':
+        return find(this.#envelope, place);
       case 'token':
         return find(this.#meta, 'progressToken');
+      case 'subscription':
+        return find(this.#meta, META_KEY.subscriptionId);
       case 'params.progressToken':
       case 'params.requestId':
       case 'params.uri':

@@ -9,6 +9,7 @@ import { createKeeper } from './keeper.ts';
 import { replaceValues, scanMessage, textAt, valueAt, type Replacement, type Scanned } from './remap.ts';
 import { createSharedChild, type Running, type SharedChildOptions } from './shared-child.ts';
 import { createSubscriptions } from './subscriptions.ts';
+import { createUnreadLimit } from './unread.ts';
 import { createTenant, type Tenant } from './tenant.ts';
 
 export interface ShareOptions extends Omit<SharedChildOptions, 'onFrame' | 'onReady' | 'onLost'> {
@@ -38,17 +39,17 @@ export function createShare(options: ShareOptions): Share {
   const { server, log, maxUnreadBytes, minLifeMs = MIN_LIFE_MS } = options;
   const closed = new RunError('UPSTREAM_CLOSED', { server });
   const tenants = new Set<Tenant>();
+  const countUnread = createUnreadLimit(maxUnreadBytes, tenants, log);
   const calls = createCalls<Tenant>();
   const subscriptions = createSubscriptions<Tenant>();
   const child = createSharedChild({ ...options, onFrame: fromChild, onReady: childReady, onLost: childLost });
   const keeper = createKeeper({ start: child.running, minLifeMs, log });
   let childLevel: number | undefined;
-  let unread = 0;
 
   return {
     keep: keeper.keep,
     async open() {
-      const tenant = createTenant({ closed, send: fromTenant, onUnread, onLeave });
+      const tenant = createTenant({ closed, send: fromTenant, onUnread: countUnread, onLeave });
       tenants.add(tenant);
       return tenant.link;
     },
@@ -324,17 +325,6 @@ export function createShare(options: ShareOptions): Share {
     }
     for (const uri of unwanted) ask('resources/unsubscribe', { uri });
     if (tenant.level !== undefined) tellLevel();
-  }
-
-  /** The child waits for nobody, so what is not read stays here: whoever leaves the most of it goes first. */
-  function onUnread(_tenant: Tenant, bytes: number): void {
-    unread += bytes;
-    if (bytes <= 0) return;
-    while (unread > maxUnreadBytes) {
-      const slowest = [...tenants].reduce((most, tenant) => (tenant.unread > most.unread ? tenant : most));
-      log.warn({ event: 'client.too-slow', bytes: slowest.unread }, 'a client does not read: it is cut off');
-      slowest.end(new RunError('CLIENT_TOO_SLOW', { maxBytes: maxUnreadBytes }));
-    }
   }
 }
 

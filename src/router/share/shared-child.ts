@@ -8,6 +8,8 @@ export interface SharedChildOptions {
   readonly server: string;
   /** Ours, for `clientInfo`. */
   readonly version: string;
+  /** What it is told of its clients; nothing but our own name by default. */
+  readonly initializeParams?: Readonly<Record<string, unknown>>;
   readonly initializeTimeoutMs: number;
   /** Opens the child, or the next one after it has died. Rejects with a RunError. */
   readonly openUpstream: () => Promise<Link>;
@@ -34,7 +36,7 @@ export interface SharedChild {
   /** Sends a frame, if there is a child; one that is only being initialized, too. */
   send(frame: Frame): void | Promise<void>;
   /** Asks it something of our own. Rejects with a RunError when it ends first, or does not answer in time. */
-  ask(method: string, params: Record<string, unknown>): Promise<JsonRpcMessage>;
+  ask(method: string, params: Readonly<Record<string, unknown>>): Promise<JsonRpcMessage>;
   close(): Promise<void>;
 }
 
@@ -97,12 +99,7 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
   async function initialize(opened: Link): Promise<JsonRpcMessage> {
     try {
       refuseWhenClosed();
-      const answer = await ask('initialize', {
-        protocolVersion: LEGACY_REVISIONS[0],
-        // Without capabilities it has no reason to ask: there would be no telling whom.
-        capabilities: {},
-        clientInfo: { name: 'mcp-run', version: options.version },
-      });
+      const answer = await ask('initialize', options.initializeParams ?? nobody());
       if (answer.error !== undefined)
         throw new RunError('UPSTREAM_ERROR', { server, method: 'initialize', detail: answer.error.message });
       requireReplayable(answer);
@@ -111,6 +108,12 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
       await opened.close(toRunError(error));
       throw error;
     }
+  }
+
+  /** Without capabilities it has no reason to ask: there would be no telling whom. */
+  function nobody(): Readonly<Record<string, unknown>> {
+    const clientInfo = { name: 'mcp-run', version: options.version };
+    return { protocolVersion: LEGACY_REVISIONS[0], capabilities: {}, clientInfo };
   }
 
   /** Every client is going to be told what it says. */
@@ -126,7 +129,7 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
     if (isClosed) throw new RunError('SHUTTING_DOWN');
   }
 
-  async function ask(method: string, params: Record<string, unknown>): Promise<JsonRpcMessage> {
+  async function ask(method: string, params: Readonly<Record<string, unknown>>): Promise<JsonRpcMessage> {
     if (link === undefined) throw new RunError('UPSTREAM_CLOSED', { server });
     const id = `${OWN}${nextId}`;
     nextId += 1;
@@ -135,7 +138,7 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
     const timer = setTimeout(() => {
       pending.get(id)?.reject(new RunError('REQUEST_TIMEOUT', { server, method, timeoutMs }));
     }, timeoutMs);
-    void link.send(frameOf({ id, method, params }));
+    void link.send(frameOf({ id, method, params: { ...params } }));
     try {
       return await answer;
     } finally {

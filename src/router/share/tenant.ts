@@ -1,6 +1,6 @@
 import type { RunError } from '../../errors.ts';
 import type { Frame } from '../../protocol/frame.ts';
-import type { Link } from '../../protocol/link.ts';
+import type { Era, Link } from '../../protocol/link.ts';
 
 /** One client of a shared child. */
 export interface Tenant {
@@ -18,14 +18,16 @@ export interface Tenant {
 }
 
 export interface TenantOptions {
+  /** Of the client; legacy by default. */
+  readonly era?: Era;
   /** What a client that leaves is told; one for all, since a stack trace would cost more than a short stay. */
   readonly closed: RunError;
   readonly send: (tenant: Tenant, frame: Frame) => void | Promise<void>;
-  readonly onUnread: (tenant: Tenant, bytes: number) => void;
+  readonly onUnread: (bytes: number) => void;
   readonly onLeave: (tenant: Tenant) => void;
 }
 
-export function createTenant({ closed, send, onUnread, onLeave }: TenantOptions): Tenant {
+export function createTenant({ era = 'legacy', closed, send, onUnread, onLeave }: TenantOptions): Tenant {
   let onframe: (frame: Frame) => void | Promise<void> = () => {};
   let onclose: (error?: Error) => void = () => {};
   let isOpen = true;
@@ -34,7 +36,7 @@ export function createTenant({ closed, send, onUnread, onLeave }: TenantOptions)
   const tenant: Tenant = {
     link: {
       peer: 'server',
-      era: 'legacy',
+      era,
       principal: 'child',
       can: { push: true, ask: true },
       send: (frame) => send(tenant, frame),
@@ -73,7 +75,7 @@ export function createTenant({ closed, send, onUnread, onLeave }: TenantOptions)
   function count(bytes: number): void {
     if (!isOpen) return;
     unread += bytes;
-    onUnread(tenant, bytes);
+    onUnread(bytes);
   }
 
   function end(reason: RunError): void {

@@ -1,0 +1,272 @@
+import { RunError, toRunError } from '../../errors.ts';
+import { listenResult } from '../../era/listen.ts';
+import { jsonOf } from '../../era/json.ts';
+import type { Log } from '../../observe/log.ts';
+import { META } from '../../protocol/constants.ts';
+import { faultFrame } from '../../protocol/fault.ts';
+import { frameOf, type Frame } from '../../protocol/frame.ts';
+import type { Link } from '../../protocol/link.ts';
+import type { ModernFace } from '../modern-face.ts';
+import { createCalls, type Call } from '../share/calls.ts';
+import {
+  replaceValues,
+  scanMessage,
+  textAt,
+  valueAt,
+  type Replacement,
+  type Scanned,
+} from '../share/remap.ts';
+import { createUnreadLimit } from '../share/unread.ts';
+import { createTenant, type Tenant } from '../share/tenant.ts';
+
+export interface ModernShareOptions {
+  readonly server: string;
+  /** A process that runs already. */
+  readonly first: Link | undefined;
+  /** Opens the process, or the next one after it has died. Rejects with a RunError. */
+  readonly openChild: () => Promise<Link>;
+  /** What all clients together may leave unread before the worst of them is cut off. */
+  readonly maxUnreadBytes: number;
+  /** A process that nobody uses for so long is stopped. */
+  readonly idleMs: number;
+  readonly log: Log;
+}
+
+const LISTEN = 'subscriptions/listen';
+
+/**
+ * One process of a modern server for all clients: it knows nobody but by the request at hand (2026-07-28, basic/index,
+ * statelessness). Ids, progress tokens and subscriptions become numbers of ours; everything else passes as it came.
+ */
+export function createModernShare(options: ModernShareOptions): ModernFace {
+  const { server, log, maxUnreadBytes } = options;
+  const closed = new RunError('UPSTREAM_CLOSED', { server });
+  const tenants = new Set<Tenant>();
+  const countUnread = createUnreadLimit(maxUnreadBytes, tenants, log);
+  const calls = createCalls<Tenant>();
+  let pending = 0;
+  let child: Link | undefined;
+  let starting: Promise<Link> | undefined;
+  let idleTimer: NodeJS.Timeout | undefined;
+  let closing: Promise<void> | undefined;
+  if (options.first !== undefined) take(options.first);
+
+  return {
+    get pending() {
+      return pending;
+    },
+    open() {
+      const tenant = createTenant({
+        era: 'modern',
+        closed,
+        send: fromClient,
+        onUnread: countUnread,
+        onLeave,
+      });
+      tenants.add(tenant);
+      return tenant.link;
+    },
+    // It is everybody's.
+    endIdlest: () => false,
+    close(reason) {
+      closing ??= shut(reason);
+      return closing;
+    },
+  };
+
+  // The process
+
+  function running(): Promise<Link> {
+    if (child !== undefined) return Promise.resolve(child);
+    starting ??= start().finally(() => (starting = undefined));
+    return starting;
+  }
+
+  async function start(): Promise<Link> {
+    if (closing !== undefined) throw new RunError('SHUTTING_DOWN');
+    return take(await options.openChild());
+  }
+
+  function take(link: Link): Link {
+    child = link;
+    link.onclose((error) => lost(link, toRunError(error ?? closed)));
+    link.onframe(fromChild);
+    restIfIdle();
+    return link;
+  }
+
+  /** A dead process never answers: fail its callers now. Those who listen are told in good order, and listen anew. */
+  function lost(link: Link, reason: RunError): void {
+    if (child !== link) return;
+    child = undefined;
+    clearTimeout(idleTimer);
+    for (const call of calls.settleAll()) finish(call, reason);
+  }
+
+  function finish({ tenant, id, isListening }: Call<Tenant>, reason: RunError): void {
+    pending -= 1;
+    tenant.deliver(
+      isListening === true
+        ? frameOf({ id, result: { ...listenResult(id, undefined) } })
+        : faultFrame(reason, id),
+    );
+  }
+
+  function restIfIdle(): void {
+    clearTimeout(idleTimer);
+    if (pending > 0 || child === undefined) return;
+    const idle = child;
+    idleTimer = setTimeout(() => {
+      // Not before: what comes meanwhile has another one started.
+      if (child === idle) child = undefined;
+      void idle.close(closed);
+    }, options.idleMs);
+    idleTimer.unref();
+  }
+
+  async function shut(reason: RunError): Promise<void> {
+    clearTimeout(idleTimer);
+    for (const call of calls.settleAll()) finish(call, reason);
+    for (const tenant of tenants) tenant.end(reason);
+    const link = child ?? (await starting?.catch(() => undefined));
+    child = undefined;
+    await link?.close(reason);
+  }
+
+  // From the process
+
+  function fromChild(frame: Frame): void {
+    const scanned = scanMessage(frame);
+    if (scanned === undefined) {
+      log.warn(
+        { event: 'server.ambiguous-line' },
+        'a message on stdout says twice, or not at all, whom it is about: dropped',
+      );
+      return undefined;
+    }
+    const { id, method } = scanned;
+    if (method === undefined) return answered(frame, scanned);
+    if (id === undefined) return notified(scanned, frame);
+    // Nobody may answer it (2026-07-28, basic/transports/stdio, receiving messages).
+    log.warn(
+      { event: 'server.request-dropped', method },
+      `a request, which this revision has none of: ${method}`,
+    );
+    return undefined;
+  }
+
+  function answered(frame: Frame, scanned: Scanned): void {
+    const call = calls.settle(scanned.id);
+    if (call === undefined) {
+      log.debug(
+        { event: 'server.answer-dropped', id: scanned.id },
+        'the server answered a request that is not open',
+      );
+      return undefined;
+    }
+    pending -= 1;
+    restIfIdle();
+    const { tenant, id, idText, isListening } = call;
+    if (isListening === true && !scanned.isError) return tenant.deliver(listenEnd(frame, call));
+    return tenant.deliver(replaceValues(scanned, id, [{ place: 'id', text: idText }]));
+  }
+
+  /** The result names the subscription as well. */
+  function listenEnd(frame: Frame, { id }: Call<Tenant>): Frame {
+    const { result } = frame.message;
+    const _meta = { ...jsonOf(result?.['_meta']), [META.subscriptionId]: id };
+    return frameOf({ ...frame.message, id, result: { ...result, _meta } });
+  }
+
+  function notified(scanned: Scanned, frame: Frame): void {
+    if (scanned.method === 'notifications/progress') {
+      const call = calls.get(valueAt(scanned, 'params.progressToken'));
+      if (call?.tokenText === undefined) return undefined;
+      return pass(call, scanned, { place: 'params.progressToken', text: call.tokenText });
+    }
+    if (scanned.find('subscription') !== undefined) {
+      const call = calls.get(valueAt(scanned, 'subscription'));
+      if (call?.isListening !== true) return undefined;
+      return pass(call, scanned, { place: 'subscription', text: call.idText });
+    }
+    const caller = calls.soleCaller();
+    if (caller !== undefined) return caller.deliver(frame);
+    log.debug(
+      { event: 'server.notification-dropped', method: scanned.method },
+      'a notification belongs to no single call',
+    );
+    return undefined;
+  }
+
+  function pass({ tenant }: Call<Tenant>, scanned: Scanned, replacement: Replacement): void {
+    tenant.deliver(replaceValues(scanned, undefined, [replacement]));
+  }
+
+  // From the clients
+
+  function fromClient(tenant: Tenant, frame: Frame): void | Promise<void> {
+    if (child !== undefined) return forward(tenant, frame, child);
+    return running().then(
+      (link) => forward(tenant, frame, link),
+      (error: unknown) => {
+        if (frame.kind === 'request') tenant.deliver(faultFrame(toRunError(error), frame.id));
+      },
+    );
+  }
+
+  function forward(tenant: Tenant, frame: Frame, link: Link): void | Promise<void> {
+    // It may have left while the process was starting. And the process asks nothing, so there is nothing to answer.
+    if (!tenant.isOpen || frame.kind === 'response') return undefined;
+    const scanned = scanMessage(frame);
+    if (frame.kind === 'notification')
+      return scanned === undefined ? undefined : tell(tenant, frame, scanned, link);
+    if (scanned !== undefined) return call(tenant, frame, scanned, link);
+    const detail = 'a key is there twice, or in two spellings';
+    return tenant.deliver(faultFrame(new RunError('INVALID_REQUEST', { detail }), frame.id));
+  }
+
+  function call(tenant: Tenant, frame: Frame, scanned: Scanned, link: Link): void | Promise<void> {
+    const idText = textAt(scanned, 'id');
+    if (frame.id === undefined || idText === undefined) return undefined;
+    const token = valueAt(scanned, 'token');
+    const isToken = typeof token === 'string' || typeof token === 'number';
+    const number = calls.start({
+      tenant,
+      id: frame.id,
+      idText,
+      tokenText: isToken ? textAt(scanned, 'token') : undefined,
+      settled: undefined,
+      isListening: frame.method === LISTEN,
+    });
+    pending += 1;
+    clearTimeout(idleTimer);
+    const text = String(number);
+    const replacements: Replacement[] = [{ place: 'id', text }];
+    // Whatever stands there: it must not be another call's number.
+    if (token !== undefined) replacements.push({ place: 'token', text });
+    return link.send(replaceValues(scanned, number, replacements));
+  }
+
+  function tell(tenant: Tenant, frame: Frame, scanned: Scanned, link: Link): void | Promise<void> {
+    if (frame.method !== 'notifications/cancelled') return link.send(frame);
+    const number = calls.abandon(tenant, valueAt(scanned, 'params.requestId'));
+    if (number === undefined) return undefined;
+    pending -= 1;
+    restIfIdle();
+    return link.send(
+      replaceValues(scanned, undefined, [{ place: 'params.requestId', text: String(number) }]),
+    );
+  }
+
+  /** Who goes has cancelled what it has asked for. */
+  function onLeave(tenant: Tenant): void {
+    tenants.delete(tenant);
+    const left = calls.abandonAll(tenant);
+    pending -= left.length;
+    for (const requestId of left) {
+      const params = { requestId, reason: 'the client is gone' };
+      void child?.send(frameOf({ method: 'notifications/cancelled', params }));
+    }
+    if (left.length > 0) restIfIdle();
+  }
+}
