@@ -13,6 +13,8 @@ export interface LinkObserver {
 /** A link to a server that passes everything on and tells `observer` how the server fares. */
 export function observeLink(link: Link, observer: LinkObserver): Link {
   let answers = 0;
+  /** What it was asked last. */
+  let asked: string | undefined;
   /** Why we ended it, if it was us. */
   let reason: { readonly error: Error | undefined } | undefined;
   let ended: { readonly error: Error | undefined } | undefined;
@@ -22,7 +24,7 @@ export function observeLink(link: Link, observer: LinkObserver): Link {
     ended = { error };
     const cause = error === undefined ? new RunError('UPSTREAM_CLOSED', { server: '' }) : toRunError(error);
     if (isUseless()) observer.gone(toRunError(reason?.error), true);
-    else observer.gone(cause, reason === undefined && answers < 2 && cause.code !== 'UPSTREAM_CLOSED');
+    else observer.gone(cause, hasFailed(cause));
     onclose?.(error);
   });
 
@@ -33,7 +35,10 @@ export function observeLink(link: Link, observer: LinkObserver): Link {
     get can() {
       return link.can;
     },
-    send: (frame, about) => link.send(frame, about),
+    send(frame, about) {
+      if (answers < 2 && frame.kind === 'request') asked = frame.method;
+      return link.send(frame, about);
+    },
     onframe(handler) {
       link.onframe((frame, about) => {
         if (answers < 2 && frame.kind === 'response') count();
@@ -56,6 +61,11 @@ export function observeLink(link: Link, observer: LinkObserver): Link {
     answers += 1;
     if (answers === 1) observer.answered();
     else observer.proved();
+  }
+
+  /** A server that ends at a question of the other era has given an answer of a kind: its next process is not asked. */
+  function hasFailed({ code }: RunError): boolean {
+    return reason === undefined && answers < 2 && code !== 'UPSTREAM_CLOSED' && asked !== 'server/discover';
   }
 
   /** It did not answer `initialize` in time, or refused what every client would send, and was ended for that. */

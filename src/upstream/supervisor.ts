@@ -54,6 +54,8 @@ export interface ServerSnapshot {
 /** Starts the processes of one server, and knows how they fare. */
 export interface Supervisor {
   readonly state: ServerState;
+  /** There are no more starts. */
+  readonly isClosed: boolean;
   /** How long its start may take, the answer to `initialize` included. */
   readonly startTimeoutMs: number;
   snapshot(): ServerSnapshot;
@@ -96,6 +98,9 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   return {
     get state() {
       return state;
+    },
+    get isClosed() {
+      return closing.signal.aborted;
     },
     startTimeoutMs,
     snapshot,

@@ -1,0 +1,16 @@
+import type { Era } from '../../protocol/link.ts';
+
+/**
+ * What a server has shown to speak; undefined = nobody has found out. The era is a property of the server, not of a
+ * request (2026-07-28, basic/versioning, backward compatibility), so what one client has found out serves all.
+ */
+export interface KnownEras {
+  legacy: boolean | undefined;
+  modern: boolean | undefined;
+}
+
+/** @param pinned the only one that it is to be spoken to in */
+export function createKnownEras(pinned: Era | undefined): KnownEras {
+  if (pinned === undefined) return { legacy: undefined, modern: undefined };
+  return { legacy: pinned === 'legacy', modern: pinned === 'modern' };
+}

@@ -1,0 +1,133 @@
+import type { Log } from '../../observe/log.ts';
+import type { Frame, RequestId } from '../../protocol/frame.ts';
+import type { Link } from '../../protocol/link.ts';
+import { presentAsLegacy } from '../facade/facade.ts';
+import { createHandover } from './handover.ts';
+import type { KnownEras } from './known-eras.ts';
+import { probeEra } from './probe.ts';
+
+export interface OwnEraOptions {
+  readonly server: string;
+  /** Ours, for `clientInfo`. */
+  readonly version: string;
+  readonly known: KnownEras;
+  /** Opens another process, for a server that ended when it was asked what it is. */
+  readonly reopen: () => Promise<Link>;
+  /** Whether the client can be asked something now; yes by default. */
+  readonly canAsk?: () => boolean;
+  readonly log: Log;
+}
+
+/**
+ * A server for a client of the revisions with a handshake. Its `initialize` goes to the server as it is: a server that
+ * speaks both eras is never translated, and one that takes it costs nothing more. One that refuses it is asked whether it
+ * is modern, and then presented as what the client knows.
+ * @param link one that can be handed over
+ */
+export function ownEraFirst(link: Link, options: OwnEraOptions): Link {
+  const { known } = options;
+  if (known.legacy === false) return presentAsLegacy(link, options);
+  if (known.modern === false) return link;
+
+  let current = link;
+  let initialize: Frame | undefined;
+  let crossing: Promise<void> | undefined;
+  let ended: { readonly error: Error | undefined } | undefined;
+  let isClosed = false;
+  let onframe: (frame: Frame, about?: RequestId) => void | Promise<void> = () => {};
+  let onclose: (error?: Error) => void = () => {};
+
+  return {
+    peer: 'server',
+    era: 'legacy',
+    principal: link.principal,
+    get can() {
+      return current.can;
+    },
+    send(frame) {
+      if (crossing !== undefined) return crossing.then(() => current.send(frame));
+      if (frame.method === 'initialize') initialize = frame;
+      return current.send(frame);
+    },
+    onframe(handler) {
+      onframe = handler;
+      link.onframe(receive);
+    },
+    onend() {},
+    onclose(handler) {
+      onclose = handler;
+      link.onclose(gone);
+    },
+    forget: (id) => current.forget(id),
+    async close(reason) {
+      isClosed = true;
+      await current.close(reason);
+    },
+  };
+
+  function receive(frame: Frame, about?: RequestId): void | Promise<void> {
+    if (frame.kind !== 'response' || initialize === undefined || frame.id !== initialize.id)
+      return onframe(frame, about);
+    if (isRefusal(frame)) {
+      // Not to be waited for: the answer to what is asked now comes by the same way.
+      crossing = cross(initialize, frame).finally(() => (crossing = undefined));
+      return undefined;
+    }
+    known.legacy = true;
+    // From here on there is nothing to look for.
+    link.onframe(onframe);
+    return onframe(frame, about);
+  }
+
+  async function cross(request: Frame, refusal: Frame): Promise<void> {
+    const found = await find();
+    if (found === undefined || isClosed) {
+      link.onframe(receive);
+      await onframe(refusal);
+      if (ended !== undefined) onclose(ended.error);
+      return;
+    }
+    known.legacy = false;
+    known.modern = true;
+    options.log.info(
+      { event: 'server.era', era: 'modern' },
+      'speaks 2026-07-28 only: translated for older clients',
+    );
+    current = found;
+    current.onframe((frame, about) => onframe(frame, about));
+    current.onclose((error) => onclose(error));
+    await current.send(request);
+  }
+
+  /** @returns undefined if it is no modern server either */
+  async function find(): Promise<Link | undefined> {
+    let asked = link;
+    let verdict = await probeEra(asked, options);
+    if (verdict.era === 'gone' && !isClosed) {
+      ended = { error: verdict.error };
+      asked = createHandover(await options.reopen());
+      verdict = await probeEra(asked, options);
+      if (verdict.era !== 'modern') await asked.close();
+    }
+    if (verdict.era !== 'modern') {
+      if (asked === link) link.onclose(gone);
+      return undefined;
+    }
+    const { discovered } = verdict;
+    return presentAsLegacy(asked, { ...options, ...(discovered !== undefined && { discovered }) });
+  }
+
+  function gone(error?: Error): void {
+    ended = { error };
+    if (crossing === undefined) onclose(error);
+  }
+}
+
+function isRefusal(answer: Frame): boolean {
+  try {
+    return answer.message.error !== undefined;
+  } catch {
+    // What it is worth is for the router to say.
+    return false;
+  }
+}
