@@ -19,7 +19,7 @@ interface Row {
 type SettingOf<T> = { [Key in keyof Settings]: T extends Settings[Key] ? Key : never }[keyof Settings];
 
 /** The settings that hold one of a few words. */
-export type ChoiceSetting = 'isolation' | 'logLevel' | 'logFormat';
+export type ChoiceSetting = 'isolation' | 'era' | 'logLevel' | 'logFormat';
 
 /** A row for a key of the `serve` block; its kind decides which settings it can name. */
 export type SettingOption = Row &

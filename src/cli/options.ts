@@ -1,7 +1,14 @@
 import { RunError } from '../errors.ts';
 import { parseBaseUrl, parseInteger, parsePath } from '../manifest/checks.ts';
 import type { SettingsLayer } from '../manifest/layers.ts';
-import type { Isolation, LogFormat, LogLevel, Settings, Transport } from '../manifest/settings.ts';
+import type {
+  EraSetting,
+  Isolation,
+  LogFormat,
+  LogLevel,
+  Settings,
+  Transport,
+} from '../manifest/settings.ts';
 import { didYouMean } from '../manifest/suggest.ts';
 import { parseDuration, parseSize, type Parsed } from '../manifest/units.ts';
 import type { ChoiceSetting, SettingOption } from './option-types.ts';
@@ -140,6 +147,9 @@ function assignChoice(layer: Writable, setting: ChoiceSetting, value: string, wh
     case 'isolation':
       layer.isolation = oneOf(ISOLATIONS, value, where);
       return;
+    case 'era':
+      layer.era = oneOf(ERAS, value, where);
+      return;
     case 'logLevel':
       layer.logLevel = oneOf(LOG_LEVELS, value, where);
       return;
@@ -148,6 +158,7 @@ function assignChoice(layer: Writable, setting: ChoiceSetting, value: string, wh
   }
 }
 
+const ERAS: readonly EraSetting[] = ['auto', 'legacy', 'modern'];
 const ISOLATIONS: readonly Isolation[] = ['session', 'shared'];
 const TRANSPORTS: readonly Transport[] = ['stdio', 'sse', 'http'];
 const LOG_LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];

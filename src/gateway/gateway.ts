@@ -34,7 +34,7 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
   const isNetwork = settings.transports.some((transport) => transport !== 'stdio');
   const places = createPlaces(
     settings,
-    (principal, server) => listener?.endIdlest(principal, server) ?? false,
+    (principal, server) => listener?.endIdlest(principal, server) === true || endIdlest(principal, server),
   );
   const servers = new Map(
     manifest.servers.map((spec) => [spec.name, createServedServer(spec, manifest, places, log)]),
@@ -114,6 +114,13 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
     if (closing !== undefined) return listener.close();
     // No process is started before its client comes: say now what would fail then.
     await Promise.all([...servers.values()].map(({ supervisor }) => supervisor.inspect()));
+  }
+
+  function endIdlest(principal: string, server: string | undefined): boolean {
+    for (const served of servers.values()) {
+      if ((server === undefined || served.name === server) && served.endIdlest(principal)) return true;
+    }
+    return false;
   }
 
   function serverNamed(name: string): ServedServer {

@@ -6,6 +6,7 @@ import type { Link } from '../protocol/link.ts';
 import { joinLinks, type Conversation } from '../router/router.ts';
 import { createShare, type Share } from '../router/share/share.ts';
 import { createSupervisor, type Supervisor } from '../upstream/supervisor.ts';
+import { createEraRoutes } from './era-routes.ts';
 import type { Places, Tenant } from './places.ts';
 import { packageVersion } from './version.ts';
 import { NOTHING, withheldFrom } from './withheld.ts';
@@ -26,6 +27,8 @@ export interface ServedServer {
   keep(): void;
   /** Joins a client to the server. */
   join(downstream: Link, guest: Guest): Conversation;
+  /** Ends a process that serves clients of this principal without sessions, and that it left idle; false if there is none. */
+  endIdlest(principal: string): boolean;
   /** Resolves when no call is running. */
   idle(): Promise<void>;
   /** Ends its conversations and its processes. */
@@ -59,6 +62,8 @@ export function createServedServer(
     hasTrials: settings.transports.some((transport) => transport !== 'stdio') && !isShared,
     log,
   });
+  const maxUnreadBytes = Math.max(MIN_UNREAD_BYTES, UNREAD_LINES * settings.lineLimitBytes);
+  const routes = createEraRoutes({ spec, manifest, supervisor, places, maxUnreadBytes, log });
   const share = isShared ? createShareOf() : undefined;
   const conversations = new Set<Conversation>();
 
@@ -66,13 +71,16 @@ export function createServedServer(
     name,
     supervisor,
     keep: () => share?.keep(),
-    join,
+    join: (downstream, guest) =>
+      downstream.era === 'modern' ? joinModern(downstream) : joinLegacy(downstream, guest),
+    endIdlest: routes.modern.endIdlest,
     async idle() {
       await Promise.all([...conversations].map((conversation) => conversation.idle()));
     },
     async close(reason) {
       const stopped = supervisor.close();
       await Promise.all([...conversations].map((conversation) => conversation.close(reason)));
+      await routes.modern.close(reason);
       await stopped;
       await share?.close();
     },
@@ -83,13 +91,28 @@ export function createServedServer(
       server: name,
       version: packageVersion(),
       initializeTimeoutMs: supervisor.startTimeoutMs,
-      maxUnreadBytes: Math.max(MIN_UNREAD_BYTES, UNREAD_LINES * settings.lineLimitBytes),
-      openUpstream: () => supervisor.open(),
+      maxUnreadBytes,
+      openUpstream: () => routes.openLegacy(),
       log,
     });
   }
 
-  function join(downstream: Link, { isNetwork, eager }: Guest): Conversation {
+  /** One request, or a client's whole life: its process is found by what each request says. */
+  function joinModern(downstream: Link): Conversation {
+    const withheld = withheldFrom(spec, manifest);
+    return keepTrack(
+      joinLinks(downstream, {
+        ...common(),
+        eager: true,
+        withheld,
+        reserve: () => {},
+        tellStderr: false,
+        openUpstream: async () => routes.modern.open({ principal: downstream.principal, withheld }),
+      }),
+    );
+  }
+
+  function joinLegacy(downstream: Link, { isNetwork, eager }: Guest): Conversation {
     const tenant: Tenant = {
       server: name,
       principal: downstream.principal,
@@ -97,7 +120,7 @@ export function createServedServer(
     };
     let place = isNetwork || share !== undefined ? undefined : places.seat(tenant);
     const conversation = joinLinks(downstream, {
-      server: name,
+      ...common(),
       eager,
       withheld: isNetwork ? withheldFrom(spec, manifest) : NOTHING,
       reserve: () => {
@@ -106,22 +129,31 @@ export function createServedServer(
       },
       // Over stdio it is whoever started us; what the server says is theirs anyway.
       tellStderr: !isNetwork,
-      initializeTimeoutMs: supervisor.startTimeoutMs,
-      requestTimeoutMs: spec.requestTimeoutMs ?? settings.requestTimeoutMs,
-      maxRequestTimeMs: settings.maxRequestTimeMs,
       openUpstream: async (abandoned) => {
         if (share !== undefined) return await share.open();
         await place?.ready();
         if (conversation.isClosed) throw new RunError('CLIENT_GONE');
-        return await supervisor.open(abandoned);
+        const open = isNetwork ? routes.openLegacy : routes.openStdio;
+        return await open(() => downstream.can.ask, abandoned);
       },
+    });
+    void conversation.closed.then(() => place?.leave());
+    return keepTrack(conversation);
+  }
+
+  function common() {
+    return {
+      server: name,
+      initializeTimeoutMs: supervisor.startTimeoutMs,
+      requestTimeoutMs: spec.requestTimeoutMs ?? settings.requestTimeoutMs,
+      maxRequestTimeMs: settings.maxRequestTimeMs,
       log,
-    });
+    };
+  }
+
+  function keepTrack(conversation: Conversation): Conversation {
     conversations.add(conversation);
-    void conversation.closed.then(() => {
-      conversations.delete(conversation);
-      place?.leave();
-    });
+    void conversation.closed.then(() => conversations.delete(conversation));
     return conversation;
   }
 }

@@ -57,6 +57,10 @@ export async function resolveServer(
     target: { kind: 'stdio', ...commandOf(entry.command, (entry.args ?? []).map(String)), cwd, env },
     allow: entry.allow ?? [],
     isolation: entry.isolation,
+    era: entry.era ?? entry.protocolEra,
+    inputTtlMs: entry.inputTtl,
+    attribution: entry.attribution ?? 'concurrent',
+    warm: entry.warm ?? 0,
     requestTimeoutMs: entry.timeout,
     stdout: entry.stdout ?? 'skip',
   };

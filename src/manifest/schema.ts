@@ -18,6 +18,7 @@ type SettingDetails = Details & { readonly setting: keyof Settings };
 const TRANSPORTS = ['stdio', 'sse', 'http'] as const;
 const CAPABILITIES = ['roots', 'sampling', 'elicitation'] as const satisfies readonly Capability[];
 const ISOLATIONS = ['session', 'shared'] as const;
+const ERAS = ['auto', 'legacy', 'modern'] as const;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 const LOG_FORMATS = ['human', 'json'] as const;
 
@@ -147,6 +148,15 @@ export const serveSchema = z
       default: 'session',
       description: 'A process for each session, or one that all clients of a server share',
     }),
+    era: option('enum', choice(ERAS), {
+      setting: 'era',
+      flag: '--era <era>',
+      env: 'MCP_RUN_ERA',
+      group: 'The server process',
+      default: 'auto',
+      description:
+        'What the servers speak: legacy (revisions up to 2025-11-25), modern (2026-07-28), or auto, which finds out',
+    }),
     stateless: option('boolean', flag(), {
       setting: 'stateless',
       flag: '--stateless',
@@ -197,6 +207,32 @@ export const serveSchema = z
       group: 'Limits',
       default: '30m',
       description: 'When a session without messages ends',
+    }),
+    childIdle: option('duration', duration(), {
+      setting: 'childIdleMs',
+      flag: '--child-idle <duration>',
+      env: 'MCP_RUN_CHILD_IDLE',
+      group: 'Limits',
+      default: '15m',
+      description: 'When a process that serves clients of 2026-07-28 ends, if none of them asks for anything',
+    }),
+    inputTtl: option('duration', duration(), {
+      setting: 'inputTtlMs',
+      flag: '--input-ttl <duration>',
+      env: 'MCP_RUN_INPUT_TTL',
+      group: 'Limits',
+      default: '10m',
+      description: 'How long a server of an older revision waits for the input of a client of 2026-07-28',
+    }),
+    maxParked: option('integer', integer(1, 100_000), {
+      setting: 'maxParked',
+      flag: '--max-parked <number>',
+      env: 'MCP_RUN_MAX_PARKED',
+      group: 'Limits',
+      default: 256,
+      min: 1,
+      max: 100_000,
+      description: 'How many calls of one server may wait for input at once',
     }),
     keepAlive: option('duration', duration(), {
       setting: 'keepAliveMs',
@@ -464,6 +500,19 @@ export const serverSchema = z
       .optional()
       .meta({ description: 'serve.requestTimeout for this server; a number is milliseconds.' }),
     isolation: choice(ISOLATIONS).optional().meta({ description: 'serve.isolation for this server.' }),
+    era: choice(ERAS).optional().meta({ description: 'serve.era for this server.' }),
+    protocolEra: choice(ERAS).optional().meta({ description: 'Another name for era.' }),
+    inputTtl: duration().optional().meta({ description: 'serve.inputTtl for this server.' }),
+    attribution: choice(['concurrent', 'exact']).optional().meta({
+      description:
+        'Which call of a client of 2026-07-28 a question of the server belongs to: the newest that runs, or exactly the one that runs (exact: one at a time).',
+      default: 'concurrent',
+    }),
+    warm: integer(0, 32).optional().meta({
+      description:
+        'Processes kept ready for clients of 2026-07-28, in front of a server of an older revision.',
+      default: 0,
+    }),
     disabled: flag().optional().meta({ description: 'Leave this server out.', default: false }),
     enabled: flag().optional().meta({ description: 'false leaves this server out.', default: true }),
     allow: z.array(choice(CAPABILITIES), { error: 'must be an array' }).optional().meta({

@@ -7,6 +7,9 @@ export type LogFormat = 'human' | 'json';
 /** Who shares a child process: nobody, or all clients. */
 export type Isolation = 'session' | 'shared';
 
+/** Which revisions of the protocol a server speaks: those with a handshake, those without, or whatever it shows. */
+export type EraSetting = 'auto' | 'legacy' | 'modern';
+
 /** The `serve` block after defaults, environment variables and flags. */
 export interface Settings {
   readonly transports: readonly Transport[];
@@ -29,6 +32,8 @@ export interface Settings {
   readonly allowRoots: boolean;
   /** For servers that do not say it themselves. */
   readonly isolation: Isolation;
+  /** For servers that do not say it themselves. */
+  readonly era: EraSetting;
   /** Streamable HTTP without sessions: every POST is answered by itself. */
   readonly stateless: boolean;
   /** Never an SSE stream over Streamable HTTP. */
@@ -39,6 +44,12 @@ export interface Settings {
   /** Not reset by progress. */
   readonly maxRequestTimeMs: number;
   readonly sessionIdleMs: number;
+  /** For processes that serve clients without sessions. */
+  readonly childIdleMs: number;
+  /** How long a question to a modern client waits for its answer. */
+  readonly inputTtlMs: number;
+  /** Calls of one server that wait for a client's input. */
+  readonly maxParked: number;
   readonly keepAliveMs: number;
   readonly drainTimeoutMs: number;
   /** For the head and the body of a request together. */
@@ -80,8 +91,16 @@ export interface ServerSpec {
   readonly allow: readonly Capability[];
   /** Overrides `isolation` for this server. */
   readonly isolation: Isolation | undefined;
+  /** Overrides `era` for this server. */
+  readonly era: EraSetting | undefined;
   /** Overrides `requestTimeoutMs` for this server. */
   readonly requestTimeoutMs: number | undefined;
+  /** Overrides `inputTtlMs` for this server. */
+  readonly inputTtlMs: number | undefined;
+  /** Whose call a question of the server belongs to, if several run: the newest one's, or one runs at a time. */
+  readonly attribution: 'concurrent' | 'exact';
+  /** Processes that are kept ready for clients of 2026-07-28. */
+  readonly warm: number;
   /** What becomes of lines on its stdout that are not MCP messages. */
   readonly stdout: 'strict' | 'skip';
 }

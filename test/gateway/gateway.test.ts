@@ -39,6 +39,10 @@ function server(name: string, command: readonly string[] = ECHO): ServerSpec {
     target: { kind: 'stdio', command: program, args, cwd: undefined, env: {} },
     allow: [],
     isolation: undefined,
+    era: undefined,
+    inputTtlMs: undefined,
+    attribution: 'concurrent',
+    warm: 0,
     requestTimeoutMs: undefined,
     stdout: 'skip',
   };

@@ -1,0 +1,126 @@
+import { RunError } from '../errors.ts';
+import type { Manifest, ServerSpec } from '../manifest/settings.ts';
+import type { Log } from '../observe/log.ts';
+import type { Link } from '../protocol/link.ts';
+import { createHandover } from '../router/eras/handover.ts';
+import { createKnownEras } from '../router/eras/known-eras.ts';
+import { createModernRoute } from '../router/eras/modern-route.ts';
+import { ownEraFirst } from '../router/eras/own-era-first.ts';
+import { createStdioEras } from '../router/eras/stdio-eras.ts';
+import { createLegacyPool } from '../router/held/pool.ts';
+import type { ModernFace } from '../router/modern-face.ts';
+import { createModernShare } from '../router/modern-share/modern-share.ts';
+import type { Supervisor } from '../upstream/supervisor.ts';
+import type { Places } from './places.ts';
+import { packageVersion } from './version.ts';
+
+/** The ways to one server, by the era of who wants to go. */
+export interface EraRoutes {
+  /** For clients of revision 2026-07-28 over the network. */
+  readonly modern: ModernFace;
+  /** A process for a client that sends `initialize`. @param canAsk whether that can be asked something now */
+  openLegacy(canAsk?: () => boolean, abandoned?: AbortSignal): Promise<Link>;
+  /** A process for whoever started us. */
+  openStdio(canAsk: () => boolean, abandoned?: AbortSignal): Promise<Link>;
+}
+
+export interface EraRoutesOptions {
+  readonly spec: ServerSpec;
+  readonly manifest: Manifest;
+  readonly supervisor: Supervisor;
+  readonly places: Places;
+  /** What the clients of one process may leave unread together. */
+  readonly maxUnreadBytes: number;
+  readonly log: Log;
+}
+
+/** Opens nothing by itself. */
+export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
+  const { spec, manifest, supervisor, places, maxUnreadBytes, log } = options;
+  const { name } = spec;
+  const { settings } = manifest;
+  const pinned = spec.era ?? settings.era;
+  const known = createKnownEras(pinned === 'auto' ? undefined : pinned);
+  const version = packageVersion();
+  const reopen = (): Promise<Link> => supervisor.open();
+  const toLegacyServer = (
+    openChild: (principal: string) => Promise<Link>,
+    first: Link | undefined,
+  ): ModernFace =>
+    createLegacyPool({
+      server: name,
+      version,
+      openChild,
+      first,
+      initializeTimeoutMs: supervisor.startTimeoutMs,
+      childIdleMs: settings.childIdleMs,
+      inputTtlMs: spec.inputTtlMs ?? settings.inputTtlMs,
+      maxParked: settings.maxParked,
+      attribution: spec.attribution,
+      warm: spec.warm,
+      maxUnreadBytes,
+      log,
+    });
+
+  return {
+    modern: createModernRoute({
+      version,
+      known,
+      openChild,
+      toModernServer: (first) =>
+        createModernShare({
+          server: name,
+          first,
+          openChild: () => openChild(''),
+          maxUnreadBytes,
+          idleMs: settings.childIdleMs,
+          log,
+        }),
+      toLegacyServer: (first) => toLegacyServer(openChild, first),
+    }),
+    openLegacy,
+    async openStdio(canAsk, abandoned) {
+      const first = await supervisor.open(abandoned);
+      return createStdioEras(first, {
+        version,
+        known,
+        openChild: reopen,
+        toLegacyClient: (child) => toLegacyClient(child, canAsk),
+        toLegacyServer: (child) => toLegacyServer(reopen, child),
+      });
+    },
+  };
+
+  async function openLegacy(canAsk?: () => boolean, abandoned?: AbortSignal): Promise<Link> {
+    return toLegacyClient(createHandover(await supervisor.open(abandoned)), canAsk);
+  }
+
+  function toLegacyClient(child: Link, canAsk?: () => boolean): Link {
+    const shared = { server: name, version, known, reopen, log };
+    return ownEraFirst(child, canAsk === undefined ? shared : { ...shared, canAsk });
+  }
+
+  /** A process for clients without sessions, which has a place for as long as it lives. */
+  async function openChild(principal: string): Promise<Link> {
+    let isLeaving = false;
+    const place = places.take({ server: name, principal, isLeaving: () => isLeaving });
+    try {
+      await place.ready();
+      if (supervisor.isClosed) throw new RunError('SHUTTING_DOWN');
+      const link = createHandover(await supervisor.open(), place.leave);
+      return {
+        ...link,
+        get can() {
+          return link.can;
+        },
+        async close(reason) {
+          isLeaving = true;
+          await link.close(reason);
+        },
+      };
+    } catch (error) {
+      place.leave();
+      throw error;
+    }
+  }
+}
