@@ -1,36 +1,31 @@
 import { isRunError, RunError, toRunError } from '../../errors.ts';
 import type { Envelope } from '../../era/envelope.ts';
 import { discoverFromInitialize, legacyInitializeParams } from '../../era/handshake.ts';
-import {
-  inputRequiredResult,
-  mayNeedInput,
-  requestDigest,
-  toInputRequest,
-  urlElicitationsOf,
-} from '../../era/input.ts';
+import { inputRequiredResult, mayNeedInput, requestDigest, urlElicitationsOf } from '../../era/input.ts';
 import { isJson, jsonOf, type Json } from '../../era/json.ts';
 import { readFilter } from '../../era/listen.ts';
 import type { RequestStates } from '../../era/request-state.ts';
 import type { Log } from '../../observe/log.ts';
-import { LOG_LEVELS, RPC } from '../../protocol/constants.ts';
+import { LOG_LEVELS } from '../../protocol/constants.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
-import { asBuffer, member } from '../facade/members.ts';
+import { asBuffer } from '../facade/members.ts';
 import { readRequest } from '../facade/request.ts';
 import { hasLogging } from '../share/initialized.ts';
 import { replaceValues, scanMessage, valueAt, type Scanned } from '../share/remap.ts';
 import { createSharedChild, type Running } from '../share/shared-child.ts';
 import type { Tenant } from '../share/tenant.ts';
 import { modernAnswer, modernErrorAnswer, resultAnswer } from './answer.ts';
-import { createHeldCall, type HeldCall, type Waiting } from './call.ts';
+import { createAsking } from './asking.ts';
+import { createCallBook } from './book.ts';
+import type { HeldCall, Waiting } from './call.ts';
 import type { ProcessKey } from './key.ts';
 import { createListens } from './listens.ts';
 import { severityOf, soleListener } from './log-levels.ts';
 import { createParking } from './parking.ts';
-import { lateAnswer, MAX_OPEN, ownerOf, refusalOf } from './questions.ts';
 import { legacyRequest } from './request.ts';
-import { createSlot } from './slot.ts';
+import { needsTask, taskIdOf, taskRequest, taskResultRequest } from './tasks.ts';
 
 type Wait = void | Promise<void>;
 
@@ -74,25 +69,31 @@ export interface HeldServer {
   close(reason: RunError): Promise<void>;
 }
 
-/** How often a call may come back for more input. */
-const MAX_ROUNDS = 16;
-/** How long a question that belongs to no call waits for one. */
-const UNRELATED_MS = 20_000;
-/** How long a task that nobody asked for is kept by the server: as long as a request may take. */
-const TASK_TTL_MS = 30 * 60_000;
-
 export function createHeldServer(first: ProcessKey, options: HeldServerOptions): HeldServer {
   const { server, log } = options;
   /** Another one once it is taken over; its capabilities stay. */
   let key = first;
-  const calls = new Map<number, HeldCall>();
-  const unrelated = new Map<RequestId, { readonly scanned: Scanned; readonly timer: NodeJS.Timeout }>();
-  const slot = createSlot(options.attribution === 'exact');
+  const book = createCallBook(options.attribution === 'exact');
   const parking = createParking({
     states: options.states,
     keyText: () => key.text,
     ttlMs: options.inputTtlMs,
-    onExpire: discard,
+    onExpire: (call) => {
+      asking.discard(call);
+      whenIdle();
+    },
+  });
+  const asking = createAsking({
+    capabilities: () => key.capabilities,
+    serverInfo,
+    book,
+    parking,
+    maxParked: options.maxParked,
+    graceMs: options.inputTtlMs,
+    toChild: (frame) => void child.send(frame),
+    onPark: options.onPark,
+    cancel,
+    log,
   });
   const child = createSharedChild({
     ...options,
@@ -104,8 +105,6 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
   });
   const listens = createListens(options.maxListens, subscribe, unsubscribe);
   let level: number | undefined;
-  let nextNumber = 1;
-  let running = 0;
 
   return {
     get key() {
@@ -113,24 +112,24 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
     },
     adopt: (owner) => void (key = owner),
     get running() {
-      return running;
+      return book.running;
     },
     get parked() {
       return parking.size;
     },
     get isIdle() {
-      return running === 0 && parking.size === 0 && listens.size === 0;
+      return isIdle();
     },
     warmUp: () => void child.running().catch(() => {}),
     request,
     notify,
     leave,
-    dropOldestParked,
+    dropOldestParked: asking.dropOldestParked,
     async close(reason) {
       listens.endAll();
-      for (const call of [...calls.values()]) fail(call, reason);
+      for (const call of book.values()) fail(call, reason);
       parking.loseAll();
-      dropUnrelated();
+      asking.clear();
       await child.close();
     },
   };
@@ -168,23 +167,15 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
   }
 
   function begin(waiting: Waiting, frame: Frame): void {
-    const call = createHeldCall(nextNumber, frame, waiting);
-    nextNumber += 1;
-    calls.set(call.number, call);
-    running += 1;
-    if (!mayNeedInput(call.request.method)) return send(call);
-    slot.take(() => {
-      call.hasSlot = true;
-      // It may have been cancelled while it waited for its turn.
-      if (calls.has(call.number)) send(call);
-      else releaseSlot(call);
-    });
+    const call = book.begin(frame, waiting);
+    if (mayNeedInput(call.request.method)) book.withSlot(call, waiting, () => send(call));
+    else send(call);
   }
 
   function send(call: HeldCall): void {
     tellLevel(call.waiting?.level);
     void child.send(legacyRequest(call.request, call.number));
-    adoptUnrelated(call);
+    if (mayNeedInput(call.request.method)) asking.adoptUnrelated();
   }
 
   /** The process says what the most curious of its calls wants to hear; the others have theirs filtered. */
@@ -193,7 +184,7 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
     if (wanted === undefined || current === undefined || !hasLogging(current.initialized)) return;
     if (level !== undefined && level <= wanted) return;
     level = wanted;
-    ask('logging/setLevel', { level: LOG_LEVELS[wanted] }).catch(() => {});
+    child.ask('logging/setLevel', { level: LOG_LEVELS[wanted] }).catch(() => {});
   }
 
   function listen(
@@ -217,13 +208,8 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
       return tenant.deliver(faultFrame(new RunError('UPSTREAM_RESTARTED', { server }), id));
     if (found.kind === 'replay') return begin(waiting, frame);
     const { call } = found;
-    call.waiting = waiting;
-    running += 1;
-    slot.take(() => {
-      call.hasSlot = true;
-      if (call.waiting === waiting) resume(call, jsonOf(params['inputResponses']));
-      else releaseSlot(call);
-    });
+    book.attend(call, waiting);
+    book.withSlot(call, waiting, () => resume(call, jsonOf(params['inputResponses'])));
     return undefined;
   }
 
@@ -237,14 +223,14 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
     }
     if (call.final !== undefined) finish(call, call.final);
     // What was not answered is asked again, since the server still waits for it.
-    else if (call.questions.size > 0) askSoon(call);
+    else if (call.questions.size > 0) asking.askSoon(call);
   }
 
   function notify(tenant: Tenant, frame: Frame): Wait {
     if (frame.method !== 'notifications/cancelled') return child.send(frame);
     const id = frame.message.params?.['requestId'];
     if (listens.cancel(tenant, id)) return whenIdle();
-    for (const call of calls.values()) {
+    for (const call of book.values()) {
       if (call.waiting?.tenant === tenant && call.waiting.id === id) return cancel(call);
     }
     return undefined;
@@ -252,13 +238,13 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
 
   function leave(tenant: Tenant): void {
     listens.leave(tenant);
-    for (const call of [...calls.values()]) if (call.waiting?.tenant === tenant) cancel(call);
+    for (const call of book.values()) if (call.waiting?.tenant === tenant) cancel(call);
     whenIdle();
   }
 
   /** Servers do not answer a cancelled request, and do not take back what they have asked on its account. */
   function cancel(call: HeldCall): void {
-    remove(call);
+    book.remove(call);
     for (const { id } of call.questions.values())
       void child.send(faultFrame(new RunError('CLIENT_GONE'), id));
     const params = { requestId: call.number, reason: 'the client is gone' };
@@ -279,7 +265,10 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
     }
     try {
       if (scanned.method === undefined) return answered(scanned, frame);
-      if (scanned.id !== undefined) return question(scanned, frame.message.params ?? {}, scanned.id);
+      if (scanned.id !== undefined) {
+        const { id, method } = scanned;
+        return asking.question({ id, method, params: frame.message.params ?? {} });
+      }
       return notified(scanned, frame);
     } catch (error) {
       // Its outline was sound, what it holds is not.
@@ -291,7 +280,7 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
   }
 
   function answered(scanned: Scanned, frame: Frame): void {
-    const call = typeof scanned.id === 'number' ? calls.get(scanned.id) : undefined;
+    const call = book.get(scanned.id);
     if (call === undefined) {
       log.debug(
         { event: 'server.answer-dropped', id: scanned.id },
@@ -299,18 +288,35 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
       );
       return undefined;
     }
-    if (scanned.isError && isTaskRequired(call, frame)) return makeTask(call);
-    if (call.task === 'creating' && !scanned.isError) return awaitTask(call, frame);
+    if (call.task !== undefined || scanned.isError) {
+      const next = asTask(call, scanned, frame);
+      if (next !== undefined) return void child.send(next);
+    }
     // Its questions are void: whoever comes back gets the answer.
     call.questions.clear();
     if (call.waiting === undefined && !call.isDiscarded) call.final = frame;
     else finish(call, frame);
   }
 
+  /** @returns the next request on the way to the answer of a tool that runs as a task only */
+  function asTask(call: HeldCall, { isError }: Scanned, frame: Frame): Frame | undefined {
+    if (isError) {
+      if (!needsTask(call, frame.message.error, jsonOf(child.current?.initialized.result))) return undefined;
+      call.task = 'creating';
+      book.renumber(call);
+      return taskRequest(call);
+    }
+    const id = call.task === 'creating' ? taskIdOf(frame) : undefined;
+    if (id === undefined) return undefined;
+    call.task = { id };
+    book.renumber(call);
+    return taskResultRequest(call, id);
+  }
+
   function finish(call: HeldCall, frame: Frame): void {
     const { waiting } = call;
     const { method } = call.request;
-    remove(call);
+    book.remove(call);
     if (waiting !== undefined) waiting.tenant.deliver(answerTo(waiting, method, call, frame));
     whenIdle();
   }
@@ -332,114 +338,12 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
     }
   }
 
-  function question(scanned: Scanned, params: Json, id: RequestId): void {
-    const { method = '' } = scanned;
-    if (method === 'ping') return void child.send(frameOf({ id, result: {} }));
-    const refusal = refusalOf(key.capabilities, method, params);
-    if (refusal !== undefined) return void child.send(faultFrame(refusal, id));
-    const call = ownerOf(calls.values(), params);
-    if (call === undefined) return keepUnrelated(scanned, id);
-    const asked = { id, method, params, key: `input-${call.asked + 1}` };
-    if (call.isDiscarded) return answerLate(asked);
-    if (call.questions.size >= MAX_OPEN || call.rounds >= MAX_ROUNDS) {
-      const max = call.rounds >= MAX_ROUNDS ? MAX_ROUNDS : MAX_OPEN;
-      return void child.send(faultFrame(new RunError('INPUT_TOO_MUCH', { max }), id));
-    }
-    call.asked += 1;
-    call.questions.set(id, asked);
-    // Whoever comes back to a parked call is asked then.
-    if (call.waiting !== undefined) askSoon(call);
-  }
-
-  /** What is asked at once is asked together. */
-  function askSoon(call: HeldCall): void {
-    if (call.isAsking) return;
-    call.isAsking = true;
-    setImmediate(() => {
-      call.isAsking = false;
-      const { waiting } = call;
-      if (waiting !== undefined && call.questions.size > 0 && calls.has(call.number)) park(call, waiting);
-    });
-  }
-
-  function park(call: HeldCall, waiting: Waiting): void {
-    if (parking.size >= options.maxParked) dropOldestParked();
-    const entries = [...call.questions.values()].map(({ key: name, method, params }): [string, Json] => [
-      name,
-      toInputRequest(method, params),
-    ]);
-    call.waiting = undefined;
-    call.rounds += 1;
-    running -= 1;
-    releaseSlot(call);
-    const state = parking.park(call);
-    const result = inputRequiredResult(Object.fromEntries(entries), state, serverInfo());
-    waiting.tenant.deliver(resultAnswer(waiting, result));
-    options.onPark();
-  }
-
-  function dropOldestParked(): void {
-    const oldest = parking.oldest();
-    if (oldest === undefined) return;
-    parking.remove(oldest);
-    discard(oldest);
-  }
-
-  /** Nobody came back. The server is told what a user who walks away would say, and may finish. */
-  function discard(call: HeldCall): void {
-    call.isDiscarded = true;
-    log.info(
-      { event: 'input.expired', method: call.request.method },
-      'a client did not come back with the input asked for',
-    );
-    for (const asked of call.questions.values()) answerLate(asked);
-    call.questions.clear();
-    if (call.final !== undefined) calls.delete(call.number);
-    else
-      setTimeout(
-        () => (calls.get(call.number) === call ? cancel(call) : undefined),
-        options.inputTtlMs,
-      ).unref();
-    whenIdle();
-  }
-
-  function answerLate(asked: Parameters<typeof lateAnswer>[0] & { readonly id: RequestId }): void {
-    const answer = lateAnswer(asked);
-    void child.send(
-      'result' in answer
-        ? frameOf({ id: asked.id, result: { ...answer.result } })
-        : faultFrame(answer.error, asked.id),
-    );
-  }
-
-  /** A question before the request that it is about, as far as stdio shows: wait for that a little. */
-  function keepUnrelated(scanned: Scanned, id: RequestId): void {
-    const timer = setTimeout(() => {
-      unrelated.delete(id);
-      void child.send(faultFrame(new RunError('INPUT_UNRELATED', { method: scanned.method ?? '' }), id));
-    }, UNRELATED_MS);
-    timer.unref();
-    unrelated.set(id, { scanned, timer });
-  }
-
-  function adoptUnrelated(call: HeldCall): void {
-    if (unrelated.size === 0 || !mayNeedInput(call.request.method)) return;
-    const waiting = [...unrelated];
-    dropUnrelated();
-    for (const [id, { scanned }] of waiting) question(scanned, jsonOf(valueAt(scanned, 'params')), id);
-  }
-
-  function dropUnrelated(): void {
-    for (const { timer } of unrelated.values()) clearTimeout(timer);
-    unrelated.clear();
-  }
-
   function notified(scanned: Scanned, frame: Frame): void {
     switch (scanned.method) {
       case 'notifications/progress':
         return progressed(scanned);
       case 'notifications/message':
-        return soleListener(calls.values(), severityOf(valueAt(scanned, 'params.level')))?.tenant.deliver(
+        return soleListener(book.values(), severityOf(valueAt(scanned, 'params.level')))?.tenant.deliver(
           frame,
         );
       case 'notifications/tools/list_changed':
@@ -448,7 +352,7 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
       case 'notifications/resources/updated':
         return listens.tell(frame.message);
       case 'notifications/cancelled':
-        return takenBack(valueAt(scanned, 'params.requestId'));
+        return asking.takeBack(valueAt(scanned, 'params.requestId'));
       // There is no word for these any more (2026-07-28, changelog).
       case 'notifications/elicitation/complete':
       case 'notifications/tasks/status':
@@ -459,8 +363,7 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
   }
 
   function progressed(scanned: Scanned): void {
-    const token = valueAt(scanned, 'params.progressToken');
-    const waiting = typeof token === 'number' ? calls.get(token)?.waiting : undefined;
+    const waiting = book.get(valueAt(scanned, 'params.progressToken'))?.waiting;
     if (waiting?.tokenText === undefined) return undefined;
     const text = waiting.tokenText.toString();
     return waiting.tenant.deliver(
@@ -468,16 +371,8 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
     );
   }
 
-  /** The server does not wait for it any more: a client that comes back waits for the call alone. */
-  function takenBack(id: unknown): void {
-    if (typeof id !== 'string' && typeof id !== 'number') return;
-    for (const call of calls.values()) call.questions.delete(id);
-    clearTimeout(unrelated.get(id)?.timer);
-    unrelated.delete(id);
-  }
-
   function toSoleCaller(frame: Frame): void {
-    const waiting = [...calls.values()].flatMap((call) => call.waiting ?? []);
+    const waiting = book.values().flatMap((call) => call.waiting ?? []);
     if (waiting.length === 1) return waiting[0]?.tenant.deliver(frame);
     log.debug(
       { event: 'server.notification-dropped', method: frame.method },
@@ -486,46 +381,12 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
     return undefined;
   }
 
-  // Tools that run as tasks only (2025-11-25, basic/utilities/tasks)
-
-  function isTaskRequired({ request: { method }, task }: HeldCall, frame: Frame): boolean {
-    if (method !== 'tools/call' || task !== undefined || frame.message.error?.code !== RPC.methodNotFound)
-      return false;
-    const { capabilities } = jsonOf(child.current?.initialized.result);
-    const { requests } = jsonOf(jsonOf(capabilities)['tasks']);
-    return isJson(jsonOf(jsonOf(requests)['tools'])['call']);
-  }
-
-  function makeTask(call: HeldCall): void {
-    call.task = 'creating';
-    renumber(call);
-    void child.send(legacyRequest(call.request, call.number, [member('task', { ttl: TASK_TTL_MS })]));
-  }
-
-  function awaitTask(call: HeldCall, frame: Frame): void {
-    const { taskId } = jsonOf(jsonOf(frame.message.result)['task']);
-    // It has run after all.
-    if (typeof taskId !== 'string') return finish(call, frame);
-    call.task = { id: taskId };
-    renumber(call);
-    void child.send(frameOf({ id: call.number, method: 'tasks/result', params: { taskId } }));
-  }
-
-  /** Each of its requests has an id of its own. */
-  function renumber(call: HeldCall): void {
-    calls.delete(call.number);
-    call.number = nextNumber;
-    nextNumber += 1;
-    calls.set(call.number, call);
-  }
-
   // Life and death
 
   function childLost(reason: RunError): void {
-    dropUnrelated();
+    asking.clear();
     parking.loseAll();
-    for (const call of [...calls.values()]) fail(call, reason);
-    slot.clear();
+    for (const call of book.values()) fail(call, reason);
     listens.endAll();
     whenIdle();
   }
@@ -533,30 +394,21 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
   /** A dead process never answers: whoever waits is told now. */
   function fail(call: HeldCall, reason: RunError): void {
     const { waiting } = call;
-    remove(call);
+    book.remove(call);
     if (waiting !== undefined) waiting.tenant.deliver(faultFrame(reason, waiting.id));
   }
 
-  function remove(call: HeldCall): void {
-    if (!calls.delete(call.number)) return;
-    if (call.waiting !== undefined) running -= 1;
-    releaseSlot(call);
-    call.waiting = undefined;
-  }
-
-  function releaseSlot(call: HeldCall): void {
-    if (!call.hasSlot) return;
-    call.hasSlot = false;
-    slot.give();
+  function isIdle(): boolean {
+    return book.running === 0 && parking.size === 0 && listens.size === 0;
   }
 
   function whenIdle(): void {
-    if (running === 0 && parking.size === 0 && listens.size === 0) options.onIdle();
+    if (isIdle()) options.onIdle();
   }
 
   async function subscribe(uri: string): Promise<boolean> {
     try {
-      return (await ask('resources/subscribe', { uri })).error === undefined;
+      return (await child.ask('resources/subscribe', { uri })).error === undefined;
     } catch {
       // It has ended, and so will who listens.
       return false;
@@ -564,11 +416,7 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
   }
 
   function unsubscribe(uri: string): void {
-    ask('resources/unsubscribe', { uri }).catch(() => {});
-  }
-
-  function ask(method: string, params: Json): ReturnType<typeof child.ask> {
-    return child.ask(method, params);
+    child.ask('resources/unsubscribe', { uri }).catch(() => {});
   }
 
   function serverInfo(): Json | undefined {

@@ -37,8 +37,9 @@ export function ownerOf(calls: Iterable<HeldCall>, params: Json): HeldCall | und
   for (const call of calls) {
     if (typeof call.task === 'object' && call.task.id === taskId) return call;
     if (!mayNeedInput(call.request.method)) continue;
-    if (call.waiting !== undefined) running = call;
-    else parked = call;
+    if (call.hasSlot) running = call;
+    // Whoever waits for the slot has asked for nothing yet.
+    else if (call.waiting === undefined) parked = call;
   }
   // The newest of those that run; none does: a second question of one that has asked before.
   return running ?? parked;

@@ -3,8 +3,6 @@ export interface Slot {
   /** Runs `go` when there is room, at once if there is. */
   take(go: () => void): void;
   give(): void;
-  /** Nobody who waits gets one any more. */
-  clear(): void;
 }
 
 export function createSlot(isExact: boolean): Slot {
@@ -13,19 +11,16 @@ export function createSlot(isExact: boolean): Slot {
 
   return {
     take(go) {
-      if (!isExact || !isTaken) {
-        isTaken = true;
-        go();
-      } else queue.push(go);
+      if (isExact && isTaken) return void queue.push(go);
+      isTaken = true;
+      go();
     },
     give() {
-      const next = queue.shift();
-      if (next === undefined) isTaken = false;
-      else next();
-    },
-    clear() {
-      queue.length = 0;
       isTaken = false;
+      const next = queue.shift();
+      if (next === undefined) return;
+      isTaken = true;
+      next();
     },
   };
 }

@@ -1,0 +1,80 @@
+import type { Frame } from '../../protocol/frame.ts';
+import { createHeldCall, type HeldCall, type Waiting } from './call.ts';
+import { createSlot } from './slot.ts';
+
+/** The calls of one process, by the numbers that it knows them by. */
+export interface CallBook {
+  /** Calls that somebody waits for. */
+  readonly running: number;
+  begin(frame: Frame, waiting: Waiting): HeldCall;
+  get(number: unknown): HeldCall | undefined;
+  has(call: HeldCall): boolean;
+  /** Oldest first. */
+  values(): HeldCall[];
+  /** Somebody waits for a parked call again. */
+  attend(call: HeldCall, waiting: Waiting): void;
+  /** Nobody does until its client comes back. */
+  park(call: HeldCall): void;
+  /** The server is asked for it by another request. */
+  renumber(call: HeldCall): void;
+  remove(call: HeldCall): void;
+  /** Runs `go` when the call may ask: at once, or when it is its turn, if `waiting` still waits for it then. */
+  withSlot(call: HeldCall, waiting: Waiting, go: () => void): void;
+}
+
+/** @param isExact whether calls that may ask run one at a time */
+export function createCallBook(isExact: boolean): CallBook {
+  const calls = new Map<number, HeldCall>();
+  const slot = createSlot(isExact);
+  let next = 1;
+  let running = 0;
+
+  return {
+    get running() {
+      return running;
+    },
+    begin(frame, waiting) {
+      const call = createHeldCall(next, frame, waiting);
+      next += 1;
+      calls.set(call.number, call);
+      running += 1;
+      return call;
+    },
+    get: (number) => (typeof number === 'number' ? calls.get(number) : undefined),
+    has: (call) => calls.get(call.number) === call,
+    values: () => [...calls.values()],
+    attend(call, waiting) {
+      call.waiting = waiting;
+      running += 1;
+    },
+    park,
+    renumber(call) {
+      calls.delete(call.number);
+      call.number = next;
+      next += 1;
+      calls.set(call.number, call);
+    },
+    remove(call) {
+      if (calls.delete(call.number)) park(call);
+    },
+    withSlot(call, waiting, go) {
+      slot.take(() => {
+        call.hasSlot = true;
+        if (call.waiting === waiting) go();
+        else release(call);
+      });
+    },
+  };
+
+  function park(call: HeldCall): void {
+    if (call.waiting !== undefined) running -= 1;
+    call.waiting = undefined;
+    release(call);
+  }
+
+  function release(call: HeldCall): void {
+    if (!call.hasSlot) return;
+    call.hasSlot = false;
+    slot.give();
+  }
+}

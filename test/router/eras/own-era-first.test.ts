@@ -1,0 +1,116 @@
+/** A legacy client's server: its own words first, and a translation only for one that does not understand them. */
+import { expect, test } from 'vitest';
+import type { JsonRpcMessage } from '../../../src/protocol/frame.ts';
+import { frameOf, parseFrame } from '../../../src/protocol/frame.ts';
+import type { Link } from '../../../src/protocol/link.ts';
+import { createHandover } from '../../../src/router/eras/handover.ts';
+import { createKnownEras, type KnownEras } from '../../../src/router/eras/known-eras.ts';
+import { ownEraFirst } from '../../../src/router/eras/own-era-first.ts';
+import { createRecordingLog } from '../../observe/recording-log.ts';
+import { createMemoryLink, type MemoryLink } from '../../support/memory-link.ts';
+
+const INITIALIZE = {
+  id: 1,
+  method: 'initialize',
+  params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'c', version: '1' } },
+};
+const REFUSED = { code: -32022, message: 'no', data: { supported: ['2026-07-28'] } };
+const DISCOVERED = {
+  resultType: 'complete',
+  supportedVersions: ['2026-07-28'],
+  capabilities: { tools: {} },
+  ttlMs: 0,
+  cacheScope: 'private',
+};
+
+test('a server that takes initialize is left alone: frames pass as they are', async () => {
+  const { server, link, got, known } = open();
+  const frame = frameOf(INITIALIZE);
+  await link.send(frame);
+  expect(server.sent[0]?.frame).toBe(frame);
+  await server.deliver({ id: 1, result: { protocolVersion: '2025-06-18' } });
+  const notification = frameOf({ method: 'notifications/message' });
+  await server.deliver(notification);
+  expect(got.map(({ method }) => method)).toEqual([undefined, 'notifications/message']);
+  expect(server.sent).toHaveLength(1);
+  expect(known).toEqual({ legacy: true, modern: undefined });
+});
+
+test('a server that refuses it and is modern is presented as what the client knows, to all that come', async () => {
+  const { server, link, got, known } = open();
+  await link.send(frameOf(INITIALIZE));
+  await server.deliver({ id: 1, error: REFUSED });
+  // A client that is in a hurry.
+  void link.send(frameOf({ id: 2, method: 'tools/list' }));
+  await answer(server, 'server/discover', { result: DISCOVERED });
+  await server.waitFor(({ message }) => message.method === 'tools/list');
+  expect(got).toMatchObject([
+    { id: 1, result: { protocolVersion: '2025-06-18', capabilities: { tools: {} } } },
+  ]);
+  await answer(server, 'tools/list', { result: { resultType: 'complete', tools: [] } });
+  expect(got.at(-1)).toEqual({ jsonrpc: '2.0', id: 2, result: { tools: [] } });
+  expect(known).toEqual({ legacy: false, modern: true });
+
+  const next = open(known);
+  await next.link.send(frameOf(INITIALIZE));
+  expect(next.server.sent[0]?.message.method).toBe('server/discover');
+});
+
+test('a server that refuses it and is not modern has refused it', async () => {
+  const { server, link, got, known } = open();
+  await link.send(frameOf(INITIALIZE));
+  await server.deliver({ id: 1, error: { code: -32602, message: 'not you' } });
+  await answer(server, 'server/discover', { error: { code: -32601, message: 'what?' } });
+  await new Promise(setImmediate);
+  expect(got).toMatchObject([{ id: 1, error: { code: -32602, message: 'not you' } }]);
+  // It may be asked again.
+  await link.send(frameOf({ ...INITIALIZE, id: 2 }));
+  await server.deliver({ id: 2, result: {} });
+  expect(got.at(-1)).toMatchObject({ id: 2, result: {} });
+  expect(known.modern).toBeUndefined();
+});
+
+test('a server that ends at the question is started once more', async () => {
+  const again = createMemoryLink('server');
+  const { server, link, got } = open(undefined, again);
+  await link.send(frameOf(INITIALIZE));
+  await server.deliver({ id: 1, error: REFUSED });
+  server.drop(new Error('exit'));
+  await again.waitFor(({ message }) => message.method === 'server/discover');
+  await answer(again, 'server/discover', { result: DISCOVERED });
+  await new Promise(setImmediate);
+  expect(got).toMatchObject([{ id: 1, result: { protocolVersion: '2025-06-18' } }]);
+});
+
+test('a server that is pinned is asked nothing', async () => {
+  const legacy = open(createKnownEras('legacy'));
+  await legacy.link.send(frameOf(INITIALIZE));
+  await legacy.server.deliver({ id: 1, error: REFUSED });
+  expect(legacy.got).toMatchObject([{ error: { code: -32022 } }]);
+  const modern = open(createKnownEras('modern'));
+  await modern.link.send(frameOf(INITIALIZE));
+  expect(modern.server.sent[0]?.message.method).toBe('server/discover');
+});
+
+function open(
+  known: KnownEras = createKnownEras(undefined),
+  again: MemoryLink = createMemoryLink('server'),
+): { server: MemoryLink; link: Link; got: JsonRpcMessage[]; known: KnownEras } {
+  const server = createMemoryLink('server');
+  const link = ownEraFirst(createHandover(server), {
+    server: 'files',
+    version: '0',
+    known,
+    reopen: async () => again,
+    log: createRecordingLog(),
+  });
+  const got: JsonRpcMessage[] = [];
+  link.onclose(() => {});
+  link.onframe((frame) => void got.push(parseFrame(frame.bytes).message));
+  return { server, link, got, known };
+}
+
+async function answer(server: MemoryLink, method: string, outcome: object): Promise<void> {
+  const { message } = await server.waitFor((sent) => sent.message.method === method);
+  await server.deliver({ id: message.id ?? 0, ...outcome });
+}

@@ -1,0 +1,365 @@
+/** What a legacy server asks in the middle of a call, for a client that can only be answered with a demand for input. */
+import { describe, expect, test, vi } from 'vitest';
+import { jsonOf, type Json } from '../../../src/era/json.ts';
+import { META } from '../../../src/protocol/constants.ts';
+import type { RequestId } from '../../../src/protocol/frame.ts';
+import type { MemoryLink } from '../../support/memory-link.ts';
+import { createWorld, lastCallOf, requestsTo, settled, type World } from './legacy-world.ts';
+import { connect, type ModernTestClient } from './modern-client.ts';
+
+const CALL = { name: 'any', arguments: { a: 1 } };
+const CAPABILITIES = { elicitation: { form: {}, url: {} }, sampling: {}, roots: {} };
+const FORM = { message: 'Name?', requestedSchema: { type: 'object', properties: {} } };
+const ACCEPTED = { action: 'accept', content: { name: 'x' } };
+
+interface Demand {
+  readonly inputRequests: Json;
+  readonly requestState: string;
+  readonly keys: string[];
+}
+
+describe('a question', () => {
+  test('ends the request with a demand for input, and the retry takes the call up again', async () => {
+    const { world, client, id } = await calling();
+    await world
+      .child()
+      .deliver({ id: 'q', method: 'elicitation/create', params: { ...FORM, _meta: { progressToken: 1 } } });
+    const demand = await demandOf(client, id);
+    expect(demand.inputRequests).toEqual({
+      [demand.keys[0] ?? '']: { method: 'elicitation/create', params: FORM },
+    });
+    const retry = await comeBack(client, demand, [ACCEPTED], { progressToken: 'again' });
+    expect(answerOf(world.child(), 'q')).toMatchObject({ result: ACCEPTED });
+    await world.child().deliver({
+      method: 'notifications/progress',
+      params: { progressToken: lastCallOf(world.child()), progress: 1 },
+    });
+    await world.child().deliver({ id: lastCallOf(world.child()), result: { content: [] } });
+    expect(client.answerTo(retry)?.result).toMatchObject({ resultType: 'complete', content: [] });
+    expect(requestsTo(world.child(), 'tools/call')).toHaveLength(1);
+  });
+
+  test('comes together with those of the same moment, and a second round follows the first', async () => {
+    const { world, client, id } = await calling();
+    await world.child().deliver({ id: 1, method: 'elicitation/create', params: FORM });
+    await world
+      .child()
+      .deliver({ id: '1', method: 'sampling/createMessage', params: { messages: [], maxTokens: 1 } });
+    await world.child().deliver({ id: 2, method: 'roots/list' });
+    const first = await demandOf(client, id);
+    expect(Object.values(first.inputRequests).map((entry) => jsonOf(entry)['method'])).toEqual([
+      'elicitation/create',
+      'sampling/createMessage',
+      'roots/list',
+    ]);
+    const retry = await comeBack(client, first, [ACCEPTED, { role: 'assistant' }, { roots: [] }]);
+    expect([1, '1', 2].map((one) => answerOf(world.child(), one)?.['result'])).toEqual([
+      ACCEPTED,
+      { role: 'assistant' },
+      { roots: [] },
+    ]);
+    await world.child().deliver({ id: 3, method: 'roots/list' });
+    const second = await demandOf(client, retry);
+    expect(second.requestState).not.toBe(first.requestState);
+    expect(second.keys).toHaveLength(1);
+  });
+
+  test('that was not answered is asked again, and an answer to nothing is ignored', async () => {
+    const { world, client, id } = await calling();
+    await world.child().deliver({ id: 1, method: 'elicitation/create', params: FORM });
+    await world.child().deliver({ id: 2, method: 'roots/list' });
+    const first = await demandOf(client, id);
+    const retry = await comeBack(
+      client,
+      first,
+      [ACCEPTED],
+      {},
+      { unknown: {}, [first.keys[1] ?? '']: 'no object' },
+    );
+    const second = await demandOf(client, retry);
+    expect(second.inputRequests).toEqual({ [first.keys[1] ?? '']: { method: 'roots/list' } });
+    await comeBack(client, second, [{ roots: [] }]);
+    expect(answerOf(world.child(), 2)).toMatchObject({ result: { roots: [] } });
+  });
+
+  test.each([
+    ['ping', {}, { result: {} }],
+    ['example.com/ask', {}, { error: { code: -32601 } }],
+    ['sampling/createMessage', { tools: [] }, { error: { code: -32602 } }],
+    ['elicitation/create', { mode: 'url', url: 'file:///etc/passwd' }, { error: { code: -32602 } }],
+  ])('that the client need not be bothered with is answered: %s %j', async (method, params, answer) => {
+    const { world, client } = await calling();
+    await world.child().deliver({ id: 'q', method, params });
+    await settled();
+    expect(answerOf(world.child(), 'q')).toMatchObject(answer);
+    expect(client.received).toEqual([]);
+  });
+
+  test('for a capability that the client has not declared is refused', async () => {
+    const { world } = await calling({ capabilities: { elicitation: {} } });
+    await world.child().deliver({ id: 'q', method: 'roots/list' });
+    expect(answerOf(world.child(), 'q')).toMatchObject({ error: { code: -32601 } });
+  });
+
+  test('too many at once, or without end, is refused', async () => {
+    const { world, client, id } = await calling();
+    for (let n = 0; n < 9; n += 1) await world.child().deliver({ id: n, method: 'roots/list' });
+    expect(answerOf(world.child(), 8)).toMatchObject({ error: { data: { reason: 'input_too_much' } } });
+    let demand = await demandOf(client, id);
+    let last: RequestId = 0;
+    for (let round = 1; round < 16; round += 1) {
+      const retry = await comeBack(
+        client,
+        demand,
+        demand.keys.map(() => ({ roots: [] })),
+      );
+      await world.child().deliver({ id: `round ${round}`, method: 'roots/list' });
+      demand = await demandOf(client, retry);
+    }
+    last = await comeBack(client, demand, [{ roots: [] }]);
+    await world.child().deliver({ id: 'last', method: 'roots/list' });
+    expect(answerOf(world.child(), 'last')).toMatchObject({ error: { data: { reason: 'input_too_much' } } });
+    expect(client.answerTo(last)).toBeUndefined();
+  });
+
+  test('that belongs to no call waits for one', async () => {
+    const world = createWorld();
+    const client = connect(world.pool, { capabilities: CAPABILITIES });
+    await client.ask('tools/list');
+    await settled();
+    await world.child().deliver({ id: 'early', method: 'roots/list' });
+    const id = await client.ask('tools/call', CALL);
+    expect((await demandOf(client, id)).inputRequests).toMatchObject({ 'input-1': { method: 'roots/list' } });
+  });
+
+  test('goes with the newest of several calls, or with its task, whichever that is', async () => {
+    const { world, client, id } = await calling();
+    const newest = await client.ask('tools/call', CALL);
+    await world.child().deliver({ id: 'q', method: 'roots/list' });
+    await demandOf(client, newest);
+    expect(client.answerTo(id)).toBeUndefined();
+  });
+
+  test('has only one call to belong to where attribution is exact', async () => {
+    const { world, client, id } = await calling({}, { attribution: 'exact' });
+    const second = await client.ask('tools/call', CALL);
+    const list = await client.ask('tools/list');
+    await settled();
+    expect(requestsTo(world.child(), 'tools/call')).toHaveLength(1);
+    await world.child().deliver({ id: lastCallOf(world.child(), 'tools/list'), result: { tools: [] } });
+    expect(client.answerTo(list)).toBeDefined();
+    await world.child().deliver({ id: 'q', method: 'roots/list' });
+    const demand = await demandOf(client, id);
+    // A person who thinks must not keep the others waiting.
+    expect(requestsTo(world.child(), 'tools/call')).toHaveLength(2);
+    const retry = await comeBack(client, demand, [{ roots: [] }]);
+    expect(answerOf(world.child(), 'q')).toBeUndefined();
+    await world.child().deliver({ id: lastCallOf(world.child()), result: { content: [] } });
+    expect(client.answerTo(second)).toBeDefined();
+    expect(answerOf(world.child(), 'q')).toMatchObject({ result: { roots: [] } });
+    expect(client.answerTo(retry)).toBeUndefined();
+  });
+
+  test('that the server takes back is not asked any more', async () => {
+    const { world, client, id } = await calling();
+    await world.child().deliver({ id: 'q', method: 'roots/list' });
+    const demand = await demandOf(client, id);
+    await world.child().deliver({ method: 'notifications/cancelled', params: { requestId: 'q' } });
+    const retry = await comeBack(client, demand, [{ roots: [] }]);
+    expect(answerOf(world.child(), 'q')).toBeUndefined();
+    await world.child().deliver({ id: lastCallOf(world.child()), result: { content: [] } });
+    expect(client.answerTo(retry)?.result).toMatchObject({ resultType: 'complete' });
+  });
+
+  test('of a call whose client goes is answered, so that the server can end it', async () => {
+    const { world, client } = await calling();
+    await world.child().deliver({ id: 'q', method: 'roots/list' });
+    await client.leave();
+    expect(answerOf(world.child(), 'q')).toMatchObject({ error: { code: -32603 } });
+    expect(requestsTo(world.child(), 'notifications/cancelled')).toHaveLength(1);
+  });
+});
+
+describe('a request state', () => {
+  test.each<[string, (demand: Demand, client: ModernTestClient, world: World) => Promise<RequestId>]>([
+    ['forged', (demand, client) => retryWith(client, `${demand.requestState.slice(0, -2)}AA`, CALL)],
+    ['missing', (_demand, client) => client.ask('tools/call', { ...CALL, inputResponses: {} })],
+    ['no text', (_demand, client) => client.ask('tools/call', { ...CALL, requestState: 7 })],
+    [
+      'of another request',
+      (demand, client) => retryWith(client, demand.requestState, { ...CALL, name: 'other' }),
+    ],
+    [
+      'of another principal',
+      (demand, client, world) =>
+        foreign(client, connect(world.pool, { principal: 'two', capabilities: CAPABILITIES }), demand),
+    ],
+    [
+      'of another kind of client',
+      (demand, client, world) =>
+        foreign(client, connect(world.pool, { capabilities: { elicitation: {} } }), demand),
+    ],
+    [
+      'used before',
+      async (demand, client) => {
+        await retryWith(client, demand.requestState, CALL);
+        return retryWith(client, demand.requestState, CALL);
+      },
+    ],
+  ])('%s reveals nothing', async (_what, misuse) => {
+    const { world, client, id } = await calling();
+    await world.child().deliver({ id: 'q', method: 'roots/list' });
+    const demand = await demandOf(client, id);
+    const answer = client.answerTo(await misuse(demand, client, world));
+    expect(answer?.error).toEqual({
+      code: -32602,
+      message: 'Invalid params: requestState does not belong to this request, or not any more',
+      data: { reason: 'input_state_invalid' },
+    });
+  });
+
+  test('that has expired is not good any more, and the server is told what a user who walks away would say', async () => {
+    const { world, client, id } = await calling({}, { inputTtlMs: 10 });
+    await world.child().deliver({ id: 'form', method: 'elicitation/create', params: FORM });
+    await world.child().deliver({ id: 'roots', method: 'roots/list' });
+    const demand = await demandOf(client, id);
+    await vi.waitFor(() =>
+      expect(answerOf(world.child(), 'form')).toMatchObject({ result: { action: 'cancel' } }),
+    );
+    expect(answerOf(world.child(), 'roots')).toMatchObject({ error: { data: { reason: 'input_expired' } } });
+    const retry = await comeBack(client, demand, [ACCEPTED]);
+    expect(client.answerTo(retry)?.error?.code).toBe(-32602);
+    // What it comes to is nobody's.
+    await world.child().deliver({ id: lastCallOf(world.child()), result: { content: [] } });
+    expect(world.pool.pending).toBe(0);
+  });
+
+  test('of a process that has died says that the call is lost', async () => {
+    const { world, client, id } = await calling();
+    await world.child().deliver({ id: 'q', method: 'roots/list' });
+    const demand = await demandOf(client, id);
+    world.child().drop();
+    const retry = await comeBack(client, demand, [{ roots: [] }]);
+    await vi.waitFor(() =>
+      expect(client.answerTo(retry)?.error).toMatchObject({
+        code: -32603,
+        data: { reason: 'upstream_restarted' },
+      }),
+    );
+  });
+});
+
+describe('a call that waits for input', () => {
+  test('is not cancelled when the connection that asked for it closes', async () => {
+    const { world, client, id } = await calling();
+    await world.child().deliver({ id: 'q', method: 'roots/list' });
+    const demand = await demandOf(client, id);
+    await client.leave();
+    expect(requestsTo(world.child(), 'notifications/cancelled')).toEqual([]);
+    const again = connect(world.pool, { capabilities: CAPABILITIES });
+    await comeBack(again, demand, [{ roots: [] }]);
+    expect(answerOf(world.child(), 'q')).toMatchObject({ result: { roots: [] } });
+  });
+
+  test('keeps the answer that the server gave meanwhile', async () => {
+    const { world, client, id } = await calling();
+    await world.child().deliver({ id: 'q', method: 'roots/list' });
+    const demand = await demandOf(client, id);
+    await world.child().deliver({ id: lastCallOf(world.child()), result: { content: [], late: true } });
+    const retry = await comeBack(client, demand, [{ roots: [] }]);
+    expect(client.answerTo(retry)?.result).toMatchObject({ late: true });
+    expect(answerOf(world.child(), 'q')).toBeUndefined();
+  });
+
+  test('makes way when there are too many', async () => {
+    const world = createWorld({ maxParked: 1 });
+    const clients = ['one', 'two'].map((principal) =>
+      connect(world.pool, { principal, capabilities: CAPABILITIES }),
+    );
+    for (const [n, client] of clients.entries()) {
+      const id = await client.ask('tools/call', CALL);
+      await settled();
+      await world.child(n).deliver({ id: 'q', method: 'elicitation/create', params: FORM });
+      await demandOf(client, id);
+    }
+    expect(answerOf(world.child(0), 'q')).toMatchObject({ result: { action: 'cancel' } });
+    expect(answerOf(world.child(1), 'q')).toBeUndefined();
+  });
+
+  test('that needs a URL visited first holds nothing: the retry makes it anew', async () => {
+    const { world, client, id } = await calling();
+    const elicitations = [{ mode: 'url', url: 'https://a.example', message: 'm', elicitationId: '1' }];
+    await world.child().deliver({
+      id: lastCallOf(world.child()),
+      error: { code: -32042, message: 'visit', data: { elicitations } },
+    });
+    const demand = await demandOf(client, id);
+    expect(Object.values(demand.inputRequests)).toEqual([
+      { method: 'elicitation/create', params: { mode: 'url', url: 'https://a.example', message: 'm' } },
+    ]);
+    await comeBack(client, demand, [{ action: 'accept' }]);
+    expect(requestsTo(world.child(), 'tools/call')).toHaveLength(2);
+    expect(requestsTo(world.child(), 'tools/call')[1]?.message.params).toEqual(CALL);
+  });
+});
+
+/** A client whose call the server has got. */
+async function calling(
+  options: Parameters<typeof connect>[1] = {},
+  overrides: Parameters<typeof createWorld>[0] = {},
+): Promise<{ world: World; client: ModernTestClient; id: RequestId }> {
+  const world = createWorld(overrides);
+  const client = connect(world.pool, { capabilities: CAPABILITIES, ...options });
+  const id = await client.ask('tools/call', CALL);
+  await settled();
+  return { world, client, id };
+}
+
+async function demandOf(client: ModernTestClient, id: RequestId): Promise<Demand> {
+  const result = await vi.waitFor(() => {
+    const found = client.answerTo(id)?.result;
+    expect(found).toMatchObject({ resultType: 'input_required' });
+    return jsonOf(found);
+  });
+  const inputRequests = jsonOf(result['inputRequests']);
+  expect(result['_meta']).toHaveProperty([META.serverInfo]);
+  return { inputRequests, requestState: String(result['requestState']), keys: Object.keys(inputRequests) };
+}
+
+/** @param answers in the order of the questions */
+async function comeBack(
+  client: ModernTestClient,
+  { requestState, keys }: Demand,
+  answers: readonly object[],
+  meta: object = {},
+  more: object = {},
+): Promise<RequestId> {
+  const given = Object.fromEntries(answers.map((answer, index) => [keys[index] ?? '', answer]));
+  const id = await client.ask(
+    'tools/call',
+    { ...CALL, inputResponses: { ...more, ...given }, requestState },
+    meta,
+  );
+  await settled();
+  return id;
+}
+
+function retryWith(client: ModernTestClient, requestState: string, call: object): Promise<RequestId> {
+  return client.ask('tools/call', { ...call, inputResponses: {}, requestState });
+}
+
+/** Somebody else tries; what that brings is shown to the first client. */
+async function foreign(
+  client: ModernTestClient,
+  other: ModernTestClient,
+  { requestState }: Demand,
+): Promise<RequestId> {
+  const id = await other.ask('tools/call', { ...CALL, inputResponses: {}, requestState });
+  await vi.waitFor(() => expect(other.answerTo(id)).toBeDefined());
+  client.received.push(...other.received);
+  return id;
+}
+
+function answerOf(link: MemoryLink, id: RequestId): Json | undefined {
+  return link.answersTo(id)[0];
+}

@@ -1,0 +1,200 @@
+/** One process of a modern server for clients that know nothing of each other. */
+import { onTestFinished, describe, expect, test, vi } from 'vitest';
+import { RunError } from '../../../src/errors.ts';
+import { META } from '../../../src/protocol/constants.ts';
+import { frameFromBytes, frameOf, type RequestId } from '../../../src/protocol/frame.ts';
+import type { ModernFace } from '../../../src/router/modern-face.ts';
+import { createModernShare } from '../../../src/router/modern-share/modern-share.ts';
+import { createRecordingLog, type RecordingLog } from '../../observe/recording-log.ts';
+import { createMemoryLink, type MemoryLink } from '../../support/memory-link.ts';
+import { connect } from '../held/modern-client.ts';
+
+const LISTEN = { notifications: { toolsListChanged: true } };
+
+describe('a request', () => {
+  test('goes to the one process under a number of ours, its envelope and all else as it was written', async () => {
+    const { share, child } = open();
+    const link = share.open({ principal: 'one', withheld: new Set() });
+    const bytes = `{"jsonrpc":"2.0", "x":1.0,"id":"mine","method":"tools/call","params":{"n":1e400,"_meta":{"progressToken":"t","${META.protocolVersion}":"2026-07-28"}}}`;
+    await link.send(frameFromBytes('request', Buffer.from(bytes), 'mine', 'tools/call'));
+    expect(Buffer.from(child().sent[0]?.frame.bytes ?? []).toString()).toBe(
+      bytes.replace('"mine"', '1').replace('"t"', '1'),
+    );
+  });
+
+  test('of several clients under one id is answered to each', async () => {
+    const { share, child } = open();
+    const links = ['one', 'two'].map((principal) => {
+      const link = share.open({ principal, withheld: new Set() });
+      const got: unknown[] = [];
+      link.onframe((frame) => void got.push(frame.message));
+      return { link, got };
+    });
+    for (const { link } of links)
+      await link.send(frameOf({ id: 'x', method: 'tools/call', params: { _meta: { progressToken: 'x' } } }));
+    await child().deliver({ method: 'notifications/progress', params: { progressToken: 2, progress: 1 } });
+    await child().deliver({ id: 2, result: { of: 2 } });
+    await child().deliver({ id: 1, result: { of: 1 } });
+    expect(links[0]?.got).toEqual([{ jsonrpc: '2.0', id: 'x', result: { of: 1 } }]);
+    expect(links[1]?.got).toEqual([
+      { jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken: 'x', progress: 1 } },
+      { jsonrpc: '2.0', id: 'x', result: { of: 2 } },
+    ]);
+  });
+
+  test.each([
+    '{"jsonrpc":"2.0","id":7,"id":1,"result":{}}',
+    '{"jsonrpc":"2.0","id":1,"ID":2,"result":{}}',
+    '{"jsonrpc":"2.0","id":2,"result":{}}',
+  ])('is not answered by %s', async (line) => {
+    const { share, child } = open();
+    const client = connect(share);
+    await client.ask('tools/list');
+    await child().deliver(frameFromBytes('response', Buffer.from(line), 1, undefined));
+    expect(client.received).toEqual([]);
+  });
+
+  test('whose client goes is cancelled', async () => {
+    const { share, child } = open();
+    const client = connect(share);
+    await client.ask('tools/call');
+    await client.leave();
+    expect(child().sent.at(-1)?.message).toMatchObject({
+      method: 'notifications/cancelled',
+      params: { requestId: 1 },
+    });
+    expect(share.pending).toBe(0);
+  });
+
+  test('that is cancelled over stdio is cancelled under our number', async () => {
+    const { share, child } = open();
+    const client = connect(share);
+    const requestId = await client.ask('tools/call');
+    client.tell('notifications/cancelled', { requestId, reason: 'r' });
+    expect(child().sent.at(-1)?.message.params).toEqual({ requestId: 1, reason: 'r' });
+    client.tell('notifications/cancelled', { requestId: 'somebody else’s' });
+    expect(child().sent).toHaveLength(2);
+  });
+
+  test('fails at once when the process dies, and the next one has another process', async () => {
+    const { share, children, child } = open();
+    const client = connect(share);
+    const id = await client.ask('tools/call');
+    child().drop(new RunError('UPSTREAM_EXITED', { server: 'files', status: 'SIGKILL', exitCode: 137 }));
+    expect(client.answerTo(id)?.error).toMatchObject({ data: { reason: 'upstream_exited' } });
+    await client.ask('tools/call');
+    expect(children).toHaveLength(2);
+  });
+});
+
+describe('a notification', () => {
+  const line = { method: 'notifications/message', params: { level: 'info', data: 'x' } };
+
+  test('without correlation goes to the one call that runs, subscriptions aside', async () => {
+    const { share, child } = open();
+    const [listener, caller] = [connect(share), connect(share)];
+    await listener.ask('subscriptions/listen', LISTEN);
+    await caller.ask('tools/call');
+    await child().deliver(line);
+    expect(caller.received).toMatchObject([line]);
+    await connect(share).ask('tools/call');
+    await child().deliver(line);
+    expect(caller.received).toHaveLength(1);
+    expect(listener.received).toEqual([]);
+  });
+
+  test('of a subscription goes to whoever has it, under the id that it gave', async () => {
+    const { share, child } = open();
+    const [one, two] = [connect(share), connect(share)];
+    const id = await one.ask('subscriptions/listen', LISTEN);
+    await two.ask('subscriptions/listen', LISTEN);
+    await child().deliver(changed(1));
+    await child().deliver(changed(99));
+    await child().deliver({ method: 'notifications/tools/list_changed' });
+    expect(one.received).toEqual([{ jsonrpc: '2.0', ...changed(id) }]);
+    expect(two.received).toEqual([]);
+    await child().deliver({
+      id: 1,
+      result: { resultType: 'complete', _meta: { [META.subscriptionId]: 1, kept: 1 } },
+    });
+    expect(one.answerTo(id)?.result).toEqual({
+      resultType: 'complete',
+      _meta: { [META.subscriptionId]: id, kept: 1 },
+    });
+  });
+});
+
+test('a subscription ends in good order when the process dies', async () => {
+  const { share, child } = open();
+  const client = connect(share);
+  const id = await client.ask('subscriptions/listen', LISTEN);
+  child().drop();
+  expect(client.answerTo(id)?.result).toMatchObject({
+    resultType: 'complete',
+    _meta: { [META.subscriptionId]: id },
+  });
+});
+
+test('a server that asks is not answered, since nobody may', async () => {
+  const { share, child, log } = open();
+  await connect(share).ask('tools/call');
+  await child().deliver({ id: 'q', method: 'sampling/createMessage', params: {} });
+  expect(child().sent).toHaveLength(1);
+  expect(log.of('server.request-dropped')).toHaveLength(1);
+});
+
+test('a process that nobody uses ends', async () => {
+  const { share, children, child } = open(1);
+  const client = connect(share);
+  await client.ask('tools/call');
+  await child().deliver({ id: 1, result: {} });
+  await vi.waitFor(() => expect(child().isClosed).toBe(true));
+  await client.ask('tools/call');
+  expect(children).toHaveLength(2);
+});
+
+test('closing answers what is open, and takes nothing more', async () => {
+  const { share, child } = open();
+  const client = connect(share);
+  const id = await client.ask('tools/call');
+  await share.close(new RunError('SHUTTING_DOWN'));
+  expect(client.answerTo(id)?.error).toMatchObject({ data: { reason: 'shutting_down' } });
+  expect(child().isClosed).toBe(true);
+});
+
+function changed(id: RequestId): { method: string; params: Record<string, unknown> } {
+  return { method: 'notifications/tools/list_changed', params: { _meta: { [META.subscriptionId]: id } } };
+}
+
+function open(idleMs = 60_000): {
+  share: ModernFace;
+  children: MemoryLink[];
+  child: () => MemoryLink;
+  log: RecordingLog;
+} {
+  const children: MemoryLink[] = [];
+  const log = createRecordingLog();
+  const share = createModernShare({
+    server: 'files',
+    first: undefined,
+    openChild: async () => {
+      const link = createMemoryLink('server');
+      children.push(link);
+      return link;
+    },
+    maxUnreadBytes: 1_000_000,
+    idleMs,
+    log,
+  });
+  onTestFinished(() => share.close(new RunError('SHUTTING_DOWN')));
+  return {
+    share,
+    children,
+    log,
+    child() {
+      const [first] = children;
+      if (first === undefined) throw new Error('no process');
+      return first;
+    },
+  };
+}
