@@ -1,4 +1,5 @@
 import { isRunError, RunError } from '../../errors.ts';
+import { isTooDeep } from '../../protocol/depth.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import { ModernExchange } from './modern-exchange.ts';
 import { requireModernNotification, requireModernRequest } from './modern-request.ts';
@@ -56,6 +57,7 @@ export function createModernPosts({
         // None is defined: to cancel is to close the stream, and without sessions there is nobody else to tell.
         return sendEmpty(response, 202);
       case 'request':
+        if (isTooDeep(frame.bytes)) throw new RunError('INVALID_REQUEST', { detail: 'nested too deeply' });
         requireModernRequest(request, frame);
         return exchange(call, frame);
     }

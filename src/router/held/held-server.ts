@@ -7,6 +7,7 @@ import { readFilter } from '../../era/listen.ts';
 import type { RequestStates } from '../../era/request-state.ts';
 import type { Log } from '../../observe/log.ts';
 import { LOG_LEVELS } from '../../protocol/constants.ts';
+import { isTooDeep } from '../../protocol/depth.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
@@ -267,6 +268,11 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
       if (scanned.method === undefined) return answered(scanned, frame);
       if (scanned.id !== undefined) {
         const { id, method } = scanned;
+        // It would have to be written again as a part of an answer.
+        if (isTooDeep(frame.bytes)) {
+          const error = new RunError('INVALID_REQUEST', { detail: 'nested too deeply' });
+          return void child.send(faultFrame(error, id));
+        }
         return asking.question({ id, method, params: frame.message.params ?? {} });
       }
       return notified(scanned, frame);

@@ -3,6 +3,7 @@ import { readEnvelope } from '../../era/envelope.ts';
 import { createRequestStates } from '../../era/request-state.ts';
 import type { Log } from '../../observe/log.ts';
 import { MODERN_REVISION } from '../../protocol/constants.ts';
+import { isTooDeep } from '../../protocol/depth.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
@@ -110,6 +111,8 @@ export function createLegacyPool(options: LegacyPoolOptions): ModernFace {
     const { id, method = '' } = frame;
     const reading = readEnvelope(frame.message);
     const refuse = (error: RunError): void => tenant.deliver(faultFrame(error, id));
+    if (isTooDeep(frame.bytes))
+      return refuse(new RunError('INVALID_REQUEST', { detail: 'nested too deeply' }));
     if ('fault' in reading) return refuse(new RunError('INVALID_METADATA', { detail: reading.fault }));
     const { envelope } = reading;
     const { protocolVersion: requested } = envelope;

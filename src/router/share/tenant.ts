@@ -1,4 +1,5 @@
-import type { RunError } from '../../errors.ts';
+import { toRunError, type RunError } from '../../errors.ts';
+import { faultFrame } from '../../protocol/fault.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import type { Era, Link } from '../../protocol/link.ts';
 
@@ -39,7 +40,7 @@ export function createTenant({ era = 'legacy', closed, send, onUnread, onLeave }
       era,
       principal: 'child',
       can: { push: true, ask: true },
-      send: (frame) => send(tenant, frame),
+      send: fromRouter,
       onframe(handler) {
         onframe = handler;
       },
@@ -62,6 +63,19 @@ export function createTenant({ era = 'legacy', closed, send, onUnread, onLeave }
     end,
   };
   return tenant;
+
+  /** Whatever is wrong with one message is the trouble of its sender alone. */
+  function fromRouter(frame: Frame): void | Promise<void> {
+    try {
+      return send(tenant, frame)?.catch((error: unknown) => refuse(frame, error));
+    } catch (error) {
+      return refuse(frame, error);
+    }
+  }
+
+  function refuse({ kind, id }: Frame, error: unknown): void {
+    if (kind === 'request') deliver(faultFrame(toRunError(error), id));
+  }
 
   /** A client that does not read makes nobody wait but itself: what it leaves unread is counted. */
   function deliver(frame: Frame): void {
