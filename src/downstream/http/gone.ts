@@ -18,6 +18,11 @@ export function onGone(response: ServerResponse, handler: () => void): void {
   if (handlers !== undefined && response.req.socket.destroyed) gone();
 }
 
+/** Ends the connection of a client that does not read it, with all answers that wait there. */
+export function cutOff(response: ServerResponse): void {
+  response.req.socket.destroy();
+}
+
 function handlersOf(socket: Socket): Set<() => void> {
   const known = queued.get(socket);
   if (known !== undefined) return known;

@@ -6,7 +6,7 @@ import { frameOf, type Frame } from '../../protocol/frame.ts';
 import type { Era, Link, Reach } from '../../protocol/link.ts';
 import { Answer, type AnswerHost } from './answer.ts';
 import { createPlainStream } from './event-stream.ts';
-import { onGone } from './gone.ts';
+import { cutOff, onGone } from './gone.ts';
 import { statusOf } from './modern-status.ts';
 import { RETRY_AFTER_S } from './reply.ts';
 
@@ -84,7 +84,9 @@ export class ModernExchange implements Link, AnswerHost {
     this.#isAnswered = true;
     if (this.#options.request.method === 'tools/list') this.#options.onTools(frame);
     const wait = this.#answer.respond(frame);
-    this.#end();
+    // Until it is taken it counts as unread, and its client can be cut off for that.
+    if (wait === undefined) this.#end();
+    else void wait.then(() => this.#end());
     return wait;
   }
 
@@ -107,7 +109,7 @@ export class ModernExchange implements Link, AnswerHost {
   }
 
   async close(reason?: Error): Promise<void> {
-    if (isRunError(reason, 'CLIENT_TOO_SLOW')) this.#options.response.destroy();
+    if (isRunError(reason, 'CLIENT_TOO_SLOW')) cutOff(this.#options.response);
     this.forget();
     this.#end();
   }

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { onGone } from './gone.ts';
+import { cutOff, onGone } from './gone.ts';
 
 /** Batches up to this size are copied into one buffer and leave as one chunk. */
 const COPY_BYTES = 64 * 1024;
@@ -67,7 +67,7 @@ export function openSseResponse(
       push(Buffer.from(`${head}data: ${data}\n\n`));
     },
     tick(now, keepAliveMs) {
-      if (stalledSince !== undefined && now - stalledSince > STALL_MS) response.destroy();
+      if (stalledSince !== undefined && now - stalledSince > STALL_MS) cutOff(response);
       else if (stalledSince === undefined && now - lastSentAt >= keepAliveMs) push(KEEP_ALIVE);
     },
     end() {
@@ -78,9 +78,7 @@ export function openSseResponse(
       if (stalledSince !== undefined) response.setTimeout(STALL_MS, () => response.destroy());
       closed();
     },
-    cut() {
-      response.destroy();
-    },
+    cut: () => cutOff(response),
     onclose(handler) {
       closeHandler = handler;
     },

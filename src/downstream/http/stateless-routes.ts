@@ -7,7 +7,7 @@ import type { Link } from '../../protocol/link.ts';
 import { requireAccept } from './accept-header.ts';
 import { Answer, type AnswerHost } from './answer.ts';
 import { createPlainStream } from './event-stream.ts';
-import { onGone } from './gone.ts';
+import { cutOff, onGone } from './gone.ts';
 import { createModernPosts } from './modern-posts.ts';
 import { isModern } from './modern-request.ts';
 import { sendEmpty, sendFault } from './reply.ts';
@@ -101,7 +101,9 @@ export function createStatelessRoutes(context: RouteContext): [path: string, rou
       send(frame) {
         if (frame.kind !== 'response') return answer.push(frame);
         const wait = answer.respond(frame);
-        settled();
+        // Until it is taken it counts as unread, and its client can be cut off for that.
+        if (wait === undefined) settled();
+        else void wait.then(settled);
         return wait;
       },
       onframe(handler) {
@@ -116,7 +118,7 @@ export function createStatelessRoutes(context: RouteContext): [path: string, rou
         settled();
       },
       async close(reason) {
-        if (isRunError(reason, 'CLIENT_TOO_SLOW')) response.destroy();
+        if (isRunError(reason, 'CLIENT_TOO_SLOW')) cutOff(response);
         end();
       },
     };
