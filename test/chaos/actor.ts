@@ -1,7 +1,8 @@
 /** A client without manners: it connects, does what chance says, leaves in whatever way, and comes back. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { at, json, textOf, type Json } from '../support/json.ts';
-import { connectPeer, PeerGone, type Peer, type PeerAnswer } from '../support/peer.ts';
+import { connectModernPeer } from '../support/modern-peer.ts';
+import { connectPeer, PeerGone, type Peer, type PeerAnswer, type PeerOptions } from '../support/peer.ts';
 import type { Random } from './random.ts';
 
 /** Longer than any step may take. */
@@ -61,21 +62,25 @@ async function live(
   { name, random, urls, tally, until, isShared }: ActorOptions,
   life: number,
 ): Promise<void> {
-  const kind = random.pick<'http' | 'sse'>(['http', 'sse']);
+  const kind = random.pick<'http' | 'sse' | 'modern'>(['http', 'sse', 'modern']);
   const progress = new Map<string, number[]>();
   let count = 0;
-  const peer = await bounded('connect', () =>
-    connectPeer(kind, urls[kind], {
-      capabilities: { elicitation: {} },
-      answer: (_method, params) => ({ result: { action: 'accept', content: { said: params['message'] } } }),
-      onNotification(_method, params) {
-        const token = String(params['progressToken']);
-        const known = progress.get(token);
-        if (known === undefined) progress.set(token, [Number(params['progress'])]);
-        else known.push(Number(params['progress']));
-      },
-      withoutStream: random.chance(0.2),
-    }),
+  const peerOptions: PeerOptions = {
+    capabilities: { elicitation: {} },
+    answer: (_method, params) => ({ result: { action: 'accept', content: { said: params['message'] } } }),
+    onNotification(_method, params) {
+      const token = String(params['progressToken']);
+      const known = progress.get(token);
+      if (known === undefined) progress.set(token, [Number(params['progress'])]);
+      else known.push(Number(params['progress']));
+    },
+    withoutStream: random.chance(0.2),
+  };
+  const peer = await bounded('connect', async () =>
+    // Its name gives it a process of its own, as a session does.
+    kind === 'modern'
+      ? connectModernPeer(urls.http, { ...peerOptions, name })
+      : await connectPeer(kind, urls[kind], peerOptions),
   );
   const session: Session = {
     peer,

@@ -48,7 +48,7 @@ export function mirroredHeaders({ method, params }: Json): Record<string, string
 }
 
 /** A text as a header may carry it. */
-export function headerValue(text: string): string {
+function headerValue(text: string): string {
   const isPlain = /^[\x21-\x7e]+(?: +[\x21-\x7e]+)*$/.test(text) && !/^=\?base64\?.*\?=$/.test(text);
   return isPlain ? text : `=?base64?${Buffer.from(text).toString('base64')}?=`;
 }

@@ -273,7 +273,7 @@ function isEventStream({ headers }: IncomingMessage): boolean {
   return headers['content-type']?.startsWith('text/event-stream') === true;
 }
 
-function readAll(incoming: IncomingMessage, done: (text: string) => void): void {
+export function readAll(incoming: IncomingMessage, done: (text: string) => void): void {
   const chunks: Buffer[] = [];
   incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
   incoming.once('close', () => {
@@ -282,7 +282,7 @@ function readAll(incoming: IncomingMessage, done: (text: string) => void): void 
 }
 
 /** Pushed, and not pulled, so that a paused stream is one that nobody reads. */
-function readEvents(
+export function readEvents(
   incoming: IncomingMessage,
   onevent: (event: { event: string; data: string }) => void,
 ): void {
