@@ -20,7 +20,7 @@ const LAYERS = {
   errors: { folders: [], packages: [], node: [] },
   cli: { folders: ['gateway', 'manifest', 'observe'], packages: ['commander', 'chalk'], node: 'any' },
   gateway: {
-    folders: ['downstream', 'router', 'upstream', 'manifest', 'observe', 'protocol'],
+    folders: ['downstream', 'router', 'upstream', 'era/envelope', 'manifest', 'observe', 'protocol'],
     packages: [],
     node: 'any',
   },
