@@ -2,6 +2,8 @@ import type { CheckedServer } from './check-report.ts';
 import { exitCodeOf } from './check-report.ts';
 import { describeError } from './report.ts';
 
+const TRANSLATED_FOR = { legacy: ['modern'], modern: ['legacy'], both: [] } as const;
+
 /** The result of `check --json`. */
 export function checkDocument(
   source: string,
@@ -25,6 +27,9 @@ function serverDocument({ name, status, declared, result, error, hint }: Checked
       : {
           implementation: { name: introduction.name, version: introduction.version },
           revision: introduction.revision,
+          era: introduction.era,
+          // The clients that it does not speak with as it is.
+          translatedFor: TRANSLATED_FOR[introduction.era],
           capabilities: introduction.capabilities,
           startMs,
         }),

@@ -1,3 +1,4 @@
+import type { ProbeResult } from '../gateway/probe.ts';
 import type { CheckedServer } from './check-report.ts';
 import { alignColumns, printable, type Palette } from './palette.ts';
 
@@ -18,13 +19,14 @@ export function tableLines(servers: readonly CheckedServer[], colours: Palette):
     'SERVER',
     'IMPLEMENTATION',
     'REVISION',
+    'ERA',
     'TOOLS',
     'RESOURCES',
     'PROMPTS',
     'START',
     'ALSO',
   ];
-  const rows = alignColumns([header, ...servers.map(rowOf)], new Set([4, 5, 6, 7]));
+  const rows = alignColumns([header, ...servers.map(rowOf)], new Set([5, 6, 7, 8]));
   const [head = '', ...body] = rows;
   const lines = [colours.dim(head), ...body.map((row, index) => paint(row, servers[index]?.status, colours))];
   for (const server of servers) {
@@ -56,6 +58,7 @@ function rowOf({ name, status, result }: CheckedServer): string[] {
     printable(name),
     implementationOf(introduction),
     printable(introduction.revision),
+    introduction.era,
     ...[offer?.tools, offer?.resources, offer?.prompts].map((count) => String(count ?? '–')),
     `${startMs} ms`,
     otherCapabilities(introduction.capabilities).join(', '),
@@ -75,6 +78,7 @@ function summaryOf({ error, result }: CheckedServer): string {
   return [
     implementationOf(introduction),
     `revision ${printable(introduction.revision)}`,
+    TRANSLATIONS[introduction.era],
     ...counts,
     ...(others.length === 0 ? [] : [`also ${others.join(' and ')}`]),
     `started in ${startMs} ms`,
@@ -117,6 +121,13 @@ function otherCapabilities(capabilities: Readonly<Record<string, unknown>>): str
 function countOf(count: number | undefined, noun: string): string {
   return count === undefined ? '' : `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
+
+/** What is translated, and for whom. */
+const TRANSLATIONS = {
+  legacy: 'legacy (translated for clients of 2026-07-28)',
+  modern: 'modern (translated for clients of 2025-11-25 and before)',
+  both: 'of both eras (never translated)',
+} as const satisfies Record<NonNullable<ProbeResult['introduction']>['era'], string>;
 
 type Status = CheckedServer['status'];
 

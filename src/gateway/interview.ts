@@ -1,6 +1,7 @@
-import { RunError } from '../errors.ts';
+import { isRunError, RunError } from '../errors.ts';
+import { withEnvelope } from '../era/envelope.ts';
 import { frameOf, type Frame, type JsonRpcMessage, type RequestId } from '../protocol/frame.ts';
-import { LEGACY_REVISIONS, RPC } from '../protocol/constants.ts';
+import { LEGACY_REVISIONS, META, MODERN_REVISION, RPC } from '../protocol/constants.ts';
 import type { Link } from '../protocol/link.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -12,6 +13,8 @@ export interface Introduction {
   /** The protocol revision that it chose. */
   readonly revision: string;
   readonly capabilities: Json;
+  /** Which kind of protocol it speaks: with a handshake, without, or either. */
+  readonly era: 'legacy' | 'modern' | 'both';
 }
 
 /** How much it offers; undefined for a kind that is not among its capabilities. */
@@ -40,8 +43,20 @@ interface Question {
   readonly reject: (error: unknown) => void;
 }
 
-/** Asks a server, over an upstream link that nobody else uses. */
-export function createInterview(link: Link, server: string, clientVersion: string): Interview {
+/**
+ * Asks a server, over an upstream link that nobody else uses.
+ * @param discovered its answer to `server/discover`, if it has given one
+ * @param speaksLegacy whether to try the handshake at all
+ */
+export function createInterview(
+  link: Link,
+  server: string,
+  clientVersion: string,
+  discovered?: Json,
+  speaksLegacy = true,
+): Interview {
+  /** From when on each request says who asks. */
+  let isModern = false;
   const waiting = new Map<RequestId, Question>();
   let nextId = 0;
   let ended: Error | undefined;
@@ -61,15 +76,16 @@ export function createInterview(link: Link, server: string, clientVersion: strin
 
   return {
     async introduce() {
-      const result = await ask('initialize', {
-        protocolVersion: LEGACY_REVISIONS[0],
-        capabilities: {},
-        clientInfo: { name: 'mcp-run', version: clientVersion },
-      });
-      const { protocolVersion, capabilities, serverInfo } = result;
+      const modern = discovered === undefined ? undefined : introducedBy(discovered);
+      if (modern !== undefined && !speaksLegacy) return modern;
+      const result = await shakeHands(modern !== undefined);
+      if (result === undefined && modern !== undefined) return modern;
+      const { protocolVersion, capabilities, serverInfo } = result ?? {};
       if (typeof protocolVersion !== 'string') {
         throw new RunError('NOT_MCP', { server, method: 'initialize', detail: 'it has no protocolVersion' });
       }
+      // A server of both eras has chosen by the handshake.
+      isModern = false;
       void link.send(frameOf({ method: 'notifications/initialized' }));
       const info = isJson(serverInfo) ? serverInfo : {};
       return {
@@ -77,6 +93,7 @@ export function createInterview(link: Link, server: string, clientVersion: strin
         version: textOf(info['version']),
         revision: protocolVersion,
         capabilities: isJson(capabilities) ? capabilities : {},
+        era: modern === undefined ? 'legacy' : 'both',
       };
     },
 
@@ -96,6 +113,33 @@ export function createInterview(link: Link, server: string, clientVersion: strin
       waiting.clear();
     },
   };
+
+  /** @returns undefined if a server that need not know the handshake refuses it */
+  async function shakeHands(isOptional: boolean): Promise<Json | undefined> {
+    try {
+      return await ask('initialize', {
+        protocolVersion: LEGACY_REVISIONS[0],
+        capabilities: {},
+        clientInfo: { name: 'mcp-run', version: clientVersion },
+      });
+    } catch (error) {
+      if (isOptional && isRunError(error, 'UPSTREAM_ERROR')) return undefined;
+      throw error;
+    }
+  }
+
+  /** From here on each request has to say what the handshake would have said. */
+  function introducedBy({ capabilities, _meta }: Json): Introduction {
+    isModern = true;
+    const info = isJson(_meta) ? _meta[META.serverInfo] : undefined;
+    return {
+      name: isJson(info) ? textOf(info['name']) : undefined,
+      version: isJson(info) ? textOf(info['version']) : undefined,
+      revision: MODERN_REVISION,
+      capabilities: isJson(capabilities) ? capabilities : {},
+      era: 'modern',
+    };
+  }
 
   async function countAll(kind: string): Promise<number> {
     const method = `${kind}/list`;
@@ -124,7 +168,7 @@ export function createInterview(link: Link, server: string, clientVersion: strin
     const id = nextId;
     const answer = await new Promise<Frame>((resolve, reject) => {
       waiting.set(id, { method, resolve, reject });
-      void link.send(frameOf({ id, method, params }));
+      void link.send(frameOf(addressed({ jsonrpc: '2.0', id, method, params })));
     });
     const { result, error } = messageOf(answer, method);
     if (error !== undefined) {
@@ -133,6 +177,16 @@ export function createInterview(link: Link, server: string, clientVersion: strin
     }
     if (!isJson(result)) throw new RunError('NOT_MCP', { server, method, detail: 'it is not an object' });
     return result;
+  }
+
+  function addressed(request: JsonRpcMessage): JsonRpcMessage {
+    if (!isModern || request.method === 'initialize') return request;
+    return withEnvelope(request, {
+      protocolVersion: MODERN_REVISION,
+      clientCapabilities: {},
+      clientInfo: { name: 'mcp-run', version: clientVersion },
+      logLevel: undefined,
+    });
   }
 
   /** What was peeked at may turn out not to be JSON. */

@@ -4,6 +4,8 @@ import { createListenerLog } from '../observe/listener.ts';
 import type { Log } from '../observe/log.ts';
 import { secretsOf, withoutSecrets } from '../observe/redact.ts';
 import type { Link } from '../protocol/link.ts';
+import { createHandover } from '../router/eras/handover.ts';
+import { probeEra, type Verdict } from '../router/eras/probe.ts';
 import { hintForSilence } from '../upstream/hints.ts';
 import { nextState, type ServerState } from '../upstream/server-state.ts';
 import { openUpstream } from '../upstream/upstream.ts';
@@ -76,7 +78,7 @@ function stateAfter(wasStarted: boolean, hasAnswered: boolean): ServerState {
 
 /** Starts a server, performs the handshake, counts what it offers, and stops it. Never rejects. */
 async function probe(
-  { name: server, target, stdout }: ServerSpec,
+  { name: server, target, stdout, era }: ServerSpec,
   options: ProbeOptions,
   watcher: ProbeWatcher,
 ): Promise<ProbeResult> {
@@ -87,19 +89,22 @@ async function probe(
   let offer: Offer | undefined;
   let error: RunError | undefined;
   let link: Link | undefined;
+  /** Ends whatever is being waited for. */
+  let giveUp: (toError: (method: string) => RunError) => void = () => {};
   const startedAt = performance.now();
   try {
     options.signal.throwIfAborted();
-    link = await openUpstream(target, {
-      server,
-      lineLimitBytes: options.lineLimitBytes,
-      stdout,
-      // A server may repeat what it was started with, and what it says is shown.
-      log: withoutSecrets(createLog(), secretsOf(target)),
-    });
+    const first = await open();
+    link = first;
     options.signal.throwIfAborted();
-    const interview = createInterview(link, server, options.version);
-    await withDeadline(interview.giveUp, async () => {
+    await withDeadline(async () => {
+      const verdict = await askEra(first);
+      // Asked what it is, it has ended: what does it do if it is not asked?
+      const asked = verdict.era === 'gone' ? await openAgain() : first;
+      link = asked;
+      const discovered = verdict.era === 'modern' ? verdict.discovered : undefined;
+      const interview = createInterview(asked, server, options.version, discovered, era !== 'modern');
+      giveUp = interview.giveUp;
       introduction = await interview.introduce();
       startMs = Math.round(performance.now() - startedAt);
       offer = await interview.count(introduction.capabilities);
@@ -111,10 +116,34 @@ async function probe(
   const state = stateAfter(link !== undefined, introduction !== undefined);
   return { server, state, introduction, startMs, offer, error, stderr, skippedLines };
 
-  async function withDeadline(
-    giveUp: (toError: (method: string) => RunError) => void,
-    work: () => Promise<void>,
-  ): Promise<void> {
+  /** A server that is pinned is taken at its word. */
+  function askEra(asked: Link): Promise<Verdict> {
+    if (era === 'legacy') return Promise.resolve({ era: 'legacy' });
+    return new Promise((resolve, reject) => {
+      giveUp = (toError) => reject(toError('initialize'));
+      probeEra(asked, options).then(resolve, reject);
+    });
+  }
+
+  async function open(): Promise<Link> {
+    return createHandover(
+      await openUpstream(target, {
+        server,
+        lineLimitBytes: options.lineLimitBytes,
+        stdout,
+        // A server may repeat what it was started with, and what it says is shown.
+        log: withoutSecrets(createLog(), secretsOf(target)),
+      }),
+    );
+  }
+
+  async function openAgain(): Promise<Link> {
+    stderr.length = 0;
+    skippedLines = 0;
+    return open();
+  }
+
+  async function withDeadline(work: () => Promise<void>): Promise<void> {
     const { timeoutMs, signal } = options;
     const hint = `Allow more with --timeout; ${hintForSilence(target, target.env)}`;
     const timer = setTimeout(

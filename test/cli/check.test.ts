@@ -48,6 +48,8 @@ test('a server that is well is shown with all that it says about itself', async 
         line: 3,
         implementation: { name: 'behaviours', version: '1.2.3' },
         revision: '2025-11-25',
+        era: 'legacy',
+        translatedFor: ['modern'],
         capabilities: expect.objectContaining({ tools: { listChanged: true }, logging: {} }),
         startMs: expect.any(Number),
         tools: expect.any(Number),
@@ -58,6 +60,18 @@ test('a server that is well is shown with all that it says about itself', async 
       },
     ],
   });
+  expect(document.servers[0].tools).toBeGreaterThan(5);
+});
+
+test.each([
+  ['behaviours', [], 'legacy', '2025-11-25', ['modern']],
+  ['modern-behaviours', [], 'modern', '2026-07-28', ['legacy']],
+  ['dual-behaviours', [], 'both', '2025-11-25', []],
+  ['dual-behaviours', ['modern'], 'modern', '2026-07-28', ['legacy']],
+  ['dual-behaviours', ['legacy'], 'legacy', '2025-11-25', ['modern']],
+])('%s, pinned %j: era %s, revision %s', async (fixture, [era], found, revision, translatedFor) => {
+  const { document } = await check({ one: { ...entry(fixture), ...(era !== undefined && { era }) } });
+  expect(document.servers[0]).toMatchObject({ status: 'ready', era: found, revision, translatedFor });
   expect(document.servers[0].tools).toBeGreaterThan(5);
 });
 
@@ -232,7 +246,7 @@ test('without a terminal there is a line for each server, with what is wrong bel
   const { code, stdout, stderr } = await start(['check'], { cwd }).ended;
   expect({ code, stderr }).toEqual({ code: 4, stderr: '' });
   expect(stdout).toMatch(
-    /^ready {7}good: behaviours 1\.2\.3, revision 2025-11-25, \d+ tools, 1 resource, .* started in \d+ ms$/m,
+    /^ready {7}good: behaviours 1\.2\.3, revision 2025-11-25, legacy \(translated for clients of 2026-07-28\), \d+ tools, 1 resource, .* started in \d+ ms$/m,
   );
   expect(stdout.split('\n').slice(1)).toEqual([
     'failed      bad: Server "bad" exited (exit code 3)',

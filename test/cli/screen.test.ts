@@ -38,9 +38,11 @@ test('on a terminal there is a table, and below it what is wrong', async () => {
   const servers = joinResults(await probeAll(manifest.servers, options, watcher), inventory, []);
   const lines = tableLines(servers, createPalette(false));
   expect(lines[0]).toMatch(
-    /^ {3}SERVER {3}IMPLEMENTATION {2,}REVISION {2,}TOOLS {2}RESOURCES {2}PROMPTS {2,}START {2}ALSO$/,
+    /^ {3}SERVER {3}IMPLEMENTATION {2,}REVISION {2,}ERA {2,}TOOLS {2}RESOURCES {2}PROMPTS {2,}START {2}ALSO$/,
   );
-  expect(lines[1]).toMatch(/^✔ {2}good {5}behaviours 1\.2\.3 {2}2025-11-25 +\d+ +1 +\d+ +\d+ ms {2}logging/);
+  expect(lines[1]).toMatch(
+    /^✔ {2}good {5}behaviours 1\.2\.3 {2}2025-11-25 {2}legacy +\d+ +1 +\d+ +\d+ ms {2}logging/,
+  );
   expect(lines.slice(2)).toEqual([
     '✖  bad-one  failed',
     '–  off      disabled',
