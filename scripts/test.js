@@ -12,7 +12,12 @@ import { FULL } from './steps.js';
 import { ONLY_UNIT, vitest } from './vitest.js';
 
 const { values, positionals } = parseArgs({
-  options: { full: { type: 'boolean' }, only: { type: 'string' }, unit: { type: 'boolean' } },
+  options: {
+    full: { type: 'boolean' },
+    only: { type: 'string' },
+    unit: { type: 'boolean' },
+    'all-cells': { type: 'boolean' },
+  },
   allowPositionals: true,
 });
 const report = createReport();
@@ -27,6 +32,7 @@ function test() {
   return vitest({
     report: 'all',
     args: values.unit ? [...ONLY_UNIT, ...positionals] : positionals,
+    env: values['all-cells'] ? { MCP_RUN_MATRIX: 'all' } : {},
     show: true,
   });
 }

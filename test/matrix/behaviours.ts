@@ -5,7 +5,11 @@
 import { expect, vi } from 'vitest';
 import { callTool, RpcFailure, type ClientOptions, type TestClient } from '../support/clients.ts';
 import { at, json, textOf, type Json } from '../support/json.ts';
+import type { ModernClient } from '../support/modern.ts';
 import type { RawClient } from '../support/raw-client.ts';
+import type { RawModernClient } from '../support/raw-modern.ts';
+import * as between from './eras.ts';
+import { arrival, expectRpcError, initializeParamsOf, loggedBy, receivedBy, withId } from './helpers.ts';
 
 export interface Context<Client extends TestClient = TestClient> {
   /** A new client on this row's route. */
@@ -22,8 +26,21 @@ interface Row {
   readonly gatewayOnly?: true;
   /** Has a process to itself where the others share one. */
   readonly fresh?: true;
-  /** What is true instead where all clients share one process, and where they have no sessions besides. */
-  readonly instead?: { readonly shared?: Difference; readonly stateless?: Difference };
+  readonly instead?: Differences;
+}
+
+/** What is true instead. */
+export interface Differences {
+  /** Where all clients share one process. */
+  readonly shared?: Difference;
+  /** Where they have no sessions besides. */
+  readonly stateless?: Difference;
+  /** Where client and server speak 2026-07-28. */
+  readonly modern?: ModernDifference;
+  /** Where the client speaks 2026-07-28, and the server no more than 2025-11-25. */
+  readonly modernOnLegacy?: ModernDifference;
+  /** The other way round. */
+  readonly legacyOnModern?: Difference;
 }
 
 type Run =
@@ -34,6 +51,11 @@ export type Behaviour = Row & Run;
 
 /** By design, and why. */
 export type Difference = Run & { readonly because: string };
+
+export type ModernDifference = { readonly because: string } & (
+  | { readonly wire?: false; run(context: Context<ModernClient>): Promise<void> }
+  | { readonly wire: true; run(context: Context<RawModernClient>): Promise<void> }
+);
 
 const NOBODY_TO_ASK = 'there is no telling which client to ask';
 const NO_STREAM = 'there is no stream but that of a call';
@@ -66,6 +88,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
         _meta: { 'example.com/greeting': 'hello' },
       });
     },
+    instead: { modern: between.WHOLE_DISCOVERY, modernOnLegacy: between.DERIVED_DISCOVERY },
   },
   {
     title: "passes the client's capabilities and name to the server",
@@ -81,6 +104,8 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       });
     },
     instead: {
+      modern: between.INTRODUCED_EACH_TIME,
+      legacyOnModern: between.INTRODUCED_EACH_TIME,
       shared: {
         because: 'all clients are one to the server',
         run: async ({ connect }) => {
@@ -109,6 +134,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       const result = await client.request('tools/call', { name: 'echo', arguments: args, _meta });
       expect(result['structuredContent']).toEqual({ arguments: args, meta: _meta });
     },
+    instead: { modern: between.CALLS_WITH_ENVELOPE, legacyOnModern: between.CALLS_WITH_ENVELOPE },
   },
   {
     title: 'completes, reads resources, and lists what is empty',
@@ -124,6 +150,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       expect(read['contents']).toEqual([{ uri: 'fixture://watched', text: 'contents' }]);
       expect(await client.request('prompts/list')).toEqual({ prompts: [] });
     },
+    instead: { modern: between.RESULTS_WITH_TYPE, modernOnLegacy: between.RESULTS_WITH_TYPE },
   },
   {
     title: "passes the server's errors with code and data",
@@ -197,10 +224,35 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       );
       expect(client.incoming.at(-1)?.['result']).toBeDefined();
     },
+    instead: { modern: between.LOGS_BY_REQUEST, modernOnLegacy: between.LOGS_BY_REQUEST },
   },
   {
     title: 'passes a sampling request to the client and its answer back, in the middle of a call',
     run: async ({ connect }) => {
+      const asked: Json = {
+        messages: [{ role: 'user', content: { type: 'text', text: 'Say hello' } }],
+        maxTokens: 10,
+      };
+      const answer = {
+        role: 'assistant',
+        model: 'none',
+        content: { type: 'text', text: 'hello' },
+      };
+      const seen: unknown[] = [];
+      const client = await connect({
+        capabilities: { sampling: {} },
+        answer: (method, params) => (seen.push(method, params), answer),
+      });
+      const result = await callTool(client, 'ask', { method: 'sampling/createMessage', params: asked });
+      expect(seen).toEqual(['sampling/createMessage', asked]);
+      expect(at(result, 'structuredContent', 'result')).toEqual(answer);
+    },
+    instead: { shared: isRefused('sampling/createMessage', { sampling: {} }) },
+  },
+  {
+    title: 'passes unknown fields of a question and of its answer',
+    wire: true,
+    run: async (context) => {
       const asked: Json = {
         messages: [{ role: 'user', content: { type: 'text', text: 'Say hello' } }],
         maxTokens: 10,
@@ -213,7 +265,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
         'x-kept': true,
       };
       const seen: unknown[] = [];
-      const client = await connect({
+      const client = await context.connect({
         capabilities: { sampling: {} },
         answer: (method, params) => (seen.push(method, params), answer),
       });
@@ -260,7 +312,12 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       expect(at(result, 'structuredContent', 'error', 'code')).toBe(-1);
       expect(at(result, 'structuredContent', 'error', 'message')).toContain('User rejected sampling request');
     },
-    instead: { shared: isRefused('sampling/createMessage', { sampling: {} }) },
+    instead: {
+      modern: between.NO_REFUSAL,
+      modernOnLegacy: between.NO_REFUSAL,
+      legacyOnModern: between.REFUSAL_ENDS_CALL,
+      shared: isRefused('sampling/createMessage', { sampling: {} }),
+    },
   },
   {
     title: 'passes the roots of a client on this machine',
@@ -274,6 +331,11 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       expect(
         at(await callTool(client, 'ask', { method: 'roots/list' }), 'structuredContent', 'result', 'roots'),
       ).toEqual(ROOTS);
+    },
+    instead: {
+      modern: between.ROOTS,
+      legacyOnModern: between.ROOTS,
+      modernOnLegacy: between.ROOTS_AT_INITIALIZE,
     },
   },
   {
@@ -291,7 +353,11 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       expect(at(answer, 'error', 'code')).toBe(-32601);
       expect(asked).toBe(0);
     },
-    instead: { shared: isRefused('roots/list', { roots: { listChanged: true }, sampling: {} }) },
+    instead: {
+      modern: between.ROOTS_WITHHELD,
+      legacyOnModern: between.ROOTS_WITHHELD,
+      shared: isRefused('roots/list', { roots: { listChanged: true }, sampling: {} }),
+    },
   },
   {
     title: 'passes the roots of a network client with --allow-roots',
@@ -307,7 +373,12 @@ export const BEHAVIOURS: readonly Behaviour[] = [
         at(await callTool(client, 'ask', { method: 'roots/list' }), 'structuredContent', 'result', 'roots'),
       ).toEqual(ROOTS);
     },
-    instead: { shared: isRefused('roots/list', { roots: { listChanged: true } }) },
+    instead: {
+      modern: between.ROOTS,
+      legacyOnModern: between.ROOTS,
+      modernOnLegacy: between.ROOTS_AT_INITIALIZE,
+      shared: isRefused('roots/list', { roots: { listChanged: true } }),
+    },
   },
   {
     title: 'passes subscriptions, and updates to who subscribed until they unsubscribe',
@@ -320,13 +391,16 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       await client.request('resources/unsubscribe', { uri });
       await callTool(client, 'update', { uri });
       // What was sent before it has arrived when this one has.
-      await callTool(client, 'notify', { method: 'notifications/prompts/list_changed', params: {} });
-      await arrival(client, 'notifications/prompts/list_changed', {});
+      const params = { _meta: { 'example.com/after': true } };
+      await callTool(client, 'notify', { method: 'notifications/prompts/list_changed', params });
+      await arrival(client, 'notifications/prompts/list_changed', params);
       expect(
         client.incoming.filter(({ method }) => method === 'notifications/resources/updated'),
       ).toHaveLength(1);
     },
     instead: {
+      modern: between.LISTENS_TO_RESOURCE,
+      modernOnLegacy: between.LISTENS_TO_RESOURCE,
       stateless: {
         because: NO_STREAM,
         run: async ({ connect }) => {
@@ -351,6 +425,8 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       }
     },
     instead: {
+      modern: between.LISTENS_TO_LISTS,
+      modernOnLegacy: between.LISTENS_TO_LISTS,
       stateless: {
         because: NO_STREAM,
         run: async ({ connect }) => {
@@ -370,6 +446,11 @@ export const BEHAVIOURS: readonly Behaviour[] = [
         {},
       );
     },
+    instead: {
+      modern: between.NO_PING,
+      modernOnLegacy: between.NO_PING,
+      legacyOnModern: between.PING_OF_CLIENT,
+    },
   },
   {
     title: 'passes unknown requests of the server, with all their fields',
@@ -385,7 +466,12 @@ export const BEHAVIOURS: readonly Behaviour[] = [
         kept: ['result', null],
       });
     },
-    instead: { shared: isRefused('example.com/ask', {}) },
+    instead: {
+      modern: between.ASKS_NOTHING_ELSE,
+      modernOnLegacy: between.ASKS_NOTHING_ELSE,
+      legacyOnModern: between.ASKS_NOTHING_ELSE,
+      shared: isRefused('example.com/ask', {}),
+    },
   },
   {
     title: 'passes unknown requests of the client and notifications of the server, with all their fields',
@@ -412,6 +498,8 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       });
     },
     instead: {
+      modern: between.NO_CLIENT_NOTIFICATIONS,
+      modernOnLegacy: between.NO_CLIENT_NOTIFICATIONS,
       stateless: {
         because: 'without a session they have nothing to be about',
         run: async ({ connect }) => {
@@ -438,6 +526,11 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       await callTool(client, 'write', { lines: [down] });
       await client.waitFor((_message, line) => line === down);
     },
+    instead: {
+      modern: between.BYTES_BUT_IDS,
+      modernOnLegacy: between.FIELDS_OF_PARAMS,
+      legacyOnModern: between.FIELDS_OF_PARAMS,
+    },
   },
   {
     title: 'passes numbers that JavaScript cannot hold both ways, digit for digit',
@@ -451,6 +544,11 @@ export const BEHAVIOURS: readonly Behaviour[] = [
 
       await client.request('example.com/result', { json: BIG });
       expect(client.lines.at(-1)).toContain(BIG);
+    },
+    instead: {
+      modern: between.DIGITS,
+      modernOnLegacy: between.DIGITS,
+      legacyOnModern: between.DIGITS_WITH_ENVELOPE,
     },
   },
   {
@@ -483,6 +581,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
         expect(at(answer, 'result', 'structuredContent', 'arguments', 'to')).toBe(id);
       }
     },
+    instead: { modern: between.IDS, modernOnLegacy: between.IDS },
   },
   {
     title: 'passes a result of 5 MB',
@@ -537,6 +636,9 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       }
     },
     instead: {
+      modern: between.LOGS_APART_OR_NOWHERE,
+      modernOnLegacy: between.LOGS_APART_OR_NOWHERE,
+      legacyOnModern: between.LOGS_APART_ONCE_ASKED,
       shared: {
         because:
           'there is no telling whose they are: they reach neither, and those of a call alone its caller',
@@ -563,6 +665,18 @@ export const BEHAVIOURS: readonly Behaviour[] = [
   },
   {
     title: 'gives each client a server process of its own',
+    local: true,
+    run: async ({ connect }) => {
+      const clients = await Promise.all([connect(), connect()]);
+      const pids = await Promise.all(
+        clients.map(async (client) => at(await callTool(client, 'process'), 'structuredContent', 'pid')),
+      );
+      expect(new Set(pids).size).toBe(2);
+    },
+  },
+  {
+    title: 'gives each network client a server process of its own',
+    local: false,
     run: async ({ connect }) => {
       const clients = await Promise.all([connect(), connect()]);
       const pids = await Promise.all(
@@ -571,6 +685,8 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       expect(new Set(pids).size).toBe(2);
     },
     instead: {
+      modern: between.ONE_PROCESS,
+      modernOnLegacy: between.ONE_PROCESS,
       shared: {
         because: 'they share one',
         run: async ({ connect }) => {
@@ -646,42 +762,4 @@ function isRefused(method: string, capabilities: Json): Difference {
       expect(at(await initializeParamsOf(client), 'capabilities')).toEqual({});
     },
   };
-}
-
-/** A request as its server got it, with the id that it was sent with: in a shared process ids are not the client's. */
-function withId(id: string, line: unknown): string {
-  return String(line).replace(/"id":\d+/, `"id":${id}`);
-}
-
-function loggedBy({ incoming }: TestClient): unknown[] {
-  return incoming
-    .filter(({ method }) => method === 'notifications/message')
-    .map(({ params }) => json(params)['data']);
-}
-
-/** What the server got as params of `initialize`. */
-async function initializeParamsOf(client: TestClient): Promise<Json> {
-  const [line = '{}'] = await receivedBy(client, '"initialize"');
-  return json(at(JSON.parse(line), 'params'));
-}
-
-/** The lines that the server got, apart from the question about them. */
-async function receivedBy(client: TestClient, containing: string): Promise<string[]> {
-  const lines = at(await callTool(client, 'received', { containing }), 'structuredContent', 'lines');
-  if (!Array.isArray(lines)) throw new Error('the server kept no record');
-  return lines.map(String).filter((line) => !line.includes('"received"'));
-}
-
-/** Waits until the client has got that notification. */
-async function arrival(client: TestClient, method: string, params: Json): Promise<void> {
-  await vi.waitFor(() => expect(client.incoming).toContainEqual({ jsonrpc: '2.0', method, params }));
-}
-
-async function expectRpcError(call: Promise<unknown>, code: number, data: unknown): Promise<void> {
-  const error: unknown = await call.then(
-    (result) => expect.fail(`answered with ${JSON.stringify(result)}`),
-    (failure: unknown) => failure,
-  );
-  if (!(error instanceof RpcFailure)) throw error;
-  expect({ code: error.code, data: error.data }).toEqual({ code, data });
 }

@@ -1,9 +1,12 @@
-/** The columns of the table: how a client gets to the server, and which client it is. */
+/** The columns of the table: how a client gets to the server, which client it is, and which server. */
 import type { ClientFactory, Endpoint } from '../support/clients.ts';
 import { serve, startMcpRun, type ListeningMcpRun } from '../support/mcp-run.ts';
+import type { ModernClientFactory } from '../support/modern.ts';
 import { MCP_RUN, NODE } from '../support/paths.ts';
 import { connectRaw } from '../support/raw-client.ts';
+import { connectRawModern } from '../support/raw-modern.ts';
 import { connectSdkV1 } from '../support/sdk-v1.ts';
+import { connectSdkV2Modern } from '../support/sdk-v2-modern.ts';
 import { connectSdkV2 } from '../support/sdk-v2.ts';
 
 /** One way from a client to a server. */
@@ -13,6 +16,16 @@ export interface Route {
   readonly gateway?: ListeningMcpRun;
   stop(): Promise<unknown>;
 }
+
+/** What a server speaks: the revisions up to 2025-11-25, 2026-07-28, or both. */
+export type ServerEra = 'legacy' | 'modern' | 'dual';
+
+/** The fixture that behaves as told, in each era. */
+export const SERVERS = {
+  legacy: 'behaviours',
+  modern: 'modern-behaviours',
+  dual: 'dual-behaviours',
+} as const satisfies Record<ServerEra, string>;
 
 /** One process for all clients; and, besides, none of them has a session. */
 export type Sharing = 'shared' | 'stateless';
@@ -25,6 +38,8 @@ export interface TransportColumn {
   readonly local: boolean;
   /** What its clients have in common, if anything: rows that tell of something else there say so. */
   readonly sharing?: Sharing;
+  /** Whether clients of 2026-07-28 come this way too: they know neither HTTP+SSE nor sessions to share or to do without. */
+  readonly modern?: true;
   open(server: readonly string[], gatewayArgs: readonly string[]): Promise<Route>;
 }
 
@@ -35,6 +50,7 @@ export const TRANSPORTS: readonly TransportColumn[] = [
     name: 'no gateway',
     direct: true,
     local: true,
+    modern: true,
     open: async ([command = '', ...args]) => ({
       endpoint: { kind: 'stdio', command, args },
       stop: async () => {},
@@ -43,6 +59,7 @@ export const TRANSPORTS: readonly TransportColumn[] = [
   {
     name: 'stdio',
     local: true,
+    modern: true,
     open: async (server, gatewayArgs) => ({
       endpoint: {
         kind: 'stdio',
@@ -60,6 +77,7 @@ export const TRANSPORTS: readonly TransportColumn[] = [
   {
     name: 'http',
     local: false,
+    modern: true,
     open: (server, gatewayArgs) => openNetwork('http', '/mcp', server, gatewayArgs),
   },
   {
@@ -82,13 +100,27 @@ export const TRANSPORTS: readonly TransportColumn[] = [
   },
 ];
 
-export const CLIENTS = {
-  'SDK v1': connectSdkV1,
-  'SDK v2, legacy mode': connectSdkV2,
-  raw: connectRaw,
-} as const satisfies Record<string, ClientFactory>;
+export type ClientColumn =
+  | { readonly name: string; readonly modern?: false; readonly raw?: true; readonly connect: ClientFactory }
+  | {
+      readonly name: string;
+      readonly modern: true;
+      readonly raw?: true;
+      readonly connect: ModernClientFactory;
+    };
 
-export type ClientName = keyof typeof CLIENTS;
+export const CLIENTS: readonly ClientColumn[] = [
+  { name: 'SDK v1', connect: connectSdkV1 },
+  { name: 'SDK v2, legacy mode', connect: connectSdkV2 },
+  { name: 'raw', raw: true, connect: connectRaw },
+  { name: 'SDK v2, 2026-07-28', modern: true, connect: connectSdkV2Modern },
+  { name: 'raw, 2026-07-28', modern: true, raw: true, connect: connectRawModern },
+];
+
+/** Whether a client and a server have no revision in common. */
+export function isBridged(client: ClientColumn, server: ServerEra): boolean {
+  return server === (client.modern === true ? 'legacy' : 'modern');
+}
 
 async function openNetwork(
   kind: 'sse' | 'http',

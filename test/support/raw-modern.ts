@@ -10,6 +10,8 @@ import { openWire } from './wire.ts';
 export interface RawModernClient extends ModernClient {
   /** Every message that came, as its text. */
   readonly lines: readonly string[];
+  /** Sends a request as it is, and does not wait for what comes of it. */
+  sendLine(line: string): Promise<void>;
   /** Sends a request once, whatever its answer asks for. */
   requestOnce(method: string, params?: Json, options?: CallOptions): Promise<Json>;
   /** The next or an earlier message that matches. */
@@ -41,6 +43,7 @@ export async function connectRawModern(
     lines,
     request,
     requestOnce,
+    sendLine: async (line) => void channel.request(json(JSON.parse(line)), undefined, line),
     listen,
     waitFor,
     notify: (method, params) => channel.notify({ jsonrpc: '2.0', method, ...(params && { params }) }),
@@ -130,7 +133,7 @@ export async function connectRawModern(
 /** Requests on their way to a server, and what comes back. */
 interface Channel {
   /** Resolves when nothing more can come of it; rejects if it could not be sent. */
-  request(message: Json, signal: AbortSignal | undefined): Promise<void>;
+  request(message: Json, signal: AbortSignal | undefined, line?: string): Promise<void>;
   notify(message: Json): Promise<void>;
   close(): Promise<void>;
 }
@@ -153,11 +156,11 @@ async function openStdio(endpoint: Endpoint, receive: Receive): Promise<Channel>
   let over = (): void => {};
   const closed = new Promise<void>((resolve) => (over = resolve));
   return {
-    async request(message, signal) {
+    async request(message, signal, line = JSON.stringify(message)) {
       const params = { requestId: message['id'] };
       const cancel = { jsonrpc: '2.0', method: 'notifications/cancelled', params };
       signal?.addEventListener('abort', () => void wire.send(JSON.stringify(cancel)));
-      await wire.send(JSON.stringify(message));
+      await wire.send(line);
       await closed;
     },
     notify: (message) => wire.send(JSON.stringify(message)),
@@ -172,10 +175,10 @@ async function openStdio(endpoint: Endpoint, receive: Receive): Promise<Channel>
 function openHttp(url: string, receive: Receive): Channel {
   const closing = new AbortController();
   return {
-    async request(message, signal = closing.signal) {
+    async request(message, signal = closing.signal, line = JSON.stringify(message)) {
       const headers = { ...MCP_HEADERS, ...mirroredHeaders(message) };
       const both = AbortSignal.any([signal, closing.signal]);
-      const answer = await open(url, { method: 'POST', headers, signal: both }, JSON.stringify(message));
+      const answer = await open(url, { method: 'POST', headers, signal: both }, line);
       await readMessages(answer, receive);
     },
     async notify(message) {

@@ -1,6 +1,7 @@
 import {
   Client,
   ProtocolError,
+  SdkHttpError,
   StreamableHTTPClientTransport,
   type StandardSchemaV1,
   type Transport,
@@ -70,9 +71,18 @@ export async function connectSdkV2Modern(
     try {
       return await client.request({ method, params }, ANYTHING, requestOptions);
     } catch (error) {
-      throw error instanceof ProtocolError ? new RpcFailure(error.code, error.message, error.data) : error;
+      if (error instanceof ProtocolError) throw new RpcFailure(error.code, error.message, error.data);
+      throw error instanceof SdkHttpError ? failureIn(error) : error;
     }
   }
+}
+
+/** This client tells an answer with status 404 from other errors by its text alone. */
+function failureIn(failure: SdkHttpError): Error {
+  const { error } = json(JSON.parse(String(failure.data['text'] ?? '{}')));
+  if (error === undefined) return failure;
+  const { code, message, data } = json(error);
+  return new RpcFailure(Number(code), String(message), data);
 }
 
 const ANYTHING: StandardSchemaV1<unknown, Json> = {
