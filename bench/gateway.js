@@ -25,6 +25,7 @@ export const GATEWAYS = {
   'mcp-run': serve(),
   shared: serve('--isolation', 'shared'),
   stateless: serve('--stateless'),
+  'modern server': [...serve(), '--modern'],
   forwarder: [here('forwarder.js'), ...ECHO],
 };
 

@@ -2,11 +2,19 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 
+/** Of a client of revision 2026-07-28. */
+const ENVELOPE = JSON.stringify({
+  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+  'io.modelcontextprotocol/clientCapabilities': { elicitation: {}, sampling: {} },
+  'io.modelcontextprotocol/clientInfo': { name: 'bench', version: '1.0.0' },
+});
+
 /**
  * Sends `calls` tool calls with a text of `bytes` characters, `concurrency` at a time.
+ * @param options.isModern as a client of revision 2026-07-28, which has no session
  * @returns wall time in ms
  */
-export async function runLoad({ url, session, calls, concurrency, bytes }) {
+export async function runLoad({ url, session, calls, concurrency, bytes, isModern = false }) {
   const { hostname, port } = new URL(url);
   const text = 'x'.repeat(bytes);
   let next = 1;
@@ -22,7 +30,8 @@ export async function runLoad({ url, session, calls, concurrency, bytes }) {
     while (next <= calls) {
       const id = next;
       next += 1;
-      socket.write(requestOf({ hostname, port, session, body: callOf(id, text) }));
+      const body = callOf(id, text, isModern);
+      socket.write(requestOf({ hostname, port, session, body, isModern }));
       const answer = await read();
       if (!answer.includes(`"id":${id}`) || !answer.startsWith('HTTP/1.1 200'))
         throw new Error(`call ${id}: ${answer}`);
@@ -59,15 +68,19 @@ export async function openSession(url) {
   return session;
 }
 
-function callOf(id, text) {
-  return `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"name":"echo","arguments":{"text":"${text}"}}}`;
+function callOf(id, text, isModern) {
+  const meta = isModern ? `,"_meta":${ENVELOPE}` : '';
+  return `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"name":"echo","arguments":{"text":"${text}"}${meta}}}`;
 }
 
-function requestOf({ hostname, port, session, body }) {
+function requestOf({ hostname, port, session, body, isModern }) {
+  const era = isModern
+    ? 'mcp-protocol-version: 2026-07-28\r\nmcp-method: tools/call\r\nmcp-name: echo\r\n'
+    : 'mcp-protocol-version: 2025-11-25\r\n';
   return (
     `POST /mcp HTTP/1.1\r\nhost: ${hostname}:${port}\r\ncontent-type: application/json\r\n` +
     `accept: application/json, text/event-stream\r\n${session === undefined ? '' : `mcp-session-id: ${session}\r\n`}` +
-    `mcp-protocol-version: 2025-11-25\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+    `${era}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
   );
 }
 

@@ -13,7 +13,7 @@ const SIZES = [
 const CONCURRENCY = 8;
 const SHARING = ['shared', 'stateless'];
 /** What has to hold at 100 B, and for the start. */
-const TARGETS = { calls: 0.75, cpu: 1.4, version: 1.4 };
+const TARGETS = { calls: 0.75, cpu: 1.4, version: 1.4, translated: 1.5 };
 
 const results = [];
 for (const size of SIZES) results.push(await compare(size));
@@ -27,7 +27,13 @@ async function compare({ bytes, calls }) {
     const theirs = await measure('forwarder', bytes, calls);
     const sharing = {};
     for (const name of SHARING) sharing[name] = ratiosOf(await measure(name, bytes, calls), theirs);
-    rounds.push({ ours, theirs, ...ratiosOf(ours, theirs), sharing });
+    rounds.push({
+      ours,
+      theirs,
+      ...ratiosOf(ours, theirs),
+      sharing,
+      eras: await measureEras(bytes, calls, ours),
+    });
   }
   return { bytes, rounds };
 }
@@ -36,11 +42,18 @@ function ratiosOf(ours, theirs) {
   return { calls: ours.callsPerSecond / theirs.callsPerSecond, cpu: ours.cpuUs / theirs.cpuUs };
 }
 
-async function measure(name, bytes, calls) {
+/** A modern client's call of a legacy server, against the same call of a modern one, and a legacy client's call of the same server. */
+async function measureEras(bytes, calls, legacy) {
+  const translated = await measure('mcp-run', bytes, calls, true);
+  const own = await measure('modern server', bytes, calls, true);
+  return { translated: translated.cpuUs / own.cpuUs, asLegacy: translated.cpuUs / legacy.cpuUs };
+}
+
+async function measure(name, bytes, calls, isModern = false) {
   const gateway = await startGateway(name);
   try {
-    const session = await openSession(gateway.url);
-    const load = { url: gateway.url, session, concurrency: CONCURRENCY, bytes };
+    const session = isModern ? undefined : await openSession(gateway.url);
+    const load = { url: gateway.url, session, concurrency: CONCURRENCY, bytes, isModern };
     await runLoad({ ...load, calls: Math.ceil(calls / 4) });
     const cpuBefore = gateway.cpuMs();
     const wallMs = await runLoad({ ...load, calls });
@@ -88,6 +101,12 @@ function report() {
       );
       console.log(`  ${name.padEnd(42)} ratios: calls ${calls.toFixed(2)}, CPU ${cpu.toFixed(2)}`);
     }
+    const [translated, asLegacy] = ['translated', 'asLegacy'].map((what) =>
+      median(rounds.map((round) => round.eras[what])),
+    );
+    console.log(
+      `  modern client, legacy server               CPU against a modern server ${translated.toFixed(2)}, a legacy client ${asLegacy.toFixed(2)}`,
+    );
   }
   console.log(`\n--version against node -e 0: ratio ${version.toFixed(2)}`);
 
@@ -95,6 +114,12 @@ function report() {
   const verdicts = [
     ['calls at 100 B', median(small.map((round) => round.calls)), '>=', TARGETS.calls],
     ['CPU at 100 B', median(small.map((round) => round.cpu)), '<=', TARGETS.cpu],
+    [
+      'CPU at 100 B across eras',
+      median(small.map((round) => round.eras.translated)),
+      '<=',
+      TARGETS.translated,
+    ],
     ['--version', version, '<=', TARGETS.version],
   ];
   for (const [label, value, sign, target] of verdicts) {

@@ -9,7 +9,7 @@ export interface RpcErrorBody {
 }
 
 /** Methods whose results say how long they may be kept (2026-07-28, server/utilities/caching). */
-export const CACHEABLE: ReadonlySet<string> = new Set([
+const CACHEABLE: ReadonlySet<string> = new Set([
   'server/discover',
   'tools/list',
   'prompts/list',

@@ -7,7 +7,7 @@ import type { ModernFace } from '../../../src/router/modern-face.ts';
 import { createRecordingLog } from '../../observe/recording-log.ts';
 import { createMemoryLink, type MemoryLink, type Sent } from '../../support/memory-link.ts';
 
-export const CAPABILITIES = {
+const CAPABILITIES = {
   tools: { listChanged: true },
   resources: { subscribe: true, listChanged: true },
   logging: {},
