@@ -56,7 +56,7 @@ export interface Request {
 
 type Message = Omit<JsonRpcMessage, 'jsonrpc'>;
 
-export const SERVER_CAPABILITIES = {
+const SERVER_CAPABILITIES = {
   tools: { listChanged: true },
   resources: { subscribe: true, listChanged: true },
   logging: {},
