@@ -32,6 +32,11 @@ const RUNS: readonly Run[] = [
   },
 ];
 
+/** What the suite runs but requires of nobody: kept, as it has once been reached. */
+const BESIDES: Readonly<Record<string, readonly string[]>> = {
+  '2026-07-28': ['http-header-validation', 'http-custom-header-server-validation', 'json-schema-2020-12'],
+};
+
 const INSTALL_AND_RUN_MS = 240_000;
 
 for (const { revision, server, required, fails = {} } of RUNS) {
@@ -50,5 +55,6 @@ for (const { revision, server, required, fails = {} } of RUNS) {
     const isExpected = failed.join() === expected.join();
     expect({ failed, output: isExpected ? '' : output }).toEqual({ failed: expected, output: '' });
     expect(scenarios).toHaveLength(required);
+    expect((BESIDES[revision] ?? []).filter((scenario) => !passed.has(scenario))).toEqual([]);
   });
 }
