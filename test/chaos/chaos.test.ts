@@ -18,6 +18,8 @@ const ACTORS = 6;
 const QUIET_MS = 20_000;
 const LIMITS = [
   ...['--session-idle', '2s'],
+  ...['--child-idle', '2s'],
+  ...['--input-ttl', '2s'],
   ...['--request-timeout', '5s'],
   ...['--max-request-time', '10s'],
   ...['--drain-timeout', '1s'],

@@ -12,6 +12,8 @@ import { lateAnswer, MAX_OPEN, ownerOf, refusalOf } from './questions.ts';
 import { createUnrelatedQuestions, type Unrelated } from './unrelated.ts';
 
 export interface AskingOptions {
+  /** Whether a question belongs to its call for certain. */
+  readonly isExact: boolean;
   /** Of the client that the process is told of. */
   readonly capabilities: () => Json;
   readonly serverInfo: () => Json | undefined;
@@ -35,6 +37,10 @@ export interface Asking {
   askSoon(call: HeldCall): void;
   /** A call has begun that a question may have been about. */
   adoptUnrelated(): void;
+  /** The process has answered a call that is parked. */
+  answered(call: HeldCall, final: Frame): void;
+  /** What an answered call leaves open may be the question of another one. */
+  passOn(call: HeldCall): void;
   /** The process does not wait for the answer any more. */
   takeBack(id: unknown): void;
   dropOldestParked(): void;
@@ -56,6 +62,8 @@ export function createAsking(options: AskingOptions): Asking {
   return {
     question,
     askSoon,
+    answered,
+    passOn,
     adoptUnrelated: () => unrelated.takeAll().forEach(question),
     takeBack,
     dropOldestParked,
@@ -79,6 +87,24 @@ export function createAsking(options: AskingOptions): Asking {
     call.questions.set(id, asked);
     // Whoever comes back to a parked call is asked then.
     if (call.waiting !== undefined) askSoon(call);
+  }
+
+  function answered(call: HeldCall, final: Frame): void {
+    call.final = final;
+    // Otherwise the answers that its client brings are still wanted, by whichever call has asked.
+    if (askersOf(call).length === 0) call.questions.clear();
+  }
+
+  function passOn(call: HeldCall): void {
+    const open = askersOf(call).length === 0 ? [] : [...call.questions.values()];
+    call.questions.clear();
+    for (const { id, method, params } of open) question({ id, method, params });
+  }
+
+  /** Calls that may have asked what `call` was taken to have asked. */
+  function askersOf(call: HeldCall): HeldCall[] {
+    if (options.isExact) return [];
+    return book.values().filter((other) => other !== call && ownerOf([other], {}) !== undefined);
   }
 
   /** What is asked at once is asked together. */

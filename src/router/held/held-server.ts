@@ -85,6 +85,7 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
     },
   });
   const asking = createAsking({
+    isExact: options.attribution === 'exact',
     capabilities: () => key.capabilities,
     serverInfo,
     book,
@@ -298,9 +299,8 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
       const next = asTask(call, scanned, frame);
       if (next !== undefined) return void child.send(next);
     }
-    // Its questions are void: whoever comes back gets the answer.
-    call.questions.clear();
-    if (call.waiting === undefined && !call.isDiscarded) call.final = frame;
+    // Whoever comes back gets the answer.
+    if (call.waiting === undefined && !call.isDiscarded) asking.answered(call, frame);
     else finish(call, frame);
   }
 
@@ -324,6 +324,7 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
     const { method } = call.request;
     book.remove(call);
     if (waiting !== undefined) waiting.tenant.deliver(answerTo(waiting, method, call, frame));
+    asking.passOn(call);
     whenIdle();
   }
 

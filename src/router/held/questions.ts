@@ -36,7 +36,8 @@ export function ownerOf(calls: Iterable<HeldCall>, params: Json): HeldCall | und
   let parked: HeldCall | undefined;
   for (const call of calls) {
     if (typeof call.task === 'object' && call.task.id === taskId) return call;
-    if (!mayNeedInput(call.request.method)) continue;
+    // One that is answered has nothing more to ask.
+    if (!mayNeedInput(call.request.method) || call.final !== undefined) continue;
     if (call.hasSlot) running = call;
     // Whoever waits for the slot has asked for nothing yet.
     else if (call.waiting === undefined) parked = call;

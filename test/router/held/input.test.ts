@@ -140,6 +140,45 @@ describe('a question', () => {
     expect(client.answerTo(id)).toBeUndefined();
   });
 
+  test('goes with the next one when the call that it went with is answered', async () => {
+    const { world, client, id } = await calling();
+    const newest = await client.ask('tools/call', CALL);
+    await settled();
+    const number = lastCallOf(world.child());
+    // As they come in one piece: nobody was told of the question yet.
+    void world.child().deliver({ id: 'q', method: 'roots/list' });
+    void world.child().deliver({ id: number, result: { content: [] } });
+    await comeBack(client, await demandOf(client, id), [{ roots: [] }]);
+    expect(client.answerTo(newest)?.result).toMatchObject({ resultType: 'complete' });
+    expect(answerOf(world.child(), 'q')).toMatchObject({ result: { roots: [] } });
+  });
+
+  test('is answered by the client of a call that is answered meanwhile: another one may have asked', async () => {
+    const { world, client } = await calling();
+    const newest = await client.ask('tools/call', CALL);
+    await settled();
+    const number = lastCallOf(world.child());
+    await world.child().deliver({ id: 'q', method: 'roots/list' });
+    const demand = await demandOf(client, newest);
+    await world.child().deliver({ id: number, result: { content: [], late: true } });
+    const retry = await comeBack(client, demand, [{ roots: [] }]);
+    expect(client.answerTo(retry)?.result).toMatchObject({ late: true });
+    expect(answerOf(world.child(), 'q')).toMatchObject({ result: { roots: [] } });
+  });
+
+  test('that its client leaves unanswered then goes with that other one', async () => {
+    const { world, client, id } = await calling();
+    const newest = await client.ask('tools/call', CALL);
+    await settled();
+    const number = lastCallOf(world.child());
+    await world.child().deliver({ id: 'q', method: 'roots/list' });
+    const demand = await demandOf(client, newest);
+    await world.child().deliver({ id: number, result: { content: [] } });
+    await comeBack(client, demand, []);
+    await comeBack(client, await demandOf(client, id), [{ roots: [] }]);
+    expect(answerOf(world.child(), 'q')).toMatchObject({ result: { roots: [] } });
+  });
+
   test('has only one call to belong to where attribution is exact', async () => {
     const { world, client, id } = await calling({}, { attribution: 'exact' });
     const second = await client.ask('tools/call', CALL);
