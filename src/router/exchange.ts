@@ -29,7 +29,7 @@ interface Running extends Exchange {
 const MAY_ASK: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read']);
 
 /** Lasts as long as its client likes (2026-07-28, basic/patterns/subscriptions): no deadline, and nobody waits for its end. */
-const LISTEN = 'subscriptions/listen';
+export const LISTEN = 'subscriptions/listen';
 
 /** All exchanges of one conversation. Whoever removes one owes its answer: that is how each gets exactly one. */
 export interface Exchanges {

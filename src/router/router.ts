@@ -1,9 +1,10 @@
-import { RunError, toRunError } from '../errors.ts';
+import { listenResult } from '../era/listen.ts';
+import { isRunError, RunError, toRunError } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
 import { faultFrame } from '../protocol/fault.ts';
 import { frameOf, type Frame, type RequestId } from '../protocol/frame.ts';
 import type { Link } from '../protocol/link.ts';
-import { createExchanges, type Exchange } from './exchange.ts';
+import { createExchanges, LISTEN, type Exchange } from './exchange.ts';
 import { isWithheld, withoutCapabilities, withoutRequestCapabilities, type Capability } from './withheld.ts';
 
 export interface RouterOptions {
@@ -316,11 +317,18 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
     // Only who still waits has to hear of it: an abort costs more than the rest of a short conversation.
     if (upstream === undefined) abandoned.abort();
     // A dead peer never answers: fail its callers now rather than at each one's own timeout.
-    for (const { id } of exchanges.settleAll())
-      void downstream.send(faultFrame(reason, id, options.tellStderr), id);
+    for (const exchange of exchanges.settleAll())
+      void downstream.send(lastAnswerTo(exchange, reason), exchange.id);
     await Promise.all([downstream.close(reason), closeUpstream(reason)]);
     checkIdle();
     resolveClosed(upstreamEnd ?? reason);
+  }
+
+  /** A subscription that ends with us ends in good order (2026-07-28, basic/patterns/subscriptions, graceful closure). */
+  function lastAnswerTo({ id, method }: Exchange, reason: RunError): Frame {
+    return method === LISTEN && isRunError(reason, 'SHUTTING_DOWN')
+      ? frameOf({ id, result: { ...listenResult(id, undefined) } })
+      : faultFrame(reason, id, options.tellStderr);
   }
 
   async function closeUpstream(reason: RunError): Promise<void> {

@@ -41,6 +41,18 @@ describe('idle', () => {
   });
 });
 
+describe('a subscription', () => {
+  it.each([
+    ['in good order when we end', 'SHUTTING_DOWN', { result: { resultType: 'complete' } }],
+    ['with an error when its server does', 'UPSTREAM_CLOSED', { error: { code: -32_603 } }],
+  ] as const)('ends %s', async (_title, code, answer) => {
+    const { client, conversation } = join({ eager: true });
+    await client.deliver({ id: 'l', method: 'subscriptions/listen', params: {} });
+    await conversation.close(new RunError(code, { server: 'files' }));
+    expect(client.answersTo('l')).toMatchObject([answer]);
+  });
+});
+
 describe('a client that sends nothing more', () => {
   it('gets the answers that it waits for, and then it is over', async () => {
     const { client, server, conversation } = await joinInitialized();
