@@ -6,6 +6,8 @@ export interface LinkObserver {
   answered(): void;
   /** The first answer after that: the server has started. */
   proved(): void;
+  /** Whether a process that ends at `server/discover` has not failed to start: some do at what they do not know. */
+  forgives(): boolean;
   /** The link is gone. `isFailedStart`: it died, or was too slow, before it had proved itself. */
   gone(error: RunError, isFailedStart: boolean): void;
 }
@@ -65,7 +67,8 @@ export function observeLink(link: Link, observer: LinkObserver): Link {
 
   /** A server that ends at a question of the other era has given an answer of a kind: its next process is not asked. */
   function hasFailed({ code }: RunError): boolean {
-    return reason === undefined && answers < 2 && code !== 'UPSTREAM_CLOSED' && asked !== 'server/discover';
+    if (reason !== undefined || answers > 1 || code === 'UPSTREAM_CLOSED') return false;
+    return asked !== 'server/discover' || !observer.forgives();
   }
 
   /** It did not answer `initialize` in time, or refused what every client would send, and was ended for that. */

@@ -83,6 +83,8 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   let state: ServerState = 'stopped';
   let failedStarts = NO_FAILED_STARTS;
   let lastFailure: RunError | undefined;
+  /** Since a process has proved itself, one has ended at a question about its era. */
+  let hasForgiven = false;
   /** No start before. */
   let retryAt = 0;
   /** Conversations whose process has not answered yet, and those whose process has. */
@@ -198,6 +200,13 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       },
       proved() {
         failedStarts = NO_FAILED_STARTS;
+        hasForgiven = false;
+      },
+      forgives() {
+        // A server that is always the same ends there once: it is not asked again. One that cannot start ends anywhere.
+        const isFirst = !hasForgiven;
+        hasForgiven = true;
+        return isFirst;
       },
       gone(error, isFailedStart) {
         if (hasAnswered) answering -= 1;

@@ -126,6 +126,19 @@ describe('a start', () => {
     expect(setup.states).toEqual(['starting', 'ready', 'backoff']);
   });
 
+  it('that dies at the question about its era has not failed, unless the next one does, too', async () => {
+    const setup = setUp();
+    const dieAtQuestion = async (): Promise<void> => {
+      const { link, server } = await converse(setup);
+      await link.send(frameOf({ id: 1, method: 'server/discover' }));
+      server.drop(exited());
+    };
+    await dieAtQuestion();
+    expect(setup.supervisor.snapshot()).toMatchObject({ state: 'stopped', failedStarts: 0 });
+    await dieAtQuestion();
+    expect(setup.supervisor.snapshot()).toMatchObject({ state: 'backoff', failedStarts: 1 });
+  });
+
   it('has succeeded with one more answer: dying later is no failed start', async () => {
     const setup = setUp();
     const { server } = await converse(setup);
