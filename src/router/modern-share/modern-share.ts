@@ -173,9 +173,14 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
 
   /** The result names the subscription as well. */
   function listenEnd(frame: Frame, { id }: Call<Tenant>): Frame {
-    const { result } = frame.message;
-    const _meta = { ...jsonOf(result?.['_meta']), [META.subscriptionId]: id };
-    return frameOf({ ...frame.message, id, result: { ...result, _meta } });
+    try {
+      const { result } = frame.message;
+      const _meta = { ...jsonOf(result?.['_meta']), [META.subscriptionId]: id };
+      return frameOf({ ...frame.message, id, result: { ...result, _meta } });
+    } catch (error) {
+      // Its outline was sound, what it holds is not.
+      return faultFrame(new RunError('MALFORMED_ANSWER', { server, method: LISTEN }, { cause: error }), id);
+    }
   }
 
   function notified(scanned: Scanned, frame: Frame): void {
@@ -184,6 +189,7 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
       if (call?.tokenText === undefined) return undefined;
       return pass(call, scanned, { place: 'params.progressToken', text: call.tokenText });
     }
+    if (scanned.method === 'notifications/cancelled') return tornDown(valueAt(scanned, 'params.requestId'));
     if (scanned.find('subscription') !== undefined) {
       const call = calls.get(valueAt(scanned, 'subscription'));
       if (call?.isListening !== true) return undefined;
@@ -196,6 +202,15 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
       'a notification belongs to no single call',
     );
     return undefined;
+  }
+
+  /** A server cancels nothing but a subscription (2026-07-28, basic/patterns/cancellation). */
+  function tornDown(number: unknown): void {
+    const call = calls.get(number);
+    if (call?.isListening !== true) return;
+    calls.settle(number);
+    finish(call, closed);
+    restIfIdle();
   }
 
   function pass({ tenant }: Call<Tenant>, scanned: Scanned, replacement: Replacement): void {

@@ -135,6 +135,28 @@ test('a subscription ends in good order when the process dies', async () => {
   });
 });
 
+test('a subscription that the server tears down ends in good order, and is nobody else’s business', async () => {
+  const { share, child } = open();
+  const [listener, caller] = [connect(share), connect(share)];
+  const id = await listener.ask('subscriptions/listen', LISTEN);
+  await caller.ask('tools/call');
+  await child().deliver({ method: 'notifications/cancelled', params: { requestId: 2 } });
+  expect(share.pending).toBe(2);
+  await child().deliver({ method: 'notifications/cancelled', params: { requestId: 1 } });
+  expect(listener.answerTo(id)?.result).toMatchObject({ _meta: { [META.subscriptionId]: id } });
+  expect(caller.received).toEqual([]);
+  expect(share.pending).toBe(1);
+});
+
+test('a subscription whose result is no JSON has an error', async () => {
+  const { share, child } = open();
+  const client = connect(share);
+  const id = await client.ask('subscriptions/listen', LISTEN);
+  const line = '{"jsonrpc":"2.0","id":1,"result":{x y z}}';
+  await child().deliver(frameFromBytes('response', Buffer.from(line), 1, undefined));
+  expect(client.answerTo(id)?.error).toMatchObject({ data: { reason: 'malformed_answer' } });
+});
+
 test('a server that asks is not answered, since nobody may', async () => {
   const { share, child, log } = open();
   await connect(share).ask('tools/call');
