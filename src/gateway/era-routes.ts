@@ -50,8 +50,9 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
     createLegacyPool({
       server: name,
       version,
-      openChild,
-      first,
+      // It may turn out not to be one: then what it has begun goes on, and whoever comes next knows better.
+      openChild: async (principal) => toLegacyClient(createHandover(await openChild(principal))),
+      first: first === undefined ? undefined : toLegacyClient(first),
       initializeTimeoutMs: supervisor.startTimeoutMs,
       childIdleMs: settings.childIdleMs,
       inputTtlMs: spec.inputTtlMs ?? settings.inputTtlMs,

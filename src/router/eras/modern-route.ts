@@ -22,22 +22,29 @@ export interface ModernRouteOptions {
 export function createModernRoute(options: ModernRouteOptions): ModernFace {
   const { known, openChild } = options;
   let face: ModernFace | undefined;
+  /** What it was taken for a server of, before it turned out to be modern; what is open there goes on. */
+  let mistaken: ModernFace | undefined;
+  /** The process that is being asked. */
+  let asked: Link | undefined;
   let deciding: Promise<ModernFace> | undefined;
+  let wasLegacy = false;
   let closedWith: RunError | undefined;
 
   return {
     get pending() {
-      return face?.pending ?? 0;
+      return (face?.pending ?? 0) + (mistaken?.pending ?? 0);
     },
     open(client) {
+      if (wasLegacy && known.modern === true) forsake();
       if (face !== undefined) return face.open(client);
       return deferLink('modern', async () => (await decide(client.principal)).open(client));
     },
-    endIdlest: (principal) => face?.endIdlest(principal) ?? false,
+    endIdlest: (principal) => mistaken?.endIdlest(principal) === true || face?.endIdlest(principal) === true,
     async close(reason) {
       closedWith ??= reason;
+      await asked?.close(reason);
       await deciding?.catch(() => {});
-      await face?.close(reason);
+      await Promise.all([mistaken?.close(reason), face?.close(reason)]);
     },
   };
 
@@ -57,12 +64,26 @@ export function createModernRoute(options: ModernRouteOptions): ModernFace {
   }
 
   async function find(principal: string): Promise<ModernFace> {
-    if (known.modern === true) return options.toModernServer(undefined);
-    if (known.modern === false) return options.toLegacyServer(undefined);
-    const child = createHandover(await openChild(principal));
+    const child = known.modern === undefined ? await ask(principal) : undefined;
+    wasLegacy = known.modern !== true;
+    return wasLegacy ? options.toLegacyServer(child) : options.toModernServer(child);
+  }
+
+  /** @returns the process that was asked, unless it has ended */
+  async function ask(principal: string): Promise<Link | undefined> {
+    asked = createHandover(await openChild(principal));
+    const child = asked;
     const verdict = await probeEra(child, options);
+    asked = undefined;
     known.modern = verdict.era === 'modern';
-    if (verdict.era === 'modern') return options.toModernServer(child);
-    return options.toLegacyServer(verdict.era === 'gone' ? undefined : child);
+    return verdict.era === 'gone' ? undefined : child;
+  }
+
+  /** One that was too slow to say what it is, or died of something else, has refused `initialize` since. */
+  function forsake(): void {
+    wasLegacy = false;
+    mistaken = face;
+    face = undefined;
+    deciding = undefined;
   }
 }

@@ -1,4 +1,6 @@
+import { isModernError } from '../../era/handshake.ts';
 import type { Log } from '../../observe/log.ts';
+import { RPC } from '../../protocol/constants.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
 import { presentAsLegacy } from '../facade/facade.ts';
@@ -27,7 +29,7 @@ export interface OwnEraOptions {
 export function ownEraFirst(link: Link, options: OwnEraOptions): Link {
   const { known } = options;
   if (known.legacy === false) return presentAsLegacy(link, options);
-  if (known.modern === false) return link;
+  if (known.legacy === true && known.modern === false) return link;
 
   let current = link;
   let initialize: Frame | undefined;
@@ -68,7 +70,7 @@ export function ownEraFirst(link: Link, options: OwnEraOptions): Link {
   function receive(frame: Frame, about?: RequestId): void | Promise<void> {
     if (frame.kind !== 'response' || initialize === undefined || frame.id !== initialize.id)
       return onframe(frame, about);
-    if (isRefusal(frame)) {
+    if (isRefusal(frame) && mayBeModern(frame)) {
       // Not to be waited for: the answer to what is asked now comes by the same way.
       crossing = cross(initialize, frame).finally(() => (crossing = undefined));
       return undefined;
@@ -82,6 +84,7 @@ export function ownEraFirst(link: Link, options: OwnEraOptions): Link {
   async function cross(request: Frame, refusal: Frame): Promise<void> {
     const found = await find();
     if (found === undefined || isClosed) {
+      await found?.close();
       link.onframe(receive);
       await onframe(refusal);
       if (ended !== undefined) onclose(ended.error);
@@ -105,16 +108,25 @@ export function ownEraFirst(link: Link, options: OwnEraOptions): Link {
     let verdict = await probeEra(asked, options);
     if (verdict.era === 'gone' && !isClosed) {
       ended = { error: verdict.error };
-      asked = createHandover(await options.reopen());
+      const again = await options.reopen().catch(() => undefined);
+      // What the server has said is the answer, then.
+      if (again === undefined) return undefined;
+      asked = createHandover(again);
       verdict = await probeEra(asked, options);
       if (verdict.era !== 'modern') await asked.close();
     }
     if (verdict.era !== 'modern') {
+      known.modern = false;
       if (asked === link) link.onclose(gone);
       return undefined;
     }
     const { discovered } = verdict;
     return presentAsLegacy(asked, { ...options, ...(discovered !== undefined && { discovered }) });
+  }
+
+  /** One that was found to be legacy may have been too slow to say what it is. */
+  function mayBeModern({ message: { error } }: Frame): boolean {
+    return known.modern !== false || isModernError(error) || error?.code === RPC.methodNotFound;
   }
 
   function gone(error?: Error): void {

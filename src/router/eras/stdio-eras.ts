@@ -77,9 +77,9 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
       if (frame.method === 'server/discover') return wait(frame, discover);
       return wait(frame, pinModern);
     }
-    // Whatever it is, it is for the server to make sense of.
-    target ??= use(takeSpare());
-    return target?.send(frame);
+    // Whatever it is, it is for the server to make sense of; it does not say which era the client is of.
+    if (target === undefined) spare?.onframe((answer, about) => onframe(answer, about));
+    return (target ?? spare)?.send(frame);
   }
 
   function wait(frame: Frame, act: (frame: Frame) => Promise<Wait>): Promise<void> {

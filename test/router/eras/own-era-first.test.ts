@@ -1,5 +1,6 @@
 /** A legacy client's server: its own words first, and a translation only for one that does not understand them. */
 import { expect, test } from 'vitest';
+import { RunError } from '../../../src/errors.ts';
 import type { JsonRpcMessage } from '../../../src/protocol/frame.ts';
 import { frameOf, parseFrame } from '../../../src/protocol/frame.ts';
 import type { Link } from '../../../src/protocol/link.ts';
@@ -67,7 +68,47 @@ test('a server that refuses it and is not modern has refused it', async () => {
   await link.send(frameOf({ ...INITIALIZE, id: 2 }));
   await server.deliver({ id: 2, result: {} });
   expect(got.at(-1)).toMatchObject({ id: 2, result: {} });
-  expect(known.modern).toBeUndefined();
+  expect(known.modern).toBe(false);
+});
+
+test('a server that was too slow to say what it is says so when it refuses initialize', async () => {
+  const { server, link, got, known } = open({ legacy: undefined, modern: false });
+  await link.send(frameOf(INITIALIZE));
+  await server.deliver({ id: 1, error: REFUSED });
+  await answer(server, 'server/discover', { result: DISCOVERED });
+  await new Promise(setImmediate);
+  expect(got).toMatchObject([{ id: 1, result: { protocolVersion: '2025-06-18' } }]);
+  expect(known).toEqual({ legacy: false, modern: true });
+});
+
+test('a server that is known to be legacy is not asked why it refuses a client', async () => {
+  const { server, link, got } = open({ legacy: undefined, modern: false });
+  await link.send(frameOf(INITIALIZE));
+  await server.deliver({ id: 1, error: { code: -32602, message: 'not you' } });
+  expect(got).toMatchObject([{ id: 1, error: { code: -32602 } }]);
+  expect(server.sent).toHaveLength(1);
+});
+
+test('a server that has ended at the question and cannot be started again has refused', async () => {
+  const { server, link, got, closed } = open(undefined, new RunError('CRASH_LOOP', { server: 'files' }));
+  await link.send(frameOf(INITIALIZE));
+  await server.deliver({ id: 1, error: REFUSED });
+  server.drop(new Error('exit'));
+  await closed;
+  expect(got).toMatchObject([{ id: 1, error: { code: -32022 } }]);
+});
+
+test('a client that leaves while another process is asked leaves none behind', async () => {
+  const again = createMemoryLink('server');
+  const { server, link } = open(undefined, again);
+  await link.send(frameOf(INITIALIZE));
+  await server.deliver({ id: 1, error: REFUSED });
+  server.drop(new Error('exit'));
+  await again.waitFor(({ message }) => message.method === 'server/discover');
+  await link.close();
+  await answer(again, 'server/discover', { result: DISCOVERED });
+  await new Promise(setImmediate);
+  expect(again.isClosed).toBe(true);
 });
 
 test('a server that ends at the question is started once more', async () => {
@@ -94,20 +135,23 @@ test('a server that is pinned is asked nothing', async () => {
 
 function open(
   known: KnownEras = createKnownEras(undefined),
-  again: MemoryLink = createMemoryLink('server'),
-): { server: MemoryLink; link: Link; got: JsonRpcMessage[]; known: KnownEras } {
+  again: MemoryLink | RunError = createMemoryLink('server'),
+): { server: MemoryLink; link: Link; got: JsonRpcMessage[]; known: KnownEras; closed: Promise<void> } {
   const server = createMemoryLink('server');
   const link = ownEraFirst(createHandover(server), {
     server: 'files',
     version: '0',
     known,
-    reopen: async () => again,
+    reopen: async () => {
+      if (again instanceof RunError) throw again;
+      return again;
+    },
     log: createRecordingLog(),
   });
   const got: JsonRpcMessage[] = [];
-  link.onclose(() => {});
+  const closed = new Promise<void>((resolve) => link.onclose(() => resolve()));
   link.onframe((frame) => void got.push(parseFrame(frame.bytes).message));
-  return { server, link, got, known };
+  return { server, link, got, known, closed };
 }
 
 async function answer(server: MemoryLink, method: string, outcome: object): Promise<void> {

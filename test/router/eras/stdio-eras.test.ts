@@ -90,6 +90,22 @@ test('a legacy client’s bytes pass, whatever it sends first', async () => {
   expect(first.sent.map(({ frame }) => frame)).toEqual(frames);
 });
 
+test('a client may say something else before it says of which era it is', async () => {
+  const legacy = open();
+  await legacy.link.send(frameOf({ id: 1, method: 'ping' }));
+  await legacy.first.deliver({ id: 1, result: {} });
+  await legacy.link.send(frameOf(INITIALIZE));
+  expect(legacy.got).toMatchObject([{ id: 1, result: {} }]);
+  expect(legacy.taken).toHaveLength(1);
+
+  const modern = open();
+  await modern.link.send(frameOf({ id: 1, method: 'ping' }));
+  const sent = modern.link.send(frameOf(CALL));
+  await modern.first.deliver({ id: modern.first.sent.at(-1)?.message.id ?? 0, ...REFUSED });
+  await sent;
+  expect(modern.faced.sent).toEqual(['tools/call']);
+});
+
 test('a modern client cannot go back, nor leave out what the revision requires', async () => {
   const { link, got } = open(createKnownEras('modern'));
   await link.send(frameOf(CALL));
@@ -123,11 +139,14 @@ function open(known: KnownEras = createKnownEras(undefined)): {
   link: Link;
   got: JsonRpcMessage[];
   opened: MemoryLink[];
+  /** Processes for a client that sends `initialize`. */
+  taken: Link[];
   faced: { firsts: (Link | undefined)[]; sent: (string | undefined)[]; isClosed: boolean };
   closed: () => boolean;
 } {
   const first = createMemoryLink('server');
   const opened: MemoryLink[] = [];
+  const taken: Link[] = [];
   const faced = { firsts: [] as (Link | undefined)[], sent: [] as (string | undefined)[], isClosed: false };
   const link = createStdioEras(first, {
     version: '0',
@@ -137,7 +156,10 @@ function open(known: KnownEras = createKnownEras(undefined)): {
       opened.push(next);
       return next;
     },
-    toLegacyClient: (child) => child,
+    toLegacyClient: (child) => {
+      taken.push(child);
+      return child;
+    },
     toLegacyServer: (child) => {
       faced.firsts.push(child);
       return face(faced);
@@ -147,7 +169,7 @@ function open(known: KnownEras = createKnownEras(undefined)): {
   let isClosed = false;
   link.onclose(() => (isClosed = true));
   link.onframe((frame) => void got.push(parseFrame(frame.bytes).message));
-  return { first, link, got, opened, faced, closed: () => isClosed };
+  return { first, link, got, opened, taken, faced, closed: () => isClosed };
 }
 
 function face(faced: { sent: (string | undefined)[]; isClosed: boolean }): ModernFace {
