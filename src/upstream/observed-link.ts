@@ -43,7 +43,7 @@ export function observeLink(link: Link, observer: LinkObserver): Link {
     },
     onframe(handler) {
       link.onframe((frame, about) => {
-        if (answers < 2 && frame.kind === 'response') count();
+        if (answers < 2 && frame.kind === 'response') heard();
         return handler(frame, about);
       });
     },
@@ -58,6 +58,11 @@ export function observeLink(link: Link, observer: LinkObserver): Link {
       return link.close(error);
     },
   };
+
+  /** That it has answered what it is, is no proof that it works: it may have refused `initialize` before. */
+  function heard(): void {
+    if (answers === 0 || asked !== 'server/discover') count();
+  }
 
   function count(): void {
     answers += 1;

@@ -133,7 +133,7 @@ test('stays out of service while the process cannot start, says so, and comes ba
 
 test('a process that refuses to be initialized is not ready, and says why', async () => {
   const gateway = await startMcpRun(serve(['--http'], fixtureServer('misfit', 'refuses'), ...SHARED));
-  await expect.poll(async () => (await readiness(gateway))[0]).toBe(503);
+  await expect.poll(async () => (await readiness(gateway))[0], { timeout: 10_000 }).toBe(503);
   const answer = await post(`${gateway.url}/mcp`, INITIALIZE);
   expect(at(JSON.parse(answer.text), 'error', 'message')).toContain('no licence');
 });
