@@ -122,6 +122,62 @@ export const ERRORS = {
     httpStatus: 503,
     rpcCode: -32603,
   },
+  // A remote server
+  UPSTREAM_UNREACHABLE: {
+    message: 'Server "{server}" cannot be reached at {url}: {detail}',
+    hint: 'Check the URL, the network and the proxy variables.',
+    exitCode: 4,
+    ...INTERNAL,
+  },
+  UPSTREAM_HTTP: {
+    message: 'Server "{server}" answered with HTTP status {status}{detail}',
+    hint: 'Check that the URL is that of an MCP server.',
+    exitCode: 4,
+    ...INTERNAL,
+  },
+  UPSTREAM_REDIRECT: {
+    message: 'Server "{server}" redirects to another origin, {origin}, which is not followed',
+    hint: 'Use the URL of that origin if you trust it.',
+    exitCode: 4,
+    ...INTERNAL,
+  },
+  UPSTREAM_STREAM_LOST: {
+    message: 'Server "{server}" ended its answer to {method} before it was complete',
+    hint: 'The request may have been carried out.',
+    exitCode: 4,
+    ...INTERNAL,
+  },
+  TOOL_IGNORED: {
+    message: 'Invalid params: there is no tool {tool} here',
+    hint: '',
+    exitCode: 1,
+    httpStatus: 200,
+    rpcCode: -32602,
+  },
+  TLS_FILE_UNREADABLE: {
+    message: 'Server "{server}": cannot read {file}: {detail}',
+    hint: '',
+    exitCode: 2,
+    ...INTERNAL,
+  },
+  PLAIN_HTTP_REFUSED: {
+    message: 'Server "{server}": {url} is not encrypted, and not on this machine',
+    hint: 'Use https, or pass --allow-http ("allowHttp": true in the entry) if the network in between is trusted.',
+    exitCode: 2,
+    ...INTERNAL,
+  },
+  AUTHORIZATION_REQUIRED: {
+    message: 'Server "{server}" wants authorization{detail}',
+    hint: 'Run `mcp-run login`, or set an Authorization header.',
+    exitCode: 3,
+    ...INTERNAL,
+  },
+  AUTHORIZATION_FAILED: {
+    message: 'Server "{server}": authorization failed: {detail}',
+    hint: 'Try `mcp-run login` again; `mcp-run logout` forgets what is stored.',
+    exitCode: 3,
+    ...INTERNAL,
+  },
   UPSTREAM_CLOSED: { message: 'Server "{server}" is being stopped', hint: '', exitCode: 4, ...INTERNAL },
   LINE_TOO_LONG: {
     message: 'Server "{server}" sent a line over {maxBytes} bytes',

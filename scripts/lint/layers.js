@@ -26,7 +26,11 @@ const LAYERS = {
   },
   downstream: { folders: ['protocol', 'observe', 'era/envelope'], packages: ['fastify'], node: 'any' },
   router: { folders: ['protocol', 'era', 'observe'], packages: [], node: PURE },
-  upstream: { folders: ['process', 'protocol', 'observe', 'era/classify'], packages: [], node: 'any' },
+  upstream: {
+    folders: ['process', 'protocol', 'observe', 'era/envelope'],
+    packages: ['undici', 'eventsource-parser', '@modelcontextprotocol/client'],
+    node: 'any',
+  },
   process: { folders: ['observe'], packages: ['cross-spawn'], node: 'any' },
   era: { folders: ['protocol'], packages: [], node: ['buffer', 'crypto'] },
   manifest: { folders: [], packages: ['zod', 'jsonc-parser', 'yaml'], node: 'any' },

@@ -95,7 +95,8 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   let cancelTrial: (() => void) | undefined;
   let trial: Promise<unknown> | undefined;
 
-  const startTimeoutMs = options.initializeTimeoutMs * (mayBeFetching(target) ? FETCH_FACTOR : 1);
+  const isSlow = target.kind === 'stdio' && mayBeFetching(target);
+  const startTimeoutMs = options.initializeTimeoutMs * (isSlow ? FETCH_FACTOR : 1);
 
   return {
     get state() {

@@ -9,7 +9,57 @@ export interface StdioTarget {
   readonly env: Readonly<Record<string, string>>;
 }
 
-export type UpstreamTarget = StdioTarget;
+/** A remote server, and all that is needed to reach it. */
+export interface RemoteTarget {
+  readonly kind: 'remote';
+  readonly url: string;
+  /** `auto` tells Streamable HTTP and HTTP+SSE apart as the specification says. */
+  readonly transport: 'auto' | 'http' | 'sse';
+  /** Sent with every request; names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Tools that clients do not get to see or to call; `*` stands for any text. */
+  readonly ignoreTools: readonly string[];
+  readonly tls: TlsSettings;
+  /** Undefined: a server that asks for authorization is refused. */
+  readonly oauth: OAuthSettings | undefined;
+  /** How long a server that is not reachable is tried again before `initialize` has been answered. */
+  readonly patienceMs: number;
+}
+
+/** Absolute paths of PEM files. */
+export interface TlsSettings {
+  /** Certificates of authorities to trust besides the usual ones. */
+  readonly caFile: string | undefined;
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
+}
+
+/** How a server's authorization is obtained (2025-11-25 and 2026-07-28, basic/authorization). */
+export interface OAuthSettings {
+  readonly grant: 'authorization-code' | 'client-credentials';
+  /** A client that is registered already. */
+  readonly clientId: string | undefined;
+  readonly clientSecret: string | undefined;
+  /** PEM, for `private_key_jwt`. */
+  readonly privateKey: string | undefined;
+  /** An https URL that serves as client id (Client ID Metadata Document). */
+  readonly clientMetadataUrl: string | undefined;
+  /** Asked for in place of what the server names. */
+  readonly scope: string | undefined;
+  /** RFC 8707, exactly as written; without it the server's own. */
+  readonly resource: string | undefined;
+  /** Open a browser; otherwise the URL is only printed. */
+  readonly browser: boolean;
+  readonly callbackHost: string;
+  /** Undefined: the one that was registered before, or a free one. */
+  readonly callbackPort: number | undefined;
+  /** How long the user may take. */
+  readonly timeoutMs: number;
+  /** Where tokens are kept. Absolute. */
+  readonly storeDirectory: string;
+}
+
+export type UpstreamTarget = StdioTarget | RemoteTarget;
 
 export interface UpstreamOptions {
   readonly server: string;

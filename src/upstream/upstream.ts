@@ -11,6 +11,7 @@ const OPENERS: {
   readonly [K in UpstreamTarget['kind']]: () => Promise<Opener<Extract<UpstreamTarget, { kind: K }>>>;
 } = {
   stdio: async () => (await import('./stdio.ts')).openStdioUpstream,
+  remote: async () => (await import('./http/remote.ts')).openRemoteUpstream,
 };
 
 /**
@@ -18,8 +19,8 @@ const OPENERS: {
  * @throws RunError `COMMAND_NOT_FOUND`, `SPAWN_FAILED`
  */
 export async function openUpstream(target: UpstreamTarget, options: UpstreamOptions): Promise<Link> {
-  const open = await OPENERS[target.kind]();
-  return open(target, options);
+  if (target.kind === 'stdio') return (await OPENERS.stdio())(target, options);
+  return (await OPENERS.remote())(target, options);
 }
 
 /**
@@ -27,6 +28,7 @@ export async function openUpstream(target: UpstreamTarget, options: UpstreamOpti
  * @returns what is missing, undefined if nothing is
  */
 export async function findMissing(target: UpstreamTarget, server: string): Promise<RunError | undefined> {
+  if (target.kind !== 'stdio') return undefined;
   const { command, env, cwd } = target;
   const found = await findCommand(command, env, cwd);
   if (found !== undefined) return undefined;

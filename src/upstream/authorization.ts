@@ -1,0 +1,22 @@
+/** What a server has said to a request that it did not authorize. */
+export interface Challenge {
+  /** 401, or 403 with `insufficient_scope`. */
+  readonly status: number;
+  readonly wwwAuthenticate: string | undefined;
+  /** The `Authorization` header that the request carried: another request may have replaced its token since. */
+  readonly sent: string | undefined;
+}
+
+/** Proves to one remote server who we are. What clients send us is never part of it. */
+export interface Authorization {
+  /** The `Authorization` header of the next request; undefined if there is none (yet). */
+  header(signal: AbortSignal): Promise<string | undefined>;
+  /**
+   * Obtains what the challenge asks for; callers at the same time share one attempt.
+   * @returns whether it is worth sending the request again
+   * @throws RunError `AUTHORIZATION_FAILED`
+   */
+  challenged(challenge: Challenge, signal: AbortSignal): Promise<boolean>;
+  /** Idempotent. Ends what is under way. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,80 @@
+import { readFile } from 'node:fs/promises';
+import type { LookupFunction } from 'node:net';
+import { rootCertificates } from 'node:tls';
+import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici';
+import { RunError } from '../../errors.ts';
+import type { TlsSettings } from '../target.ts';
+
+export interface DispatcherOptions {
+  readonly server: string;
+  readonly tls: TlsSettings;
+  /** In place of the system's name resolution, for connections without a proxy. */
+  readonly lookup?: LookupFunction;
+  /** For `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, in lower case too; our own environment by default. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+const CONNECT_MS = 10_000;
+/** How long a connection that nothing uses stays open, unless the server says less. */
+const KEEP_ALIVE_MS = 30_000;
+
+/**
+ * Connections to a remote server, kept alive and used again; through a proxy if the environment names one.
+ * @throws RunError `TLS_FILE_UNREADABLE`
+ */
+export async function createDispatcher(options: DispatcherOptions): Promise<Dispatcher> {
+  const { env = process.env, lookup } = options;
+  const tls = await readTls(options);
+  const common = {
+    connect: { ...tls, timeout: CONNECT_MS, ...(lookup !== undefined && { lookup }) },
+    // Answers may be streams that stay open, and say nothing, for hours.
+    bodyTimeout: 0,
+    headersTimeout: 0,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  };
+  const httpProxy = variable(env, 'HTTP_PROXY');
+  const httpsProxy = variable(env, 'HTTPS_PROXY');
+  if (httpProxy === undefined && httpsProxy === undefined) return new Agent(common);
+  return new EnvHttpProxyAgent({
+    ...common,
+    requestTls: tls,
+    proxyTls: tls,
+    ...(httpProxy !== undefined && { httpProxy }),
+    ...(httpsProxy !== undefined && { httpsProxy }),
+    noProxy: variable(env, 'NO_PROXY') ?? '',
+  });
+}
+
+interface TlsContext {
+  readonly ca?: string[];
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+async function readTls({
+  server,
+  tls: { caFile, certFile, keyFile },
+}: DispatcherOptions): Promise<TlsContext> {
+  const [ca, cert, key] = await Promise.all([caFile, certFile, keyFile].map((file) => readPem(server, file)));
+  return {
+    // A list of one's own replaces the usual one.
+    ...(ca !== undefined && { ca: [...rootCertificates, ca] }),
+    ...(cert !== undefined && { cert }),
+    ...(key !== undefined && { key }),
+  };
+}
+
+async function readPem(server: string, file: string | undefined): Promise<string | undefined> {
+  if (file === undefined) return undefined;
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    throw new RunError('TLS_FILE_UNREADABLE', { server, file, detail }, { cause: error });
+  }
+}
+
+function variable(env: Readonly<Record<string, string | undefined>>, name: string): string | undefined {
+  const value = env[name.toLowerCase()] ?? env[name];
+  return value === '' ? undefined : value;
+}
