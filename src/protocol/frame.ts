@@ -66,7 +66,7 @@ export function parseBody(bytes: Uint8Array): Frame | Frame[] {
 }
 
 /** The elements of a JSON array that is known to be sound, as they are written: nothing is lost on the way. */
-function elementsOf(array: Uint8Array): Uint8Array[] {
+export function elementsOf(array: Uint8Array): Uint8Array[] {
   const elements: Uint8Array[] = [];
   const text = Buffer.from(array.buffer, array.byteOffset, array.byteLength).toString('latin1');
   let depth = 0;

@@ -1,3 +1,4 @@
+import type { RunError } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
 
 /** What a stdio upstream runs. */
@@ -67,4 +68,6 @@ export interface UpstreamOptions {
   /** What becomes of lines on its stdout that are not MCP: `skip` counts them, `strict` ends it. */
   readonly stdout: 'strict' | 'skip';
   readonly log: Log;
+  /** A remote server has been reached, or could not be, whatever became of what it was asked. */
+  readonly onReach?: (failure: RunError | undefined) => void;
 }

@@ -1,8 +1,142 @@
 import { RunError } from '../../errors.ts';
+import { faultFrame } from '../../protocol/fault.ts';
+import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
 import type { RemoteTarget, UpstreamOptions } from '../target.ts';
+import { createConnection, type Connection } from './connection.ts';
+import { createDispatcher } from './dispatcher.ts';
+import { createMirror, type Mirror } from './mirror.ts';
+import { createSse } from './sse.ts';
+import { createStreamable } from './streamable.ts';
+import { filterTools, matches } from './tool-list.ts';
+import type { RemoteTransport, RemoteTransportOptions } from './transport.ts';
 
-/** Speaks with a remote server. */
-export function openRemoteUpstream({ url }: RemoteTarget, { server }: UpstreamOptions): Promise<Link> {
-  return Promise.reject(new RunError('UPSTREAM_UNREACHABLE', { server, url, detail: 'not yet' }));
+/** What all conversations with one server have in common. */
+interface Shared {
+  readonly connection: Connection;
+  readonly mirror: Mirror;
+  /** It has turned out to speak HTTP+SSE. */
+  isSse: boolean;
+}
+
+const known = new WeakMap<RemoteTarget, Promise<Shared>>();
+
+/**
+ * Speaks with a remote server. Nothing is sent before the first message.
+ * @throws RunError `TLS_FILE_UNREADABLE`
+ */
+export async function openRemoteUpstream(target: RemoteTarget, options: UpstreamOptions): Promise<Link> {
+  let shared = known.get(target);
+  if (shared === undefined) {
+    shared = share(target, options);
+    known.set(target, shared);
+    shared.catch(() => known.delete(target));
+  }
+  return createRemoteLink(target, options, await shared);
+}
+
+async function share(target: RemoteTarget, { server, log }: UpstreamOptions): Promise<Shared> {
+  const { tls, headers } = target;
+  const dispatcher = await createDispatcher({ server, tls });
+  return {
+    connection: createConnection({ server, dispatcher, headers, authorization: undefined }),
+    mirror: createMirror((tool) =>
+      log.warn(
+        { event: 'remote.tool-invalid', tool },
+        `left out: the header annotations of tool ${tool} break the rules`,
+      ),
+    ),
+    isSse: target.transport === 'sse',
+  };
+}
+
+function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared: Shared): Link {
+  const { server, log } = options;
+  const { ignoreTools } = target;
+  /** Requests whose answer lists tools, where some are to be left out. */
+  const listing = new Set<RequestId>();
+  let onframe: (frame: Frame, about?: RequestId) => void | Promise<void> = () => {};
+  let onclose: (error?: Error) => void = () => {};
+  let closing: Promise<void> | undefined;
+
+  const transportOptions: RemoteTransportOptions = {
+    server,
+    url: new URL(target.url),
+    connection: shared.connection,
+    maxBytes: options.lineLimitBytes,
+    patienceMs: target.patienceMs,
+    mirror: shared.mirror,
+    log,
+    deliver,
+    fail: (error) => void end(error),
+    reached(failure) {
+      if (closing === undefined) options.onReach?.(failure);
+    },
+  };
+  let transport: RemoteTransport = shared.isSse ? createSse(transportOptions) : createStreamableOrOlder();
+
+  return {
+    peer: 'server',
+    era: 'legacy',
+    principal: 'remote',
+    can: { push: true, ask: true },
+    send,
+    onframe(handler) {
+      onframe = handler;
+    },
+    // A server that goes away is noticed by what is said to it.
+    onend() {},
+    onclose(handler) {
+      onclose = handler;
+    },
+    forget() {},
+    close: () => end(new RunError('UPSTREAM_CLOSED', { server, exitCode: 0 })),
+  };
+
+  function send(frame: Frame): void | Promise<void> {
+    if (ignoreTools.length > 0 && frame.kind === 'request' && frame.id !== undefined) {
+      if (frame.method === 'tools/list') listing.add(frame.id);
+      const tool = frame.method === 'tools/call' ? frame.message.params?.['name'] : undefined;
+      if (typeof tool === 'string' && matches(tool, ignoreTools))
+        return onframe(faultFrame(new RunError('TOOL_IGNORED', { tool }), frame.id), frame.id);
+    }
+    return transport.send(frame);
+  }
+
+  function deliver(frame: Frame, about?: RequestId): void | Promise<void> {
+    if (closing !== undefined) return undefined;
+    if (frame.kind !== 'response' || frame.id === undefined || !listing.delete(frame.id))
+      return onframe(frame, about);
+    const kept = filterTools(frame, ({ name }) => typeof name !== 'string' || !matches(name, ignoreTools));
+    return onframe(kept, about);
+  }
+
+  function createStreamableOrOlder(): RemoteTransport {
+    const common = { ...transportOptions, passOn: (frame: Frame) => void transport.send(frame) };
+    return createStreamable(target.transport === 'auto' ? { ...common, notStreamable: tryOlder } : common);
+  }
+
+  /** As the specification has clients find out (2025-11-25, basic/transports, backward compatibility). */
+  async function tryOlder(initialize: Frame): Promise<boolean> {
+    const older = createSse({ ...transportOptions, patienceMs: 0 });
+    try {
+      await older.ready();
+    } catch (error) {
+      log.debug({ event: 'remote.no-sse' }, `not a server of HTTP+SSE either: ${String(error)}`);
+      await older.close();
+      return false;
+    }
+    log.info({ event: 'remote.transport', transport: 'sse' }, 'the server speaks HTTP+SSE');
+    shared.isSse = true;
+    const before = transport;
+    transport = older;
+    void before.close();
+    void older.send(initialize);
+    return true;
+  }
+
+  function end(error: RunError): Promise<void> {
+    closing ??= transport.close().then(() => onclose(error));
+    return closing;
+  }
 }

@@ -1,0 +1,180 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Dispatcher } from 'undici';
+import { RunError } from '../../errors.ts';
+import type { Authorization } from '../authorization.ts';
+import { failureCode, unreachable } from './failure.ts';
+import { discard, ENCODINGS, HttpCall, type HttpRequest, type HttpResponse } from './http-call.ts';
+
+/** The way to one remote server, for all that is said to it. */
+export interface Connection {
+  /** @param repeatable whether it may be sent again when the connection broke before an answer */
+  send(request: HttpRequest, repeatable: boolean): Sending;
+}
+
+/** A request under way. */
+export interface Sending {
+  /**
+   * Of any status but those that are dealt with here.
+   * @throws RunError `UPSTREAM_UNREACHABLE`, `UPSTREAM_REDIRECT`, `AUTHORIZATION_REQUIRED`, `AUTHORIZATION_FAILED`
+   */
+  readonly response: Promise<HttpResponse>;
+  /** Idempotent; the response then fails, or its body ends without a word. */
+  abort(): void;
+}
+
+export interface ConnectionOptions {
+  readonly server: string;
+  readonly dispatcher: Dispatcher;
+  /** Sent with every request; names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Undefined: a server that asks for authorization is refused. */
+  readonly authorization: Authorization | undefined;
+}
+
+const MAX_REDIRECTS = 5;
+/** A request may need authorization, and then more of it. */
+const MAX_CHALLENGES = 3;
+/** How often, and after how long at most, a server that is too busy is asked again. */
+const MAX_BUSY = 3;
+const MAX_BUSY_MS = 10_000;
+const BUSY: ReadonlySet<number> = new Set([429, 503]);
+/** Those that send a request elsewhere as it is, and those that have always been used as if they did. */
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 307, 308]);
+const BROKEN: ReadonlySet<string | undefined> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
+
+export function createConnection(options: ConnectionOptions): Connection {
+  return { send: (request, repeatable) => new Attempts(request, repeatable, options) };
+}
+
+/** One request, sent as often as it takes. */
+class Attempts implements Sending {
+  readonly response: Promise<HttpResponse>;
+  readonly #options: ConnectionOptions;
+  #call: HttpCall | undefined;
+  /** For what waits without a call. */
+  #aborted: AbortController | undefined;
+  #isAborted = false;
+
+  constructor(request: HttpRequest, repeatable: boolean, options: ConnectionOptions) {
+    this.#options = options;
+    this.response = this.#run(request, repeatable);
+    // Whoever has aborted it need not look.
+    this.response.catch(() => {});
+  }
+
+  abort(): void {
+    this.#isAborted = true;
+    this.#aborted?.abort();
+    this.#call?.abort();
+  }
+
+  async #run(request: HttpRequest, repeatable: boolean): Promise<HttpResponse> {
+    let { url } = request;
+    let redirects = 0;
+    let challenges = 0;
+    let busy = 0;
+    let breaks = repeatable ? 0 : 1;
+    for (;;) {
+      const authorization = await this.#authorize();
+      const response = await this.#try(request, url, authorization);
+      if (this.#isAborted) throw new RunError('CLIENT_GONE');
+      if (response instanceof Error) {
+        // A connection that was kept may have been given up by the server just now.
+        if (breaks > 0 || !BROKEN.has(failureCode(response)))
+          throw unreachable(this.#options.server, url, response);
+        breaks += 1;
+        continue;
+      }
+      const { status } = response;
+      if (status < 300) return response;
+      if (REDIRECTS.has(status) && redirects < MAX_REDIRECTS) {
+        url = this.#redirected(response, url);
+        redirects += 1;
+      } else if (status === 401 || (status === 403 && isStepUp(response))) {
+        challenges += 1;
+        await this.#challenged(response, authorization, challenges);
+      } else if (BUSY.has(status) && busy < MAX_BUSY && isSoon(response)) {
+        busy += 1;
+        discard(response);
+        await sleep(retryAfterMs(response), undefined, { signal: this.#signal() }).catch(() => {});
+      } else {
+        return response;
+      }
+      if (this.#isAborted) throw new RunError('CLIENT_GONE');
+    }
+  }
+
+  #try(request: HttpRequest, url: URL, authorization: string | undefined): Promise<HttpResponse | Error> {
+    const { headers, dispatcher } = this.#options;
+    return new Promise((resolve) => {
+      const call = new HttpCall(resolve);
+      this.#call = call;
+      call.start(dispatcher, {
+        ...request,
+        url,
+        headers: {
+          'accept-encoding': ENCODINGS,
+          ...headers,
+          ...request.headers,
+          ...(authorization !== undefined && { authorization }),
+        },
+      });
+      if (this.#isAborted) call.abort();
+    });
+  }
+
+  async #authorize(): Promise<string | undefined> {
+    const { authorization } = this.#options;
+    return authorization === undefined ? undefined : await authorization.header(this.#signal());
+  }
+
+  async #challenged(response: HttpResponse, sent: string | undefined, count: number): Promise<void> {
+    const { server, authorization } = this.#options;
+    const { status } = response;
+    const wwwAuthenticate = response.header('www-authenticate');
+    discard(response);
+    const detail = ` (HTTP status ${status})`;
+    if (authorization === undefined) throw new RunError('AUTHORIZATION_REQUIRED', { server, detail });
+    const isWorthIt =
+      count <= MAX_CHALLENGES &&
+      (await authorization.challenged({ status, wwwAuthenticate, sent }, this.#signal()));
+    if (!isWorthIt) throw new RunError('AUTHORIZATION_REQUIRED', { server, detail });
+  }
+
+  /** Credentials and messages go to the origin that was configured, and to no other. */
+  #redirected(response: HttpResponse, from: URL): URL {
+    const { server } = this.#options;
+    const location = response.header('location');
+    discard(response);
+    const to =
+      location !== undefined && URL.canParse(location, from.href) ? new URL(location, from) : undefined;
+    if (to === undefined)
+      throw new RunError('UPSTREAM_HTTP', { server, status: response.status, detail: '' });
+    if (to.origin !== from.origin) throw new RunError('UPSTREAM_REDIRECT', { server, origin: to.origin });
+    return to;
+  }
+
+  #signal(): AbortSignal {
+    this.#aborted ??= new AbortController();
+    if (this.#isAborted) this.#aborted.abort();
+    return this.#aborted.signal;
+  }
+}
+
+/** More scopes are wanted than the token has (RFC 6750, section 3.1). */
+function isStepUp(response: HttpResponse): boolean {
+  return /\berror="?insufficient_scope\b/.test(response.header('www-authenticate') ?? '');
+}
+
+function isSoon(response: HttpResponse): boolean {
+  const ms = retryAfterMs(response);
+  return ms >= 0 && ms <= MAX_BUSY_MS;
+}
+
+/** `Retry-After` (RFC 9110, section 10.2.3); -1 without. */
+function retryAfterMs(response: HttpResponse): number {
+  const value = response.header('retry-after')?.trim() ?? '';
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? -1 : Math.max(0, date - Date.now());
+}

@@ -1,0 +1,54 @@
+import { StringDecoder } from 'node:string_decoder';
+import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import { RunError } from '../../errors.ts';
+import type { HttpResponse } from './http-call.ts';
+
+export interface EventReader {
+  readonly server: string;
+  /** Longest event, in characters. */
+  readonly maxLength: number;
+  /** A promise holds the next ones back. */
+  event(event: EventSourceMessage): void | Promise<void>;
+  /** How long to wait before the stream is opened again. */
+  retry(ms: number): void;
+  /** Called once. `error`: the connection broke, or an event was too long. */
+  end(error: Error | undefined): void;
+}
+
+/** Reads a response as a stream of events (HTML, server-sent events). */
+export function readEvents(response: HttpResponse, reader: EventReader): void {
+  const decoder = new StringDecoder('utf8');
+  let waits: Promise<void>[] = [];
+  let isOver = false;
+  const parser = createParser({
+    maxBufferSize: reader.maxLength,
+    onEvent(event) {
+      const held = reader.event(event);
+      if (held !== undefined) waits.push(held);
+    },
+    onRetry: (ms) => reader.retry(ms),
+    onError(error) {
+      if (error.type !== 'max-buffer-size-exceeded') return;
+      response.abort();
+      end(new RunError('LINE_TOO_LONG', { server: reader.server, maxBytes: reader.maxLength }));
+    },
+  });
+  response.read({
+    data(chunk) {
+      if (isOver) return undefined;
+      parser.feed(decoder.write(chunk));
+      if (waits.length === 0) return undefined;
+      const held = waits;
+      waits = [];
+      return Promise.all(held).then(() => {});
+    },
+    end: () => end(undefined),
+    failed: end,
+  });
+
+  function end(error: Error | undefined): void {
+    if (isOver) return;
+    isOver = true;
+    reader.end(error);
+  }
+}

@@ -1,0 +1,50 @@
+import { RunError } from '../../errors.ts';
+
+/** Why a server could not be reached, from what the connection failed with. */
+export function unreachable(server: string, url: URL, error: unknown): RunError {
+  if (error instanceof RunError) return error;
+  return new RunError(
+    'UPSTREAM_UNREACHABLE',
+    { server, url: shown(url), detail: detailOf(error) },
+    { cause: error },
+  );
+}
+
+/** An address without what may be secret: no user, password, query. */
+export function shown({ origin, pathname }: URL): string {
+  return origin + pathname;
+}
+
+/** The system's code of what failed, of a connection to several addresses the first one's. */
+export function failureCode(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if (error instanceof AggregateError && error.errors.length > 0) return failureCode(error.errors[0]);
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  return failureCode(error.cause);
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'the connection was refused',
+  ECONNRESET: 'the connection was reset',
+  EPIPE: 'the connection was closed',
+  UND_ERR_SOCKET: 'the connection was closed',
+  UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
+  ETIMEDOUT: 'no connection in time',
+  ENOTFOUND: 'the name cannot be resolved',
+  EAI_AGAIN: 'the name cannot be resolved now',
+  EHOSTUNREACH: 'there is no way to the host',
+  ENETUNREACH: 'there is no way to the network',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed (caFile)',
+  SELF_SIGNED_CERT_IN_CHAIN: 'an authority in its chain of certificates is unknown (caFile)',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'the authority of its certificate is unknown (caFile)',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'the authority of its certificate is unknown (caFile)',
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
+};
+
+function detailOf(error: unknown): string {
+  const code = failureCode(error);
+  const words = code === undefined ? undefined : WORDS[code];
+  if (words !== undefined) return `${words} (${code})`;
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,225 @@
+import { createBrotliDecompress, createGunzip, createInflate, constants, type Zlib } from 'node:zlib';
+import type { Transform } from 'node:stream';
+import type { Dispatcher } from 'undici';
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+}
+
+/** Takes the body of a response. */
+export interface BodyReader {
+  /** A promise holds the rest of the body back. */
+  data(chunk: Buffer): void | Promise<void>;
+  end(): void;
+  failed(error: Error): void;
+}
+
+/** A response whose head is there. Its body comes when somebody reads it, decoded. */
+export interface HttpResponse {
+  readonly status: number;
+  /** @param name in lower case */
+  header(name: string): string | undefined;
+  /** Once. */
+  read(reader: BodyReader): void;
+  /** Drops the rest of the body and its connection; its reader hears nothing more. */
+  abort(): void;
+}
+
+/** Reading more than that, for nothing, costs more than a new connection. */
+const MAX_DISCARDED = 64 * 1024;
+
+/** What `accept-encoding` may name. */
+export const ENCODINGS = 'gzip, deflate, br';
+
+/** One request on a connection, and its response: undici tells it about both. */
+export class HttpCall implements Dispatcher.DispatchHandler, HttpResponse {
+  readonly #settle: (response: HttpResponse | Error) => void;
+  #controller: Dispatcher.DispatchController | undefined;
+  #isAborted = false;
+  #headers: Readonly<Record<string, string | string[] | undefined>> = {};
+  #reader: BodyReader | undefined;
+  /** What came before there was a reader. */
+  #early: Buffer[] = [];
+  #outcome: { readonly error: Error | undefined } | undefined;
+  #decoder: Transform | undefined;
+  /** Reasons to wait before more of the body is taken. */
+  #holds = 0;
+  status = 0;
+
+  /** @param settle gets the response when its head is there, or why there is none */
+  constructor(settle: (response: HttpResponse | Error) => void) {
+    this.#settle = settle;
+  }
+
+  start(dispatcher: Dispatcher, { method, url, headers, body }: HttpRequest): void {
+    const path = url.pathname + url.search;
+    dispatcher.dispatch(
+      { origin: url.origin, path, method, headers, ...(body !== undefined && { body }) },
+      this,
+    );
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#headers[name];
+    return Array.isArray(value) ? value.join(', ') : value;
+  }
+
+  read(reader: BodyReader): void {
+    this.#reader = reader;
+    const early = this.#early;
+    this.#early = [];
+    if (early.length > 0) this.#release();
+    for (const chunk of early) this.#pass(chunk);
+    if (this.#outcome !== undefined) this.#finish(this.#outcome.error);
+  }
+
+  abort(): void {
+    if (this.#isAborted) return;
+    this.#isAborted = true;
+    this.#decoder?.destroy();
+    this.#controller?.abort(new Error('aborted'));
+  }
+
+  // What undici calls
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#isAborted) controller.abort(new Error('aborted'));
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    if (status < 200) return;
+    this.status = status;
+    this.#headers = headers;
+    this.#decoder = decoderFor(this.header('content-encoding'));
+    if (this.#decoder !== undefined) this.#decode(this.#decoder);
+    this.#settle(this);
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#isAborted) return;
+    if (this.#decoder === undefined) this.#take(chunk);
+    else if (!this.#decoder.write(chunk)) {
+      this.#hold();
+      this.#decoder.once('drain', () => this.#release());
+    }
+  }
+
+  onResponseEnd(): void {
+    if (this.#decoder === undefined) this.#ended(undefined);
+    else this.#decoder.end();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.status === 0) this.#settle(error);
+    else this.#ended(error);
+  }
+
+  #decode(decoder: Transform): void {
+    decoder.on('data', (chunk: Buffer) => this.#take(chunk));
+    decoder.once('end', () => this.#ended(undefined));
+    decoder.once('error', (error) => {
+      this.#ended(error);
+      this.abort();
+    });
+  }
+
+  #take(chunk: Buffer): void {
+    if (this.#reader !== undefined) return this.#pass(chunk);
+    this.#early.push(chunk);
+    if (this.#early.length === 1) this.#hold();
+  }
+
+  #pass(chunk: Buffer): void {
+    if (this.#isAborted) return;
+    const wait = this.#reader?.data(chunk);
+    if (wait === undefined) return;
+    this.#hold();
+    void wait.finally(() => this.#release());
+  }
+
+  #hold(): void {
+    this.#holds += 1;
+    if (this.#holds > 1) return;
+    this.#controller?.pause();
+    this.#decoder?.pause();
+  }
+
+  #release(): void {
+    this.#holds -= 1;
+    if (this.#holds > 0) return;
+    this.#decoder?.resume();
+    this.#controller?.resume();
+  }
+
+  #ended(error: Error | undefined): void {
+    if (this.#outcome !== undefined) return;
+    this.#outcome = { error };
+    if (this.#reader !== undefined) this.#finish(error);
+  }
+
+  #finish(error: Error | undefined): void {
+    if (this.#isAborted) return;
+    if (error === undefined) this.#reader?.end();
+    else this.#reader?.failed(error);
+  }
+}
+
+/** Each event of a stream is passed on as soon as it is there, so what is decoded is flushed at every chunk. */
+function decoderFor(encoding: string | undefined): (Transform & Zlib) | undefined {
+  const flush = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH };
+  switch (encoding?.trim().toLowerCase()) {
+    case 'gzip':
+    case 'x-gzip':
+      return createGunzip(flush);
+    case 'deflate':
+      return createInflate(flush);
+    case 'br':
+      return createBrotliDecompress({ flush: constants.BROTLI_OPERATION_FLUSH });
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * Reads a whole body.
+ * @returns undefined if it is longer than `maxBytes`; the rest is dropped then
+ * @throws what broke the connection
+ */
+export function readAll(response: HttpResponse, maxBytes: number): Promise<Buffer | undefined> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    response.read({
+      data(chunk) {
+        length += chunk.length;
+        chunks.push(chunk);
+        if (length <= maxBytes) return;
+        response.abort();
+        resolve(undefined);
+      },
+      end: () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)),
+      failed: reject,
+    });
+  });
+}
+
+/** Reads what nobody needs, so that the connection can be used again. */
+export function discard(response: HttpResponse): void {
+  let length = 0;
+  response.read({
+    data(chunk) {
+      length += chunk.length;
+      if (length > MAX_DISCARDED) response.abort();
+    },
+    end() {},
+    failed() {},
+  });
+}

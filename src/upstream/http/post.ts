@@ -1,0 +1,199 @@
+import { RunError } from '../../errors.ts';
+import type { Frame, RequestId } from '../../protocol/frame.ts';
+import type { Connection, Sending } from './connection.ts';
+import { readEvents } from './events.ts';
+import { readAll, type HttpRequest, type HttpResponse } from './http-call.ts';
+import { readMessages } from './messages.ts';
+
+/** What a server wants to be waited for before a stream is opened again, if it does not say. */
+export const RETRY_MS = 1_000;
+/** How long a stream may go on when the answer has come, before it is ended. */
+const AFTERWARDS_MS = 5_000;
+
+/** A response that is not what was asked for. */
+export interface Refusal {
+  readonly status: number;
+  /** A JSON-RPC error in its body. */
+  readonly error: Frame | undefined;
+  /** The beginning of its body. */
+  readonly text: string;
+}
+
+export interface PostOptions {
+  readonly server: string;
+  readonly maxBytes: number;
+  /** Takes what the server says while the request runs, its answer last. */
+  take(frame: Frame, post: Post): void | Promise<void>;
+}
+
+/** A request on its way, until its answer: one POST, and whatever has to follow it. */
+export class Post {
+  readonly frame: Frame;
+  readonly id: RequestId;
+  /** Of revision 2026-07-28. */
+  readonly isModern: boolean;
+  isAnswered = false;
+  /** Nobody waits for the answer any more. */
+  isAborted = false;
+  /** A subscription that the server has taken up. */
+  isAcknowledged = false;
+  /** Of the last event of its stream that had one. */
+  lastEventId: string | undefined;
+  retryMs = RETRY_MS;
+  readonly #options: PostOptions;
+  #sending: Sending | undefined;
+  /** Ends what is waited for. */
+  #wake: (() => void) | undefined;
+
+  constructor(frame: Frame, id: RequestId, isModern: boolean, options: PostOptions) {
+    this.frame = frame;
+    this.id = id;
+    this.isModern = isModern;
+    this.#options = options;
+  }
+
+  /** @throws RunError as `Sending.response` does */
+  send(connection: Connection, request: HttpRequest, repeatable: boolean): Promise<HttpResponse> {
+    this.#sending = connection.send(request, repeatable);
+    return this.#sending.response;
+  }
+
+  /**
+   * Reads a response to its end, or to the answer.
+   * @returns what it says if it is no success
+   * @throws RunError `UPSTREAM_STREAM_LOST`, `UPSTREAM_HTTP`, `MALFORMED_ANSWER`, `LINE_TOO_LONG`
+   */
+  async read(response: HttpResponse): Promise<Refusal | undefined> {
+    const { status } = response;
+    const type = mediaTypeOf(response);
+    if (status < 300 && type === 'text/event-stream') {
+      await this.#readStream(response);
+      return undefined;
+    }
+    if (status >= 300 || type !== 'application/json') return await this.#refusal(response, type);
+    await this.#readBody(response);
+    return undefined;
+  }
+
+  /** Resolves early when it is aborted. */
+  pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(done, ms);
+      this.#wake = done;
+      if (this.isAborted) done();
+      function done(): void {
+        clearTimeout(timer);
+        resolve();
+      }
+    });
+  }
+
+  /** Ends what is under way. */
+  abort(): void {
+    this.isAborted = true;
+    this.#sending?.abort();
+    this.#wake?.();
+  }
+
+  async #readBody(response: HttpResponse): Promise<void> {
+    const { server, maxBytes } = this.#options;
+    const body = await readAll(response, maxBytes).catch(() => this.#lost());
+    if (body === undefined) throw new RunError('LINE_TOO_LONG', { server, maxBytes });
+    for (const frame of this.#messages(body)) void this.#take(frame);
+    // Such a body answers all that it has been sent.
+    if (!this.isAnswered) throw this.#malformed();
+  }
+
+  #readStream(response: HttpResponse): Promise<void> {
+    const { server, maxBytes } = this.#options;
+    return new Promise((resolve, reject) => {
+      let afterwards: NodeJS.Timeout | undefined;
+      this.#wake = resolve;
+      readEvents(response, {
+        server,
+        maxLength: maxBytes,
+        event: ({ id, data, event = 'message' }) => {
+          if (id !== undefined) this.lastEventId = id;
+          if (data === '' || event !== 'message') return undefined;
+          const wait = this.#takeEvent(data, reject);
+          if (this.isAnswered && afterwards === undefined) {
+            afterwards = setTimeout(() => response.abort(), AFTERWARDS_MS);
+            afterwards.unref();
+            resolve();
+          }
+          return wait;
+        },
+        retry: (ms) => {
+          this.retryMs = ms;
+        },
+        end: (error) => {
+          clearTimeout(afterwards);
+          if (error instanceof RunError) reject(error);
+          else resolve();
+        },
+      });
+    });
+  }
+
+  #takeEvent(data: string, reject: (error: unknown) => void): void | Promise<void> {
+    try {
+      const waits = this.#messages(Buffer.from(data)).flatMap((frame) => this.#take(frame) ?? []);
+      return waits.length === 0 ? undefined : Promise.all(waits).then(() => {});
+    } catch (error) {
+      // Whom it was for cannot be known, but it came where this request's answer was to come.
+      reject(error);
+      this.#sending?.abort();
+      return undefined;
+    }
+  }
+
+  #messages(bytes: Buffer): Frame[] {
+    try {
+      return readMessages(bytes);
+    } catch (error) {
+      throw this.#malformed(error);
+    }
+  }
+
+  #take(frame: Frame): void | Promise<void> {
+    if (this.isAborted || this.isAnswered) return undefined;
+    if (frame.kind === 'response') {
+      // A server has no other request's answer to give here, and must not give it to somebody else.
+      if (frame.id !== this.id) return undefined;
+      this.isAnswered = true;
+    }
+    return this.#options.take(frame, this);
+  }
+
+  async #refusal(response: HttpResponse, type: string): Promise<Refusal> {
+    const { status } = response;
+    const body = await readAll(response, this.#options.maxBytes).catch(() => undefined);
+    return {
+      status,
+      error: body === undefined || type !== 'application/json' ? undefined : errorIn(body),
+      text: body?.toString('utf8', 0, 500) ?? '',
+    };
+  }
+
+  #malformed(cause?: unknown): RunError {
+    const { method = '' } = this.frame;
+    return new RunError('MALFORMED_ANSWER', { server: this.#options.server, method }, { cause });
+  }
+
+  #lost(): never {
+    const { method = '' } = this.frame;
+    throw new RunError('UPSTREAM_STREAM_LOST', { server: this.#options.server, method });
+  }
+}
+
+export function mediaTypeOf(response: HttpResponse): string {
+  return (response.header('content-type') ?? '').split(';', 1).join('').trim().toLowerCase();
+}
+
+function errorIn(body: Buffer): Frame | undefined {
+  try {
+    return readMessages(body).find((frame) => frame.kind === 'response' && frame.message.error !== undefined);
+  } catch {
+    return undefined;
+  }
+}

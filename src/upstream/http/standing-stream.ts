@@ -1,0 +1,124 @@
+import { toRunError, type RunError } from '../../errors.ts';
+import type { Connection, Sending } from './connection.ts';
+import { readEvents } from './events.ts';
+import { unreachable } from './failure.ts';
+import { RETRY_MS, mediaTypeOf } from './post.ts';
+
+export interface StandingStreamOptions {
+  readonly server: string;
+  readonly url: URL;
+  readonly connection: Connection;
+  readonly maxBytes: number;
+  headers(): Record<string, string>;
+  /** A promise holds the next ones back. */
+  event(data: string): void | Promise<void>;
+  /** The server has been reached, or could not be. */
+  reached(failure: RunError | undefined): void;
+  /** The server does not know the session any more. @returns whether there is another one */
+  renew(): Promise<boolean>;
+}
+
+export interface StandingStream {
+  close(): void;
+}
+
+const LONGEST_MS = 30_000;
+const SHORTEST_MS = 100;
+
+/**
+ * The stream for what belongs to no request (2025-11-25, basic/transports, listening for messages from the server). It is
+ * opened again whenever it ends, for as long as the session lives; a server need not have one.
+ */
+export function openStandingStream(options: StandingStreamOptions): StandingStream {
+  const { server, url, connection } = options;
+  let isClosed = false;
+  let lastEventId: string | undefined;
+  let retryMs = RETRY_MS;
+  let sending: Sending | undefined;
+  let wake: () => void = () => {};
+  void run();
+
+  return {
+    close() {
+      isClosed = true;
+      sending?.abort();
+      wake();
+    },
+  };
+
+  async function run(): Promise<void> {
+    let failures = 0;
+    while (!isClosed) {
+      const outcome = await follow();
+      if (outcome === 'none') return;
+      if (outcome === 'read') failures = 0;
+      else failures += 1;
+      if (!isClosed)
+        await pause(Math.min(LONGEST_MS, Math.max(SHORTEST_MS, retryMs) * 2 ** Math.min(failures, 10)));
+    }
+  }
+
+  /** @returns `none`: there is no such stream */
+  async function follow(): Promise<'read' | 'failed' | 'none'> {
+    try {
+      sending = connection.send({ method: 'GET', url, headers: headers() }, true);
+      const response = await sending.response;
+      const { status } = response;
+      if (status < 300 && mediaTypeOf(response) === 'text/event-stream') {
+        options.reached(undefined);
+        return (await read(response)) ? 'read' : 'failed';
+      }
+      response.abort();
+      if (status === 404) return (await options.renew()) ? 'none' : 'failed';
+      return status >= 500 || status === 429 ? 'failed' : 'none';
+    } catch (error) {
+      if (!isClosed) options.reached(toRunError(error));
+      return 'failed';
+    }
+  }
+
+  /** @returns whether it ended as streams do, or has said something */
+  function read(response: Awaited<Sending['response']>): Promise<boolean> {
+    return new Promise((resolve) => {
+      let hasSpoken = false;
+      readEvents(response, {
+        server,
+        maxLength: options.maxBytes,
+        event({ id, data, event = 'message' }) {
+          hasSpoken = true;
+          if (id !== undefined) lastEventId = id;
+          return data === '' || event !== 'message' ? undefined : options.event(data);
+        },
+        retry(ms) {
+          retryMs = ms;
+        },
+        end(error) {
+          if (error !== undefined && !isClosed) options.reached(unreachable(server, url, error));
+          resolve(error === undefined || hasSpoken);
+        },
+      });
+      wake = () => resolve(true);
+    });
+  }
+
+  function headers(): Record<string, string> {
+    return {
+      ...options.headers(),
+      accept: 'text/event-stream',
+      // What has to come at once must not wait in somebody's compressor.
+      'accept-encoding': 'identity',
+      ...(lastEventId !== undefined && { 'last-event-id': lastEventId }),
+    };
+  }
+
+  function pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(done, ms);
+      wake = done;
+      function done(): void {
+        clearTimeout(timer);
+        resolve();
+      }
+    });
+  }
+}

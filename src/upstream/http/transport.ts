@@ -1,0 +1,31 @@
+import type { RunError } from '../../errors.ts';
+import type { Log } from '../../observe/log.ts';
+import type { Frame, RequestId } from '../../protocol/frame.ts';
+import type { Connection } from './connection.ts';
+import type { Mirror } from './mirror.ts';
+
+/** A way of speaking with a remote server. */
+export interface RemoteTransport {
+  /** A promise means backpressure. Never rejects. */
+  send(frame: Frame): void | Promise<void>;
+  /** Idempotent. Ends all that is under way, and the session. */
+  close(): Promise<void>;
+}
+
+export interface RemoteTransportOptions {
+  readonly server: string;
+  readonly url: URL;
+  readonly connection: Connection;
+  /** Longest message of the server. */
+  readonly maxBytes: number;
+  /** How long the first request is tried again. */
+  readonly patienceMs: number;
+  readonly mirror: Mirror;
+  readonly log: Log;
+  /** @param about the request that the frame belongs to, where that is known */
+  deliver(frame: Frame, about?: RequestId): void | Promise<void>;
+  /** The server does not even answer the first request. */
+  fail(error: RunError): void;
+  /** The server has been reached, or could not be. */
+  reached(failure: RunError | undefined): void;
+}
