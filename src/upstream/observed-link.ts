@@ -73,7 +73,7 @@ export function observeLink(link: Link, observer: LinkObserver): Link {
   /** A server that ends at a question of the other era has given an answer of a kind: its next process is not asked. */
   function hasFailed({ code }: RunError): boolean {
     if (reason !== undefined || answers > 1 || code === 'UPSTREAM_CLOSED') return false;
-    return asked !== 'server/discover' || !observer.forgives();
+    return asked !== 'server/discover' || code !== 'UPSTREAM_EXITED' || !observer.forgives();
   }
 
   /** It did not answer `initialize` in time, or refused what every client would send, and was ended for that. */

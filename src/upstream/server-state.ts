@@ -17,20 +17,31 @@ export type ServerState = (typeof SERVER_STATES)[number];
  * - failure: a start failed
  * - loop: a start failed, and that was one too many
  * - unstartable: there is nothing to start: no such command
+ * - unreachable: a remote server that has answered cannot be reached any more
  * - empty: no process is left that has answered
  * - stop: mcp-run stops it for good
  */
-export const SERVER_EVENTS = ['start', 'answer', 'failure', 'loop', 'unstartable', 'empty', 'stop'] as const;
+export const SERVER_EVENTS = [
+  'start',
+  'answer',
+  'failure',
+  'loop',
+  'unstartable',
+  'unreachable',
+  'empty',
+  'stop',
+] as const;
 export type ServerEvent = (typeof SERVER_EVENTS)[number];
 
 /** State → event → next state; an event that is not listed changes nothing. */
 const TRANSITIONS: Readonly<Record<ServerState, Readonly<Partial<Record<ServerEvent, ServerState>>>>> = {
-  stopped: { start: 'starting', failure: 'backoff', loop: 'crash-loop' },
+  stopped: { start: 'starting', failure: 'backoff', loop: 'crash-loop', unreachable: 'backoff' },
   starting: {
     answer: 'ready',
     failure: 'backoff',
     loop: 'crash-loop',
     unstartable: 'stopped',
+    unreachable: 'backoff',
     empty: 'stopped',
     stop: 'stopped',
   },
@@ -38,10 +49,17 @@ const TRANSITIONS: Readonly<Record<ServerState, Readonly<Partial<Record<ServerEv
     failure: 'degraded',
     loop: 'crash-loop',
     unstartable: 'degraded',
+    unreachable: 'backoff',
     empty: 'stopped',
     stop: 'stopped',
   },
-  degraded: { answer: 'ready', loop: 'crash-loop', empty: 'backoff', stop: 'stopped' },
+  degraded: {
+    answer: 'ready',
+    loop: 'crash-loop',
+    unreachable: 'backoff',
+    empty: 'backoff',
+    stop: 'stopped',
+  },
   // A new attempt is no news before it has answered.
   backoff: { answer: 'ready', loop: 'crash-loop', stop: 'stopped' },
   'crash-loop': { answer: 'ready', stop: 'stopped' },

@@ -95,8 +95,8 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   let cancelTrial: (() => void) | undefined;
   let trial: Promise<unknown> | undefined;
 
-  const isSlow = target.kind === 'stdio' && mayBeFetching(target);
-  const startTimeoutMs = options.initializeTimeoutMs * (isSlow ? FETCH_FACTOR : 1);
+  const isRemote = target.kind === 'remote';
+  const startTimeoutMs = startTimeoutOf(target, options.initializeTimeoutMs);
 
   return {
     get state() {
@@ -152,7 +152,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     unanswered += 1;
     move('start');
     try {
-      return watch(await openLink(target, options));
+      return watch(await openLink(target, { ...options, onReach }));
     } catch (thrown) {
       unanswered -= 1;
       const error = toRunError(thrown);
@@ -220,12 +220,39 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   }
 
   function startFailed(error: RunError): void {
-    failedStarts = withFailedStart(failedStarts, clock.now());
-    const pauseMs = pauseAfter(failedStarts, random());
-    retryAt = clock.now() + pauseMs;
+    const isFirst = countFailure();
     report(error);
     move(failedStarts.isLoop ? 'loop' : 'failure', ...emptied());
-    scheduleTrial(pauseMs);
+    if (isFirst) scheduleTrial(retryAt - clock.now());
+  }
+
+  /** @returns whether it is the first in this pause: all who speak with a remote server learn at once that it is away */
+  function countFailure(): boolean {
+    if (isRemote && clock.now() < retryAt) return false;
+    const counted = withFailedStart(failedStarts, clock.now());
+    // A server that is away is no worse for being away for long.
+    failedStarts = isRemote ? { ...counted, isLoop: false } : counted;
+    retryAt = clock.now() + pauseAfter(failedStarts, random());
+    return true;
+  }
+
+  /** What a conversation with a remote server has found out in passing. */
+  function onReach(failure: RunError | undefined): void {
+    // Before it has answered anything, the end of the conversation says it.
+    if (closing.signal.aborted || answering === 0) return;
+    if (failure === undefined) return reached();
+    if (!countFailure()) return;
+    report(failure, 'server.unreachable');
+    move('unreachable');
+    scheduleTrial(retryAt - clock.now());
+  }
+
+  function reached(): void {
+    if (state !== 'backoff') return;
+    failedStarts = NO_FAILED_STARTS;
+    lastFailure = undefined;
+    retryAt = 0;
+    move('answer');
   }
 
   /** Nothing was started, so there is nothing to wait for: every client gets the same answer at once. */
@@ -316,6 +343,14 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       if (isRunError(error, 'CRASH_LOOP')) scheduleTrial(LOOK_AGAIN_MS);
     }
   }
+}
+
+/** A program may have to be downloaded before it starts, and a user be asked before a server lets us in. */
+function startTimeoutOf(target: UpstreamTarget, initializeTimeoutMs: number): number {
+  if (target.kind === 'stdio') return initializeTimeoutMs * (mayBeFetching(target) ? FETCH_FACTOR : 1);
+  const { oauth, patienceMs } = target;
+  const isUserAsked = oauth?.grant === 'authorization-code';
+  return initializeTimeoutMs + patienceMs + (isUserAsked ? oauth.timeoutMs : 0);
 }
 
 /** What happened, the server's last words, and what to do: one line. */

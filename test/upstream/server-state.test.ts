@@ -7,16 +7,16 @@ import {
   type ServerState,
 } from '../../src/upstream/server-state.ts';
 
-const EVENTS = ['start', 'answer', 'failure', 'loop', 'unstartable', 'empty', 'stop'] as const;
+const EVENTS = ['start', 'answer', 'failure', 'loop', 'unstartable', 'unreachable', 'empty', 'stop'] as const;
 
 /** Each state's next one, in the order of the events above; a dot stays. */
 const EXPECTED: readonly (readonly [ServerState, ...(ServerState | '.')[]])[] = [
-  ['stopped', 'starting', '.', 'backoff', 'crash-loop', '.', '.', '.'],
-  ['starting', '.', 'ready', 'backoff', 'crash-loop', 'stopped', 'stopped', 'stopped'],
-  ['ready', '.', '.', 'degraded', 'crash-loop', 'degraded', 'stopped', 'stopped'],
-  ['degraded', '.', 'ready', '.', 'crash-loop', '.', 'backoff', 'stopped'],
-  ['backoff', '.', 'ready', '.', 'crash-loop', '.', '.', 'stopped'],
-  ['crash-loop', '.', 'ready', '.', '.', '.', '.', 'stopped'],
+  ['stopped', 'starting', '.', 'backoff', 'crash-loop', '.', 'backoff', '.', '.'],
+  ['starting', '.', 'ready', 'backoff', 'crash-loop', 'stopped', 'backoff', 'stopped', 'stopped'],
+  ['ready', '.', '.', 'degraded', 'crash-loop', 'degraded', 'backoff', 'stopped', 'stopped'],
+  ['degraded', '.', 'ready', '.', 'crash-loop', '.', 'backoff', 'backoff', 'stopped'],
+  ['backoff', '.', 'ready', '.', 'crash-loop', '.', '.', '.', 'stopped'],
+  ['crash-loop', '.', 'ready', '.', '.', '.', '.', '.', 'stopped'],
 ];
 
 const CASES = EXPECTED.flatMap(([state, ...next]) =>

@@ -393,3 +393,56 @@ describe('a trial', () => {
     await expect(supervisor.open()).rejects.toMatchObject({ code: 'SHUTTING_DOWN' });
   });
 });
+
+describe('a remote server', () => {
+  const target = {
+    kind: 'remote',
+    url: 'http://127.0.0.1/mcp',
+    transport: 'auto',
+    headers: {},
+    ignoreTools: [],
+    tls: { caFile: undefined, certFile: undefined, keyFile: undefined },
+    oauth: undefined,
+    patienceMs: 0,
+  } as const;
+  const away = new RunError('UPSTREAM_UNREACHABLE', { server: 'files', url: target.url, detail: 'gone' });
+
+  /** A conversation that has been answered, and what its link says about the server. */
+  async function reach() {
+    let onReach: (failure: RunError | undefined) => void = () => {};
+    const started: MemoryLink[] = [];
+    const setup = setUp({
+      target,
+      openUpstream: async (_target, options) => {
+        ({ onReach = () => {} } = options);
+        const link = createMemoryLink('server');
+        started.push(link);
+        return link;
+      },
+    });
+    const { link, server } = await converse({ ...setup, started });
+    void link.send(INITIALIZE);
+    await server.deliver(ANSWER);
+    return { ...setup, started, link, onReach: (failure?: RunError) => onReach(failure) };
+  }
+
+  it('is not ready while it cannot be reached, and is again when it can', async () => {
+    const { supervisor, onReach } = await reach();
+    expect(supervisor.state).toBe('ready');
+    onReach(away);
+    expect(supervisor.snapshot()).toMatchObject({ state: 'backoff', failedStarts: 1, conversations: 1 });
+    onReach();
+    expect(supervisor.snapshot()).toMatchObject({ state: 'ready', failedStarts: 0 });
+    expect(supervisor.snapshot()).not.toHaveProperty('lastFailure');
+  });
+
+  it('counts one failure for all that learn of it in the same pause, and is never in a crash loop', async () => {
+    const { supervisor, clock, onReach } = await reach();
+    for (let time = 1; time <= 8; time++) {
+      onReach(away);
+      onReach(away);
+      expect(supervisor.snapshot()).toMatchObject({ state: 'backoff', failedStarts: time });
+      await clock.pass(supervisor.snapshot().retryInMs ?? 0);
+    }
+  });
+});

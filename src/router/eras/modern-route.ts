@@ -73,8 +73,7 @@ export function createModernRoute(options: ModernRouteOptions): ModernFace {
   async function ask(principal: string): Promise<Link | undefined> {
     asked = createHandover(await openChild(principal));
     const child = asked;
-    const verdict = await probeEra(child, options);
-    asked = undefined;
+    const verdict = await probeEra(child, options).finally(() => (asked = undefined));
     known.modern = verdict.era === 'modern';
     return verdict.era === 'gone' ? undefined : child;
   }

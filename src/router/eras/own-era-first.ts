@@ -1,4 +1,5 @@
 import { isModernError } from '../../era/handshake.ts';
+import { RunError, toRunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import { RPC } from '../../protocol/constants.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
@@ -105,7 +106,11 @@ export function ownEraFirst(link: Link, options: OwnEraOptions): Link {
   /** @returns undefined if it is no modern server either */
   async function find(): Promise<Link | undefined> {
     let asked = link;
-    let verdict = await probeEra(asked, options);
+    let verdict = await probeEra(asked, options).catch((error: unknown) => toRunError(error));
+    if (verdict instanceof RunError) {
+      ended = { error: verdict };
+      return undefined;
+    }
     if (verdict.era === 'gone' && !isClosed) {
       ended = { error: verdict.error };
       const again = await options.reopen().catch(() => undefined);

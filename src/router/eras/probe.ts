@@ -1,6 +1,7 @@
 import { withEnvelope } from '../../era/envelope.ts';
 import { isDiscoverResult, isModernError } from '../../era/handshake.ts';
 import { jsonOf, type Json } from '../../era/json.ts';
+import { isRunError } from '../../errors.ts';
 import { MODERN_REVISION } from '../../protocol/constants.ts';
 import { frameOf, type Frame, type JsonRpcMessage } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
@@ -30,19 +31,33 @@ const LONGEST_MS = 30_000;
 /** Any server answers it, also before `initialize` (2025-11-25, basic/lifecycle). */
 const PING = frameOf({ id: 'mcpr:alive', method: 'ping' });
 
+/** A remote server that could not be reached has not said what it is. */
+const INCONCLUSIVE: ReadonlySet<string> = new Set([
+  'UPSTREAM_UNREACHABLE',
+  'UPSTREAM_HTTP',
+  'UPSTREAM_REDIRECT',
+  'UPSTREAM_STREAM_LOST',
+  'AUTHORIZATION_REQUIRED',
+  'AUTHORIZATION_FAILED',
+]);
+
 /**
  * Finds out which era a server is of (2026-07-28, basic/transports/stdio, backward compatibility): a modern answer is
  * one that only a modern server gives, whatever else it says or does means legacy. Takes the link's handlers over, and
  * leaves it as it is.
+ * @throws RunError what ended a link to a remote server, which says nothing about its era
  */
 export function probeEra(link: Link, options: ProbeOptions): Promise<Verdict> {
   const { silenceMs = SILENCE_MS, longestMs = LONGEST_MS } = options;
   const request = options.request ?? createProbe(options.version);
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     let isOver = false;
     let timer = setTimeout(askForLife, silenceMs);
     const end = setTimeout(() => settle({ era: 'legacy' }), longestMs);
-    link.onclose((error) => settle({ era: 'gone', error }));
+    link.onclose((error) => {
+      if (isRunError(error) && INCONCLUSIVE.has(error.code)) reject(error);
+      settle({ era: 'gone', error });
+    });
     link.onframe(receive);
     void link.send(request);
 

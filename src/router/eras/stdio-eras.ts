@@ -93,7 +93,7 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
   async function pinLegacy(frame: Frame): Promise<Wait> {
     pinned = 'legacy';
     // What a probe has left is as good as new; what a modern client's questions have left is not.
-    const child = takeSpare() ?? (face === undefined ? undefined : await reopen());
+    const child = takeSpare() ?? (face === undefined && target !== undefined ? undefined : await reopen());
     if (child !== undefined) target = use(options.toLegacyClient(child));
     return target?.send(frame);
   }
@@ -113,13 +113,16 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
 
   /** @returns the answer, if the server is modern */
   async function learn(request: Frame | undefined): Promise<Frame | undefined> {
-    const child = spare;
-    if (child === undefined) return undefined;
     const { version } = options;
+    // The first one may have ended without having said anything.
+    const child = spare ?? (await reopen());
+    spare = undefined;
     const verdict = await probeEra(child, request === undefined ? { version } : { version, request });
     known.modern = verdict.era === 'modern';
-    if (verdict.era === 'gone') spare = undefined;
-    else child.onclose((error) => onclose(error));
+    if (verdict.era !== 'gone') {
+      spare = child;
+      child.onclose((error) => onclose(error));
+    }
     return verdict.era === 'modern' ? verdict.answer : undefined;
   }
 
