@@ -33,7 +33,7 @@ export interface AskingOptions {
 /** What a process asks its client in the middle of a call, and what becomes of the call meanwhile. */
 export interface Asking {
   question(question: Unrelated): void;
-  /** Asks what is open of a call that somebody waits for, together with what comes in the same turn. */
+  /** Asks what is open of a call that somebody waits for, together with what comes right after it. */
   askSoon(call: HeldCall): void;
   /** A call has begun that a question may have been about. */
   adoptUnrelated(): void;
@@ -52,6 +52,8 @@ export interface Asking {
 
 /** How often a call may come back for more input. */
 const MAX_ROUNDS = 16;
+/** Questions of one moment are lines of their own, and may be read one by one: each alone would be a round of its own. */
+const MOMENT_MS = 5;
 
 export function createAsking(options: AskingOptions): Asking {
   const { book, parking, toChild, log } = options;
@@ -111,11 +113,11 @@ export function createAsking(options: AskingOptions): Asking {
   function askSoon(call: HeldCall): void {
     if (call.isAsking) return;
     call.isAsking = true;
-    setImmediate(() => {
+    setTimeout(() => {
       call.isAsking = false;
       const { waiting } = call;
       if (waiting !== undefined && call.questions.size > 0 && book.has(call)) park(call, waiting);
-    });
+    }, MOMENT_MS);
   }
 
   function park(call: HeldCall, waiting: Waiting): void {

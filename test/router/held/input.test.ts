@@ -1,5 +1,5 @@
 /** What a legacy server asks in the middle of a call, for a client that can only be answered with a demand for input. */
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { jsonOf, type Json } from '../../../src/era/json.ts';
 import { META } from '../../../src/protocol/constants.ts';
 import type { RequestId } from '../../../src/protocol/frame.ts';
@@ -62,6 +62,17 @@ describe('a question', () => {
     const second = await demandOf(client, retry);
     expect(second.requestState).not.toBe(first.requestState);
     expect(second.keys).toHaveLength(1);
+  });
+
+  test('read a turn of the event loop after another is still of the same moment', async () => {
+    const { world, client, id } = await calling();
+    vi.useFakeTimers({ toFake: ['setTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    await world.child().deliver({ id: 1, method: 'elicitation/create', params: FORM });
+    await settled();
+    await world.child().deliver({ id: 2, method: 'roots/list' });
+    vi.runAllTimers();
+    expect(Object.keys(jsonOf(client.answerTo(id)?.result?.['inputRequests']))).toHaveLength(2);
   });
 
   test('that was not answered is asked again, and an answer to nothing is ignored', async () => {
