@@ -41,7 +41,7 @@ async function lint() {
   await tool('oxlint', ['-c', '.oxlintrc.json', '--type-aware', '--deny-warnings', ...LINTED]);
 }
 
-/** Every Node process below vitest writes what it executed, the spawned ones included. */
+/** Most Node processes below vitest write what they executed, the spawned ones included (vitest-coverage.js). */
 function testWithCoverage() {
   rmSync(coverage, { recursive: true, force: true });
   mkdirSync(coverage, { recursive: true });
