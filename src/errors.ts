@@ -50,12 +50,6 @@ export const ERRORS = {
     exitCode: 2,
     ...INTERNAL,
   },
-  REMOTE_UNSUPPORTED: {
-    message: 'Server "{server}" is a URL ({url}); this version serves commands only',
-    hint: 'Use an entry with a "command", or leave this one out with "disabled": true or --server.',
-    exitCode: 2,
-    ...INTERNAL,
-  },
   BIND_REFUSED: {
     message: 'Refusing to listen on {host}: anyone who reaches that address could use your servers',
     hint: 'Give clients a token (--token-file), or pass --insecure if something in front of mcp-run authenticates.',

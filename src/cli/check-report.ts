@@ -1,11 +1,11 @@
-import { ERRORS, RunError } from '../errors.ts';
+import { ERRORS, type RunError } from '../errors.ts';
 import type { ProbeResult } from '../gateway/probe.ts';
 import type { Declared, Inventory } from '../manifest/inventory.ts';
 
 /** What `check` has found out about one server. */
 export interface CheckedServer {
   readonly name: string;
-  readonly status: 'ready' | 'failed' | 'disabled' | 'unsupported';
+  readonly status: 'ready' | 'failed' | 'disabled';
   /** Where it is declared; absent without a manifest. */
   readonly declared: Declared | undefined;
   readonly result: ProbeResult | undefined;
@@ -31,13 +31,10 @@ export function joinResults(
     });
 }
 
-/** A server that was not started, because it is disabled or of a kind that cannot be. */
+/** Without a result it was not asked for. */
 function notStarted(declared: Declared): CheckedServer {
-  const { name, url = '' } = declared;
-  const rest = { name, declared, result: undefined };
-  if (declared.disabled) return { ...rest, status: 'disabled', error: undefined, hint: '' };
-  const error = new RunError('REMOTE_UNSUPPORTED', { server: name, url });
-  return { ...rest, status: 'unsupported', error, hint: error.hint };
+  const { name } = declared;
+  return { name, status: 'disabled', declared, result: undefined, error: undefined, hint: '' };
 }
 
 /** A server that was started. */

@@ -131,10 +131,7 @@ const TRANSLATIONS = {
 
 type Status = CheckedServer['status'];
 
-const SYMBOLS = { ready: '✔', failed: '✖', disabled: '–', unsupported: '✖' } as const satisfies Record<
-  Status,
-  string
->;
+const SYMBOLS = { ready: '✔', failed: '✖', disabled: '–' } as const satisfies Record<Status, string>;
 
 function mark(status: Status, colours: Palette): string {
   return paint(SYMBOLS[status], status, colours);

@@ -4,10 +4,14 @@ import { RunError } from '../errors.ts';
 import type { Inventory } from '../manifest/inventory.ts';
 import type { SettingsLayer } from '../manifest/layers.ts';
 import type { LoadOptions } from '../manifest/load.ts';
+import type { OptionGroup } from '../manifest/options.ts';
 import type { ChildOptions } from '../manifest/resolve-server.ts';
+import { maskUrl } from '../manifest/secrets.ts';
 import type { Manifest } from '../manifest/settings.ts';
 import type { CliContext } from './context.ts';
+import { LAUNCH_OPTIONS } from './options.generated.ts';
 import { readLaunch, settingsFromFlags, settingsFromVariables, type Launch } from './options.ts';
+import { checkRemoteUse, readRemote, type RemoteRequest } from './remote-options.ts';
 
 export const DEMO_SOURCE = 'built-in demo';
 
@@ -29,7 +33,8 @@ export async function readManifest(args: ServeArguments, context: CliContext): P
   const own = await readOwnServer(request, context);
   if (own !== undefined) return own;
   const { loadManifest } = await import('../manifest/load.ts');
-  return await loadManifest(await loadOptions(request, context));
+  const remote = await readRemote(args.flags, context);
+  return withRemote(await loadManifest(await loadOptions(request, remote, context)), remote, args);
 }
 
 /**
@@ -45,12 +50,25 @@ export async function readInspection(
   const manifest = await readOwnServer(request, context);
   if (manifest !== undefined) return { manifest, inventory: undefined };
   const { inspectManifest } = await import('../manifest/load.ts');
-  return await inspectManifest(await loadOptions(request, context));
+  const remote = await readRemote(args.flags, context);
+  const inspection = await inspectManifest(await loadOptions(request, remote, context));
+  return { ...inspection, manifest: withRemote(inspection.manifest, remote, args) };
+}
+
+function withRemote(
+  manifest: Manifest,
+  { options, warnings }: RemoteRequest,
+  args: ServeArguments,
+): Manifest {
+  checkRemoteUse(manifest, options, given(args, 'The remote server'));
+  return { ...manifest, warnings: [...manifest.warnings, ...warnings] };
 }
 
 /** What the command line says, in base units. */
 interface Request {
   readonly command: readonly string[] | undefined;
+  readonly url: string | undefined;
+  readonly flags: ServeArguments['flags'];
   readonly launch: Launch;
   readonly files: readonly string[];
   readonly settings: SettingsLayer;
@@ -61,10 +79,13 @@ function readRequest(args: ServeArguments, context: CliContext): Request {
   refuseContradictions(args);
   const { manifest, command, flags } = args;
   const launch = readLaunch(flags, context.env);
+  const isRemote = manifest !== undefined && isUrl(manifest);
   return {
     command,
+    url: isRemote ? manifest : undefined,
+    flags,
     launch,
-    files: [...launch.config, ...(manifest === undefined ? [] : [manifest])],
+    files: [...launch.config, ...(manifest === undefined || isRemote ? [] : [manifest])],
     settings: withAbsolutePaths(
       { ...settingsFromVariables(context.env), ...settingsFromFlags(flags) },
       context,
@@ -75,7 +96,8 @@ function readRequest(args: ServeArguments, context: CliContext): Request {
 
 /** The server that needs no manifest; undefined when one is asked for. */
 async function readOwnServer(request: Request, context: CliContext): Promise<Manifest | undefined> {
-  const { command, launch, files, settings, child } = request;
+  const { command, url, launch, files, settings, child } = request;
+  if (url !== undefined) return await serveUrl(url, request, context);
   if (command !== undefined) return await serveCommand(command, launch, settings, child, context);
   // A file that is named counts more than the variable MCP_RUN_DEMO.
   if (launch.demo && files.length === 0) return await serveDemo(settings, child, context);
@@ -84,39 +106,70 @@ async function readOwnServer(request: Request, context: CliContext): Promise<Man
 
 async function loadOptions(
   { files, launch, settings, child }: Request,
+  { options: remote }: RemoteRequest,
   context: CliContext,
 ): Promise<LoadOptions> {
-  files.forEach(refuseUrl);
+  const url = files.find(isUrl);
+  if (url !== undefined)
+    throw new RunError('USAGE', { detail: `${maskUrl(url)} is no file; a URL goes without --config` });
   return {
     files,
     servers: launch.server,
     overrides: settings,
     child,
+    remote,
     cwd: context.cwd,
     env: context.env,
     ask: context.canAsk ? await terminalAsk(context) : undefined,
   };
 }
 
-function refuseContradictions({ manifest, command, flags }: ServeArguments): void {
+function refuseContradictions(args: ServeArguments): void {
+  const { manifest, command, flags } = args;
+  const isRemote = manifest !== undefined && isUrl(manifest);
   const chosen = [
     command !== undefined && 'a command after --',
     flags['demo'] === true && '--demo',
-    manifest !== undefined && `the manifest ${manifest}`,
+    manifest !== undefined && (isRemote ? `the URL ${maskUrl(manifest)}` : `the manifest ${manifest}`),
     flags['config'] !== undefined && '--config',
   ].filter((what) => what !== false);
-  const hasOwnServer = command !== undefined || flags['demo'] === true;
+  const hasOwnServer = command !== undefined || flags['demo'] === true || isRemote;
   if (hasOwnServer && chosen.length > 1) {
     throw new RunError('USAGE', { detail: `Choose one: ${chosen.join(', ')}` });
   }
   if (hasOwnServer && flags['server'] !== undefined) {
     throw new RunError('USAGE', { detail: '--server chooses from a manifest, and there is none' });
   }
-  if (command === undefined && flags['name'] !== undefined) {
+  if (command === undefined && !isRemote && flags['name'] !== undefined) {
     throw new RunError('USAGE', {
-      detail: '--name names the server of a command after --, and there is none',
+      detail: '--name names the server of a command after -- or of a URL, and there is none',
     });
   }
+  const [forCommands] = isRemote ? given(args, 'The server process') : [];
+  if (forCommands !== undefined)
+    throw new RunError('USAGE', { detail: `${forCommands} is about a process, and a URL has none` });
+  const [forRemote] = hasOwnServer && !isRemote ? given(args, 'The remote server') : [];
+  if (forRemote !== undefined)
+    throw new RunError('USAGE', { detail: `${forRemote} is about a remote server, and there is none` });
+}
+
+/** The launch flags of a group that were typed. */
+function given({ flags }: ServeArguments, group: OptionGroup): readonly string[] {
+  return LAUNCH_OPTIONS.flatMap(({ key, flag, group: own }) => {
+    const [name = ''] = flag?.split(' ') ?? [];
+    // commander says true where a --no-… is absent.
+    const isGiven = name.startsWith('--no-') ? flags[key] === false : flags[key] !== undefined;
+    return own === group && isGiven ? [name] : [];
+  });
+}
+
+async function serveUrl(url: string, request: Request, context: CliContext): Promise<Manifest> {
+  const { launch, settings, flags } = request;
+  const { options, warnings } = await readRemote(flags, context);
+  const { createUrlManifest } = await import('../manifest/one-off.ts');
+  const { env } = context;
+  const manifest = await createUrlManifest({ url, name: launch.name, settings, remote: options, env });
+  return { ...manifest, warnings: [...manifest.warnings, ...warnings] };
 }
 
 async function serveCommand(
@@ -129,7 +182,7 @@ async function serveCommand(
   if (command === undefined || command === '') {
     throw new RunError('USAGE', { detail: 'There is no command after --' });
   }
-  refuseUrl(command);
+  if (isUrl(command)) throw new RunError('USAGE', { detail: 'A URL goes without the -- before it' });
   const { createCommandManifest } = await import('../manifest/one-off.ts');
   return await createCommandManifest({ command, args, name, settings, child, env });
 }
@@ -168,10 +221,8 @@ function withAbsolutePaths(settings: SettingsLayer, { cwd }: CliContext): Settin
   return tokenFile === undefined ? settings : { ...settings, tokenFile: resolve(cwd, tokenFile) };
 }
 
-function refuseUrl(text: string): void {
-  if (!/^https?:\/\//i.test(text)) return;
-  const server = URL.canParse(text) ? new URL(text).hostname : text;
-  throw new RunError('REMOTE_UNSUPPORTED', { server, url: text });
+function isUrl(text: string): boolean {
+  return /^[a-z][a-z\d+.-]*:\/\//i.test(text);
 }
 
 async function terminalAsk(context: CliContext) {

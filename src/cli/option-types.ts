@@ -38,7 +38,9 @@ export type SettingOption = Row &
 
 /** A row for what only the command line and the environment say. */
 export type LaunchOption = Row & {
-  readonly kind: 'boolean' | 'string' | 'list' | 'duration';
   /** Without it `serve` alone. */
   readonly commands?: readonly CommandName[];
-};
+} & (
+    | { readonly kind: 'boolean' | 'string' | 'list' | 'duration' | 'integer' }
+    | { readonly kind: 'enum'; readonly choices: readonly string[] }
+  );

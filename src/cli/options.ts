@@ -68,16 +68,32 @@ export function settingsFromVariables(env: Variables): SettingsLayer {
   return layer;
 }
 
-/** Flags, and where there is none the variable. */
-export function readLaunch(flags: Readonly<Record<string, unknown>>, env: Variables): Launch {
+/**
+ * What is said about the launch: flags, and where there is none the variable, as texts, lists of texts and booleans.
+ * @throws RunError `USAGE`.
+ */
+export function launchValues(
+  flags: Readonly<Record<string, unknown>>,
+  env: Variables,
+): ReadonlyMap<string, unknown> {
   const values = new Map<string, unknown>();
   for (const { key, kind, env: name, flag } of LAUNCH_OPTIONS) {
     // Discovery reads this one itself: it ranks behind a file that is named.
     const variable = key === 'config' || name === null ? '' : (env[name] ?? '');
     const fromVariable = kind === 'list' ? splitList(variable) : variable;
-    const value = flags[key] ?? (variable === '' ? undefined : fromVariable);
-    values.set(key, kind === 'boolean' ? value !== undefined && toBoolean(value, flag ?? key) : value);
+    const isNegative = flag?.startsWith('--no-') === true;
+    // commander says true where a --no-… is absent, and its variable says the opposite of the key.
+    const given = isNegative ? (flags[key] === false ? true : undefined) : flags[key];
+    const value = given ?? (variable === '' ? undefined : fromVariable);
+    if (value === undefined) continue;
+    values.set(key, kind === 'boolean' ? toBoolean(value, name ?? key) !== isNegative : value);
   }
+  return values;
+}
+
+/** Flags, and where there is none the variable. */
+export function readLaunch(flags: Readonly<Record<string, unknown>>, env: Variables): Launch {
+  const values = launchValues(flags, env);
   return {
     config: textsOf(values.get('config')),
     server: textsOf(values.get('server')),
@@ -164,12 +180,12 @@ const TRANSPORTS: readonly Transport[] = ['stdio', 'sse', 'http'];
 const LOG_LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
 const LOG_FORMATS: readonly LogFormat[] = ['human', 'json'];
 
-function must<T>(parsed: Parsed<T>, where: string): T {
+export function must<T>(parsed: Parsed<T>, where: string): T {
   if ('value' in parsed) return parsed.value;
   throw new RunError('USAGE', { detail: `${where}: ${parsed.fault}` });
 }
 
-function oneOf<T extends string>(choices: readonly T[], value: string, where: string): T {
+export function oneOf<T extends string>(choices: readonly T[], value: string, where: string): T {
   const found = choices.find((choice) => choice === value);
   if (found !== undefined) return found;
   const detail = `${where}: "${value}" is not one of ${choices.join(', ')}${didYouMean(value, choices)}`;
@@ -202,10 +218,10 @@ function splitList(text: string): readonly string[] {
     .filter((part) => part !== '');
 }
 
-function textsOf(value: unknown): readonly string[] {
+export function textsOf(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.map(String) : [];
 }
 
-function textOf(value: unknown): string | undefined {
+export function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }

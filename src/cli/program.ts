@@ -108,6 +108,7 @@ const COMPANION_HEADINGS = new Map<OptionGroup, string>([
 const GROUPS = [
   'What to serve',
   'The server process',
+  'The remote server',
   'Listening',
   'Access',
   'Sharing',

@@ -29,6 +29,11 @@ export interface Places {
   seat(tenant: Tenant): Place;
 }
 
+const NO_PLACE: Place = { ready: () => Promise.resolve(), leave: () => {} };
+
+/** For servers that run elsewhere: only the sessions of their clients are limited. */
+export const UNLIMITED: Places = { take: () => NO_PLACE, seat: () => NO_PLACE };
+
 /**
  * @param endIdlest ends the conversation that the principal left idle longest, of one server or of all; false if it has
  * none to spare.

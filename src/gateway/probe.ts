@@ -2,7 +2,7 @@ import { RunError, toRunError } from '../errors.ts';
 import type { ServerSpec } from '../manifest/settings.ts';
 import { createListenerLog } from '../observe/listener.ts';
 import type { Log } from '../observe/log.ts';
-import { secretsOf, withoutSecrets } from '../observe/redact.ts';
+import { maskSecrets, secretsOf, withoutSecrets } from '../observe/redact.ts';
 import type { Link } from '../protocol/link.ts';
 import { createHandover } from '../router/eras/handover.ts';
 import { probeEra, type Verdict } from '../router/eras/probe.ts';
@@ -76,12 +76,21 @@ function stateAfter(wasStarted: boolean, hasAnswered: boolean): ServerState {
   return nextState(nextState('stopped', 'start'), outcome);
 }
 
+/** It may repeat what the server was started or reached with. */
+function maskError(error: RunError, secrets: readonly string[]): RunError {
+  const fields = Object.entries(error.fields).map(
+    ([name, value]) => [name, typeof value === 'string' ? maskSecrets(value, secrets) : value] as const,
+  );
+  return new RunError(error.code, Object.fromEntries(fields), { cause: error });
+}
+
 /** Starts a server, performs the handshake, counts what it offers, and stops it. Never rejects. */
 async function probe(
   { name: server, target, stdout, era }: ServerSpec,
   options: ProbeOptions,
   watcher: ProbeWatcher,
 ): Promise<ProbeResult> {
+  const secrets = secretsOf(target);
   const stderr: string[] = [];
   let skippedLines = 0;
   let introduction: Introduction | undefined;
@@ -110,7 +119,7 @@ async function probe(
       offer = await interview.count(introduction.capabilities);
     });
   } catch (thrown) {
-    error = options.signal.aborted ? new RunError('INTERRUPTED') : toRunError(thrown);
+    error = options.signal.aborted ? new RunError('INTERRUPTED') : maskError(toRunError(thrown), secrets);
   }
   await link?.close();
   const state = stateAfter(link !== undefined, introduction !== undefined);
@@ -132,7 +141,7 @@ async function probe(
         lineLimitBytes: options.lineLimitBytes,
         stdout,
         // A server may repeat what it was started with, and what it says is shown.
-        log: withoutSecrets(createLog(), secretsOf(target)),
+        log: withoutSecrets(createLog(), secrets),
       }),
     );
   }
@@ -145,7 +154,9 @@ async function probe(
 
   async function withDeadline(work: () => Promise<void>): Promise<void> {
     const { timeoutMs, signal } = options;
-    const hint = `Allow more with --timeout; ${hintForSilence(target, target.env)}`;
+    const guess =
+      target.kind === 'stdio' ? hintForSilence(target, target.env) : 'is it the URL of an MCP server?';
+    const hint = `Allow more with --timeout; ${guess}`;
     const timer = setTimeout(
       () => giveUp((method) => new RunError('PROBE_TIMEOUT', { server, method, timeoutMs, hint })),
       timeoutMs - (performance.now() - startedAt),

@@ -7,7 +7,7 @@ import { joinLinks, type Conversation } from '../router/router.ts';
 import { createShare, type Share } from '../router/share/share.ts';
 import { createSupervisor, type Supervisor } from '../upstream/supervisor.ts';
 import { createEraRoutes } from './era-routes.ts';
-import type { Places, Tenant } from './places.ts';
+import { UNLIMITED, type Places, type Tenant } from './places.ts';
 import { packageVersion } from './version.ts';
 import { NOTHING, withheldFrom } from './withheld.ts';
 
@@ -43,11 +43,12 @@ const MIN_UNREAD_BYTES = 32 * 1024 * 1024;
 export function createServedServer(
   spec: ServerSpec,
   manifest: Manifest,
-  places: Places,
+  gatewayPlaces: Places,
   gatewayLog: Log,
 ): ServedServer {
   const { name } = spec;
   const { settings } = manifest;
+  const places = spec.target.kind === 'remote' ? UNLIMITED : gatewayPlaces;
   // A server, or we about it, may repeat what it was started with.
   const log = withoutSecrets(gatewayLog.child({ server: name }), secretsOf(spec.target));
   // Without sessions there is nothing that a process of one's own could be kept for.

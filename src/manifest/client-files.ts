@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { applicationFolder } from './config-directory.ts';
 
 /** Programs whose own file `init --from` knows where to find. */
 export const CLIENTS = ['claude', 'cursor', 'vscode'] as const;
@@ -18,7 +19,7 @@ export function isClientName(text: string): text is ClientName {
 /** Where a client keeps its servers, this project's place first. */
 export function clientFiles(client: ClientName, { cwd, env, platform }: Surroundings): readonly string[] {
   const home = env['HOME'] ?? env['USERPROFILE'] ?? homedir();
-  const applications = applicationFolder(home, env, platform);
+  const applications = applicationFolder(env, platform);
   switch (client) {
     case 'claude':
       return [
@@ -31,11 +32,4 @@ export function clientFiles(client: ClientName, { cwd, env, platform }: Surround
     case 'vscode':
       return [join(cwd, '.vscode', 'mcp.json'), join(applications, 'Code', 'User', 'mcp.json')];
   }
-}
-
-/** Where programs keep their settings, by the platform's custom. */
-function applicationFolder(home: string, env: Surroundings['env'], platform: NodeJS.Platform): string {
-  if (platform === 'darwin') return join(home, 'Library', 'Application Support');
-  if (platform === 'win32') return env['APPDATA'] ?? join(home, 'AppData', 'Roaming');
-  return env['XDG_CONFIG_HOME'] ?? join(home, '.config');
 }

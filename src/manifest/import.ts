@@ -3,11 +3,11 @@ import { dirname, isAbsolute, relative, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { RunError } from '../errors.ts';
 import { clientFiles, isClientName, type Surroundings } from './client-files.ts';
+import { folderOf } from './folder.ts';
 import { hasServerKey, missingServers, readDeclarations, type Declarations } from './formats.ts';
 import { manifestError, type KeyPath, type Problem } from './problems.ts';
 import { readEntry } from './read-entry.ts';
 import { readManifestFile, type SourceFile } from './read.ts';
-import { folderOf } from './resolve-server.ts';
 import { inputSchema, serverSchema } from './schema.ts';
 import { isSecretName } from './secrets.ts';
 import type { Syntax } from './starter.ts';
@@ -154,8 +154,6 @@ function notesOf({ source, servers }: Declarations, target: string): string[] {
   const all = [...servers];
   const named = (matches: (node: Node) => boolean): string =>
     all.flatMap(([name, { node }]) => (matches(node) ? [name] : [])).join(', ');
-  const remote = named((node) => child(node, 'command') === undefined);
-  if (remote !== '') notes.push(`this version serves commands only, and these are URLs: ${remote}`);
   const secret = named((node) => holdsSecrets(child(node, 'env')) || holdsSecrets(child(node, 'headers')));
   if (secret !== '')
     notes.push(`secrets were copied as they are (${secret}); \${NAME} takes them from the environment`);

@@ -1,8 +1,9 @@
 import type { Declarations } from './formats.ts';
 import { formatProblem, manifestError, type Problem } from './problems.ts';
-import { kindOf, readEntry } from './read-entry.ts';
+import { readEntry } from './read-entry.ts';
 import { isEnabled } from './resolve.ts';
 import { maskArgs, maskUrl } from './secrets.ts';
+import { kindOf, type ServerKind } from './server-kind.ts';
 import { child, stringOf, type Node } from './tree.ts';
 import type { Located } from './validate.ts';
 
@@ -16,7 +17,7 @@ export interface Inventory {
 
 export interface Declared {
   readonly name: string;
-  readonly kind: 'stdio' | 'http' | 'sse';
+  readonly kind: ServerKind;
   readonly disabled: boolean;
   readonly command: string | undefined;
   readonly args: readonly string[];
@@ -54,7 +55,7 @@ function describe(name: string, { source, path, node }: Located): Declared {
   const command = text('command');
   return {
     name,
-    kind: kindOf({ type: text('type'), transportType: text('transportType'), command }),
+    kind: kindOf(node),
     disabled: !isEnabled(node),
     // A whole command line here is a mistake that people make.
     command: command === undefined ? undefined : maskArgs(command.split(' ')).join(' '),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { manifestSchema, optionRegistry } from './schema.ts';
+import { optionRegistry } from './schema-parts.ts';
+import { manifestSchema } from './schema.ts';
 
 /** The manifest as JSON Schema, draft 7: the newest that editors understand throughout. */
 export function manifestJsonSchema(): Record<string, unknown> {

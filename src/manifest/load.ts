@@ -4,6 +4,7 @@ import { takeInventory, type Inventory } from './inventory.ts';
 import type { SettingsLayer } from './layers.ts';
 import { locateManifests } from './locate.ts';
 import { readManifestFile } from './read.ts';
+import type { RemoteOptions } from './remote-target.ts';
 import type { ChildOptions } from './resolve-server.ts';
 import { resolveManifest, type ResolveOptions } from './resolve.ts';
 import type { Manifest } from './settings.ts';
@@ -15,8 +16,10 @@ export interface LoadOptions {
   readonly servers?: readonly string[];
   /** Settings that win over the files' `serve` blocks. */
   readonly overrides?: SettingsLayer;
-  /** For every server, over what the files say. */
+  /** For every server that is a command, over what the files say. */
   readonly child?: ChildOptions;
+  /** For every remote server, over what the files say. */
+  readonly remote?: RemoteOptions;
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Asks a person for the value of an input; without it such a value must be in the environment. */
@@ -26,23 +29,22 @@ export interface LoadOptions {
 /**
  * Reads, checks and resolves a manifest.
  * @throws RunError `MANIFEST_NOT_FOUND`, `MANIFEST_UNREADABLE`, `MANIFEST_INVALID` (with everything that is wrong),
- * `SERVER_UNKNOWN`, `SERVER_AMBIGUOUS`, `NO_SERVERS`, `REMOTE_UNSUPPORTED`, `BIND_REFUSED` or `TOKENS_INVALID`.
+ * `SERVER_UNKNOWN`, `SERVER_AMBIGUOUS`, `NO_SERVERS`, `PLAIN_HTTP_REFUSED`, `BIND_REFUSED` or `TOKENS_INVALID`.
  */
 export async function loadManifest(options: LoadOptions = {}): Promise<Manifest> {
   return await resolveManifest(await readFiles(options), { ...toResolve(options), inspectOnly: false });
 }
 
 export interface Inspection {
-  /** The servers that can be started. */
+  /** The servers that are enabled or named. */
   readonly manifest: Manifest;
   /** All that are declared. */
   readonly inventory: Inventory;
 }
 
 /**
- * Reads, checks and resolves a manifest without the intention to serve it: what `loadManifest` refuses because it
- * cannot be served (remote servers, several of them over stdio) is in the inventory.
- * @throws RunError as `loadManifest` does, but for `REMOTE_UNSUPPORTED` and `SERVER_AMBIGUOUS`.
+ * Reads, checks and resolves a manifest without the intention to serve it: several servers may meet stdio.
+ * @throws RunError as `loadManifest` does, but for `SERVER_AMBIGUOUS`.
  */
 export async function inspectManifest(options: LoadOptions = {}): Promise<Inspection> {
   const files = await readFiles(options);
@@ -74,6 +76,7 @@ function toResolve(options: LoadOptions): Omit<ResolveOptions, 'inspectOnly'> {
     servers: options.servers ?? [],
     overrides: options.overrides ?? {},
     child: options.child ?? {},
+    remote: options.remote ?? {},
     ask: options.ask,
   };
 }

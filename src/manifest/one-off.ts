@@ -1,9 +1,19 @@
+import { RunError } from '../errors.ts';
 import { complaintOf, readEnvFile } from './env-file.ts';
 import { childEnvironment, wholeEnvironment } from './environment.ts';
 import { mergeSettings, secure, type SettingsLayer } from './layers.ts';
+import { parseRemoteUrl } from './remote-checks.ts';
+import {
+  contradictionsIn,
+  createRemoteTarget,
+  patienceFor,
+  refusalOf,
+  type RemoteOptions,
+} from './remote-target.ts';
 import type { ChildOptions } from './resolve-server.ts';
-import { deriveName } from './server-name.ts';
-import type { Manifest, Settings } from './settings.ts';
+import { maskUrl } from './secrets.ts';
+import { deriveName, deriveNameFromUrl } from './server-name.ts';
+import type { Manifest, ServerSpec, Settings } from './settings.ts';
 
 export interface OneOff {
   readonly command: string;
@@ -32,22 +42,66 @@ export async function createCommandManifest(options: OneOff): Promise<Manifest> 
   return {
     source: options.source ?? 'command line',
     servers: [
-      {
-        name: options.name ?? deriveName(command, args),
-        target: { kind: 'stdio', command, args, cwd: child.cwd, env },
-        allow: [],
-        isolation: undefined,
-        era: undefined,
-        inputTtlMs: undefined,
-        attribution: 'concurrent',
-        warm: 0,
-        requestTimeoutMs: undefined,
-        stdout: 'skip',
-      },
+      specOf(options.name ?? deriveName(command, args), {
+        kind: 'stdio',
+        command,
+        args,
+        cwd: child.cwd,
+        env,
+      }),
     ],
     settings,
     tokens: digests,
     warnings: [...warnings, ...complaints.filter((complaint) => complaint !== undefined)],
+  };
+}
+
+export interface OneOffUrl {
+  readonly url: string;
+  /** Without it derived from the URL. */
+  readonly name?: string | undefined;
+  readonly settings: SettingsLayer;
+  readonly remote: RemoteOptions;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * A manifest of one remote server, without a file. Loads no schema and no parser, either.
+ * @throws RunError `USAGE`, `PLAIN_HTTP_REFUSED`, `BIND_REFUSED`, `TOKENS_INVALID`, or `MANIFEST_UNREADABLE` for a token file.
+ */
+export async function createUrlManifest(options: OneOffUrl): Promise<Manifest> {
+  const { remote, env } = options;
+  const url = parseRemoteUrl(options.url);
+  if ('fault' in url) throw new RunError('USAGE', { detail: `The URL ${url.fault}` });
+  const [contradiction] = contradictionsIn(remote);
+  if (contradiction !== undefined) throw new RunError('USAGE', { detail: contradiction[1] });
+  const name = options.name ?? deriveNameFromUrl(url.value);
+  const refusal = refusalOf(name, url.value, remote);
+  if (refusal !== undefined) throw refusal;
+  const settings = mergeSettings([options.settings]);
+  const { digests, warnings } = await secure(settings, env);
+  const target = createRemoteTarget(url.value, remote, env);
+  return {
+    source: maskUrl(url.value),
+    servers: [specOf(name, { ...target, patienceMs: patienceFor(settings.transports) })],
+    settings,
+    tokens: digests,
+    warnings,
+  };
+}
+
+function specOf(name: string, target: ServerSpec['target']): ServerSpec {
+  return {
+    name,
+    target,
+    allow: [],
+    isolation: undefined,
+    era: undefined,
+    inputTtlMs: undefined,
+    attribution: 'concurrent',
+    warm: 0,
+    requestTimeoutMs: undefined,
+    stdout: 'skip',
   };
 }
 

@@ -16,6 +16,7 @@ export type OptionKind =
 export type OptionGroup =
   | 'What to serve'
   | 'The server process'
+  | 'The remote server'
   | 'Listening'
   | 'Access'
   | 'Sharing'

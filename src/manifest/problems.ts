@@ -42,7 +42,8 @@ export function manifestError(problems: readonly Problem[]): RunError {
   );
 }
 
-function toCulprit({ file, position, path, detail, sourceLine }: Problem): Culprit {
+/** The same, as an error carries it. */
+export function toCulprit({ file, position, path, detail, sourceLine }: Problem): Culprit {
   return {
     file,
     line: position?.line,

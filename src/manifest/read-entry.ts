@@ -1,5 +1,10 @@
+import { hasReference } from './expand.ts';
+import { faultOfHeader, isRedundant } from './headers.ts';
 import type { Problem } from './problems.ts';
-import { serverSchema, TYPE_ALIASES, type ServerEntry } from './schema.ts';
+import { parseRemoteUrl } from './remote-checks.ts';
+import { oauthSchema } from './remote-schema.ts';
+import { serverSchema, type ServerEntry } from './schema.ts';
+import { kindOf, misplacedKeys, statedKind, statesKind } from './server-kind.ts';
 import { closest } from './suggest.ts';
 import { child, stringOf, type Node } from './tree.ts';
 import { unknownKeys, validate, type Located } from './validate.ts';
@@ -16,7 +21,13 @@ export function readEntry(
   warnings.push(...unknownKeys(unknown, known, located));
   const count = problems.length;
   const entry = validate(serverSchema, { ...located, node: withTexts(located.node) }, problems);
-  problems.push(...contradictions(located, unknown));
+  const contradicted = contradictions(located, unknown);
+  problems.push(...contradicted, ...headerFaults(located));
+  if (contradicted.length === 0) {
+    const misplaced = misplacedKeys(located);
+    problems.push(...misplaced.faults);
+    warnings.push(...misplaced.doubts);
+  }
   if (entry !== undefined) warnings.push(...doubts(entry, located));
   return problems.length === count ? entry : undefined;
 }
@@ -46,22 +57,37 @@ function asText(node: Node): Node {
 /** What only several keys together can get wrong. Looks at the file, so that a fault elsewhere hides nothing. */
 function contradictions({ source, path, node }: Located, unknown: readonly string[]): Problem[] {
   const says = (key: string): boolean => child(node, key) !== undefined;
-  const type = child(node, 'type') ?? child(node, 'transportType');
-  const kind = type === undefined ? undefined : TYPE_ALIASES.get(stringOf(type) ?? '');
+  const kind = statedKind(node);
+  const isStated = statesKind(node);
   const complain = (detail: string): Problem[] => [source.problem(path, detail, 'key')];
-  if (type === undefined && says('command') && says('url')) {
+  if (!isStated && says('command') && says('url')) {
     return complain('has both "command" and "url"; say which with "type"');
   }
-  if (type === undefined && !says('command') && !says('url')) {
+  if (!isStated && !says('command') && !says('url')) {
     return complain(`needs a "command" or a "url"${insteadOf(['command', 'url'], unknown)}`);
   }
   const needed = kind === undefined ? undefined : kind === 'stdio' ? 'command' : 'url';
   if (needed !== undefined && !says(needed)) {
     return complain(`needs a "${needed}", because its type is ${kind}${insteadOf([needed], unknown)}`);
   }
-  return ['command', 'url']
-    .filter((key) => stringOf(child(node, key))?.trim() === '')
-    .map((key) => source.problem([...path, key], 'is empty'));
+  const used = kindOf(node) === 'stdio' ? 'command' : 'url';
+  const text = stringOf(child(node, used));
+  const complainOf = (detail: string): Problem[] => [source.problem([...path, used], detail)];
+  if (text?.trim() === '') return complainOf('is empty');
+  if (used === 'command' || text === undefined || hasReference(text)) return [];
+  const url = parseRemoteUrl(text);
+  return 'fault' in url ? complainOf(url.fault) : [];
+}
+
+/** Looked at as far as it is known: a reference may stand for anything. */
+function headerFaults({ source, path, node }: Located): Problem[] {
+  const headers = child(node, 'headers');
+  if (headers?.kind !== 'object') return [];
+  return headers.entries.flatMap(({ key, value }) => {
+    const text = stringOf(value) ?? '';
+    const fault = faultOfHeader(key, hasReference(text) ? '' : text);
+    return fault === undefined ? [] : [source.problem([...path, 'headers', key], fault, 'key')];
+  });
 }
 
 function insteadOf(wanted: readonly string[], unknown: readonly string[]): string {
@@ -70,8 +96,19 @@ function insteadOf(wanted: readonly string[], unknown: readonly string[]): strin
 }
 
 /** What is allowed and probably not meant. */
-function doubts({ command, args, timeout }: ServerEntry, { source, path }: Located): Problem[] {
+function doubts(entry: ServerEntry, located: Located): Problem[] {
+  const { command, args, timeout, headers = {}, oauth } = entry;
+  const { source, path } = located;
   const found: Problem[] = [];
+  for (const name of Object.keys(headers).filter(isRedundant))
+    found.push(source.problem([...path, 'headers', name], 'ignored: mcp-run sets it itself', 'key'));
+  if (oauth !== undefined && oauth !== false) {
+    const known = Object.keys(oauthSchema.shape);
+    const unknown = Object.keys(oauth).filter((key) => !known.includes(key));
+    found.push(...unknownKeys(unknown, known, { ...located, path: [...path, 'oauth'] }));
+    if (Object.keys(headers).some((name) => name.toLowerCase() === 'authorization'))
+      found.push(source.problem([...path, 'oauth'], 'not used: there is an Authorization header', 'key'));
+  }
   if (command !== undefined && args === undefined && /\s/.test(command) && !/[\\/]/.test(command)) {
     found.push(source.problem([...path, 'command'], 'has spaces; arguments go in "args", one string each'));
   }
@@ -79,15 +116,4 @@ function doubts({ command, args, timeout }: ServerEntry, { source, path }: Locat
     found.push(source.problem([...path, 'timeout'], `is ${timeout} milliseconds; write "30s" for seconds`));
   }
   return found;
-}
-
-/** How a server is reached: as it says, else by what it has. */
-export function kindOf(entry: {
-  readonly type?: string | undefined;
-  readonly transportType?: string | undefined;
-  readonly command?: string | undefined;
-}): 'stdio' | 'http' | 'sse' {
-  const type = entry.type ?? entry.transportType;
-  const inferred = entry.command === undefined ? 'http' : 'stdio';
-  return type === undefined ? inferred : (TYPE_ALIASES.get(type) ?? inferred);
 }

@@ -1,11 +1,14 @@
-import { basename, dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isRunError } from '../errors.ts';
 import { complaintOf, readEnvFile } from './env-file.ts';
 import { childEnvironment } from './environment.ts';
+import { folderOf } from './folder.ts';
 import type { Problem } from './problems.ts';
-import { kindOf } from './read-entry.ts';
+import { parseRemoteUrl } from './remote-checks.ts';
+import { resolveRemote, type RemoteContext } from './resolve-remote.ts';
 import type { ServerEntry } from './schema.ts';
+import { kindOf } from './server-kind.ts';
 import type { ServerSpec, StdioTarget } from './settings.ts';
 import type { Located } from './validate.ts';
 
@@ -19,16 +22,12 @@ export interface ChildOptions {
   readonly passEnv?: readonly string[];
 }
 
-export interface ServerContext {
-  /** Our own environment. */
-  readonly env: Readonly<Record<string, string | undefined>>;
+export interface ServerContext extends RemoteContext {
   readonly child: ChildOptions;
-  readonly problems: Problem[];
-  readonly warnings: Problem[];
 }
 
 /**
- * What the gateway needs to know to start a server; nothing if it is a remote one.
+ * What the gateway needs to know to start or to reach a server.
  * @throws RunError `MANIFEST_UNREADABLE` for an env file of the command line.
  */
 export async function resolveServer(
@@ -37,7 +36,43 @@ export async function resolveServer(
   located: Located,
   context: ServerContext,
 ): Promise<ServerSpec | undefined> {
-  if (kindOf(entry) !== 'stdio' || entry.command === undefined) return undefined;
+  const target = await resolveTarget(name, entry, located, context);
+  if (target === undefined) return undefined;
+  return {
+    name,
+    target,
+    allow: entry.allow ?? [],
+    isolation: entry.isolation,
+    era: entry.era ?? entry.protocolEra,
+    inputTtlMs: entry.inputTtl,
+    attribution: entry.attribution ?? 'concurrent',
+    warm: entry.warm ?? 0,
+    requestTimeoutMs: entry.timeout,
+    stdout: entry.stdout ?? 'skip',
+  };
+}
+
+async function resolveTarget(
+  name: string,
+  entry: ServerEntry,
+  located: Located,
+  context: ServerContext,
+): Promise<ServerSpec['target'] | undefined> {
+  const kind = kindOf(located.node);
+  const { command, url } = entry;
+  if (kind === 'stdio')
+    return command === undefined ? undefined : await resolveCommand(command, entry, located, context);
+  const parsed = parseRemoteUrl(url ?? '');
+  if ('fault' in parsed) return undefined;
+  return await resolveRemote(name, parsed.value, kind, entry, located, context);
+}
+
+async function resolveCommand(
+  command: string,
+  entry: ServerEntry,
+  located: Located,
+  context: ServerContext,
+): Promise<StdioTarget> {
   const { child } = context;
   const folder = folderOf(located.source.path);
   const extraFiles = await Promise.all((child.envFiles ?? []).map(readEnvFile));
@@ -52,18 +87,7 @@ export async function resolveServer(
     ],
   });
   const cwd = child.cwd ?? resolve(folder, entry.cwd ?? '.');
-  return {
-    name,
-    target: { kind: 'stdio', ...commandOf(entry.command, (entry.args ?? []).map(String)), cwd, env },
-    allow: entry.allow ?? [],
-    isolation: entry.isolation,
-    era: entry.era ?? entry.protocolEra,
-    inputTtlMs: entry.inputTtl,
-    attribution: entry.attribution ?? 'concurrent',
-    warm: entry.warm ?? 0,
-    requestTimeoutMs: entry.timeout,
-    stdout: entry.stdout ?? 'skip',
-  };
+  return { kind: 'stdio', ...commandOf(command, (entry.args ?? []).map(String)), cwd, env };
 }
 
 /** `mcp-run` in a manifest is this very program, wherever it is installed: PATH need not know it. */
@@ -93,12 +117,6 @@ async function readOwnEnvFiles(
     }
   }
   return contents;
-}
-
-/** The folder that an editor would have opened. */
-export function folderOf(manifestPath: string): string {
-  const folder = dirname(manifestPath);
-  return /^\.(vscode|cursor)$/.test(basename(folder)) ? dirname(folder) : folder;
 }
 
 function listOf(value: string | readonly string[] | undefined): readonly string[] {

@@ -2,14 +2,16 @@ import { homedir } from 'node:os';
 import { basename, dirname, resolve, sep } from 'node:path';
 import { RunError } from '../errors.ts';
 import { expandNode, type Variables } from './expand.ts';
+import { folderOf } from './folder.ts';
 import { hasServerKey, missingServers, type Declarations } from './formats.ts';
 import { createInputs, type Ask, type Inputs } from './inputs.ts';
 import { mergeSettings, secure, type SettingsLayer } from './layers.ts';
 import { formatProblem, manifestError, type Problem } from './problems.ts';
-import { kindOf, readEntry } from './read-entry.ts';
-import { folderOf, resolveServer, type ChildOptions } from './resolve-server.ts';
-import { serveSchema, type ServeBlock, type ServerEntry } from './schema.ts';
-import type { Manifest, ServerSpec } from './settings.ts';
+import { readEntry } from './read-entry.ts';
+import { patienceFor, type RemoteOptions } from './remote-target.ts';
+import { resolveServer, type ChildOptions } from './resolve-server.ts';
+import { serveSchema, type ServeBlock } from './schema.ts';
+import type { Manifest, ServerSpec, Settings } from './settings.ts';
 import type { Tokens } from './tokens.ts';
 import { child, type Node } from './tree.ts';
 import { validate, type Located } from './validate.ts';
@@ -21,8 +23,9 @@ export interface ResolveOptions {
   /** Over the files' `serve` blocks. */
   readonly overrides: SettingsLayer;
   readonly child: ChildOptions;
+  readonly remote: RemoteOptions;
   readonly ask: Ask | undefined;
-  /** Nothing will be served: leave remote servers out, and let several servers meet stdio. */
+  /** Nothing will be served: let several servers meet stdio. */
   readonly inspectOnly: boolean;
 }
 
@@ -34,6 +37,7 @@ interface Run {
   readonly inputs: Inputs;
   readonly problems: Problem[];
   readonly warnings: Problem[];
+  readonly refusals: RunError[];
 }
 
 /**
@@ -67,7 +71,8 @@ export async function resolveManifest(
     result = await resolveAll(files, declared, chosen, run);
     if (run.problems.length > 0) throw manifestError(run.problems);
   }
-  if (!options.inspectOnly) refuseRemote(chosen, result.entries);
+  const [refusal] = run.refusals;
+  if (refusal !== undefined) throw refusal;
 
   const settings = mergeSettings([options.overrides, ...result.layers.toReversed()]);
   const tokens = options.inspectOnly ? NO_TOKENS : await secure(settings, options.env);
@@ -77,19 +82,19 @@ export async function resolveManifest(
   }
   return {
     source,
-    servers: result.specs,
+    servers: options.inspectOnly ? result.specs : result.specs.map((spec) => withPatience(spec, settings)),
     settings,
     tokens: tokens.digests,
     warnings: [...run.warnings.map(formatProblem), ...tokens.warnings],
   };
 
   function startRun(): Run {
-    return { options, inputs, problems: [...broken], warnings: files.flatMap((file) => file.warnings) };
+    const warnings = files.flatMap((file) => file.warnings);
+    return { options, inputs, problems: [...broken], warnings, refusals: [] };
   }
 }
 
 interface Resolved {
-  readonly entries: ReadonlyMap<string, ServerEntry>;
   readonly specs: readonly ServerSpec[];
   readonly layers: readonly SettingsLayer[];
 }
@@ -100,17 +105,16 @@ async function resolveAll(
   chosen: ReadonlyMap<string, Located>,
   run: Run,
 ): Promise<Resolved> {
-  const entries = new Map<string, ServerEntry>();
   const specs: ServerSpec[] = [];
   for (const [name, located] of declared) {
     const served = chosen.has(name);
-    const entry = readEntry(served ? expand(located, run) : located, run.problems, run.warnings);
+    const known = served ? expand(located, run) : located;
+    const entry = readEntry(known, run.problems, run.warnings);
     if (entry === undefined || !served) continue;
-    entries.set(name, entry);
-    const spec = await resolveServer(name, entry, located, { ...run.options, ...run });
+    const spec = await resolveServer(name, entry, known, { ...run.options, ...run });
     if (spec !== undefined) specs.push(spec);
   }
-  return { entries, specs, layers: files.flatMap((file) => resolveServe(file, run)) };
+  return { specs, layers: files.flatMap((file) => resolveServe(file, run)) };
 }
 
 function chooseServers(
@@ -201,13 +205,10 @@ function toLayer(block: ServeBlock, folder: string): SettingsLayer {
   };
 }
 
-function refuseRemote(chosen: ReadonlyMap<string, Located>, entries: ReadonlyMap<string, ServerEntry>): void {
-  for (const [server, entry] of entries) {
-    if (kindOf(entry) === 'stdio') continue;
-    const url = child(chosen.get(server)?.node, 'url');
-    // As written, not as expanded: the URL may hold a token.
-    throw new RunError('REMOTE_UNSUPPORTED', { server, url: url?.kind === 'scalar' ? url.source : '' });
-  }
+function withPatience(spec: ServerSpec, { transports }: Settings): ServerSpec {
+  const { target } = spec;
+  if (target.kind === 'stdio') return spec;
+  return { ...spec, target: { ...target, patienceMs: patienceFor(transports) } };
 }
 
 function lookupIn(env: Readonly<Record<string, string | undefined>>): (name: string) => string | undefined {

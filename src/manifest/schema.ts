@@ -1,19 +1,28 @@
 import { z } from 'zod';
-import { parseBaseUrl, parseInteger, parsePath } from './checks.ts';
-import type { OptionKind, OptionMeta } from './options.ts';
-import type { Capability, Settings } from './settings.ts';
-import { parseDuration, parseSize, type Parsed } from './units.ts';
+import { parseBaseUrl } from './checks.ts';
+import { remoteKeys, remoteLaunchOptions, TYPES } from './remote-schema.ts';
+import {
+  choice,
+  duration,
+  flag,
+  integer,
+  launch,
+  list,
+  option,
+  parsed,
+  path,
+  record,
+  scalar,
+  size,
+  stringOrList,
+  text,
+} from './schema-parts.ts';
+import type { Capability } from './settings.ts';
 
 /**
  * The manifest's one description. Types, flags, variables, the JSON Schema and the tables in the docs all come from
  * here; `scripts/generate.js` writes them.
  */
-
-/** The command-line side of every option below. */
-export const optionRegistry = z.registry<OptionMeta & { readonly setting: keyof Settings | null }>();
-
-type Details = Omit<OptionMeta, 'kind' | 'choices'>;
-type SettingDetails = Details & { readonly setting: keyof Settings };
 
 const TRANSPORTS = ['stdio', 'sse', 'http'] as const;
 const CAPABILITIES = ['roots', 'sampling', 'elicitation'] as const satisfies readonly Capability[];
@@ -380,7 +389,7 @@ export const launchSchema = z.object({
     env: 'MCP_RUN_NAME',
     group: 'What to serve',
     description:
-      'The name of the server started by the command after --; without it derived from the command',
+      'The name of the server that is a command or a URL on the command line; without it derived from that',
   }),
   env: launch('list', list(), {
     flag: '--env <name=value>',
@@ -417,6 +426,7 @@ export const launchSchema = z.object({
     group: 'The server process',
     description: 'The directory the server is started in',
   }),
+  ...remoteLaunchOptions,
   color: launch('boolean', flag(), {
     flag: '--no-color',
     commands: ['serve', 'check', 'list', 'init', 'schema'],
@@ -462,30 +472,20 @@ export const companionSchema = z.object({
   }),
 });
 
-/** What `type` may say, and the transport that it means. */
-export const TYPE_ALIASES = new Map<string, 'stdio' | 'http' | 'sse'>([
-  ['stdio', 'stdio'],
-  ['http', 'http'],
-  ['sse', 'sse'],
-  ['streamable-http', 'http'],
-  ['streamableHttp', 'http'],
-]);
-const TYPES = ['stdio', 'http', 'sse', 'streamable-http', 'streamableHttp'] as const;
-
 /** One server. Keys that it does not name are kept and warned about: other tools share the file. */
 export const serverSchema = z
   .looseObject({
     type: choice(TYPES)
       .optional()
-      .meta({ description: 'How the server is reached; inferred from command or url.' }),
+      .meta({ description: 'How the server is reached; inferred from command or url, which means auto.' }),
+    transport: choice(TYPES).optional().meta({ description: 'Another name for type.' }),
     transportType: choice(TYPES).optional().meta({ description: 'Another name for type.' }),
     command: text().optional().meta({ description: 'The program to start. Never run through a shell.' }),
     args: z
       .array(scalar(), { error: 'must be an array of strings' })
       .optional()
       .meta({ description: 'Its arguments.' }),
-    url: text().optional().meta({ description: 'The URL of a remote server.' }),
-    headers: record('HTTP headers for a remote server.'),
+    ...remoteKeys,
     cwd: text().optional().meta({
       description: "The directory to start it in, relative to the manifest's folder; that folder without it.",
     }),
@@ -559,88 +559,3 @@ export const manifestSchema = z
 export type ServeBlock = z.output<typeof serveSchema>;
 export type ServerEntry = z.output<typeof serverSchema>;
 export type InputEntry = z.output<typeof inputSchema>;
-
-function option<T extends z.ZodType>(kind: OptionKind, schema: T, details: SettingDetails): z.ZodOptional<T> {
-  return described(kind, schema, details, details.setting);
-}
-
-function launch<T extends z.ZodType>(kind: OptionKind, schema: T, details: Details): z.ZodOptional<T> {
-  return described(kind, schema, details, null);
-}
-
-function described<T extends z.ZodType>(
-  kind: OptionKind,
-  schema: T,
-  details: Details,
-  setting: keyof Settings | null,
-): z.ZodOptional<T> {
-  const description = `${details.description}.`;
-  const fallback = details.default === undefined ? {} : { default: details.default };
-  const optional = schema.optional().meta({ description, ...fallback });
-  optionRegistry.add(optional, { ...details, kind, setting, ...choicesOf(schema) });
-  return optional;
-}
-
-function choicesOf(schema: z.ZodType): { choices?: readonly string[] } {
-  const leaf = schema instanceof z.ZodArray ? schema.element : schema;
-  return leaf instanceof z.ZodEnum ? { choices: leaf.options.map(String) } : {};
-}
-
-function text() {
-  return z.string({ error: 'must be a string' });
-}
-
-function flag() {
-  return z.boolean({ error: 'must be true or false' });
-}
-
-function scalar() {
-  return z.union([z.string(), z.number(), z.boolean()], { error: 'must be a string' });
-}
-
-function list() {
-  return z.array(text(), { error: 'must be an array of strings' });
-}
-
-function stringOrList() {
-  return z.union([z.string(), z.array(z.string())], { error: 'must be a string or an array of strings' });
-}
-
-function record(description: string) {
-  return z.record(z.string(), scalar(), { error: 'must be an object' }).optional().meta({ description });
-}
-
-function choice<const T extends readonly string[]>(values: T) {
-  const names = values.map((value) => `"${value}"`).join(', ');
-  return z.enum(values, { error: values.length === 1 ? `must be ${names}` : `must be one of ${names}` });
-}
-
-function path() {
-  return parsed(z.string({ error: 'must be a string' }).meta({ pattern: '^/' }), parsePath);
-}
-
-function integer(min: number, max: number) {
-  const input = z.union([z.int().min(min).max(max), z.string().meta({ pattern: '^[0-9]+$|\\$\\{' })], {
-    error: `must be a whole number from ${min} to ${max}`,
-  });
-  return parsed(input, (value) => parseInteger(value, min, max));
-}
-
-function duration(minMs = 1) {
-  const input = z.union([z.int().min(minMs), z.string()], { error: 'must be a duration such as "30s"' });
-  return parsed(input, (value) => parseDuration(value, minMs));
-}
-
-function size(minBytes = 1) {
-  const input = z.union([z.int().min(minBytes), z.string()], { error: 'must be a size such as "4mb"' });
-  return parsed(input, (value) => parseSize(value, minBytes));
-}
-
-function parsed<S extends z.ZodType, O>(schema: S, parse: (value: z.output<S>) => Parsed<O>) {
-  return schema.transform((value, context) => {
-    const result = parse(value);
-    if ('value' in result) return result.value;
-    context.addIssue({ code: 'custom', message: result.fault });
-    return z.NEVER;
-  });
-}

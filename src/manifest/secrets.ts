@@ -48,17 +48,24 @@ export function blotSecrets(text: string, root: Node | undefined): string {
   return blotCredentials(blotted);
 }
 
-/** They give themselves away wherever they stand: `https://user:password@host`, `Bearer token`. */
+/** They give themselves away wherever they stand: `https://user:password@host/?key=value`, `Bearer token`. */
 function blotCredentials(text: string): string {
   return text
     .replaceAll(
       /([a-z][a-z\d+.-]*:\/\/)([^\s/?#@'"]*)(?=@)/gi,
       (_, scheme: string, user: string) => scheme + blot(user),
     )
+    .replaceAll(/https?:\/\/[^\s"']*/gi, blotQuery)
     .replaceAll(
       /\b((?:bearer|basic) +)([\w.~+/=-]{6,})/gi,
       (_, scheme: string, token: string) => scheme + blot(token),
     );
+}
+
+function blotQuery(url: string): string {
+  return url.replaceAll(/([?&][^=&#]+=)([^&#]+)/g, (_, name: string, value: string) =>
+    isReference(value) ? name + value : name + blot(value),
+  );
 }
 
 function secretsIn(node: Node, isSecret: boolean): ScalarNode[] {

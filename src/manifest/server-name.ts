@@ -75,6 +75,11 @@ export function deriveName(command: string, args: readonly string[]): string {
   return urlSafe(withoutAffixes(telling(subject))) || 'server';
 }
 
+/** The host: `https://mcp.example.com/mcp` → `mcp.example.com`. */
+export function deriveNameFromUrl(url: string): string {
+  return urlSafe(new URL(url).hostname) || 'server';
+}
+
 function subjectOf(args: readonly string[]): string | undefined {
   for (let index = 0; index < args.length; index++) {
     const arg = args[index] ?? '';

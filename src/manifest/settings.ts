@@ -70,7 +70,7 @@ export interface Settings {
 }
 
 /** What an entry says to open. */
-export type Target = StdioTarget;
+export type Target = StdioTarget | RemoteTarget;
 
 export interface StdioTarget {
   readonly kind: 'stdio';
@@ -79,6 +79,49 @@ export interface StdioTarget {
   readonly cwd: string | undefined;
   /** The child's whole environment, ready to pass on. */
   readonly env: Readonly<Record<string, string>>;
+}
+
+/** How a remote server is spoken to; `auto` finds out. */
+export type RemoteTransport = 'auto' | 'http' | 'sse';
+
+export interface RemoteTarget {
+  readonly kind: 'remote';
+  readonly url: string;
+  readonly transport: RemoteTransport;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Names of tools, in which `*` stands for any text. */
+  readonly ignoreTools: readonly string[];
+  /** Absolute paths of PEM files. */
+  readonly tls: {
+    readonly caFile: string | undefined;
+    readonly certFile: string | undefined;
+    readonly keyFile: string | undefined;
+  };
+  /** Undefined: a server that asks for authorization is refused. */
+  readonly oauth: OAuthSettings | undefined;
+  /** How long a server that is not reachable is tried again. */
+  readonly patienceMs: number;
+}
+
+export type OAuthGrant = 'authorization-code' | 'client-credentials';
+
+export interface OAuthSettings {
+  readonly grant: OAuthGrant;
+  readonly clientId: string | undefined;
+  readonly clientSecret: string | undefined;
+  /** PEM. */
+  readonly privateKey: string | undefined;
+  readonly clientMetadataUrl: string | undefined;
+  readonly scope: string | undefined;
+  /** Exactly as written. */
+  readonly resource: string | undefined;
+  readonly browser: boolean;
+  readonly callbackHost: string;
+  readonly callbackPort: number | undefined;
+  readonly timeoutMs: number;
+  /** Absolute. */
+  readonly storeDirectory: string;
 }
 
 /** What a client may declare that lets a server turn to its user. */

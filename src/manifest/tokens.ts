@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
 import { RunError } from '../errors.ts';
-import { readText } from './read-text.ts';
+import { readSecretFile } from './secret-file.ts';
 
 /** The variable that may hold a token. There is no such flag: every user of the machine can list our arguments. */
 export const TOKEN_VARIABLE = 'MCP_RUN_TOKEN';
@@ -21,16 +20,16 @@ export interface Tokens {
 
 /** Fewer characters than this can be guessed. */
 const SAFE_LENGTH = 16;
-const OTHERS_MAY_USE = 0o006;
 
 /**
  * Reads the tokens of a file, one a line, and of the variable.
  * @throws RunError `MANIFEST_UNREADABLE`, `TOKENS_INVALID`; no message ever holds a token.
  */
 export async function readTokens({ file, variable }: TokenSources): Promise<Tokens> {
-  const fromFile = file === undefined ? [] : await readTokenFile(file);
+  const secret = file === undefined ? undefined : await readSecretFile(file);
+  const fromFile = file === undefined || secret === undefined ? [] : tokensIn(secret.text, file);
   const fromVariable = variable === undefined || variable === '' ? [] : [inVariable(variable)];
-  const warnings = file === undefined ? [] : await doubtsAbout(file);
+  const warnings = [...(secret?.warnings ?? [])];
   for (const { token, where } of [...fromFile, ...fromVariable]) {
     if (token.length < SAFE_LENGTH) {
       warnings.push(`${where}: a token of ${token.length} characters can be guessed; use 32 random ones`);
@@ -44,10 +43,9 @@ interface Found {
   readonly where: string;
 }
 
-async function readTokenFile(file: string): Promise<Found[]> {
-  const lines = (await readText(file, file)).split(/\r\n|\n|\r/);
+function tokensIn(text: string, file: string): Found[] {
   const found: Found[] = [];
-  for (const [index, line] of lines.entries()) {
+  for (const [index, line] of text.split(/\r\n|\n|\r/).entries()) {
     const token = line.trim();
     if (token === '' || token.startsWith('#')) continue;
     found.push(checked(token, `${file}: line ${index + 1}`));
@@ -67,14 +65,6 @@ function checked(token: string, where: string): Found {
   if (/^[\x21-\x7e]+$/.test(token)) return { token, where };
   const detail = `${where} is not a token: only visible ASCII characters, no spaces`;
   throw new RunError('TOKENS_INVALID', { detail });
-}
-
-async function doubtsAbout(file: string): Promise<string[]> {
-  if (process.platform === 'win32') return [];
-  const { mode } = await stat(file);
-  return (mode & OTHERS_MAY_USE) === 0
-    ? []
-    : [`${file}: other users of this machine may read or change it; chmod 600 helps`];
 }
 
 function digestOf(token: string): Uint8Array {

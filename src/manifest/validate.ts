@@ -20,7 +20,7 @@ export function validate<T>(
 ): T | undefined {
   const result = schema.safeParse(toPlain(node));
   if (result.success) return result.data;
-  for (const issue of result.error.issues) {
+  for (const issue of result.error.issues.flatMap(withinUnion)) {
     const inner = keyPath(issue.path);
     if (issue.code === 'unrecognized_keys') {
       problems.push(...unknownKeys(issue.keys, Object.keys(schema.shape), { source, path, node }));
@@ -33,6 +33,15 @@ export function validate<T>(
     problems.push(source.problem([...path, ...inner], detailOf(issue, culprit, inner)));
   }
   return undefined;
+}
+
+/** What is wrong inside an object that a union allows, rather than that the union does not match. */
+function withinUnion(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  const inside = issue.errors.find(
+    (issues) => issues.length > 0 && issues.every(({ path }) => typeof path[0] === 'string'),
+  );
+  return inside?.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })) ?? [issue];
 }
 
 /** One problem for each key that nothing knows. */

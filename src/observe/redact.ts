@@ -5,6 +5,8 @@ import type { Log } from './log.ts';
 const MASK = '***';
 /** Shorter values would be found everywhere, and hide more than themselves. */
 const MIN_SECRET = 6;
+/** Parts of a header's value that are shorter are words: `Bearer`, `charset`. */
+const MIN_TOKEN = 10;
 
 const NAME =
   '[\\w.-]*(?:api-?_?key|access-?_?key|private-?_?key|token|secret|passw(?:or)?d|passphrase|credentials?|authorization|bearer)[\\w.-]*';
@@ -28,13 +30,32 @@ export function redact(text: string): string {
     .replaceAll(SCHEME, (_, scheme: string, space: string) => `${scheme}${space}${MASK}`);
 }
 
-export interface Launched {
+/** What a server is started or reached with. */
+export type Launched = LaunchedCommand | LaunchedUrl;
+
+interface LaunchedCommand {
+  readonly kind: 'stdio';
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** The secrets that a server is started with: the log should not repeat them, also when the server does. */
-export function secretsOf({ args, env }: Launched): readonly string[] {
+interface LaunchedUrl {
+  readonly kind: 'remote';
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly oauth:
+    | { readonly clientSecret: string | undefined; readonly privateKey: string | undefined }
+    | undefined;
+}
+
+/** The secrets in it: the log should not repeat them, also when the server does. */
+export function secretsOf(launched: Launched): readonly string[] {
+  const found = launched.kind === 'stdio' ? secretsOfCommand(launched) : secretsOfUrl(launched);
+  // The longest first: one secret may begin with another.
+  return [...found].filter(({ length }) => length >= MIN_SECRET).toSorted((a, b) => b.length - a.length);
+}
+
+function secretsOfCommand({ args, env }: LaunchedCommand): ReadonlySet<string> {
   const found = new Set<string>();
   for (const [name, value] of Object.entries(env)) {
     if (SECRET_NAME.test(name)) found.add(value);
@@ -47,8 +68,36 @@ export function secretsOf({ args, env }: Launched): readonly string[] {
     for (const [, , , token = ''] of arg.matchAll(SCHEME)) found.add(token);
     collectFromUrls(arg, found);
   }
-  // The longest first: one secret may begin with another.
-  return [...found].filter(({ length }) => length >= MIN_SECRET).toSorted((a, b) => b.length - a.length);
+  return found;
+}
+
+/** Headers that say nothing about who sends them. */
+const HARMLESS_HEADER = /^(?:user-agent|accept-language|origin|referer)$/;
+
+function secretsOfUrl({ url, headers, oauth }: LaunchedUrl): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const [name, value] of Object.entries(headers)) {
+    if (HARMLESS_HEADER.test(name)) continue;
+    found.add(value);
+    for (const part of value.split(/[\s;=]+/)) if (part.length >= MIN_TOKEN) found.add(part);
+  }
+  for (const [, value = ''] of url.matchAll(/[?&][^=&#]*=([^&#]+)/g)) {
+    found.add(value);
+    found.add(decoded(value));
+  }
+  found.add(oauth?.clientSecret ?? '');
+  // A line break may be written in another way where it is repeated.
+  for (const line of oauth?.privateKey?.split(/\s*\n\s*/) ?? [])
+    if (!line.startsWith('-----')) found.add(line);
+  return found;
+}
+
+function decoded(value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value;
+  }
 }
 
 function collectFromUrls(text: string, found: Set<string>): void {
@@ -56,11 +105,15 @@ function collectFromUrls(text: string, found: Set<string>): void {
   for (const [, , value = ''] of text.matchAll(QUERY_VALUE)) found.add(value);
 }
 
+/** The text, in which these values are masked. */
+export function maskSecrets(text: string, secrets: readonly string[]): string {
+  return secrets.reduce((rest, secret) => rest.replaceAll(secret, MASK), text);
+}
+
 /** The same log, in which these values are masked, in texts and in fields that are texts. */
 export function withoutSecrets(log: Log, secrets: readonly string[]): Log {
   if (secrets.length === 0) return log;
-  const clean = (text: string): string =>
-    secrets.reduce((rest, secret) => rest.replaceAll(secret, MASK), text);
+  const clean = (text: string): string => maskSecrets(text, secrets);
   const write =
     (level: 'trace' | 'debug' | 'info' | 'warn' | 'error'): Log['info'] =>
     ({ event, ...fields }, text) => {

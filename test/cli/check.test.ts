@@ -175,17 +175,17 @@ test('disabled servers are listed and not started; --server starts one all the s
   expect(one.document.servers).toMatchObject([{ name: 'off', status: 'failed' }]);
 });
 
-test('a URL is not supported yet, which is an error of the manifest; the other servers are checked', async () => {
+test('a URL is checked beside the commands, and its secrets are not shown', async () => {
   const { code, document } = await check({
-    far: { url: 'https://user:hunter2@example.com/mcp' },
+    far: { url: 'http://127.0.0.1:1/mcp?key=hunter2', headers: { 'X-Key': 'hunter3' } },
     near: entry('behaviours'),
   });
-  expect(code).toBe(2);
+  expect(code).toBe(4);
   expect(document.servers).toMatchObject([
-    { status: 'unsupported', error: { code: 'REMOTE_UNSUPPORTED' } },
+    { status: 'failed', error: { code: 'UPSTREAM_UNREACHABLE' } },
     { status: 'ready' },
   ]);
-  expect(JSON.stringify(document)).not.toContain('hunter2');
+  expect(JSON.stringify(document)).not.toMatch(/hunter\d/);
 });
 
 test('everything wrong with a manifest is in the document, and nothing is started', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { readManifest } from '../../src/cli/manifest-source.ts';
 import { readLaunch, settingsFromFlags, settingsFromVariables } from '../../src/cli/options.ts';
-import { createWorkspace, failureOf } from '../manifest/workspace.ts';
+import { commandOf, createWorkspace, failureOf, only } from '../manifest/workspace.ts';
 import { createTerminal } from './terminal.ts';
 
 test('flags become settings in base units', () => {
@@ -118,7 +118,7 @@ describe('what is served', () => {
     const { context } = createTerminal({ env: { SECRET: 's', MCP_RUN_PORT: '1' } });
     const env = async (flags: Record<string, unknown>) => {
       const manifest = await readManifest({ ...none, command: ['x'], flags }, context);
-      return { ...manifest.servers[0]?.target.env };
+      return { ...commandOf(only(manifest)).env };
     };
     expect(await env({ stdio: true, env: ['A=1'] })).toEqual({ SECRET: 's', A: '1' });
     expect(await env({ stdio: true, http: true })).toEqual({});
@@ -152,9 +152,9 @@ describe('what is served', () => {
     expect(error.exitCode).toBe(2);
   });
 
-  test('a URL is refused until remote servers are supported', async () => {
+  test('a URL is a remote server', async () => {
     const { context } = createTerminal();
-    const error = await failureOf(readManifest({ ...none, manifest: 'https://example.com/mcp' }, context));
-    expect(error).toMatchObject({ code: 'REMOTE_UNSUPPORTED', fields: { server: 'example.com' } });
+    const manifest = await readManifest({ ...none, manifest: 'https://example.com/mcp' }, context);
+    expect(manifest).toMatchObject({ source: 'https://example.com/mcp', servers: [{ name: 'example.com' }] });
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { expandText } from '../../src/manifest/expand.ts';
 import type { Question } from '../../src/manifest/inputs.ts';
-import { load, only, problemsOf } from './workspace.ts';
+import { commandOf, load, only, problemsOf } from './workspace.ts';
 
 const variables = {
   env: (name: string) =>
@@ -60,11 +60,11 @@ describe('inputs', () => {
   test('come from their variable', async () => {
     const env = { MCP_RUN_INPUT_MY_KEY: 's', MCP_RUN_INPUT_REGION: 'us' };
     const loaded = await load(manifest([key, region], ['${input:my-key}', '${input:region}']), { env });
-    expect(only(loaded).target.args).toEqual(['s', 'us']);
+    expect(commandOf(only(loaded)).args).toEqual(['s', 'us']);
   });
 
   test('come from their default when nobody can be asked', async () => {
-    expect(only(await load(manifest([region], ['${input:region}']))).target.args).toEqual(['eu']);
+    expect(commandOf(only(await load(manifest([region], ['${input:region}'])))).args).toEqual(['eu']);
   });
 
   test('without a value say which variable to set', async () => {
@@ -83,7 +83,7 @@ describe('inputs', () => {
     const unused = { ...key, id: 'unused' };
     const args = ['${input:my-key}', '${input:my-key}', '${input:region}'];
     const loaded = await load(manifest([key, region, unused], args), { ask });
-    expect(only(loaded).target.args).toEqual(['typed', 'typed', 'eu']);
+    expect(commandOf(only(loaded)).args).toEqual(['typed', 'typed', 'eu']);
     expect(asked).toEqual([
       { id: 'my-key', text: 'Key', password: true, choices: undefined, default: undefined },
       { id: 'region', text: 'region', password: false, choices: ['eu', 'us'], default: 'eu' },

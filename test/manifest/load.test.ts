@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { loadManifest } from '../../src/manifest/load.ts';
-import { createWorkspace, failureOf, load, loadText, only, problemsOf } from './workspace.ts';
+import { commandOf, createWorkspace, failureOf, load, loadText, only, problemsOf } from './workspace.ts';
 
 const FIXTURES = fileURLToPath(new URL('../../fixtures/manifests/', import.meta.url));
 
@@ -37,7 +37,8 @@ describe('formats', () => {
 
   test('YAML with merge keys, and numbers as they are written', async () => {
     const manifest = await fixture('all.yaml');
-    const { target, allow, requestTimeoutMs } = only(manifest);
+    const { allow, requestTimeoutMs } = only(manifest);
+    const target = commandOf(only(manifest));
     expect(target.args).toEqual(['mcp-server-time', '--utc-offset', '1.0']);
     expect({ ...target.env }).toEqual({ LOG_LEVEL: 'debug', GUILD_ID: '123456789012345678' });
     expect({ allow, requestTimeoutMs }).toEqual({ allow: ['roots'], requestTimeoutMs: 90_000 });
@@ -127,7 +128,7 @@ describe('discovery', () => {
       'b.json': JSON.stringify({ mcpServers: { two: { command: 'y' } }, serve: { port: 2 } }),
     });
     const manifest = await loadManifest({ cwd, env: {}, files: ['a.json', 'b.json'] });
-    expect(manifest.servers.map(({ name, target }) => [name, target.command])).toEqual([
+    expect(manifest.servers.map((spec) => [spec.name, commandOf(spec).command])).toEqual([
       ['one', 'x'],
       ['two', 'y'],
     ]);
@@ -177,16 +178,6 @@ describe('the choice of servers', () => {
     expect((await failureOf(load({ mcpServers: {} }))).code).toBe('NO_SERVERS');
   });
 
-  test('refuses a remote server only if it would be served, and never shows what its URL expands to', async () => {
-    const remote = { url: 'https://x/${TOKEN}' };
-    const value = { mcpServers: { far: remote, near: { command: 'x' } } };
-    const env = { TOKEN: 'secret' };
-    const error = await failureOf(load(value, { env }));
-    expect(error).toMatchObject({ code: 'REMOTE_UNSUPPORTED', fields: { server: 'far' } });
-    expect(error.message).not.toContain('secret');
-    expect(only(await load(value, { env, servers: ['near'] })).name).toBe('near');
-  });
-
   test('treats __proto__ and constructor as names like any other', async () => {
     const text =
       '{"mcpServers":{"__proto__":{"command":"x","env":{"__proto__":"1"}},"constructor":{"command":"y"}}}';
@@ -205,7 +196,7 @@ describe('the process of a server', () => {
       }),
     });
     const { servers } = await loadManifest({ files: ['sub/mcp.json'], cwd, env: {} });
-    expect(servers.map(({ target }) => target.cwd)).toEqual([join(cwd, 'sub'), join(cwd, 'other')]);
+    expect(servers.map((spec) => commandOf(spec).cwd)).toEqual([join(cwd, 'sub'), join(cwd, 'other')]);
   });
 
   test('has the variables of passEnv, envFile and env, in this order', async () => {
@@ -222,7 +213,13 @@ describe('the process of a server', () => {
       cwd,
       env: { A: 'ours', D: 'ours', SECRET: 's' },
     });
-    expect({ ...only(manifest).target.env }).toEqual({ A: 'file', B: 'env', C: '1', D: 'ours', E: 'true' });
+    expect({ ...commandOf(only(manifest)).env }).toEqual({
+      A: 'file',
+      B: 'env',
+      C: '1',
+      D: 'ours',
+      E: 'true',
+    });
   });
 
   test('takes what the command line adds over what the file says', async () => {
@@ -233,7 +230,9 @@ describe('the process of a server', () => {
       }),
     });
     const child = { cwd, env: { B: 'flag' }, envFiles: [join(cwd, 'extra.env')], passEnv: ['C'] };
-    const { target } = only(await loadManifest({ files: ['mcp.json'], cwd, env: { C: 'ours' }, child }));
+    const target = commandOf(
+      only(await loadManifest({ files: ['mcp.json'], cwd, env: { C: 'ours' }, child })),
+    );
     expect(target.cwd).toBe(cwd);
     expect({ ...target.env }).toEqual({ A: 'extra', B: 'flag', C: 'ours' });
   });

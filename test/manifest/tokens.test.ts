@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { mergeSettings, secure } from '../../src/manifest/layers.ts';
 import { loadManifest } from '../../src/manifest/load.ts';
 import { readTokens } from '../../src/manifest/tokens.ts';
-import { createWorkspace } from './workspace.ts';
+import { commandOf, createWorkspace, only } from './workspace.ts';
 
 const ALICE = 'alice-0123456789abcdef0123456789';
 const BOB = 'bob:0123456789/+=abcdef0123456789';
@@ -109,7 +109,7 @@ test('a manifest names its token file relative to itself, and a server never get
     env: { MCP_RUN_TOKEN: BOB, OTHER: '1' },
   });
   expect(manifest.tokens).toHaveLength(2);
-  expect(manifest.servers[0]?.target.env).toEqual({ OTHER: '1' });
+  expect(commandOf(only(manifest)).env).toEqual({ OTHER: '1' });
   expect(JSON.stringify(manifest)).not.toMatch(/alice-0|bob:0/);
 });
 

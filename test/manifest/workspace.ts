@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { RunError } from '../../src/errors.ts';
 import { loadManifest, type LoadOptions } from '../../src/manifest/load.ts';
-import type { Manifest, ServerSpec } from '../../src/manifest/settings.ts';
+import type { Manifest, RemoteTarget, ServerSpec, StdioTarget } from '../../src/manifest/settings.ts';
 
 /** A folder with these files, gone when the test is over. */
 export async function createWorkspace(
@@ -39,6 +39,18 @@ export function only({ servers }: Manifest): ServerSpec {
   const [spec, ...others] = servers;
   if (spec === undefined || others.length > 0) throw new Error(`${servers.length} servers`);
   return spec;
+}
+
+/** What a server that is a command is started with. */
+export function commandOf({ target }: ServerSpec): StdioTarget {
+  if (target.kind !== 'stdio') throw new Error(`a ${target.kind} target`);
+  return target;
+}
+
+/** How a server that is a URL is reached. */
+export function remoteOf({ target }: ServerSpec): RemoteTarget {
+  if (target.kind !== 'remote') throw new Error(`a ${target.kind} target`);
+  return target;
 }
 
 /** The error that loading ends with. */

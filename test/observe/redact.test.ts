@@ -49,7 +49,7 @@ test('what a server is started with says what its secrets are', () => {
     'https://host/?key_token=argument-4',
     '--verbose',
   ];
-  expect([...secretsOf({ args, env })].toSorted()).toEqual([
+  expect([...secretsOf({ kind: 'stdio', args, env })].toSorted()).toEqual([
     'argument-1',
     'argument-2',
     'argument-3',
