@@ -1,8 +1,9 @@
 /** The columns of the table: how a client gets to the server, which client it is, and which server. */
 import type { ClientFactory, Endpoint } from '../support/clients.ts';
 import { serve, startMcpRun, type ListeningMcpRun } from '../support/mcp-run.ts';
+import { pretendOneEra } from '../support/one-era.ts';
 import type { ModernClientFactory } from '../support/modern.ts';
-import { MCP_RUN, NODE } from '../support/paths.ts';
+import { fixtureServer, MCP_RUN, NODE } from '../support/paths.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { connectRawModern } from '../support/raw-modern.ts';
 import { connectSdkV1 } from '../support/sdk-v1.ts';
@@ -27,6 +28,32 @@ export const SERVERS = {
   dual: 'dual-behaviours',
 } as const satisfies Record<ServerEra, string>;
 
+/** Where mcp-run finds a server. */
+export interface Place {
+  readonly name: string;
+  readonly era: ServerEra;
+  /** It is another mcp-run that makes an endpoint of it. */
+  readonly isRemote?: true;
+  open(): Promise<Served>;
+}
+
+/** A server, as `mcp-run serve` takes it. */
+export interface Served {
+  /** The end of the command line: a command, or a URL. */
+  readonly args: readonly string[];
+  stop(): Promise<unknown>;
+}
+
+export const PLACES = {
+  'legacy server': local('legacy'),
+  'modern server': local('modern'),
+  'dual server': local('dual'),
+  'SSE URL': remote('legacy', 'sse'),
+  'Streamable HTTP URL': remote('legacy', 'http', 'legacy'),
+  '2026-07-28 URL': remote('modern', 'http', 'modern'),
+  'URL of another mcp-run': remote('legacy', 'http'),
+} as const satisfies Record<string, Omit<Place, 'name'>>;
+
 /** One process for all clients; and, besides, none of them has a session. */
 export type Sharing = 'shared' | 'stateless';
 
@@ -40,7 +67,7 @@ export interface TransportColumn {
   readonly sharing?: Sharing;
   /** Whether clients of 2026-07-28 come this way too: they know neither HTTP+SSE nor sessions to share or to do without. */
   readonly modern?: true;
-  open(server: readonly string[], gatewayArgs: readonly string[]): Promise<Route>;
+  open(server: Served, gatewayArgs: readonly string[]): Promise<Route>;
 }
 
 const SHARED = ['--isolation', 'shared'];
@@ -51,7 +78,7 @@ export const TRANSPORTS: readonly TransportColumn[] = [
     direct: true,
     local: true,
     modern: true,
-    open: async ([command = '', ...args]) => ({
+    open: async ({ args: [, command = '', ...args] }) => ({
       endpoint: { kind: 'stdio', command, args },
       stop: async () => {},
     }),
@@ -64,7 +91,7 @@ export const TRANSPORTS: readonly TransportColumn[] = [
       endpoint: {
         kind: 'stdio',
         command: NODE,
-        args: [MCP_RUN, 'serve', '--stdio', ...gatewayArgs, '--', ...server],
+        args: [MCP_RUN, 'serve', '--stdio', ...gatewayArgs, ...server.args],
       },
       stop: async () => {},
     }),
@@ -122,12 +149,41 @@ export function isBridged(client: ClientColumn, server: ServerEra): boolean {
   return server === (client.modern === true ? 'legacy' : 'modern');
 }
 
+function local(era: ServerEra): Omit<Place, 'name'> {
+  const args = ['--', ...fixtureServer(SERVERS[era])];
+  return { era, open: async () => ({ args, stop: async () => {} }) };
+}
+
+/** @param only the era of clients that it knows; without, both */
+function remote(era: ServerEra, kind: 'sse' | 'http', only?: 'legacy' | 'modern'): Omit<Place, 'name'> {
+  return {
+    era,
+    isRemote: true,
+    async open() {
+      // What the gateway under test does with roots is not to be hidden by this one.
+      const gatewayArgs = serve([`--${kind}`], fixtureServer(SERVERS[era]), '--allow-roots');
+      const gateway = await startMcpRun(gatewayArgs, { keep: true });
+      const url = `${gateway.url}${kind === 'sse' ? '/sse' : '/mcp'}`;
+      if (only === undefined) return { args: [url], stop: gateway.stop };
+      const front = await pretendOneEra(only, url);
+      return {
+        args: [front.url],
+        async stop() {
+          await front.stop();
+          await gateway.stop();
+        },
+      };
+    },
+  };
+}
+
 async function openNetwork(
   kind: 'sse' | 'http',
   path: string,
-  server: readonly string[],
+  server: Served,
   gatewayArgs: readonly string[],
 ): Promise<Route> {
-  const gateway = await startMcpRun(serve([`--${kind}`], server, ...gatewayArgs), { keep: true });
+  const args = ['serve', `--${kind}`, '--port', '0', ...gatewayArgs, ...server.args];
+  const gateway = await startMcpRun(args, { keep: true });
   return { endpoint: { kind, url: `${gateway.url}${path}` }, gateway, stop: gateway.stop };
 }

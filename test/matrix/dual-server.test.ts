@@ -1,3 +1,3 @@
 import { describeTable } from './table.ts';
 
-describeTable('dual');
+describeTable('dual server');

@@ -1,3 +1,3 @@
 import { describeTable } from './table.ts';
 
-describeTable('modern');
+describeTable('modern server');

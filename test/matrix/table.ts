@@ -1,17 +1,18 @@
 /** Every behaviour, over every transport, with every client, in front of one server. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Endpoint } from '../support/clients.ts';
-import { fixtureServer } from '../support/paths.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { connectRawModern } from '../support/raw-modern.ts';
 import { BEHAVIOURS, type Behaviour, type Difference, type ModernDifference } from './behaviours.ts';
 import {
   CLIENTS,
   isBridged,
-  SERVERS,
+  PLACES,
   TRANSPORTS,
   type ClientColumn,
+  type Place,
   type Route,
+  type Served,
   type ServerEra,
   type TransportColumn,
 } from './columns.ts';
@@ -26,12 +27,18 @@ interface Cell {
   readonly endpoint: Endpoint;
 }
 
-export function describeTable(era: ServerEra): void {
-  const server = fixtureServer(SERVERS[era]);
+export function describeTable(name: keyof typeof PLACES): void {
+  const place: Place = { name, ...PLACES[name] };
+  const { era } = place;
+  let server: Served = { args: [], stop: async () => {} };
   let cells = 0;
   let left = 0;
+  beforeAll(async () => {
+    server = await place.open();
+  });
+  afterAll(() => server.stop());
   for (const transport of TRANSPORTS) {
-    const clients = CLIENTS.filter((client) => meets(client, transport, era));
+    const clients = CLIENTS.filter((client) => meets(client, transport, place));
     if (clients.length === 0) continue;
     describe(transport.name, () => {
       const routes = new Map<boolean, Route>();
@@ -44,7 +51,7 @@ export function describeTable(era: ServerEra): void {
 
       for (const client of clients) {
         const rows = BEHAVIOURS.filter((row) => applies(row, transport, client));
-        if (!RUNS_ALL && client.raw !== true && saysTheSame(transport, era)) {
+        if (!RUNS_ALL && client.raw !== true && saysTheSame(transport, place)) {
           left += rows.length;
           continue;
         }
@@ -66,7 +73,7 @@ export function describeTable(era: ServerEra): void {
   }
   afterAll(() => {
     const rest = left > 0 ? `, and ${left} more with npm run test:matrix` : '';
-    console.log(`matrix, ${era} server: ${cells} cells${rest}`);
+    console.log(`matrix, ${name}: ${cells} cells${rest}`);
   });
 }
 
@@ -75,7 +82,7 @@ async function withRoute(
   row: Behaviour,
   transport: TransportColumn,
   routes: ReadonlyMap<boolean, Route>,
-  server: readonly string[],
+  server: Served,
   use: (route: Route) => Promise<void>,
 ): Promise<void> {
   const isFresh = row.fresh === true && transport.direct !== true;
@@ -101,14 +108,15 @@ async function run(row: Behaviour, { transport, client, era, endpoint }: Cell): 
 }
 
 /** Where the SDKs' clients add little to what the raw ones show: translated or shared, what differs are the bytes. */
-function saysTheSame({ sharing }: TransportColumn, era: ServerEra): boolean {
-  return era !== 'legacy' || sharing !== undefined;
+function saysTheSame({ sharing }: TransportColumn, { era, isRemote }: Place): boolean {
+  return era !== 'legacy' || sharing !== undefined || isRemote === true;
 }
 
 /** Who cannot reach whom: without a gateway those who have no revision in common. */
-function meets(client: ClientColumn, transport: TransportColumn, era: ServerEra): boolean {
+function meets(client: ClientColumn, transport: TransportColumn, { era, isRemote }: Place): boolean {
   if (client.modern === true && transport.modern !== true) return false;
-  if (era !== 'legacy' && transport.sharing !== undefined) return false;
+  if ((era !== 'legacy' || isRemote === true) && transport.sharing !== undefined) return false;
+  if (isRemote === true && transport.direct === true) return false;
   return transport.direct !== true || !isBridged(client, era);
 }
 

@@ -1,0 +1,3 @@
+import { describeTable } from './table.ts';
+
+describeTable('2026-07-28 URL');
