@@ -22,7 +22,7 @@ export interface Route {
 export type ServerEra = 'legacy' | 'modern' | 'dual';
 
 /** The fixture that behaves as told, in each era. */
-export const SERVERS = {
+const SERVERS = {
   legacy: 'behaviours',
   modern: 'modern-behaviours',
   dual: 'dual-behaviours',

@@ -9,6 +9,7 @@ import { createHandshake } from './handshake.ts';
 import { discard, type HttpResponse } from './http-call.ts';
 import { readMessages } from './messages.ts';
 import { mediaTypeOf, RETRY_MS } from './post.ts';
+import { isDown, isError } from './refusal.ts';
 import type { RemoteTransport, RemoteTransportOptions } from './transport.ts';
 
 const FIRST_PAUSE_MS = 250;
@@ -241,17 +242,5 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
         resolve();
       }
     });
-  }
-}
-
-function isDown({ code, fields }: RunError): boolean {
-  return code === 'UPSTREAM_UNREACHABLE' || (code === 'UPSTREAM_HTTP' && Number(fields['status']) >= 500);
-}
-
-function isError(answer: Frame): boolean {
-  try {
-    return answer.message.error !== undefined;
-  } catch {
-    return true;
   }
 }

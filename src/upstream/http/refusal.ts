@@ -1,0 +1,55 @@
+import type { RunError } from '../../errors.ts';
+import { RPC } from '../../protocol/constants.ts';
+import type { Frame } from '../../protocol/frame.ts';
+import type { Refusal } from './post.ts';
+
+/** The answers by which a server says that it is of the older transport (2025-11-25, basic/transports, backward compatibility). */
+const NOT_STREAMABLE: ReadonlySet<number> = new Set([400, 404, 405]);
+/** A server that has these to say knows what it has been sent, and by which transport. */
+const OF_STREAMABLE: ReadonlySet<number | undefined> = new Set([
+  RPC.methodNotFound,
+  RPC.headerMismatch,
+  RPC.missingClientCapability,
+  RPC.unsupportedProtocolVersion,
+]);
+const SHUT: ReadonlySet<string> = new Set([
+  'AUTHORIZATION_REQUIRED',
+  'AUTHORIZATION_FAILED',
+  'UPSTREAM_REDIRECT',
+]);
+
+/** Whether a refusal of `initialize` may be that of a server of HTTP+SSE. */
+export function mayBeOlder({ status, error }: Refusal): boolean {
+  return NOT_STREAMABLE.has(status) && !OF_STREAMABLE.has(codeOf(error));
+}
+
+export function codeOf(error: Frame | undefined): number | undefined {
+  return error?.message.error?.code;
+}
+
+/** Whether an answer is an error, or not even an answer. */
+export function isError(answer: Frame): boolean {
+  try {
+    return answer.message.error !== undefined;
+  } catch {
+    return true;
+  }
+}
+
+/** What a page says is for people, and none of ours. */
+export function detailOf({ status, text }: Refusal): string {
+  if (status < 300) return ', but not with JSON or a stream of events';
+  return text.trim() === '' || /^\s*</.test(text)
+    ? ''
+    : `: ${text.trim().slice(0, 200).replaceAll(/\s+/g, ' ')}`;
+}
+
+/** Nothing is there that could answer, or what is in front of it says so. */
+export function isDown({ code, fields }: RunError): boolean {
+  return code === 'UPSTREAM_UNREACHABLE' || (code === 'UPSTREAM_HTTP' && Number(fields['status']) >= 500);
+}
+
+/** It is there, and does not let us in. */
+export function isShut({ code }: RunError): boolean {
+  return SHUT.has(code);
+}
