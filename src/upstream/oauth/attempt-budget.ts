@@ -1,0 +1,31 @@
+/** How often a user may be asked: a server that is never content must not open one browser tab after the other. */
+export interface AttemptBudget {
+  /** @param what is asked for. @returns whether it may be */
+  take(what: string): boolean;
+}
+
+const WINDOW_MS = 5 * 60_000;
+const MAX_OF_ONE = 2;
+const MAX = 6;
+
+const budgets = new Map<string, AttemptBudget>();
+
+/** The one that everybody in this process shares who speaks with this server. */
+export function attemptBudgetOf(url: string): AttemptBudget {
+  const budget = budgets.get(url) ?? createAttemptBudget();
+  budgets.set(url, budget);
+  return budget;
+}
+
+export function createAttemptBudget(now: () => number = Date.now): AttemptBudget {
+  let attempts: { readonly what: string; readonly at: number }[] = [];
+  return {
+    take(what) {
+      attempts = attempts.filter(({ at }) => now() - at < WINDOW_MS);
+      if (attempts.length >= MAX || attempts.filter((each) => each.what === what).length >= MAX_OF_ONE)
+        return false;
+      attempts.push({ what, at: now() });
+      return true;
+    },
+  };
+}

@@ -1,0 +1,180 @@
+import { randomBytes } from 'node:crypto';
+import {
+  exchangeAuthorization,
+  startAuthorization,
+  validateAuthorizationResponseIssuer,
+} from '@modelcontextprotocol/client';
+import { isRunError } from '../../errors.ts';
+import { openBrowser } from '../../process/open-browser.ts';
+import { openCallbackServer, type Callback, type CallbackServer } from './callback-server.ts';
+import { authenticateByKey } from './client-authentication.ts';
+import { findClient, informationOf } from './client.ts';
+import { authorizationFailed, type OAuthContext } from './context.ts';
+import { isUnknownClient, shorten, toAuthorizationFailed } from './describe-failure.ts';
+import type { Authority } from './discovery.ts';
+import type { StoredClient, StoredTokens } from './stored.ts';
+import { toStoredTokens, type TokenRequest } from './token-response.ts';
+
+/**
+ * Has the user authorize us (OAuth 2.1, authorization code with PKCE): the browser comes back to a port of ours.
+ * A failure of theirs is stored, so that they are not asked again at once.
+ * @throws RunError `AUTHORIZATION_FAILED`
+ */
+export async function authorizeByCode(request: TokenRequest, context: OAuthContext): Promise<StoredTokens> {
+  const { authority, scope } = request;
+  refuseWithoutPkce(authority, context);
+  const callbacks = await openCallbackServer({
+    server: context.server,
+    host: context.settings.callbackHost,
+    port: wantedPort(authority, context),
+  });
+  try {
+    const { redirectUri } = callbacks;
+    const client = await findClient(authority, { redirectUri, scope }, context);
+    return await ask(client, callbacks, request, context);
+  } finally {
+    await callbacks.close();
+  }
+}
+
+async function ask(
+  client: StoredClient,
+  callbacks: CallbackServer,
+  request: TokenRequest,
+  context: OAuthContext,
+): Promise<StoredTokens> {
+  const { authority, scope, resource } = request;
+  const state = randomBytes(24).toString('base64url');
+  const { authorizationUrl, codeVerifier } = await startAuthorization(authority.url, {
+    ...(authority.metadata !== undefined && { metadata: authority.metadata }),
+    clientInformation: informationOf(client),
+    redirectUrl: callbacks.redirectUri,
+    state,
+    ...(scope !== undefined && { scope }),
+    ...(resource !== undefined && { resource }),
+  });
+  await context.checkUrl(authorizationUrl);
+  try {
+    const callback = await askUser(authorizationUrl, state, callbacks, context);
+    return await redeem(
+      callback,
+      { client, codeVerifier, redirectUri: callbacks.redirectUri },
+      request,
+      context,
+    );
+  } catch (error) {
+    context.signal.throwIfAborted();
+    const failed = toAuthorizationFailed(error, context);
+    await context.ledger.save({ failure: { at: Date.now(), detail: String(failed.fields['detail']) } });
+    if (client.redirectUri !== undefined && mayBeForgotten(error)) {
+      await context.ledger.forgetClient(authority.issuer);
+    }
+    throw failed;
+  }
+}
+
+async function askUser(
+  url: URL,
+  state: string,
+  callbacks: CallbackServer,
+  context: OAuthContext,
+): Promise<Callback> {
+  const { settings, log, signal } = context;
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(settings.timeoutMs)]);
+  log.warn(
+    { event: 'oauth.authorize', url: url.href },
+    `To authorize mcp-run, open this URL in a browser: ${url.href}`,
+  );
+  try {
+    const [callback] = await Promise.all([callbacks.wait(state, patience), open()]);
+    return callback;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!patience.aborted) throw error;
+    throw authorizationFailed(
+      context,
+      `nobody has come back from the browser within ${settings.timeoutMs / 1000} s`,
+      patience.reason,
+    );
+  }
+
+  async function open(): Promise<void> {
+    if (!settings.browser || (await openBrowser(url))) return;
+    log.info({ event: 'oauth.no-browser' }, 'No browser could be opened');
+  }
+}
+
+interface Asked {
+  readonly client: StoredClient;
+  readonly codeVerifier: string;
+  readonly redirectUri: string;
+}
+
+async function redeem(
+  { params, show }: Callback,
+  { client, codeVerifier, redirectUri }: Asked,
+  request: TokenRequest,
+  context: OAuthContext,
+): Promise<StoredTokens> {
+  const { authority, resource } = request;
+  const { metadata } = authority;
+  try {
+    const iss = params.get('iss') ?? undefined;
+    // Before anything else of the answer is believed, or shown (RFC 9207).
+    validateAuthorizationResponseIssuer({
+      iss,
+      expectedIssuer: metadata?.issuer,
+      issParameterSupported: metadata?.authorization_response_iss_parameter_supported === true,
+    });
+    const answer = await exchangeAuthorization(authority.url, {
+      ...(metadata !== undefined && { metadata }),
+      clientInformation: informationOf(client),
+      authorizationCode: codeOf(params, context),
+      ...(iss !== undefined && { iss }),
+      codeVerifier,
+      redirectUri,
+      ...(resource !== undefined && { resource }),
+      ...authenticateByKey(client.clientId, context.settings.privateKey, authority, context.server),
+      fetchFn: context.fetch,
+    });
+    const tokens = toStoredTokens(answer, request, context);
+    show(200, 'Authorized', 'mcp-run may now use this server for you. You can close this page.');
+    return tokens;
+  } catch (error) {
+    show(400, 'Not authorized', toAuthorizationFailed(error, context).message);
+    throw error;
+  }
+}
+
+function codeOf(params: URLSearchParams, context: OAuthContext): string {
+  const error = params.get('error');
+  if (error !== null) {
+    const description = params.get('error_description');
+    throw authorizationFailed(context, shorten(description === null ? error : `${error} (${description})`));
+  }
+  const code = params.get('code');
+  if (code === null || code === '')
+    throw authorizationFailed(context, 'the browser came back without a code');
+  return code;
+}
+
+/** An authorization server that has forgotten who we are tells the user rather than us, and nobody comes back. */
+function mayBeForgotten(error: unknown): boolean {
+  return isUnknownClient(error) || (isRunError(error) && error.cause instanceof DOMException);
+}
+
+/** 2026-07-28, basic/authorization/security-considerations, authorization code protection. */
+function refuseWithoutPkce({ issuer, metadata }: Authority, context: OAuthContext): void {
+  if (metadata === undefined || metadata.code_challenge_methods_supported?.includes('S256') === true) return;
+  throw authorizationFailed(
+    context,
+    `${issuer} does not say that it supports PKCE with S256, without which a code is not safe`,
+  );
+}
+
+/** The one that was registered, for authorization servers that compare it. */
+function wantedPort({ issuer }: Authority, { settings, ledger }: OAuthContext): number {
+  if (settings.callbackPort !== undefined) return settings.callbackPort;
+  const registered = ledger.stored.clients.find((client) => client.issuer === issuer)?.redirectUri;
+  return registered === undefined ? 0 : Number(new URL(registered).port);
+}

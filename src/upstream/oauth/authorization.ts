@@ -1,0 +1,145 @@
+import type { Dispatcher } from 'undici';
+import { RunError } from '../../errors.ts';
+import type { Log } from '../../observe/log.ts';
+import type { Authorization, Challenge } from '../authorization.ts';
+import type { OAuthSettings, RemoteTarget } from '../target.ts';
+import { attemptBudgetOf } from './attempt-budget.ts';
+import { readChallenge } from './challenge.ts';
+import { openLedger, type OAuthContext } from './context.ts';
+import { createGuardedFetch } from './guarded-fetch.ts';
+import type { Wanted } from './obtain.ts';
+import type { StoredTokens } from './stored.ts';
+import { openTokenStore, serverUrl } from './token-store.ts';
+
+export interface AuthorizationOptions {
+  readonly server: string;
+  readonly log: Log;
+  /** Connections to the server; not closed. */
+  readonly dispatcher: Dispatcher;
+  /** The user has asked for it, and is asked however often it has failed. */
+  readonly insists?: boolean;
+}
+
+/** A token is renewed so long before it expires, or at the end of this part of its life, if that is later. */
+const MARGIN_MS = 30_000;
+const PART = 0.75;
+
+/** OAuth for one remote server (2026-07-28, basic/authorization). Reads and asks nothing before it is used. */
+export function createAuthorization(
+  target: RemoteTarget & { readonly oauth: OAuthSettings },
+  { server, log, dispatcher, insists = false }: AuthorizationOptions,
+): Authorization {
+  const url = serverUrl(target);
+  const { oauth: settings, tls } = target;
+  const store = openTokenStore(url.href, settings, log);
+  const guarded = createGuardedFetch({ server, url, tls, dispatcher });
+  const budget = attemptBudgetOf(url.href);
+  const closing = new AbortController();
+  const { signal } = closing;
+  let held: StoredTokens | undefined;
+  let firstRead: Promise<unknown> | undefined;
+  const underWay = new Map<string, Promise<boolean>>();
+  /** The token that could not be renewed ahead of time: the server is to say whether it is still good. */
+  let unrenewable: string | undefined;
+
+  return {
+    async header(caller) {
+      firstRead ??= readStore();
+      await firstRead;
+      if (held !== undefined && isExpiring(held) && held.accessToken !== unrenewable) {
+        await abortable(share('renewal', renewAhead), caller);
+      }
+      return headerOf(held);
+    },
+    async challenged(challenge, caller) {
+      await readStore();
+      if (isReplaced(challenge)) return true;
+      const bearer = readChallenge(challenge.wwwAuthenticate);
+      const isStepUp = challenge.status === 403;
+      const what = `${isStepUp} ${bearer.scope}`;
+      return await abortable(
+        share(what, () => answer(challenge, { challenge: bearer, isStepUp, insists })),
+        caller,
+      );
+    },
+    async close() {
+      closing.abort(new RunError('UPSTREAM_CLOSED', { server }));
+      await Promise.allSettled(underWay.values());
+      await guarded.close();
+    },
+  };
+
+  /** Who wants the same while it is under way gets what it gets. */
+  function share(what: string, attempt: () => Promise<boolean>): Promise<boolean> {
+    const shared = underWay.get(what) ?? attempt().finally(() => underWay.delete(what));
+    underWay.set(what, shared);
+    return shared;
+  }
+
+  async function answer(challenge: Challenge, wanted: Wanted): Promise<boolean> {
+    return await underLock(async (context) => {
+      // Somebody else may have been here.
+      if (isReplaced(challenge)) return true;
+      const { obtain } = await import('./obtain.ts');
+      return await obtain(wanted, budget, context);
+    });
+  }
+
+  async function renewAhead(): Promise<boolean> {
+    return await underLock(async (context) => {
+      if (held === undefined || !isExpiring(held)) return true;
+      unrenewable = held.accessToken;
+      try {
+        const { renew } = await import('./obtain.ts');
+        return await renew(held, context);
+      } catch (error) {
+        signal.throwIfAborted();
+        const detail = error instanceof Error ? error.message : String(error);
+        log.warn({ event: 'oauth.renewal-failed', detail }, `The token could not be renewed: ${detail}`);
+        return false;
+      }
+    });
+  }
+
+  async function underLock(work: (context: OAuthContext) => Promise<boolean>): Promise<boolean> {
+    const onwait = (): void =>
+      log.info({ event: 'oauth.waiting' }, 'Another process is obtaining the authorization; waiting for it');
+    return await store.locked({ signal, onwait }, async () => {
+      const ledger = await openLedger(store);
+      held = ledger.stored.tokens;
+      const fetch = guarded.fetch(signal);
+      try {
+        return await work({ server, url, settings, log, fetch, checkUrl: guarded.check, ledger, signal });
+      } finally {
+        held = ledger.stored.tokens;
+      }
+    });
+  }
+
+  async function readStore(): Promise<void> {
+    held = (await store.read()).tokens;
+  }
+
+  function isReplaced({ sent }: Challenge): boolean {
+    return held !== undefined && headerOf(held) !== sent && (held.expiresAt ?? Infinity) > Date.now();
+  }
+}
+
+function headerOf(tokens: StoredTokens | undefined): string | undefined {
+  return tokens === undefined ? undefined : `Bearer ${tokens.accessToken}`;
+}
+
+function isExpiring({ expiresAt, obtainedAt }: StoredTokens): boolean {
+  if (expiresAt === undefined) return false;
+  return Date.now() > Math.max(expiresAt - MARGIN_MS, obtainedAt + PART * (expiresAt - obtainedAt));
+}
+
+/** The result, unless the signal comes first; what is under way goes on for others. */
+function abortable<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    result.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}

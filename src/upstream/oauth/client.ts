@@ -1,0 +1,157 @@
+import {
+  registerClient,
+  type AuthorizationServerMetadata,
+  type OAuthClientInformationMixed,
+} from '@modelcontextprotocol/client';
+import { authorizationFailed, type OAuthContext } from './context.ts';
+import type { Authority } from './discovery.ts';
+import type { StoredClient } from './stored.ts';
+
+const NAME = 'mcp-run';
+
+/**
+ * Who we are to an authorization server: registered by the user, or by a metadata document of the user's, or before, or
+ * now (2026-07-28, basic/authorization/client-registration).
+ * @param redirectUri undefined: there is no user
+ */
+export async function findClient(
+  authority: Authority,
+  { redirectUri, scope }: { readonly redirectUri: string | undefined; readonly scope: string | undefined },
+  context: OAuthContext,
+): Promise<StoredClient> {
+  const { settings, ledger } = context;
+  const known =
+    settings.clientId !== undefined ? registeredByUser(authority, context) : documented(authority, context);
+  const client = known ?? registeredBefore(authority, redirectUri, context);
+  if (client !== undefined) {
+    if (!ledger.stored.clients.some((each) => isSame(each, client)))
+      await ledger.saveClient(withoutOwnSecret(client, context));
+    return client;
+  }
+  if (redirectUri === undefined || !canRegister(authority)) {
+    throw authorizationFailed(
+      context,
+      `${authority.issuer} takes registered clients only: register mcp-run there, and name it with --oauth-client-id`,
+    );
+  }
+  const registered = await register(authority, redirectUri, scope, context);
+  await ledger.saveClient(registered);
+  return registered;
+}
+
+/** The client that tokens of this issuer were given to. */
+export function clientOf(issuer: string, { settings, ledger }: OAuthContext): StoredClient | undefined {
+  const stored = ledger.stored.clients.find((client) => client.issuer === issuer);
+  return stored?.clientId === settings.clientId && stored !== undefined
+    ? { ...stored, clientSecret: settings.clientSecret }
+    : stored;
+}
+
+export function informationOf(client: StoredClient): OAuthClientInformationMixed {
+  const { clientId, clientSecret, authMethod, redirectUri } = client;
+  return {
+    client_id: clientId,
+    issuer: client.issuer,
+    ...(clientSecret !== undefined && { client_secret: clientSecret }),
+    ...(authMethod !== undefined && { token_endpoint_auth_method: authMethod }),
+    redirect_uris: redirectUri === undefined ? [] : [redirectUri],
+  };
+}
+
+/** A client of the user's belongs to the issuer that it was first used with, until it is forgotten by `logout`. */
+function registeredByUser({ issuer }: Authority, context: OAuthContext): StoredClient {
+  const { settings, ledger } = context;
+  const clientId = settings.clientId ?? '';
+  const bound = ledger.stored.clients.find((client) => client.clientId === clientId);
+  if (bound !== undefined && bound.issuer !== issuer) {
+    throw authorizationFailed(
+      context,
+      `the client ${clientId} belongs to ${bound.issuer}, and the server now names ${issuer}`,
+    );
+  }
+  return plainClient(issuer, clientId, settings.clientSecret);
+}
+
+function documented({ issuer, metadata }: Authority, { settings }: OAuthContext): StoredClient | undefined {
+  if (settings.clientMetadataUrl === undefined) return undefined;
+  if (metadata?.client_id_metadata_document_supported !== true) return undefined;
+  return plainClient(issuer, settings.clientMetadataUrl, undefined);
+}
+
+function registeredBefore(
+  { issuer }: Authority,
+  redirectUri: string | undefined,
+  { ledger }: OAuthContext,
+): StoredClient | undefined {
+  return ledger.stored.clients.find(
+    (client) =>
+      client.issuer === issuer &&
+      client.redirectUri !== undefined &&
+      client.redirectUri === redirectUri &&
+      (client.secretExpiresAt ?? Infinity) > Date.now() / 1000,
+  );
+}
+
+function canRegister({ metadata }: Authority): boolean {
+  return metadata === undefined || metadata.registration_endpoint !== undefined;
+}
+
+async function register(
+  { url, issuer, metadata }: Authority,
+  redirectUri: string,
+  scope: string | undefined,
+  { fetch }: OAuthContext,
+): Promise<StoredClient> {
+  const { client_id, client_secret, client_secret_expires_at, token_endpoint_auth_method } =
+    await registerClient(url, {
+      ...(metadata !== undefined && { metadata }),
+      clientMetadata: {
+        client_name: NAME,
+        redirect_uris: [redirectUri],
+        grant_types: ['authorization_code', 'refresh_token'],
+        response_types: ['code'],
+        token_endpoint_auth_method: preferredMethod(metadata),
+        application_type: 'native',
+      },
+      ...(scope !== undefined && { scope }),
+      fetchFn: fetch,
+    });
+  return {
+    issuer,
+    clientId: client_id,
+    clientSecret: client_secret,
+    authMethod: token_endpoint_auth_method,
+    redirectUri,
+    // 0 is RFC 7591's word for never.
+    secretExpiresAt: client_secret_expires_at === 0 ? undefined : client_secret_expires_at,
+  };
+}
+
+/** A program on a user's machine keeps no secrets from that user, so it needs none. */
+function preferredMethod(metadata: AuthorizationServerMetadata | undefined): string {
+  const supported = metadata?.token_endpoint_auth_methods_supported ?? ['none'];
+  return (
+    ['none', 'client_secret_basic', 'client_secret_post'].find((method) => supported.includes(method)) ??
+    'none'
+  );
+}
+
+function plainClient(issuer: string, clientId: string, clientSecret: string | undefined): StoredClient {
+  return {
+    issuer,
+    clientId,
+    clientSecret,
+    authMethod: undefined,
+    redirectUri: undefined,
+    secretExpiresAt: undefined,
+  };
+}
+
+/** The user keeps it, and may change it. */
+function withoutOwnSecret(client: StoredClient, { settings }: OAuthContext): StoredClient {
+  return client.clientId === settings.clientId ? { ...client, clientSecret: undefined } : client;
+}
+
+function isSame(a: StoredClient, b: StoredClient): boolean {
+  return a.issuer === b.issuer && a.clientId === b.clientId;
+}

@@ -1,0 +1,55 @@
+import type { FetchLike } from '@modelcontextprotocol/client';
+import { RunError } from '../../errors.ts';
+import type { Log } from '../../observe/log.ts';
+import type { OAuthSettings } from '../target.ts';
+import type { Stored, StoredClient } from './stored.ts';
+import type { TokenStore } from './token-store.ts';
+
+/** What one attempt at authorization works with, under the lock of the server's store. */
+export interface OAuthContext {
+  readonly server: string;
+  readonly url: URL;
+  readonly settings: OAuthSettings;
+  readonly log: Log;
+  readonly fetch: FetchLike;
+  /** @throws RunError `AUTHORIZATION_FAILED` if this URL is not to be used. */
+  checkUrl(url: URL): Promise<void>;
+  readonly ledger: Ledger;
+  readonly signal: AbortSignal;
+}
+
+/** What is stored, and kept stored. */
+export interface Ledger {
+  readonly stored: Stored;
+  save(change: Partial<Stored>): Promise<void>;
+  /** In place of the one at the same issuer. */
+  saveClient(client: StoredClient): Promise<void>;
+  /** The authorization server does not know it any more. */
+  forgetClient(issuer: string): Promise<void>;
+}
+
+export async function openLedger(store: TokenStore): Promise<Ledger> {
+  let stored = await store.read();
+  const save = async (change: Partial<Stored>): Promise<void> => {
+    stored = { ...stored, ...change };
+    await store.write(stored);
+  };
+  const others = (issuer: string): readonly StoredClient[] =>
+    stored.clients.filter((client) => client.issuer !== issuer);
+  return {
+    get stored() {
+      return stored;
+    },
+    save,
+    saveClient: (client) => save({ clients: [...others(client.issuer), client] }),
+    forgetClient: (issuer) => save({ clients: others(issuer) }),
+  };
+}
+
+export function authorizationFailed(
+  { server }: Pick<OAuthContext, 'server'>,
+  detail: string,
+  cause?: unknown,
+): RunError {
+  return new RunError('AUTHORIZATION_FAILED', { server, detail }, { cause });
+}

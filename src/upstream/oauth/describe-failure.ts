@@ -1,0 +1,48 @@
+import { IssuerMismatchError, OAuthError, RegistrationRejectedError } from '@modelcontextprotocol/client';
+import { isRunError, type RunError } from '../../errors.ts';
+import { authorizationFailed, type OAuthContext } from './context.ts';
+
+const MAX_LENGTH = 300;
+/** Answers of a server that is out of order, which says nothing about what it was sent. */
+const PASSING = new Set(['server_error', 'temporarily_unavailable', 'too_many_requests']);
+
+/** Whatever the building blocks throw, as our own error. */
+export function toAuthorizationFailed(error: unknown, context: Pick<OAuthContext, 'server'>): RunError {
+  if (isRunError(error)) return error;
+  return authorizationFailed(context, describe(error), error);
+}
+
+/** Whether an authorization server has refused what it was sent: sending it again is of no use. */
+export function isRefusal(error: unknown): error is OAuthError {
+  return error instanceof OAuthError && !PASSING.has(error.code);
+}
+
+/** Whether it does not know who we are, or not any more. */
+export function isUnknownClient(error: unknown): boolean {
+  return (
+    error instanceof OAuthError && (error.code === 'invalid_client' || error.code === 'unauthorized_client')
+  );
+}
+
+/** One line, however long and wherever from. */
+export function shorten(text: string): string {
+  const line = text.replaceAll(/\s+/g, ' ').trim();
+  return line.length > MAX_LENGTH ? `${line.slice(0, MAX_LENGTH)}…` : line;
+}
+
+function describe(error: unknown): string {
+  if (error instanceof IssuerMismatchError && error.kind === 'authorization_response') {
+    // What came instead may be an attacker's choice, and is not shown.
+    return `what came back from the browser is not from ${error.expected} (RFC 9207)`;
+  }
+  if (error instanceof RegistrationRejectedError) {
+    return shorten(
+      `the registration as a client was refused with HTTP status ${error.status}: ${error.body}`,
+    );
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  if (!(error instanceof OAuthError)) return shorten(message);
+  // The rest is the answer itself, which may repeat what was sent.
+  const text = message.replace(/Invalid OAuth error response[^]*$/, 'no OAuth error');
+  return shorten(text === error.code ? text : `${error.code} (${text})`);
+}

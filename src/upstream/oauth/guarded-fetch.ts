@@ -1,0 +1,109 @@
+import type { FetchLike } from '@modelcontextprotocol/client';
+import { request, type Dispatcher } from 'undici';
+import { isRunError, RunError } from '../../errors.ts';
+import { createDispatcher } from '../http/dispatcher.ts';
+import type { TlsSettings } from '../target.ts';
+import { createGuard } from './guard.ts';
+
+export interface GuardedFetchOptions {
+  readonly server: string;
+  readonly url: URL;
+  readonly tls: TlsSettings;
+  /** Connections to the server itself. */
+  readonly dispatcher: Dispatcher;
+}
+
+export interface GuardedFetch {
+  /** Each request is one hop: a redirect is an answer like any other, and its target is checked when it is requested. */
+  fetch(signal: AbortSignal): FetchLike;
+  /** @throws RunError `AUTHORIZATION_FAILED` if this URL, which somebody else has named, is not to be used. */
+  check(url: URL): Promise<void>;
+  close(): Promise<void>;
+}
+
+const REQUEST_MS = 15_000;
+const MAX_BYTES = 1024 * 1024;
+/** Answers that may not have a body. */
+const BODILESS = new Set([204, 205, 304]);
+
+/** Requests to authorization servers and for metadata: guarded, and bounded in time and size. */
+export function createGuardedFetch({
+  server,
+  url: serverUrl,
+  tls,
+  dispatcher,
+}: GuardedFetchOptions): GuardedFetch {
+  const guard = createGuard(serverUrl);
+  // A client certificate is for the server that it was issued for.
+  const foreignTls = { ...tls, certFile: undefined, keyFile: undefined };
+  let foreign: Promise<Dispatcher> | undefined;
+
+  return {
+    fetch: (signal) => async (input, init) => {
+      const url = new URL(input);
+      await check(url);
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS)]);
+      try {
+        const { statusCode, headers, body } = await request(url, {
+          dispatcher: url.origin === serverUrl.origin ? dispatcher : await foreignDispatcher(),
+          method: init?.method === 'POST' ? 'POST' : 'GET',
+          headers: Object.fromEntries(new Headers(init?.headers)),
+          body:
+            typeof init?.body === 'string' || init?.body instanceof URLSearchParams
+              ? init.body.toString()
+              : null,
+          signal: limit,
+        });
+        const bytes = await readBounded(body);
+        if (bytes === undefined) throw failure(`${url.origin}${url.pathname}: more than ${MAX_BYTES} bytes`);
+        return new Response(BODILESS.has(statusCode) ? null : bytes, {
+          status: statusCode,
+          headers: Object.entries(headers).flatMap(([name, value]): [string, string][] =>
+            [value ?? []].flat().map((each) => [name, each]),
+          ),
+        });
+      } catch (error) {
+        signal.throwIfAborted();
+        if (isRunError(error)) throw error;
+        throw failure(`${url.origin}${url.pathname}: ${describe(error, limit)}`, error);
+      }
+    },
+    check,
+    async close() {
+      await (await foreign?.catch(() => undefined))?.destroy();
+    },
+  };
+
+  async function check(url: URL): Promise<void> {
+    const refusal = await guard.refusal(url);
+    if (refusal !== undefined) throw failure(`not going to ${url.origin}${url.pathname}: ${refusal}`);
+  }
+
+  function foreignDispatcher(): Promise<Dispatcher> {
+    foreign ??= createDispatcher({ server, tls: foreignTls, lookup: guard.lookup });
+    return foreign;
+  }
+
+  function failure(detail: string, cause?: unknown): RunError {
+    return new RunError('AUTHORIZATION_FAILED', { server, detail }, { cause });
+  }
+}
+
+/** @returns undefined if it is too much */
+async function readBounded(body: AsyncIterable<Buffer>): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > MAX_BYTES) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function describe(error: unknown, limit: AbortSignal): string {
+  if (limit.aborted) return `no answer within ${REQUEST_MS / 1000} s`;
+  if (!(error instanceof Error)) return String(error);
+  // One that is about several addresses has no text of its own.
+  return error.message === '' && 'code' in error ? String(error.code) : error.message;
+}

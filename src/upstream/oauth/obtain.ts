@@ -1,0 +1,132 @@
+import type { AttemptBudget } from './attempt-budget.ts';
+import { authorizeByCode } from './authorization-code.ts';
+import type { BearerChallenge } from './challenge.ts';
+import { requestByCredentials } from './client-credentials.ts';
+import { authorizationFailed, type OAuthContext } from './context.ts';
+import { toAuthorizationFailed } from './describe-failure.ts';
+import { discover, findAuthority, type Discovered } from './discovery.ts';
+import { refresh } from './refresh.ts';
+import { includesScopes, joinScopes, selectScope } from './scopes.ts';
+import type { StoredTokens } from './stored.ts';
+
+/** For so long after a user was asked in vain nobody is asked again, by no process. */
+const QUIET_MS = 60_000;
+const FRESH_MS = 10_000;
+
+export interface Wanted {
+  readonly challenge: BearerChallenge;
+  /** The token is good, but not for this. */
+  readonly isStepUp: boolean;
+  /** The user is waiting to be asked. */
+  readonly insists: boolean;
+}
+
+/**
+ * Obtains tokens in answer to a challenge, and stores them.
+ * @returns whether there are any that may be good for what the challenge is about
+ * @throws RunError `AUTHORIZATION_FAILED`
+ */
+export async function obtain(wanted: Wanted, budget: AttemptBudget, context: OAuthContext): Promise<boolean> {
+  try {
+    const discovered = await discover(context, wanted.challenge.resourceMetadata);
+    const tokens = await tokensFor(wanted, discovered, budget, context);
+    if (tokens === undefined) return false;
+    await context.ledger.save({ tokens, failure: undefined });
+    return true;
+  } catch (error) {
+    context.signal.throwIfAborted();
+    throw toAuthorizationFailed(error, context);
+  }
+}
+
+/**
+ * Renews tokens that are about to expire, without a user.
+ * @throws RunError `AUTHORIZATION_FAILED`
+ */
+export async function renew(tokens: StoredTokens, context: OAuthContext): Promise<boolean> {
+  try {
+    const { settings, fetch, ledger } = context;
+    const authority = await findAuthority(tokens.authorizationServer, fetch);
+    if (authority.issuer !== tokens.issuer) return false;
+    const { requestedScope: scope, resource } = tokens;
+    const renewed =
+      settings.grant === 'client-credentials'
+        ? await requestByCredentials({ authority, scope, resource }, context)
+        : await refresh(tokens, authority, context);
+    if (renewed === undefined) return false;
+    await ledger.save({ tokens: renewed });
+    return true;
+  } catch (error) {
+    context.signal.throwIfAborted();
+    throw toAuthorizationFailed(error, context);
+  }
+}
+
+async function tokensFor(
+  wanted: Wanted,
+  discovered: Discovered,
+  budget: AttemptBudget,
+  context: OAuthContext,
+): Promise<StoredTokens | undefined> {
+  const { settings, ledger } = context;
+  const { authority, resource, scopes } = discovered;
+  // What another authorization server has issued is as good as nothing.
+  const held = ledger.stored.tokens?.issuer === authority.issuer ? ledger.stored.tokens : undefined;
+  const challenged = wanted.challenge.scope ?? (wanted.isStepUp ? joinScopes(scopes?.join(' ')) : undefined);
+  if (wanted.isStepUp && !canStepUp(held, challenged, context)) return undefined;
+  const scope = selectScope({
+    pinned: settings.scope,
+    challenged,
+    before: joinScopes(held?.requestedScope, held?.scope),
+    ofResource: scopes,
+    ofIssuer: authority.metadata?.scopes_supported,
+    wantsRefresh: settings.grant === 'authorization-code',
+  });
+  const request = { authority, scope, resource };
+  if (settings.grant === 'client-credentials') return await requestByCredentials(request, context);
+  if (held !== undefined && !wanted.isStepUp && isWorthRenewing(held, challenged)) {
+    const renewed = await refresh(held, authority, context);
+    if (renewed !== undefined) return renewed;
+  }
+  refuseToAskAgain(wanted, `${authority.issuer} ${scope}`, budget, context);
+  return await authorizeByCode(request, context);
+}
+
+function isWorthRenewing(held: StoredTokens, challenged: string | undefined): boolean {
+  // A server that refuses what it has just been given refuses the next one, too.
+  if (held.isRenewed && Date.now() - held.obtainedAt < FRESH_MS) return false;
+  // It never allows more than before (RFC 6749 section 6).
+  return includesScopes(joinScopes(held.requestedScope, held.scope), challenged);
+}
+
+function canStepUp(
+  held: StoredTokens | undefined,
+  challenged: string | undefined,
+  context: OAuthContext,
+): boolean {
+  const { log, settings } = context;
+  if (includesScopes(held?.scope, challenged)) {
+    log.warn({ event: 'oauth.scope-refused' }, 'The server wants a scope that its token has already');
+    return false;
+  }
+  if (settings.scope === undefined) return true;
+  log.warn(
+    { event: 'oauth.scope-pinned', scope: challenged },
+    `The server wants the scope ${challenged}, which is not among those that are set`,
+  );
+  return false;
+}
+
+function refuseToAskAgain(wanted: Wanted, what: string, budget: AttemptBudget, context: OAuthContext): void {
+  if (wanted.insists) return;
+  const { failure } = context.ledger.stored;
+  if (failure !== undefined && Date.now() - failure.at < QUIET_MS) {
+    throw authorizationFailed(context, failure.detail);
+  }
+  if (!budget.take(what)) {
+    throw authorizationFailed(
+      context,
+      'the server is not content with what it has been given, again and again',
+    );
+  }
+}

@@ -1,0 +1,45 @@
+import { refreshAuthorization } from '@modelcontextprotocol/client';
+import { authenticateByKey } from './client-authentication.ts';
+import { clientOf, informationOf } from './client.ts';
+import type { OAuthContext } from './context.ts';
+import { isRefusal, isUnknownClient } from './describe-failure.ts';
+import type { Authority } from './discovery.ts';
+import type { StoredTokens } from './stored.ts';
+import { toStoredTokens } from './token-response.ts';
+
+/**
+ * New tokens for old (RFC 6749 section 6).
+ * @returns undefined if the user is needed
+ * @throws what says that the authorization server is out of order
+ */
+export async function refresh(
+  tokens: StoredTokens,
+  authority: Authority,
+  context: OAuthContext,
+): Promise<StoredTokens | undefined> {
+  const { refreshToken, resource, requestedScope } = tokens;
+  const client = clientOf(authority.issuer, context);
+  if (refreshToken === undefined || client === undefined || tokens.issuer !== authority.issuer)
+    return undefined;
+  try {
+    const answer = await refreshAuthorization(authority.url, {
+      ...(authority.metadata !== undefined && { metadata: authority.metadata }),
+      clientInformation: informationOf(client),
+      refreshToken,
+      ...(resource !== undefined && { resource }),
+      ...authenticateByKey(client.clientId, context.settings.privateKey, authority, context.server),
+      fetchFn: context.fetch,
+    });
+    const renewed = toStoredTokens(answer, { authority, scope: requestedScope, resource }, context);
+    // Not said: as before.
+    return { ...renewed, isRenewed: true, scope: answer.scope ?? tokens.scope };
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    context.log.info(
+      { event: 'oauth.refresh-refused', code: error.code },
+      `${authority.issuer} does not renew the token any more (${error.code})`,
+    );
+    if (isUnknownClient(error)) await context.ledger.forgetClient(authority.issuer);
+    return undefined;
+  }
+}

@@ -1,0 +1,129 @@
+/** What is kept about one server. */
+export interface Stored {
+  /** The server's. */
+  readonly url: string;
+  readonly tokens: StoredTokens | undefined;
+  /** Who we are registered as, at each authorization server that has ever been asked. */
+  readonly clients: readonly StoredClient[];
+  /** The last time a user was asked in vain. */
+  readonly failure: StoredFailure | undefined;
+}
+
+export interface StoredTokens {
+  /** They are sent to no other. */
+  readonly issuer: string;
+  /** What the issuer's metadata was found with. */
+  readonly authorizationServer: string;
+  readonly accessToken: string;
+  readonly refreshToken: string | undefined;
+  /** Milliseconds since 1970; undefined: unknown. */
+  readonly expiresAt: number | undefined;
+  /** Milliseconds since 1970. */
+  readonly obtainedAt: number;
+  /** They came from a refresh token, without the user. */
+  readonly isRenewed: boolean;
+  /** What was granted. */
+  readonly scope: string | undefined;
+  readonly requestedScope: string | undefined;
+  readonly resource: string | undefined;
+}
+
+export interface StoredClient {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly clientSecret: string | undefined;
+  readonly authMethod: string | undefined;
+  /** The one it is registered with; undefined for a client that the user has registered. */
+  readonly redirectUri: string | undefined;
+  /** Seconds since 1970; undefined: never. */
+  readonly secretExpiresAt: number | undefined;
+}
+
+export interface StoredFailure {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly detail: string;
+}
+
+const VERSION = 1;
+
+export function emptyStored(url: string): Stored {
+  return { url, tokens: undefined, clients: [], failure: undefined };
+}
+
+export function formatStored(stored: Stored): string {
+  return `${JSON.stringify({ version: VERSION, ...stored }, null, 2)}\n`;
+}
+
+/** @returns undefined if the text is not what `formatStored` writes */
+export function parseStored(text: string): Stored | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!isRecord(value) || value['version'] !== VERSION) return undefined;
+  const url = textOf(value['url']);
+  if (url === undefined) return undefined;
+  const clients: readonly unknown[] = Array.isArray(value['clients']) ? value['clients'] : [];
+  return {
+    url,
+    tokens: readTokens(value['tokens']),
+    clients: clients.flatMap((client) => readClient(client) ?? []),
+    failure: readFailure(value['failure']),
+  };
+}
+
+function readTokens(value: unknown): StoredTokens | undefined {
+  if (!isRecord(value)) return undefined;
+  const issuer = textOf(value['issuer']);
+  const accessToken = textOf(value['accessToken']);
+  if (issuer === undefined || accessToken === undefined) return undefined;
+  return {
+    issuer,
+    authorizationServer: textOf(value['authorizationServer']) ?? issuer,
+    accessToken,
+    refreshToken: textOf(value['refreshToken']),
+    expiresAt: numberOf(value['expiresAt']),
+    obtainedAt: numberOf(value['obtainedAt']) ?? 0,
+    isRenewed: value['isRenewed'] === true,
+    scope: textOf(value['scope']),
+    requestedScope: textOf(value['requestedScope']),
+    resource: textOf(value['resource']),
+  };
+}
+
+function readClient(value: unknown): StoredClient | undefined {
+  if (!isRecord(value)) return undefined;
+  const issuer = textOf(value['issuer']);
+  const clientId = textOf(value['clientId']);
+  if (issuer === undefined || clientId === undefined) return undefined;
+  return {
+    issuer,
+    clientId,
+    clientSecret: textOf(value['clientSecret']),
+    authMethod: textOf(value['authMethod']),
+    redirectUri: textOf(value['redirectUri']),
+    secretExpiresAt: numberOf(value['secretExpiresAt']),
+  };
+}
+
+function readFailure(value: unknown): StoredFailure | undefined {
+  if (!isRecord(value)) return undefined;
+  const at = numberOf(value['at']);
+  const detail = textOf(value['detail']);
+  return at === undefined || detail === undefined ? undefined : { at, detail };
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function numberOf(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : undefined;
+}

@@ -1,0 +1,224 @@
+/** An authorization server and the MCP server that it protects, on one loopback port. */
+import { createHash, randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { onTestFinished } from 'vitest';
+import type { Json } from './json.ts';
+
+export interface AuthorizationServer {
+  /** Also its issuer. */
+  readonly origin: string;
+  /** The MCP server's. */
+  readonly url: string;
+  /** Everything it was asked, in order. */
+  readonly requests: readonly Recorded[];
+  /** May be changed while it runs. */
+  readonly rules: Rules;
+  /** Requests to one path. */
+  to(path: string): Recorded[];
+  isValid(token: string): boolean;
+  /** No token of before is good any more; what renews them still is. */
+  revokeAccess(): void;
+}
+
+export interface Recorded {
+  readonly method: string;
+  readonly path: string;
+  readonly params: URLSearchParams;
+  readonly body: Json;
+  readonly headers: IncomingMessage['headers'];
+}
+
+export interface Rules {
+  /** Members of its metadata that differ from the usual; null: without metadata. */
+  metadata: Json | null;
+  resourceMetadata: Json | null;
+  /** Of the well-known documents, in place of the usual. */
+  paths: { metadata: string; resourceMetadata: string };
+  /** Members of a token response that differ from the usual. */
+  token: Json;
+  /** An OAuth error code, for each grant. */
+  refuses: Partial<Record<string, { status: number; error: string }>>;
+  /** What the browser brings back besides code and state, or in place of them. */
+  callback: Record<string, string>;
+  /** Scopes that the MCP server wants. */
+  needs: string;
+  /** Members of a registration's answer. */
+  registration: Json;
+}
+
+interface Grant {
+  readonly clientId: string;
+  readonly scope: string;
+  readonly challenge: string;
+  readonly redirectUri: string;
+}
+
+const METADATA = '/.well-known/oauth-authorization-server';
+const RESOURCE_METADATA = '/.well-known/oauth-protected-resource/mcp';
+
+export async function startAuthorizationServer(changes: Partial<Rules> = {}): Promise<AuthorizationServer> {
+  const rules: Rules = {
+    metadata: {},
+    resourceMetadata: {},
+    paths: { metadata: METADATA, resourceMetadata: RESOURCE_METADATA },
+    token: {},
+    refuses: {},
+    callback: {},
+    needs: '',
+    registration: {},
+    ...changes,
+  };
+  const requests: Recorded[] = [];
+  const codes = new Map<string, Grant>();
+  const refreshTokens = new Map<string, string>();
+  const accessTokens = new Map<string, string>();
+  let origin = '';
+
+  const http = createServer((request, response) => {
+    void record(request).then((recorded) => {
+      requests.push(recorded);
+      answer(recorded, response);
+    });
+  });
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+  const { port } = http.address() as AddressInfo;
+  origin = `http://127.0.0.1:${port}`;
+  onTestFinished(() => {
+    http.closeAllConnections();
+    http.close();
+  });
+  return {
+    origin,
+    url: `${origin}/mcp`,
+    requests,
+    rules,
+    to: (path) => requests.filter((each) => each.path === path),
+    isValid: (token) => accessTokens.has(token),
+    revokeAccess: () => accessTokens.clear(),
+  };
+
+  function answer(request: Recorded, response: ServerResponse): void {
+    const { path } = request;
+    if (path === rules.paths.metadata && rules.metadata !== null) return json(response, 200, metadata());
+    if (path === rules.paths.resourceMetadata && rules.resourceMetadata !== null)
+      return json(response, 200, resourceMetadata());
+    if (path === '/register') return register(request, response);
+    if (path === '/authorize') return authorize(request, response);
+    if (path === '/token') return token(request, response);
+    if (path === '/revoke') return json(response, 200, {});
+    if (path === '/mcp') return serve(request, response);
+    return json(response, 404, {});
+  }
+
+  function metadata(): Json {
+    return {
+      issuer: origin,
+      authorization_endpoint: `${origin}/authorize`,
+      token_endpoint: `${origin}/token`,
+      registration_endpoint: `${origin}/register`,
+      response_types_supported: ['code'],
+      code_challenge_methods_supported: ['S256'],
+      token_endpoint_auth_methods_supported: ['none', 'client_secret_basic', 'client_secret_post'],
+      ...rules.metadata,
+    };
+  }
+
+  function resourceMetadata(): Json {
+    return { resource: `${origin}/mcp`, authorization_servers: [origin], ...rules.resourceMetadata };
+  }
+
+  function register({ body }: Recorded, response: ServerResponse): void {
+    json(response, 201, { ...body, client_id: `client-${randomUUID()}`, ...rules.registration });
+  }
+
+  function authorize({ params }: Recorded, response: ServerResponse): void {
+    const code = randomUUID();
+    const redirectUri = params.get('redirect_uri') ?? '';
+    codes.set(code, {
+      clientId: params.get('client_id') ?? '',
+      scope: params.get('scope') ?? '',
+      challenge: params.get('code_challenge') ?? '',
+      redirectUri,
+    });
+    const callback = new URL(redirectUri);
+    const back = { code, state: params.get('state') ?? '', ...rules.callback };
+    for (const [name, value] of Object.entries(back))
+      if (value !== '') callback.searchParams.set(name, value);
+    response.writeHead(302, { location: callback.href }).end();
+  }
+
+  function token({ params }: Recorded, response: ServerResponse): void {
+    const grant = params.get('grant_type') ?? '';
+    const refused = rules.refuses[grant];
+    if (refused !== undefined) return json(response, refused.status, { error: refused.error });
+    if (grant === 'refresh_token') {
+      const scope = refreshTokens.get(params.get('refresh_token') ?? '');
+      if (scope === undefined) return json(response, 400, { error: 'invalid_grant' });
+      // Each is good once.
+      refreshTokens.delete(params.get('refresh_token') ?? '');
+      return issue(response, scope, true);
+    }
+    if (grant === 'client_credentials') return issue(response, params.get('scope') ?? '', false);
+    const held = codes.get(params.get('code') ?? '');
+    const verifier = createHash('sha256')
+      .update(params.get('code_verifier') ?? '')
+      .digest('base64url');
+    if (held === undefined || held.challenge !== verifier || held.redirectUri !== params.get('redirect_uri'))
+      return json(response, 400, { error: 'invalid_grant' });
+    codes.delete(params.get('code') ?? '');
+    return issue(response, held.scope, true);
+  }
+
+  function issue(response: ServerResponse, scope: string, isRenewable: boolean): void {
+    const access = `access-${randomUUID()}`;
+    const refresh = `refresh-${randomUUID()}`;
+    accessTokens.set(access, scope);
+    if (isRenewable) refreshTokens.set(refresh, scope);
+    json(response, 200, {
+      access_token: access,
+      token_type: 'Bearer',
+      expires_in: 3600,
+      ...(scope !== '' && { scope }),
+      ...(isRenewable && { refresh_token: refresh }),
+      ...rules.token,
+    });
+  }
+
+  function serve({ headers }: Recorded, response: ServerResponse): void {
+    const scope = accessTokens.get(headers.authorization?.replace(/^Bearer /, '') ?? '');
+    const pointer = `resource_metadata="${origin}${rules.paths.resourceMetadata}"`;
+    if (scope === undefined) {
+      response.setHeader('www-authenticate', `Bearer ${pointer}`);
+      return json(response, 401, {});
+    }
+    const held = scope.split(' ');
+    if (rules.needs.split(' ').some((each) => each !== '' && !held.includes(each))) {
+      response.setHeader(
+        'www-authenticate',
+        `Bearer error="insufficient_scope", scope="${rules.needs}", ${pointer}`,
+      );
+      return json(response, 403, {});
+    }
+    return json(response, 200, {});
+  }
+}
+
+async function record(request: IncomingMessage): Promise<Recorded> {
+  const url = new URL(request.url ?? '', 'http://server');
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  const text = Buffer.concat(chunks).toString();
+  const isForm = request.headers['content-type']?.startsWith('application/x-www-form-urlencoded') === true;
+  return {
+    method: request.method ?? '',
+    path: url.pathname,
+    params: isForm ? new URLSearchParams(text) : url.searchParams,
+    body: isForm || text === '' ? {} : (JSON.parse(text) as Json),
+    headers: request.headers,
+  };
+}
+
+function json(response: ServerResponse, status: number, body: Json): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
