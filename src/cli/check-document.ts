@@ -15,10 +15,11 @@ export function checkDocument(
 }
 
 function serverDocument({ name, status, declared, result, error, hint }: CheckedServer): object {
-  const { state, introduction, offer, startMs, stderr, skippedLines } = result ?? {};
+  const { url, state, introduction, offer, startMs, stderr, skippedLines } = result ?? {};
   return {
     name,
     status,
+    url: url ?? declared?.url,
     state,
     file: declared?.file,
     line: declared?.line,

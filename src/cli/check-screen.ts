@@ -81,7 +81,7 @@ function summaryOf({ error, result }: CheckedServer): string {
     TRANSLATIONS[introduction.era],
     ...counts,
     ...(others.length === 0 ? [] : [`also ${others.join(' and ')}`]),
-    `started in ${startMs} ms`,
+    result.url === undefined ? `started in ${startMs} ms` : `answered in ${startMs} ms at ${result.url}`,
   ].join(', ');
 }
 

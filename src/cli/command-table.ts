@@ -15,24 +15,27 @@ interface CommandText {
 }
 
 const MANIFEST = ['[manifest]', 'a manifest file; JSON, JSON with comments, or YAML'] as const;
+const MANIFEST_OR_URL = ['[manifest]', `${MANIFEST[1]}; or the URL of a remote server`] as const;
 
 /** What `mcp-run` can do; each is loaded when it is asked for. */
 export const COMMANDS: readonly CommandText[] = [
   {
     name: 'serve',
-    summary: 'serve the servers of a manifest, or one command',
-    description: 'Serve the servers of a manifest, or the one that a command after -- starts.',
-    usage: '[options] [manifest | -- command…]',
-    argument: MANIFEST,
+    summary: 'serve the servers of a manifest, one URL, or one command',
+    description:
+      'Serve the servers of a manifest, the remote one at a URL, or the one that a command after -- starts.',
+    usage: '[options] [manifest | URL | -- command…]',
+    argument: MANIFEST_OR_URL,
     commandPurpose: 'serve',
     examples: `
 Examples:
   mcp-run serve                                   the manifest of this directory, over HTTP and SSE
   mcp-run serve mcp.json --server files --stdio   one server of a manifest, for a client that starts us
   mcp-run serve --http -- npx -y @modelcontextprotocol/server-filesystem .
+  mcp-run serve --stdio https://example.com/mcp   a remote server, for a client that starts us
   mcp-run serve --demo                            the bundled server, to try a client with
 
-Without a manifest or a command, the first of these is used: MCP_RUN_CONFIG, mcp-run.json, mcp-run.jsonc,
+Without a manifest, a URL or a command, the first of these is used: MCP_RUN_CONFIG, mcp-run.json, mcp-run.jsonc,
 mcp-run.yaml, mcp.json, .mcp.json, .vscode/mcp.json. Every option has a variable: --port is MCP_RUN_PORT.
 Durations are written 30s or 5m, sizes 512kb or 4mb.
 `,
@@ -45,15 +48,16 @@ Durations are written 30s or 5m, sizes 512kb or 4mb.
     name: 'check',
     summary: 'start every server once, and say what it is or why it fails',
     description:
-      'Check a manifest, start each of its servers, ask it what it offers, and stop it again. With a command after -- check that one.',
-    usage: '[options] [manifest | -- command…]',
-    argument: MANIFEST,
+      'Check a manifest, start each of its servers, ask it what it offers, and stop it again. With a URL, or a command after --, check that one.',
+    usage: '[options] [manifest | URL | -- command…]',
+    argument: MANIFEST_OR_URL,
     commandPurpose: 'check',
     examples: `
 Examples:
   mcp-run check                                   every server of the manifest of this directory
   mcp-run check mcp.json --server files --timeout 2m
   mcp-run check -- npx -y @modelcontextprotocol/server-filesystem .
+  mcp-run check https://example.com/mcp
   mcp-run check --json | jq '.servers[].tools'
 
 Exit codes: 0 all is well, 2 the manifest is wrong, 4 a server cannot start, 5 a server answered with an error.

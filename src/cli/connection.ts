@@ -1,4 +1,5 @@
 import type { Listening } from '../gateway/listening.ts';
+import { maskUrl } from '../manifest/secrets.ts';
 import type { Manifest } from '../manifest/settings.ts';
 
 /** What a person or a program needs to know to connect a client. */
@@ -9,6 +10,8 @@ export interface Connection {
   readonly url: string | undefined;
   readonly stdio: boolean;
   readonly endpoints: readonly Endpoint[];
+  /** The servers that run elsewhere; URLs without their secrets. */
+  readonly remote: readonly { readonly name: string; readonly url: string }[];
   /** For a client's configuration file; absent when there is nothing to paste. */
   readonly snippet: Snippet | undefined;
   /** A command line that makes a first call. */
@@ -35,7 +38,7 @@ interface SnippetEntry {
 const PLACEHOLDER = { headers: { Authorization: 'Bearer YOUR_TOKEN' } };
 const CURL_TOKEN = ` -H "authorization: Bearer $MCP_RUN_TOKEN"`;
 
-export function describeConnection(listening: Listening, { source, tokens }: Manifest): Connection {
+export function describeConnection(listening: Listening, { source, tokens, servers }: Manifest): Connection {
   const needsToken = tokens.length > 0;
   const endpoints = listening.servers.flatMap(({ name, http, sse }): Endpoint[] => [
     ...(http === undefined ? [] : [{ name, kind: 'http' as const, url: http }]),
@@ -47,6 +50,9 @@ export function describeConnection(listening: Listening, { source, tokens }: Man
     url: listening.url,
     stdio: listening.transports.includes('stdio'),
     endpoints,
+    remote: servers.flatMap(({ name, target }) =>
+      target.kind === 'remote' ? [{ name, url: maskUrl(target.url) }] : [],
+    ),
     snippet: endpoints.length === 0 ? undefined : snippetOf(endpoints, needsToken),
     curl: curlFor(endpoints, needsToken ? CURL_TOKEN : ''),
   };

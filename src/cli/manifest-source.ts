@@ -11,7 +11,7 @@ import type { Manifest } from '../manifest/settings.ts';
 import type { CliContext } from './context.ts';
 import { LAUNCH_OPTIONS } from './options.generated.ts';
 import { readLaunch, settingsFromFlags, settingsFromVariables, type Launch } from './options.ts';
-import { checkRemoteUse, readRemote, type RemoteRequest } from './remote-options.ts';
+import type { RemoteRequest } from './remote-options.ts';
 
 export const DEMO_SOURCE = 'built-in demo';
 
@@ -33,8 +33,9 @@ export async function readManifest(args: ServeArguments, context: CliContext): P
   const own = await readOwnServer(request, context);
   if (own !== undefined) return own;
   const { loadManifest } = await import('../manifest/load.ts');
+  const { readRemote } = await import('./remote-options.ts');
   const remote = await readRemote(args.flags, context);
-  return withRemote(await loadManifest(await loadOptions(request, remote, context)), remote, args);
+  return await withRemote(await loadManifest(await loadOptions(request, remote, context)), remote, args);
 }
 
 /**
@@ -50,16 +51,18 @@ export async function readInspection(
   const manifest = await readOwnServer(request, context);
   if (manifest !== undefined) return { manifest, inventory: undefined };
   const { inspectManifest } = await import('../manifest/load.ts');
+  const { readRemote } = await import('./remote-options.ts');
   const remote = await readRemote(args.flags, context);
   const inspection = await inspectManifest(await loadOptions(request, remote, context));
-  return { ...inspection, manifest: withRemote(inspection.manifest, remote, args) };
+  return { ...inspection, manifest: await withRemote(inspection.manifest, remote, args) };
 }
 
-function withRemote(
+async function withRemote(
   manifest: Manifest,
   { options, warnings }: RemoteRequest,
   args: ServeArguments,
-): Manifest {
+): Promise<Manifest> {
+  const { checkRemoteUse } = await import('./remote-options.ts');
   checkRemoteUse(manifest, options, given(args, 'The remote server'));
   return { ...manifest, warnings: [...manifest.warnings, ...warnings] };
 }
@@ -165,6 +168,7 @@ function given({ flags }: ServeArguments, group: OptionGroup): readonly string[]
 
 async function serveUrl(url: string, request: Request, context: CliContext): Promise<Manifest> {
   const { launch, settings, flags } = request;
+  const { readRemote } = await import('./remote-options.ts');
   const { options, warnings } = await readRemote(flags, context);
   const { createUrlManifest } = await import('../manifest/one-off.ts');
   const { env } = context;
@@ -221,7 +225,8 @@ function withAbsolutePaths(settings: SettingsLayer, { cwd }: CliContext): Settin
   return tokenFile === undefined ? settings : { ...settings, tokenFile: resolve(cwd, tokenFile) };
 }
 
-function isUrl(text: string): boolean {
+/** Whether an argument is a URL rather than a file. */
+export function isUrl(text: string): boolean {
   return /^[a-z][a-z\d+.-]*:\/\//i.test(text);
 }
 

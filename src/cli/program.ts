@@ -163,5 +163,5 @@ function tooMany(name: string | undefined): string {
   if (command?.argument === undefined) return `${name} takes no file`;
   const { commandPurpose: purpose } = command;
   if (purpose === undefined) return `${name} takes one file`;
-  return `${name} takes one manifest; put -- before a command to ${purpose}`;
+  return `${name} takes one manifest or URL; put -- before a command to ${purpose}`;
 }

@@ -38,7 +38,7 @@ function culpritLines(culprits: RunError['culprits'], chalk: Palette): string[] 
 }
 
 function screenLines(connection: Connection, withCurl: boolean, chalk: Palette): string[] {
-  const { names, source, url, endpoints, snippet, curl, stdio } = connection;
+  const { names, source, url, endpoints, remote, snippet, curl, stdio } = connection;
   const what = names.map((name) => chalk.bold(name)).join(', ');
   const from = chalk.dim(`(from ${source})`);
   if (url === undefined) return [`mcp-run serves ${what} on stdin and stdout ${from}. Ctrl-C stops it.`];
@@ -49,6 +49,11 @@ function screenLines(connection: Connection, withCurl: boolean, chalk: Palette):
     const label = endpoints.some((other) => other.name !== name) ? `${name.padEnd(width)}  ` : '';
     lines.push(`  ${label}${kind.padEnd(6)}  ${chalk.cyan(endpoint)}`);
   }
+  // A single URL is the source itself.
+  const elsewhere = remote.filter((each) => each.url !== source);
+  if (elsewhere.length > 0) lines.push('');
+  for (const { name, url: target } of elsewhere)
+    lines.push(`  ${chalk.bold(name)} is at ${chalk.cyan(target)}`);
   lines.push('', 'Paste this into a client:', '', indent(JSON.stringify(snippet, null, 2)));
   if (withCurl && curl !== undefined) lines.push('', 'Or call it from another terminal:', '', indent(curl));
   lines.push('', chalk.dim('Ctrl-C stops it.'));

@@ -1,4 +1,5 @@
 import { RunError, toRunError } from '../errors.ts';
+import { maskUrl } from '../manifest/secrets.ts';
 import type { ServerSpec } from '../manifest/settings.ts';
 import { createListenerLog } from '../observe/listener.ts';
 import type { Log } from '../observe/log.ts';
@@ -14,6 +15,8 @@ import { createInterview, type Introduction, type Offer } from './interview.ts';
 /** What came out of starting one server and asking it what it is. */
 export interface ProbeResult {
   readonly server: string;
+  /** Of a remote server, without its secrets. */
+  readonly url: string | undefined;
   /** What /readyz and the log would call it after this start. */
   readonly state: ServerState;
   /** Absent when it did not get as far as answering `initialize`. */
@@ -123,7 +126,8 @@ async function probe(
   }
   await link?.close();
   const state = stateAfter(link !== undefined, introduction !== undefined);
-  return { server, state, introduction, startMs, offer, error, stderr, skippedLines };
+  const url = target.kind === 'remote' ? maskUrl(target.url) : undefined;
+  return { server, url, state, introduction, startMs, offer, error, stderr, skippedLines };
 
   /** A server that is pinned is taken at its word. */
   function askEra(asked: Link): Promise<Verdict> {

@@ -8,10 +8,11 @@ import { hasServerKey, missingServers, readDeclarations, type Declarations } fro
 import { manifestError, type KeyPath, type Problem } from './problems.ts';
 import { readEntry } from './read-entry.ts';
 import { readManifestFile, type SourceFile } from './read.ts';
+import { oauthSchema } from './remote-schema.ts';
 import { inputSchema, serverSchema } from './schema.ts';
 import { isSecretName } from './secrets.ts';
 import type { Syntax } from './starter.ts';
-import { child, toPlain, type Node } from './tree.ts';
+import { child, toPlain, type Node, type ObjectNode } from './tree.ts';
 import type { Located } from './validate.ts';
 
 /** Another client's file in our format. */
@@ -27,6 +28,18 @@ export interface Import {
 }
 
 type Plain = Record<string, unknown>;
+
+/** What they name is relative to the manifest. */
+const PATH_KEYS = new Set([
+  'cwd',
+  'envFile',
+  'headersFile',
+  'caFile',
+  'certFile',
+  'keyFile',
+  'clientSecretFile',
+  'privateKeyFile',
+]);
 
 /**
  * Reads another client's file, or finds the one of a client that is named, and writes what it says in our format.
@@ -106,14 +119,25 @@ function droppedFromRoot({ source }: Declarations): Problem[] {
 function convertServer({ source, path, node }: Located, target: string, dropped: Problem[]): Plain {
   const entry: Plain = Object.create(null);
   if (node.kind !== 'object') return entry;
+  const moved = (text: string): string => rebase(text, source.path, target);
   for (const { key, value } of node.entries) {
     if (!Object.hasOwn(serverSchema.shape, key)) dropped.push(source.problem([...path, key], '', 'key'));
-    else if (key === 'cwd' || key === 'envFile')
-      entry[key] = mapTexts(toPlain(value), (text) => rebase(text, source.path, target));
+    else if (PATH_KEYS.has(key)) entry[key] = mapTexts(toPlain(value), moved);
+    else if (key === 'oauth' && value.kind === 'object') entry[key] = convertOAuth(value);
     else if (key === 'args' || key === 'env' || key === 'headers') entry[key] = toTexts(value);
     else entry[key] = toPlain(value);
   }
   return entry;
+
+  function convertOAuth(oauth: ObjectNode): Plain {
+    const plain: Plain = Object.create(null);
+    for (const { key, value } of oauth.entries) {
+      if (!Object.hasOwn(oauthSchema.shape, key))
+        dropped.push(source.problem([...path, 'oauth', key], '', 'key'));
+      else plain[key] = PATH_KEYS.has(key) ? mapTexts(toPlain(value), moved) : toPlain(value);
+    }
+    return plain;
+  }
 }
 
 function convertInput(node: Node, path: KeyPath, source: SourceFile, dropped: Problem[]): unknown {
@@ -154,7 +178,7 @@ function notesOf({ source, servers }: Declarations, target: string): string[] {
   const all = [...servers];
   const named = (matches: (node: Node) => boolean): string =>
     all.flatMap(([name, { node }]) => (matches(node) ? [name] : [])).join(', ');
-  const secret = named((node) => holdsSecrets(child(node, 'env')) || holdsSecrets(child(node, 'headers')));
+  const secret = named((node) => ['env', 'headers', 'oauth'].some((key) => holdsSecrets(child(node, key))));
   if (secret !== '')
     notes.push(`secrets were copied as they are (${secret}); \${NAME} takes them from the environment`);
   const moved = folderOf(source.path) !== folderOf(target);
@@ -168,6 +192,7 @@ function holdsSecrets(node: Node | undefined): boolean {
   return node.entries.some(
     ({ key, value }) =>
       isSecretName(key) &&
+      !PATH_KEYS.has(key) &&
       value.kind === 'scalar' &&
       value.value !== '' &&
       !String(value.value).includes('${'),

@@ -29,6 +29,9 @@ const STARTERS: Readonly<Record<Syntax, string>> = {
     //   "envFile": ".env",          // secrets belong there, or in our environment: "passEnv": ["API_KEY"]
     //   "timeout": "2m",
     // },
+
+    // A remote server; where it asks for it, a browser opens to sign in:
+    // "far": { "url": "https://example.com/mcp", "headers": { "X-Team": "\${TEAM}" } },
   },
 
   // Each of these is an option of mcp-run serve, too.
@@ -64,6 +67,11 @@ mcpServers:
   #   env: { LOG_LEVEL: info }
   #   envFile: .env            # secrets belong there, or in our environment: passEnv: [API_KEY]
   #   timeout: 2m
+
+  # A remote server; where it asks for it, a browser opens to sign in:
+  # far:
+  #   url: https://example.com/mcp
+  #   headers: { X-Team: '\${TEAM}' }
 
 # Each of these is an option of mcp-run serve, too.
 serve:

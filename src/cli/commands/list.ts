@@ -1,6 +1,7 @@
 import { RunError, toRunError } from '../../errors.ts';
 import type { Declared, Inventory } from '../../manifest/inventory.ts';
 import type { CommandCall } from '../command.ts';
+import { isUrl } from '../manifest-source.ts';
 import { readLaunch } from '../options.ts';
 import { alignColumns, createPalette, printable, type Palette } from '../palette.ts';
 import { reportError, writeDocument } from '../report.ts';
@@ -28,6 +29,8 @@ export async function list(call: CommandCall): Promise<number> {
 async function read({ args, context }: CommandCall): Promise<Inventory> {
   const { config, server: wanted } = readLaunch(args.flags, context.env);
   const { readInventory } = await import('../../manifest/load.ts');
+  if (args.manifest !== undefined && isUrl(args.manifest))
+    throw new RunError('USAGE', { detail: 'list shows manifests; mcp-run check asks a URL what it is' });
   const files = [...config, ...(args.manifest === undefined ? [] : [args.manifest])];
   const inventory = await readInventory({ files, cwd: context.cwd, env: context.env });
   const { servers, source } = inventory;
