@@ -35,6 +35,8 @@ export interface Rules {
   resourceMetadata: Json | null;
   /** Of the well-known documents, in place of the usual. */
   paths: { metadata: string; resourceMetadata: string };
+  /** Path → where it redirects to. */
+  redirects: Partial<Record<string, string>>;
   /** Members of a token response that differ from the usual. */
   token: Json;
   /** An OAuth error code, for each grant. */
@@ -43,6 +45,12 @@ export interface Rules {
   callback: Record<string, string>;
   /** Scopes that the MCP server wants. */
   needs: string;
+  /** The challenge to a request without a good token. @param pointer to the resource metadata */
+  challenge: ((pointer: string) => string | undefined) | undefined;
+  /** Whether the MCP server takes a token; by default those that were issued here. */
+  accepts: ((token: string) => boolean) | undefined;
+  /** The scopes of a token, in place of those that were asked for. */
+  grants: ((asked: string) => string) | undefined;
   /** Members of a registration's answer. */
   registration: Json;
 }
@@ -62,10 +70,14 @@ export async function startAuthorizationServer(changes: Partial<Rules> = {}): Pr
     metadata: {},
     resourceMetadata: {},
     paths: { metadata: METADATA, resourceMetadata: RESOURCE_METADATA },
+    redirects: {},
     token: {},
     refuses: {},
     callback: {},
     needs: '',
+    challenge: undefined,
+    accepts: undefined,
+    grants: undefined,
     registration: {},
     ...changes,
   };
@@ -100,6 +112,8 @@ export async function startAuthorizationServer(changes: Partial<Rules> = {}): Pr
 
   function answer(request: Recorded, response: ServerResponse): void {
     const { path } = request;
+    const location = rules.redirects[path];
+    if (location !== undefined) return void response.writeHead(307, { location }).end();
     if (path === rules.paths.metadata && rules.metadata !== null) return json(response, 200, metadata());
     if (path === rules.paths.resourceMetadata && rules.resourceMetadata !== null)
       return json(response, 200, resourceMetadata());
@@ -170,7 +184,8 @@ export async function startAuthorizationServer(changes: Partial<Rules> = {}): Pr
     return issue(response, held.scope, true);
   }
 
-  function issue(response: ServerResponse, scope: string, isRenewable: boolean): void {
+  function issue(response: ServerResponse, asked: string, isRenewable: boolean): void {
+    const scope = rules.grants?.(asked) ?? asked;
     const access = `access-${randomUUID()}`;
     const refresh = `refresh-${randomUUID()}`;
     accessTokens.set(access, scope);
@@ -186,13 +201,14 @@ export async function startAuthorizationServer(changes: Partial<Rules> = {}): Pr
   }
 
   function serve({ headers }: Recorded, response: ServerResponse): void {
-    const scope = accessTokens.get(headers.authorization?.replace(/^Bearer /, '') ?? '');
+    const token = headers.authorization?.replace(/^Bearer /, '') ?? '';
     const pointer = `resource_metadata="${origin}${rules.paths.resourceMetadata}"`;
-    if (scope === undefined) {
-      response.setHeader('www-authenticate', `Bearer ${pointer}`);
+    if (!(rules.accepts ?? ((each) => accessTokens.has(each)))(token) || token === '') {
+      const challenge = rules.challenge === undefined ? `Bearer ${pointer}` : rules.challenge(pointer);
+      if (challenge !== undefined) response.setHeader('www-authenticate', challenge);
       return json(response, 401, {});
     }
-    const held = scope.split(' ');
+    const held = accessTokens.get(token)?.split(' ') ?? [];
     if (rules.needs.split(' ').some((each) => each !== '' && !held.includes(each))) {
       response.setHeader(
         'www-authenticate',

@@ -1,11 +1,14 @@
 /** How often a user may be asked: a server that is never content must not open one browser tab after the other. */
 export interface AttemptBudget {
-  /** @param what is asked for. @returns whether it may be */
-  take(what: string): boolean;
+  /**
+   * @param what is asked for
+   * @param max how often it may be
+   * @returns whether it may be now
+   */
+  take(what: string, max: number): boolean;
 }
 
 const WINDOW_MS = 5 * 60_000;
-const MAX_OF_ONE = 2;
 const MAX = 6;
 
 const budgets = new Map<string, AttemptBudget>();
@@ -20,10 +23,9 @@ export function attemptBudgetOf(url: string): AttemptBudget {
 export function createAttemptBudget(now: () => number = Date.now): AttemptBudget {
   let attempts: { readonly what: string; readonly at: number }[] = [];
   return {
-    take(what) {
+    take(what, max) {
       attempts = attempts.filter(({ at }) => now() - at < WINDOW_MS);
-      if (attempts.length >= MAX || attempts.filter((each) => each.what === what).length >= MAX_OF_ONE)
-        return false;
+      if (attempts.length >= MAX || attempts.filter((each) => each.what === what).length >= max) return false;
       attempts.push({ what, at: now() });
       return true;
     },

@@ -40,9 +40,19 @@ function describe(error: unknown): string {
       `the registration as a client was refused with HTTP status ${error.status}: ${error.body}`,
     );
   }
+  if (error instanceof Error && 'issues' in error && Array.isArray(error.issues)) {
+    return shorten(`an answer is not as it must be: ${error.issues.map(describeIssue).join(', ')}`);
+  }
   const message = error instanceof Error ? error.message : String(error);
   if (!(error instanceof OAuthError)) return shorten(message);
   // The rest is the answer itself, which may repeat what was sent.
   const text = message.replace(/Invalid OAuth error response[^]*$/, 'no OAuth error');
   return shorten(text === error.code ? text : `${error.code} (${text})`);
+}
+
+/** Of a validation: which member is wrong, not what it holds. */
+function describeIssue(issue: unknown): string {
+  const path: unknown =
+    typeof issue === 'object' && issue !== null && 'path' in issue ? issue.path : undefined;
+  return Array.isArray(path) && path.length > 0 ? path.join('.') : 'not an object';
 }

@@ -123,7 +123,8 @@ function refuseToAskAgain(wanted: Wanted, what: string, budget: AttemptBudget, c
   if (failure !== undefined && Date.now() - failure.at < QUIET_MS) {
     throw authorizationFailed(context, failure.detail);
   }
-  if (!budget.take(what)) {
+  // A user may have been careless with the first question, but not with the one for more.
+  if (!budget.take(what, wanted.isStepUp ? 1 : 2)) {
     throw authorizationFailed(
       context,
       'the server is not content with what it has been given, again and again',

@@ -5,7 +5,7 @@ it('lets the user be asked twice for the same, a few times in all, and again aft
   let now = 0;
   const budget = createAttemptBudget(() => now);
 
-  expect(['a', 'a', 'a', 'b', 'b', 'c', 'd', 'e'].map((what) => budget.take(what))).toEqual([
+  expect(['a', 'a', 'a', 'b', 'b', 'c', 'd', 'e'].map((what) => budget.take(what, 2))).toEqual([
     true,
     true,
     false,
@@ -16,5 +16,5 @@ it('lets the user be asked twice for the same, a few times in all, and again aft
     false,
   ]);
   now = 5 * 60_000;
-  expect(budget.take('a')).toBe(true);
+  expect(budget.take('a', 2)).toBe(true);
 });
