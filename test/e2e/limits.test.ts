@@ -233,7 +233,7 @@ describe('what is no request', () => {
       400,
     ],
     ['a path with a null', 'GET /%00 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n', 404],
-    ['a method of WebDAV', 'PROPFIND /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n', 404],
+    ['a method of WebDAV', 'PROPFIND /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n', 405],
   ])('%s is answered with JSON-RPC', async (_title, bytes, status) => {
     const { url } = await start();
     const socket = await openSocket(url);

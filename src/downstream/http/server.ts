@@ -1,30 +1,28 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { fastify, type FastifyError, type FastifyInstance } from 'fastify';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { RunError, toRunError } from '../../errors.ts';
-import type { HttpOptions, Listener } from '../downstream.ts';
 import { faultFrame } from '../../protocol/fault.ts';
+import type { HttpOptions, Listener } from '../downstream.ts';
 import { challengeFor, createAuthenticate } from './auth.ts';
+import { bind } from './bind.ts';
+import { readBody } from './body.ts';
 import { createGuard } from './guard.ts';
 import { createHealthRoutes, HEALTH_PATHS } from './health.ts';
+import { createPaths, pathOf, type Place } from './paths.ts';
 import { sendEmpty, sendFault, sendJson } from './reply.ts';
-import type { Route, RouteContext } from './route.ts';
+import type { HttpCall, Route, RouteContext } from './route.ts';
 import { createSessions } from './sessions.ts';
 import { createSseRoutes } from './sse-routes.ts';
 import { createStatelessRoutes } from './stateless-routes.ts';
 import { createStreamableRoutes } from './streamable-routes.ts';
 import { answerUnreadable } from './unreadable.ts';
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'];
 const TICK_MS = 1_000;
 /** How often Node looks for requests that take too long to come. */
 const MAX_CHECK_MS = 5_000;
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Who sent it; empty on what is open to everyone. */
-    principal: string;
-  }
-}
+/** How long a connection may rest between two requests: longer than load balancers keep theirs, so that they close first. */
+const CONNECTION_IDLE_MS = 72_000;
+/** Methods whose bodies mean nothing (RFC 9110, section 9.3). */
+const BODILESS = new Set(['GET', 'HEAD', 'TRACE']);
 
 /**
  * Starts the HTTP listener for both HTTP transports.
@@ -42,90 +40,20 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
   ticker.unref();
   const guard = createGuard(options);
   const authenticate = createAuthenticate(options.tokens);
+  const paths = createPaths();
   let isDraining = false;
 
-  const app = fastify({
-    bodyLimit: options.bodyLimitBytes,
-    forceCloseConnections: true,
-    requestTimeout: options.receiveTimeoutMs,
-    // The same deadline for the head, and for a connection that never sends one.
-    http: {
-      headersTimeout: options.receiveTimeoutMs,
-      requestTimeout: options.receiveTimeoutMs,
-      connectionsCheckingInterval: Math.min(MAX_CHECK_MS, options.receiveTimeoutMs),
-      maxHeaderSize: options.headerLimitBytes,
-      // A missing Host is for the guard to refuse, in our own form.
-      requireHostHeader: false,
-    },
-    exposeHeadRoutes: false,
-    // Draining is ours to announce, with a JSON-RPC body.
-    return503OnClosing: false,
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 500 },
-    clientErrorHandler: answerUnreadable,
-    // A path that cannot be decoded, or a name too long to be one of ours: it gets no further than the router.
-    frameworkErrors(error, request, reply) {
-      reply.hijack();
-      const path = pathOf(request.raw);
-      const isUnreadable = error.code === 'FST_ERR_BAD_URL';
-      sendFault(
-        reply.raw,
-        isUnreadable
-          ? new RunError('INVALID_REQUEST', { detail: `the path ${path} cannot be decoded` })
-          : new RunError('NOT_FOUND', { path }),
-      );
-    },
-  });
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
-    done(null, body),
-  );
-  app.setErrorHandler<FastifyError>((error, request, reply) => {
-    reply.hijack();
-    fail(reply.raw, faultOf(error, request.raw, options.bodyLimitBytes));
-  });
-  app.setNotFoundHandler((request, reply) => {
-    reply.hijack();
-    sendFault(reply.raw, new RunError('NOT_FOUND', { path: pathOf(request.raw) }));
-  });
-
-  app.decorateRequest('principal', '');
-  app.addHook('onRequest', (request, reply, done) => {
-    try {
-      if (!isProbe(request.raw)) request.principal = admit(request.raw, reply.raw);
-      done();
-    } catch (error) {
-      reply.hijack();
-      refuseHead(request.raw, reply.raw, toRunError(error));
-    }
-  });
-
-  app.server.on('checkExpectation', (_request, response: ServerResponse) => {
-    const error = new RunError('INVALID_REQUEST', {
-      detail: 'expectations other than 100-continue are not supported',
-    });
-    void sendJson(response, 417, faultFrame(error, undefined).bytes);
-  });
-
-  for (const [path, route] of createHealthRoutes(options)) addRoute(app, path, route, () => '');
   const onTick = (handler: (now: number) => void): void => void tickHandlers.push(handler);
   const onDrain = (handler: () => void): void => void drainHandlers.push(handler);
   const context: RouteContext = { options, sessions, refuseWhenDraining, onTick, onDrain };
   const createHttpRoutes = options.stateless ? createStatelessRoutes : createStreamableRoutes;
-  const routes = [
+  addRoutes([
     ...(options.http ? createHttpRoutes(context) : []),
     ...(options.sse ? createSseRoutes(context) : []),
-  ];
-  const names = new Set(options.servers);
-  const [only] = options.servers;
-  for (const [path, route] of routes) {
-    addRoute(app, `/:server${path}`, route, (name) => {
-      if (!names.has(name)) throw new RunError('NOT_FOUND', { path: `/${name}${path}` });
-      return name;
-    });
-    if (names.size === 1 && only !== undefined) addRoute(app, path, route, () => only);
-  }
+  ]);
+  for (const [path, route] of createHealthRoutes(options)) paths.add(path, route, '');
 
-  const url = await listen(app, options);
+  const { url, close } = await bind(createHttpServer, options.host, options.port);
   return {
     url,
     endIdlest: sessions.endIdlest,
@@ -137,12 +65,58 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
       isDraining = true;
       clearInterval(ticker);
       await sessions.closeAll();
-      await app.close();
+      await close();
     },
   };
 
   function refuseWhenDraining(): void {
     if (isDraining) throw new RunError('SHUTTING_DOWN');
+  }
+
+  /** Each server under its name, and a single one without it as well. */
+  function addRoutes(routes: readonly [path: string, route: Route][]): void {
+    const [only, ...others] = options.servers;
+    for (const [path, route] of routes) {
+      for (const name of options.servers) paths.add(`/${encodeURIComponent(name)}${path}`, route, name);
+    }
+    if (only === undefined || others.length > 0) return;
+    for (const [path, route] of routes) paths.add(path, route, only);
+  }
+
+  function createHttpServer(): Server {
+    const server = createServer({
+      // The same deadline for a request, its head, and a connection that never sends one.
+      headersTimeout: options.receiveTimeoutMs,
+      requestTimeout: options.receiveTimeoutMs,
+      connectionsCheckingInterval: Math.min(MAX_CHECK_MS, options.receiveTimeoutMs),
+      keepAliveTimeout: CONNECTION_IDLE_MS,
+      maxHeaderSize: options.headerLimitBytes,
+      // A missing Host is for the guard to refuse, in our own form.
+      requireHostHeader: false,
+    });
+    server.on('request', receive);
+    server.on('clientError', answerUnreadable);
+    server.on('checkExpectation', refuseExpectation);
+    return server;
+  }
+
+  function receive(request: IncomingMessage, response: ServerResponse): void {
+    try {
+      const { method = '', url: target = '' } = request;
+      const place = paths.find(target);
+      const principal = isProbe(place, target) ? '' : admit(request, response);
+      if (place === undefined) throw new RunError('NOT_FOUND', { path: pathOf(target) });
+      const handle = place.handlers.get(method);
+      if (handle === undefined) return refuseMethod(method, response, place.allow);
+      const { server } = place;
+      if (BODILESS.has(method)) return run(handle, { request, response, body: undefined, server, principal });
+      readBody(request, options.bodyLimitBytes, (body, error) => {
+        if (error === undefined) run(handle, { request, response, body, server, principal });
+        else sendFault(response, error);
+      });
+    } catch (error) {
+      fail(response, error);
+    }
   }
 
   /** What is decided from the head alone, before the body is read. @returns the principal. @throws RunError */
@@ -157,42 +131,12 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
     return principal;
   }
 
-  /** Hands a request over to its route on the raw streams: Fastify's own reply costs more than the whole relay. */
-  function addRoute(
-    app: FastifyInstance,
-    path: string,
-    route: Route,
-    serverOf: (param: string) => string,
-  ): void {
-    const handlers = new Map(Object.entries(route));
-    const allow = [...handlers.keys()].join(', ');
-    app.route<{ Params: { server?: string } }>({
-      method: METHODS,
-      url: path,
-      handler({ raw, body, method, params, principal }, reply) {
-        reply.hijack();
-        try {
-          const server = serverOf(params.server ?? '');
-          const handle = handlers.get(method);
-          if (handle === undefined) return refuse(method, reply.raw, allow);
-          const call = {
-            request: raw,
-            response: reply.raw,
-            body: Buffer.isBuffer(body) ? body : undefined,
-            server,
-            principal,
-          };
-          handle(call)?.catch((error: unknown) => fail(reply.raw, error));
-        } catch (error) {
-          fail(reply.raw, error);
-        }
-      },
-    });
-  }
-
-  function refuse(method: string, response: ServerResponse, allow: string): void {
-    if (method === 'OPTIONS') sendEmpty(response, 204, { allow });
-    else sendFault(response, new RunError('METHOD_NOT_ALLOWED', { method }), undefined, { allow });
+  function run(handle: Route[string], call: HttpCall): void {
+    try {
+      handle(call)?.catch((error: unknown) => fail(call.response, error));
+    } catch (error) {
+      fail(call.response, error);
+    }
   }
 
   function fail(response: ServerResponse, thrown: unknown): void {
@@ -201,53 +145,24 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
       options.log.error({ event: 'http.internal-error', err: thrown }, error.message);
     // An event stream has no way to say it: the client finds out by its end.
     if (response.headersSent) response.destroy();
-    else sendFault(response, error);
+    else
+      sendFault(response, error, undefined, error.code === 'UNAUTHORIZED' ? challengeFor(response.req) : {});
   }
 }
 
-function refuseHead(request: IncomingMessage, response: ServerResponse, error: RunError): void {
-  sendFault(response, error, undefined, error.code === 'UNAUTHORIZED' ? challengeFor(request) : {});
+/** Only what is written as probes write it is let in unseen. */
+function isProbe(place: Place | undefined, target: string): boolean {
+  return place?.server === '' && HEALTH_PATHS.has(pathOf(target));
 }
 
-function pathOf(request: IncomingMessage): string {
-  return request.url?.split('?', 1)[0] ?? '';
+function refuseMethod(method: string, response: ServerResponse, allow: string): void {
+  if (method === 'OPTIONS') sendEmpty(response, 204, { allow });
+  else sendFault(response, new RunError('METHOD_NOT_ALLOWED', { method }), undefined, { allow });
 }
 
-function isProbe(request: IncomingMessage): boolean {
-  return HEALTH_PATHS.has(pathOf(request));
-}
-
-function faultOf(error: FastifyError, request: IncomingMessage, maxBytes: number): RunError {
-  switch (error.code) {
-    case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new RunError('BODY_TOO_LARGE', { maxBytes });
-    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return new RunError('UNSUPPORTED_MEDIA_TYPE', {
-        detail: request.headers['content-type'] ?? 'no content-type',
-      });
-    default:
-      return (error.statusCode ?? 500) < 500
-        ? new RunError('INVALID_REQUEST', { detail: error.message })
-        : toRunError(error);
-  }
-}
-
-async function listen(app: FastifyInstance, { host, port }: HttpOptions): Promise<string> {
-  try {
-    await app.listen({ host, port });
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'EADDRINUSE') throw new RunError('PORT_IN_USE', { host, port }, { cause: error });
-    const detail = error instanceof Error ? error.message : String(error);
-    throw new RunError('LISTEN_FAILED', { host, port, detail }, { cause: error });
-  }
-  const address = app.server.address();
-  const bound = typeof address === 'object' && address !== null ? address.port : port;
-  const name =
-    host === '0.0.0.0' || host === '::'
-      ? '127.0.0.1'
-      : host.includes(':') && !host.startsWith('[')
-        ? `[${host}]`
-        : host;
-  return `http://${name}:${bound}`;
+function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
+  const error = new RunError('INVALID_REQUEST', {
+    detail: 'expectations other than 100-continue are not supported',
+  });
+  void sendJson(response, 417, faultFrame(error, undefined).bytes);
 }

@@ -1,5 +1,7 @@
-import { createServer } from 'node:net';
+import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { MCP_HEADERS, open, openSocket, post, send, type Answer } from '../../support/http.ts';
 import {
@@ -226,6 +228,14 @@ describe('methods and paths', () => {
     }
   });
 
+  it('takes a path however it is encoded, and behind the scheme and host that a proxy sends', async () => {
+    const { url } = await listen();
+    for (const path of ['/%6dcp', '/files/mc%70', `${url}/mcp`, 'http://localhost/mcp/']) {
+      expectFault(await rawRequest(url, 'POST', path), { status: 400, code: -32_700 });
+    }
+    expectFault(await rawRequest(url, 'POST', '/files%2Fmcp'), { status: 404, code: -32_600 });
+  });
+
   it('serves only the transports that are on', async () => {
     const http = await listen({ sse: false });
     expect((await send(`${http.url}/sse`)).status).toBe(404);
@@ -439,6 +449,20 @@ describe('starting', () => {
   it('writes its address as a client would', async () => {
     expect((await listen({ host: '0.0.0.0' })).url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     expect((await listen({ host: 'localhost' })).url).toMatch(/^http:\/\/localhost:\d+$/);
+  });
+
+  it('listens at all addresses of localhost that this machine has', async () => {
+    const { url, listener } = await listen({ host: 'localhost' });
+    const ours = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+    const found = await lookup('localhost', { all: true });
+    const addresses = found.filter(({ address }) => ours.some((one) => one.address === address));
+    expect(addresses).not.toEqual([]);
+    const urls = addresses.map(({ address, family }) =>
+      url.replace('localhost', family === 6 ? `[${address}]` : address),
+    );
+    for (const one of urls) expect((await send(`${one}/healthz`)).status).toBe(200);
+    await listener.close();
+    for (const one of urls) await expect(open(one)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
 
   it('frees its port when it is closed, with streams open', async () => {
