@@ -50,7 +50,7 @@ export async function startGateway(name) {
 }
 
 /** User and system time of one process, without its children (proc(5), stat). */
-function cpuMsOf(pid) {
+export function cpuMsOf(pid) {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const MS_PER_TICK = 10;

@@ -68,12 +68,14 @@ export class HttpCall implements Dispatcher.DispatchHandler, HttpResponse {
   }
 
   read(reader: BodyReader): void {
-    this.#reader = reader;
     const early = this.#early;
+    const outcome = this.#outcome;
+    this.#reader = reader;
     this.#early = [];
-    if (early.length > 0) this.#release();
     for (const chunk of early) this.#pass(chunk);
-    if (this.#outcome !== undefined) this.#finish(this.#outcome.error);
+    if (outcome !== undefined) this.#finish(outcome.error);
+    // The rest may come at once.
+    else if (early.length > 0) this.#release();
   }
 
   abort(): void {

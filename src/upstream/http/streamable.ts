@@ -29,6 +29,8 @@ const FIRST: ReadonlySet<string | undefined> = new Set(['initialize', 'server/di
 const LISTEN = 'subscriptions/listen';
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 30_000;
+/** The first time somebody waits for it. */
+const LONGEST_FIRST_MS = 2_000;
 const SHORTEST_RETRY_MS = 100;
 const MAX_RESUMES = 3;
 const MAX_PAGES = 100;
@@ -103,7 +105,7 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
   /** Nothing is known of the server yet: it may be about to start. */
   async function first(post: Post): Promise<void> {
     const start = performance.now();
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs *= 2) {
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(LONGEST_FIRST_MS, pauseMs * 2)) {
       try {
         await exchange(post);
         return;
