@@ -188,6 +188,18 @@ test('a URL is checked beside the commands, and its secrets are not shown', asyn
   expect(JSON.stringify(document)).not.toMatch(/hunter\d/);
 });
 
+test('a URL on the command line is checked like any other server', async () => {
+  const remote = start(['serve', '--demo', '--port', '0', '--log-format', 'json']);
+  const [, url = ''] = /"url":"([^"]+)"/.exec(await remote.stderrUntil(/gateway\.ready.*\n/)) ?? [];
+  const { code, stdout } = await start(['check', `${url}/mcp?key=hunter2`]).ended;
+  expect({ code, stdout }).toEqual({
+    code: 0,
+    stdout: expect.stringMatching(
+      /^ready {7}127\.0\.0\.1: mcp-run-demo .* 4 tools, .* at http:.*\?key=\*\*\*\n$/,
+    ),
+  });
+});
+
 test('everything wrong with a manifest is in the document, and nothing is started', async () => {
   const { code, document } = await check({ a: { comand: 'x' }, b: { command: 'x', args: 'y' } });
   expect(code).toBe(2);

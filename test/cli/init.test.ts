@@ -93,6 +93,38 @@ test('another client’s file is imported with all servers, and what is dropped 
   expect(await run(['list', 'sub.jsonc'], { cwd })).toMatchObject({ code: 0, stderr: '' });
 });
 
+test('remote servers are taken over with what they need, and what is not known is dropped', async () => {
+  const far = {
+    url: 'https://example.com/mcp',
+    headersFile: 'headers',
+    oauth: {
+      clientId: 'me',
+      clientSecret: 'hush',
+      privateKeyFile: '/abs/key.pem',
+      authServerMetadataUrl: 'x',
+    },
+  };
+  const cwd = await createWorkspace({
+    'there/mcp.json': JSON.stringify({ mcpServers: { far } }),
+    'here/x': '',
+  });
+  const { code, stdout } = await run(['init', 'here/a.json', '--from', 'there/mcp.json', '--json'], { cwd });
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({
+    dropped: ['there/mcp.json:1: mcpServers.far.oauth.authServerMetadataUrl'],
+    notes: [expect.stringContaining('secrets were copied as they are (far)')],
+  });
+  expect(JSON.parse(await readFile(join(cwd, 'here/a.json'), 'utf8'))).toEqual({
+    mcpServers: {
+      far: {
+        url: 'https://example.com/mcp',
+        headersFile: '../there/headers',
+        oauth: { clientId: 'me', clientSecret: 'hush', privateKeyFile: '/abs/key.pem' },
+      },
+    },
+  });
+});
+
 test('paths that were relative to the old file still lead to the same place', async () => {
   const cwd = await createWorkspace({
     'there/mcp.json': JSON.stringify({

@@ -62,10 +62,10 @@ test.each([
   [['serve', '--port'], `error: option '--port <number>' argument missing`],
   [['serve', '--port', 'x'], 'error: --port: "x" is not a whole number from 0 to 65535'],
   [['check', '--timeout', '30'], 'error: --timeout: "30" needs a unit: "30s" or "30ms"'],
-  [['check', 'a', 'b'], 'error: check takes one manifest; put -- before a command to check'],
+  [['check', 'a', 'b'], 'error: check takes one manifest or URL; put -- before a command to check'],
   [['list', 'a', 'b'], 'error: list takes one file'],
   [['init', '--', 'npx'], 'error: init takes no command after --'],
-  [['serve', 'npx', 'server'], 'error: serve takes one manifest; put -- before a command to serve'],
+  [['serve', 'npx', 'server'], 'error: serve takes one manifest or URL; put -- before a command to serve'],
 ])('%j is told as a mistake, with a hint', async (argv, message) => {
   const { code, stdout, stderr } = await run(argv);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });

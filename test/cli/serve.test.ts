@@ -106,6 +106,15 @@ test('a command over stdio is served without loading a parser, a schema or a web
   expect(modules).not.toMatch(/node_modules\/(zod|jsonc-parser|yaml|chalk|@modelcontextprotocol)\//);
 });
 
+test('a URL over stdio is served without them, too', async () => {
+  const record = join(await createWorkspace(), 'modules');
+  const { code } = await startRecorded(['serve', '--stdio', 'http://127.0.0.1:1/mcp'], record);
+  expect(code).toBe(0);
+  const modules = await readFile(record, 'utf8');
+  expect(modules).toContain('/dist/upstream/http/remote.js');
+  expect(modules).not.toMatch(/node_modules\/(zod|jsonc-parser|yaml|fastify|chalk|@modelcontextprotocol)\//);
+});
+
 test('--version is answered without loading any package', async () => {
   const record = join(await createWorkspace(), 'modules');
   const { code } = await startRecorded(['--version'], record);

@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createGateway, type Gateway } from '../../src/gateway/gateway.ts';
+import { createRemoteTarget } from '../../src/manifest/remote-target.ts';
 import type { Manifest, ServerSpec, Settings } from '../../src/manifest/settings.ts';
 import { DEFAULTS } from './settings.ts';
 import { createRecordingLog, type RecordingLog } from '../observe/recording-log.ts';
@@ -115,6 +116,28 @@ describe('starting', () => {
       error: { code: -32_603, data: { reason: 'command_not_found' } },
     });
     expect((await send(`${url}/healthz`)).status).toBe(200);
+  });
+});
+
+describe('a remote server', () => {
+  it('takes no place of a process', async () => {
+    const behind = await gatewayOf({ transports: ['http'] }, [
+      server('far', fixtureServer('behaviours')),
+    ]).gateway.start();
+    const target = createRemoteTarget(`${behind.url}/mcp`, { oauth: false }, {});
+    const { gateway } = gatewayOf({ maxChildren: 1, childrenPerServer: 1 }, [
+      { ...server('far'), target },
+      server('near'),
+    ]);
+    const { url } = await gateway.start();
+    const initialize = {
+      ...INITIALIZE,
+      params: { ...INITIALIZE.params, capabilities: {}, clientInfo: { name: 't', version: '1' } },
+    };
+    const statuses: number[] = [];
+    for (const name of ['far', 'far', 'near', 'far'])
+      statuses.push((await post(`${url}/${name}/mcp`, initialize)).status);
+    expect(statuses).toEqual([200, 200, 200, 200]);
   });
 });
 

@@ -60,6 +60,32 @@ test('what a server is started with says what its secrets are', () => {
   ]);
 });
 
+test('what a remote server is reached with says what its secrets are', () => {
+  const url = 'https://host/mcp?key=query%2Fvalue&v=2&team=query-team';
+  const headers = {
+    authorization: 'Bearer header-token-1',
+    'x-api-key': 'header-key-2',
+    'x-team': 'red',
+    'user-agent': 'agent-smith',
+  };
+  const privateKey = '-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqG\nSM49AgEG\n-----END PRIVATE KEY-----\n';
+  const oauth = { clientSecret: 'client-secret', privateKey };
+  expect([...secretsOf({ kind: 'remote', url, headers, oauth })].toSorted()).toEqual([
+    'Bearer header-token-1',
+    'MIGHAgEAMBMGByqG',
+    'SM49AgEG',
+    'client-secret',
+    'header-key-2',
+    'header-token-1',
+    'query%2Fvalue',
+    'query-team',
+    'query/value',
+  ]);
+  expect(
+    secretsOf({ kind: 'remote', url: 'https://host/?x=%E0%A4%A', headers: {}, oauth: undefined }),
+  ).toEqual(['%E0%A4%A']);
+});
+
 test('a log without secrets masks them in texts and fields, and the longer of two first', () => {
   const log = createRecordingLog();
   const clean = withoutSecrets(log, ['secret-and-more', 'secret']).child({ server: 'a' });
