@@ -45,7 +45,7 @@ export class HttpCall implements Dispatcher.DispatchHandler, HttpResponse {
   #early: Buffer[] = [];
   #outcome: { readonly error: Error | undefined } | undefined;
   #decoder: Transform | undefined;
-  /** Reasons to wait before more of the body is taken. */
+  /** Reasons to wait before more of the body is passed on. */
   #holds = 0;
   status = 0;
 
@@ -83,6 +83,8 @@ export class HttpCall implements Dispatcher.DispatchHandler, HttpResponse {
     this.#isAborted = true;
     this.#decoder?.destroy();
     this.#controller?.abort(new Error('aborted'));
+    // While there is no connection yet, nobody else would say so.
+    if (this.status === 0) this.#settle(new Error('aborted'));
   }
 
   // What undici calls
@@ -105,12 +107,12 @@ export class HttpCall implements Dispatcher.DispatchHandler, HttpResponse {
     this.#settle(this);
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#isAborted) return;
     if (this.#decoder === undefined) this.#take(chunk);
     else if (!this.#decoder.write(chunk)) {
-      this.#hold();
-      this.#decoder.once('drain', () => this.#release());
+      controller.pause();
+      this.#decoder.once('drain', () => controller.resume());
     }
   }
 
@@ -150,15 +152,16 @@ export class HttpCall implements Dispatcher.DispatchHandler, HttpResponse {
   #hold(): void {
     this.#holds += 1;
     if (this.#holds > 1) return;
-    this.#controller?.pause();
-    this.#decoder?.pause();
+    // A decoder that is not read makes the connection wait by itself.
+    if (this.#decoder === undefined) this.#controller?.pause();
+    else this.#decoder.pause();
   }
 
   #release(): void {
     this.#holds -= 1;
     if (this.#holds > 0) return;
-    this.#decoder?.resume();
-    this.#controller?.resume();
+    if (this.#decoder === undefined) this.#controller?.resume();
+    else this.#decoder.resume();
   }
 
   #ended(error: Error | undefined): void {
