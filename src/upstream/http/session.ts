@@ -47,6 +47,13 @@ export interface SessionOptions {
 }
 
 const SESSION_HEADER = 'mcp-session-id';
+/** What a session remembers. */
+const NOTED: ReadonlySet<string | undefined> = new Set([
+  'initialize',
+  'logging/setLevel',
+  'resources/subscribe',
+  'resources/unsubscribe',
+]);
 const NO_SESSION: SessionKey = { id: undefined, revision: undefined };
 
 /** 2025-11-25, basic/transports, session management. */
@@ -73,7 +80,7 @@ export function createSession({ server, ask, tell, onRenewed }: SessionOptions):
       key = { id: response.header(SESSION_HEADER), revision: undefined };
     },
     accepted(request, answer) {
-      if (!isNoted(request.method) || isError(answer)) return;
+      if (!NOTED.has(request.method) || isError(answer)) return;
       handshake.accepted(request);
       if (request.method === 'initialize') key = { id: key.id, revision: revisionOf(answer) };
     },
@@ -95,7 +102,10 @@ export function createSession({ server, ask, tell, onRenewed }: SessionOptions):
     if (initialize === undefined) return false;
     const settings = handshake.settings();
     const forgotten = key;
-    const answer = await ask(initialize);
+    const answer = await ask(initialize).catch((error: unknown) => {
+      key = forgotten;
+      throw error;
+    });
     if (answer === undefined || isError(answer)) {
       key = forgotten;
       const detail = ': the session is gone, and another one was refused';
@@ -109,13 +119,6 @@ export function createSession({ server, ask, tell, onRenewed }: SessionOptions):
     for (const setting of settings) await ask(setting);
     return true;
   }
-}
-
-/** What a session remembers. */
-function isNoted(method: string | undefined): boolean {
-  return (
-    method === 'initialize' || method === 'logging/setLevel' || method?.startsWith('resources/') === true
-  );
 }
 
 function revisionOf(answer: Frame): string | undefined {

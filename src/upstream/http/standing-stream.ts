@@ -2,6 +2,7 @@ import { toRunError, type RunError } from '../../errors.ts';
 import type { Connection, Sending } from './connection.ts';
 import { readEvents } from './events.ts';
 import { unreachable } from './failure.ts';
+import { discard } from './http-call.ts';
 import { RETRY_MS, mediaTypeOf } from './post.ts';
 
 export interface StandingStreamOptions {
@@ -32,6 +33,8 @@ const SHORTEST_MS = 100;
 export function openStandingStream(options: StandingStreamOptions): StandingStream {
   const { server, url, connection } = options;
   let isClosed = false;
+  /** It has been open once, so the server has such a stream. */
+  let hasOpened = false;
   let lastEventId: string | undefined;
   let retryMs = RETRY_MS;
   let sending: Sending | undefined;
@@ -66,10 +69,11 @@ export function openStandingStream(options: StandingStreamOptions): StandingStre
       const { status } = response;
       if (status < 300 && mediaTypeOf(response) === 'text/event-stream') {
         options.reached(undefined);
+        hasOpened = true;
         return (await read(response)) ? 'read' : 'failed';
       }
-      response.abort();
-      if (status === 404) return (await options.renew()) ? 'none' : 'failed';
+      discard(response);
+      if (status === 404 && hasOpened) return (await options.renew()) ? 'none' : 'failed';
       return status >= 500 || status === 429 ? 'failed' : 'none';
     } catch (error) {
       if (!isClosed) options.reached(toRunError(error));

@@ -47,6 +47,8 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
   let standing: StandingStream | undefined;
   /** What has to be over before anything else is said: `initialize`, and what ends it. */
   let barrier: Promise<void> | undefined;
+  /** The requests that wait for it. */
+  const waiting = new Set<RequestId | undefined>();
   /** Notifications leave one after the other. */
   let notified: Promise<void> = Promise.resolve();
   let ownIds = 0;
@@ -56,8 +58,11 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
   return {
     send(frame) {
       if (closing !== undefined) return;
-      if (barrier === undefined || frame.method === 'notifications/cancelled') route(frame);
-      else void barrier.then(() => (closing === undefined ? route(frame) : options.passOn(frame)));
+      const isCancel = frame.method === 'notifications/cancelled';
+      // What has not been sent need not be cancelled.
+      if (isCancel && waiting.delete(cancelledId(frame))) return;
+      if (barrier === undefined || isCancel) route(frame);
+      else wait(frame, barrier);
     },
     close() {
       closing ??= close();
@@ -69,6 +74,18 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
     if (frame.kind === 'request' && frame.id !== undefined) return request(frame, frame.id);
     if (frame.kind === 'notification') return notify(frame);
     void tell(frame);
+  }
+
+  function wait(frame: Frame, until: Promise<void>): void {
+    const id = frame.kind === 'request' ? frame.id : undefined;
+    if (id !== undefined) waiting.add(id);
+    void until.then(() => {
+      if (id !== undefined && !waiting.has(id)) return;
+      if (barrier !== undefined && closing === undefined) return wait(frame, barrier);
+      waiting.delete(id);
+      if (closing === undefined) route(frame);
+      else options.passOn(frame);
+    });
   }
 
   function holdBack(until: Promise<void>): void {
@@ -327,8 +344,8 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
 
   /** Closing the stream is what cancels a modern request; an older server has to be told. */
   function cancel(frame: Frame): void {
-    const id = frame.message.params?.['requestId'];
-    const post = typeof id === 'string' || typeof id === 'number' ? posts.get(id) : undefined;
+    const id = cancelledId(frame);
+    const post = id === undefined ? undefined : posts.get(id);
     if (post?.isModern === true || !session.isBegun) return post?.abort();
     notified = notified.then(() => tell(frame)).then(() => post?.abort());
   }
@@ -382,6 +399,11 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
   function lost({ method = '' }: Frame): RunError {
     return new RunError('UPSTREAM_STREAM_LOST', { server, method });
   }
+}
+
+function cancelledId({ message }: Frame): RequestId | undefined {
+  const id = message.params?.['requestId'];
+  return typeof id === 'string' || typeof id === 'number' ? id : undefined;
 }
 
 /** The same message under another id; everything else stays byte for byte. */
