@@ -148,11 +148,11 @@ ${optionTable()}
 
 Every flag without a value can be turned off again with \`--no-\`: \`--no-quiet\`.
 
-## Options of check, list, init and schema
+## Options of the other commands
 
 ${companionTable()}
 
-\`check\` and \`list\` say what they found and \`init\` what it did on stdout; errors and progress are on stderr. With
+\`check\`, \`list\` and \`tokens\` say what they found and the others what they did on stdout; errors and progress are on stderr. With
 \`--json\` an error is a document on stdout, too: \`{"ok": false, "exitCode": …, "error": {"code": …, "message": …}}\`.
 
 ## Keys of a server

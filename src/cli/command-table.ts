@@ -98,6 +98,57 @@ Examples:
     load: async () => (await import('./commands/init.ts')).init,
   },
   {
+    name: 'login',
+    summary: 'authorize mcp-run at remote servers, now',
+    description:
+      'Authorize mcp-run at the remote servers of a manifest, or at the one at a URL. Opens a browser, and stores the tokens for serve.',
+    usage: '[options] [manifest | URL]',
+    argument: MANIFEST_OR_URL,
+    commandPurpose: undefined,
+    examples: `
+Examples:
+  mcp-run login https://example.com/mcp
+  mcp-run login --server tracker                  one server of the manifest of this directory
+  mcp-run login https://example.com/mcp --no-browser --callback-port 8765
+
+Without a browser on this machine, open the URL that is printed on another one, and forward the callback port
+to this one. serve asks by itself when a server wants it; login is for doing so before.
+
+Exit codes: 0 all is well, 2 the command line is wrong, 3 not authorized, 4 a server cannot be reached.
+`,
+    load: async () => (await import('./commands/login.ts')).login,
+  },
+  {
+    name: 'logout',
+    summary: 'give back and delete the tokens of remote servers',
+    description:
+      'Delete the tokens of the remote servers of a manifest, or of the one at a URL, and revoke them where that is possible.',
+    usage: '[options] [manifest | URL]',
+    argument: MANIFEST_OR_URL,
+    commandPurpose: undefined,
+    examples: `
+Examples:
+  mcp-run logout https://example.com/mcp
+  mcp-run logout --server tracker
+  mcp-run logout --all
+`,
+    load: async () => (await import('./commands/logout.ts')).logout,
+  },
+  {
+    name: 'tokens',
+    summary: 'list the servers that tokens are stored for',
+    description: 'List the remote servers that tokens are stored for. Never shows a token.',
+    usage: '[options]',
+    argument: undefined,
+    commandPurpose: undefined,
+    examples: `
+Examples:
+  mcp-run tokens
+  mcp-run tokens --json | jq -r '.servers[].url'
+`,
+    load: async () => (await import('./commands/tokens.ts')).tokens,
+  },
+  {
     name: 'schema',
     summary: 'print the JSON Schema of the manifest',
     description: 'Print the JSON Schema of the manifest, for editors and validators.',

@@ -406,7 +406,7 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     kind: 'list',
     description:
       'A manifest; repeatable, and a later file replaces servers and settings of an earlier one. The variable names one file',
-    commands: ['serve', 'check', 'list'],
+    commands: ['serve', 'check', 'list', 'login', 'logout'],
   },
   {
     key: 'server',
@@ -415,7 +415,7 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     group: 'What to serve',
     kind: 'list',
     description: 'Only this server of the manifest, also when it is disabled there; repeatable',
-    commands: ['serve', 'check', 'list'],
+    commands: ['serve', 'check', 'list', 'login', 'logout'],
   },
   {
     key: 'demo',
@@ -434,7 +434,7 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     kind: 'string',
     description:
       'The name of the server that is a command or a URL on the command line; without it derived from that',
-    commands: ['serve', 'check'],
+    commands: ['serve', 'check', 'login'],
   },
   {
     key: 'env',
@@ -490,7 +490,7 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     description: 'What the server at the URL speaks: Streamable HTTP, HTTP+SSE, or auto, which finds out',
     default: 'auto',
     choices: ['auto', 'http', 'sse'],
-    commands: ['serve', 'check'],
+    commands: ['serve', 'check', 'login'],
   },
   {
     key: 'header',
@@ -500,7 +500,7 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     kind: 'list',
     description:
       "Send this header, 'Name: value', with every request; ${VAR} takes a value from the environment; repeatable",
-    commands: ['serve', 'check'],
+    commands: ['serve', 'check', 'login'],
   },
   {
     key: 'headerFile',
@@ -509,7 +509,7 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     group: 'The remote server',
     kind: 'list',
     description: 'Send the headers in this file, one a line; repeatable',
-    commands: ['serve', 'check'],
+    commands: ['serve', 'check', 'login'],
   },
   {
     key: 'allowHttp',
@@ -518,7 +518,7 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     group: 'The remote server',
     kind: 'boolean',
     description: 'Let the URL be http although its host is not this machine',
-    commands: ['serve', 'check'],
+    commands: ['serve', 'check', 'login', 'logout'],
   },
   {
     key: 'ignoreTool',
@@ -536,7 +536,7 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     group: 'The remote server',
     kind: 'string',
     description: 'Trust the authorities in this PEM file, too',
-    commands: ['serve', 'check'],
+    commands: ['serve', 'check', 'login', 'logout'],
   },
   {
     key: 'certFile',
@@ -545,7 +545,7 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     group: 'The remote server',
     kind: 'string',
     description: 'Show the server the certificate in this PEM file',
-    commands: ['serve', 'check'],
+    commands: ['serve', 'check', 'login'],
   },
   {
     key: 'keyFile',
@@ -554,7 +554,7 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     group: 'The remote server',
     kind: 'string',
     description: 'The PEM file with the key of that certificate',
-    commands: ['serve', 'check'],
+    commands: ['serve', 'check', 'login'],
   },
   {
     key: 'oauthGrant',
@@ -565,7 +565,7 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     description: "Sign in with a user's consent in a browser, or as a client that needs nobody",
     default: 'authorization-code',
     choices: ['authorization-code', 'client-credentials'],
-    commands: ['serve', 'check'],
+    commands: ['serve', 'check', 'login'],
   },
   {
     key: 'oauthClientId',
@@ -574,7 +574,7 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     group: 'The remote server',
     kind: 'string',
     description: 'A client that is registered already',
-    commands: ['serve', 'check'],
+    commands: ['serve', 'check', 'login', 'logout'],
   },
   {
     key: 'oauthClientSecret',
@@ -591,7 +591,7 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     group: 'The remote server',
     kind: 'string',
     description: 'A file with its secret',
-    commands: ['serve', 'check'],
+    commands: ['serve', 'check', 'login', 'logout'],
   },
   {
     key: 'oauthPrivateKeyFile',
@@ -600,7 +600,7 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     group: 'The remote server',
     kind: 'string',
     description: 'A PEM file with its private key, in place of a secret',
-    commands: ['serve', 'check'],
+    commands: ['serve', 'check', 'login', 'logout'],
   },
   {
     key: 'oauthClientMetadataUrl',
@@ -609,7 +609,7 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     group: 'The remote server',
     kind: 'string',
     description: 'An https URL that serves as client id: a Client ID Metadata Document',
-    commands: ['serve', 'check'],
+    commands: ['serve', 'check', 'login'],
   },
   {
     key: 'oauthScope',
@@ -618,7 +618,7 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     group: 'The remote server',
     kind: 'string',
     description: 'Ask for these scopes, separated by spaces, in place of what the server names',
-    commands: ['serve', 'check'],
+    commands: ['serve', 'check', 'login'],
   },
   {
     key: 'oauthResource',
@@ -627,7 +627,7 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     group: 'The remote server',
     kind: 'string',
     description: "Ask for tokens for this resource, exactly as written; without it the server's own",
-    commands: ['serve', 'check'],
+    commands: ['serve', 'check', 'login'],
   },
   {
     key: 'callbackHost',
@@ -637,7 +637,7 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     kind: 'string',
     description: 'The loopback address, or localhost, that the browser comes back to',
     default: '127.0.0.1',
-    commands: ['serve', 'check'],
+    commands: ['serve', 'check', 'login'],
   },
   {
     key: 'callbackPort',
@@ -648,7 +648,7 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     description: 'The port that the browser comes back to; without it a free one',
     min: 1,
     max: 65535,
-    commands: ['serve', 'check'],
+    commands: ['serve', 'check', 'login'],
   },
   {
     key: 'authTimeout',
@@ -658,7 +658,7 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     kind: 'duration',
     description: 'How long the user may take to sign in',
     default: '5m',
-    commands: ['serve', 'check'],
+    commands: ['serve', 'check', 'login'],
   },
   {
     key: 'browser',
@@ -667,7 +667,7 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     group: 'The remote server',
     kind: 'boolean',
     description: 'Open no browser to sign in, print the URL only',
-    commands: ['serve', 'check'],
+    commands: ['serve', 'check', 'login'],
   },
   {
     key: 'oauth',
@@ -676,7 +676,7 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     group: 'The remote server',
     kind: 'boolean',
     description: 'Do not sign in: a server that asks for it is refused',
-    commands: ['serve', 'check'],
+    commands: ['serve', 'check', 'login'],
   },
   {
     key: 'configDir',
@@ -693,7 +693,7 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     group: 'Log',
     kind: 'boolean',
     description: 'No colours; the variables NO_COLOR and FORCE_COLOR work too',
-    commands: ['serve', 'check', 'list', 'init', 'schema'],
+    commands: ['serve', 'check', 'list', 'init', 'schema', 'login', 'logout', 'tokens'],
   },
 ];
 
@@ -729,12 +729,21 @@ export const COMPANION_OPTIONS: readonly LaunchOption[] = [
     commands: ['init'],
   },
   {
+    key: 'all',
+    flag: '--all',
+    env: null,
+    group: 'What to serve',
+    kind: 'boolean',
+    description: 'Every server that tokens are stored for',
+    commands: ['logout'],
+  },
+  {
     key: 'json',
     flag: '--json',
     env: null,
     group: 'Output',
     kind: 'boolean',
     description: 'One JSON document on stdout, for programs',
-    commands: ['check', 'list', 'init', 'schema'],
+    commands: ['check', 'list', 'init', 'schema', 'login', 'logout', 'tokens'],
   },
 ];

@@ -99,7 +99,7 @@ export function readReporting(
   };
 }
 
-const COMPANIONS = new Set(['check', 'list', 'init', 'schema']);
+const COMPANIONS = new Set(['check', 'list', 'init', 'schema', 'login', 'logout', 'tokens']);
 
 function wantsColour(env: CliContext['env'], isTerminal: boolean): boolean {
   const forced = env['FORCE_COLOR'] ?? '';

@@ -24,7 +24,7 @@ export type OptionGroup =
   | 'Log'
   | 'Output';
 
-export type CommandName = 'serve' | 'check' | 'list' | 'init' | 'schema';
+export type CommandName = 'serve' | 'check' | 'list' | 'init' | 'schema' | 'login' | 'logout' | 'tokens';
 
 export interface OptionMeta {
   /** As commander takes it (`--port <number>`), or null when the command line has no such option. */

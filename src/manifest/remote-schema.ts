@@ -19,7 +19,9 @@ import {
 export const TYPES = ['stdio', 'http', 'sse', 'streamable-http', 'streamableHttp', 'auto'] as const;
 const TRANSPORTS = ['auto', 'http', 'sse'] as const;
 const GRANTS = ['authorization-code', 'client-credentials'] as const;
-const COMMANDS = ['serve', 'check'] as const;
+const COMMANDS = ['serve', 'check', 'login'] as const;
+/** They also matter where a server's tokens are given back. */
+const CREDENTIALS = [...COMMANDS, 'logout'] as const;
 const GROUP = 'The remote server';
 
 /** How a server's authorization is obtained. Keys that it does not name are warned about: other tools share the file. */
@@ -112,7 +114,7 @@ export const remoteLaunchOptions = {
   }),
   allowHttp: launch('boolean', flag(), {
     flag: '--allow-http',
-    commands: COMMANDS,
+    commands: CREDENTIALS,
     env: 'MCP_RUN_ALLOW_HTTP',
     group: GROUP,
     default: false,
@@ -120,14 +122,14 @@ export const remoteLaunchOptions = {
   }),
   ignoreTool: launch('list', list(), {
     flag: '--ignore-tool <pattern>',
-    commands: COMMANDS,
+    commands: ['serve', 'check'],
     env: 'MCP_RUN_IGNORE_TOOL',
     group: GROUP,
     description: 'Hide this tool from clients; * stands for any text; repeatable',
   }),
   caFile: launch('string', text(), {
     flag: '--ca-file <file>',
-    commands: COMMANDS,
+    commands: CREDENTIALS,
     env: 'MCP_RUN_CA_FILE',
     group: GROUP,
     description: 'Trust the authorities in this PEM file, too',
@@ -156,7 +158,7 @@ export const remoteLaunchOptions = {
   }),
   oauthClientId: launch('string', text(), {
     flag: '--oauth-client-id <id>',
-    commands: COMMANDS,
+    commands: CREDENTIALS,
     env: 'MCP_RUN_OAUTH_CLIENT_ID',
     group: GROUP,
     description: 'A client that is registered already',
@@ -169,14 +171,14 @@ export const remoteLaunchOptions = {
   }),
   oauthClientSecretFile: launch('string', text(), {
     flag: '--oauth-client-secret-file <file>',
-    commands: COMMANDS,
+    commands: CREDENTIALS,
     env: 'MCP_RUN_OAUTH_CLIENT_SECRET_FILE',
     group: GROUP,
     description: 'A file with its secret',
   }),
   oauthPrivateKeyFile: launch('string', text(), {
     flag: '--oauth-private-key-file <file>',
-    commands: COMMANDS,
+    commands: CREDENTIALS,
     env: 'MCP_RUN_OAUTH_PRIVATE_KEY_FILE',
     group: GROUP,
     description: 'A PEM file with its private key, in place of a secret',

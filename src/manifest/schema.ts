@@ -362,7 +362,7 @@ export const serveSchema = z
 export const launchSchema = z.object({
   config: launch('list', list(), {
     flag: '--config <file>',
-    commands: ['serve', 'check', 'list'],
+    commands: ['serve', 'check', 'list', 'login', 'logout'],
     env: 'MCP_RUN_CONFIG',
     group: 'What to serve',
     description:
@@ -370,7 +370,7 @@ export const launchSchema = z.object({
   }),
   server: launch('list', list(), {
     flag: '--server <name>',
-    commands: ['serve', 'check', 'list'],
+    commands: ['serve', 'check', 'list', 'login', 'logout'],
     env: 'MCP_RUN_SERVER',
     group: 'What to serve',
     description: 'Only this server of the manifest, also when it is disabled there; repeatable',
@@ -385,7 +385,7 @@ export const launchSchema = z.object({
   }),
   name: launch('string', text(), {
     flag: '--name <name>',
-    commands: ['serve', 'check'],
+    commands: ['serve', 'check', 'login'],
     env: 'MCP_RUN_NAME',
     group: 'What to serve',
     description:
@@ -429,7 +429,7 @@ export const launchSchema = z.object({
   ...remoteLaunchOptions,
   color: launch('boolean', flag(), {
     flag: '--no-color',
-    commands: ['serve', 'check', 'list', 'init', 'schema'],
+    commands: ['serve', 'check', 'list', 'init', 'schema', 'login', 'logout', 'tokens'],
     env: null,
     group: 'Log',
     description: 'No colours; the variables NO_COLOR and FORCE_COLOR work too',
@@ -462,9 +462,17 @@ export const companionSchema = z.object({
     default: false,
     description: 'Overwrite the file if it is there',
   }),
+  all: launch('boolean', flag(), {
+    flag: '--all',
+    commands: ['logout'],
+    env: null,
+    group: 'What to serve',
+    default: false,
+    description: 'Every server that tokens are stored for',
+  }),
   json: launch('boolean', flag(), {
     flag: '--json',
-    commands: ['check', 'list', 'init', 'schema'],
+    commands: ['check', 'list', 'init', 'schema', 'login', 'logout', 'tokens'],
     env: null,
     group: 'Output',
     default: false,

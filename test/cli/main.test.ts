@@ -18,7 +18,7 @@ test('without arguments it shows what it can do', async () => {
 
 test('the help names every command', async () => {
   const { stdout } = await run(['--help']);
-  for (const command of ['serve', 'check', 'list', 'init', 'schema'])
+  for (const command of ['serve', 'check', 'list', 'init', 'schema', 'login', 'logout', 'tokens'])
     expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
 });
 

@@ -42,7 +42,6 @@ export async function openCallbackServer({ server, host, port }: CallbackOptions
     const detail = `no port for the browser to return to: ${error instanceof Error ? error.message : String(error)}`;
     throw new RunError('AUTHORIZATION_FAILED', { server, detail }, { cause: error });
   });
-  http.unref();
 
   return {
     redirectUri: `http://${isIPv6(name) ? `[${name}]` : name}:${bound}${PATH}`,

@@ -49,7 +49,8 @@ export async function findAuthority(url: string, fetch: FetchLike): Promise<Auth
   return { url, issuer: metadata?.issuer ?? url, metadata };
 }
 
-async function readResourceMetadata(
+/** @returns undefined if it has none */
+export async function readResourceMetadata(
   url: URL,
   hinted: URL | undefined,
   fetch: FetchLike,
@@ -84,6 +85,7 @@ function resourceOf(context: OAuthContext, metadata: OAuthProtectedResourceMetad
 
 /** 2026-07-28, basic/authorization, canonical server URI. */
 function canonical(url: URL): string {
-  const { origin, pathname, search } = url;
-  return `${origin}${pathname === '/' ? '' : pathname}${search}`;
+  const { origin, pathname } = url;
+  // RFC 8707 advises against a query, and it may be a secret.
+  return `${origin}${pathname === '/' ? '' : pathname}`;
 }

@@ -24,6 +24,11 @@ export function serverUrl({ url }: Pick<RemoteTarget, 'url'>): URL {
   return known;
 }
 
+/** One that there is a file for. */
+export interface StoredServer extends TokenStore {
+  readonly stored: Stored;
+}
+
 /** Nothing is created before the first write. */
 export function openTokenStore(url: string, settings: OAuthSettings, log: Log): TokenStore {
   const key = [url, settings.grant, settings.clientId ?? null, settings.resource ?? null];
@@ -32,11 +37,8 @@ export function openTokenStore(url: string, settings: OAuthSettings, log: Log): 
 }
 
 /** Everything in a directory that can be read. */
-export async function listTokenStores(
-  directory: string,
-  log: Log,
-): Promise<(TokenStore & { stored: Stored })[]> {
-  const stores: (TokenStore & { stored: Stored })[] = [];
+export async function listTokenStores(directory: string, log: Log): Promise<StoredServer[]> {
+  const stores: StoredServer[] = [];
   for (const name of await namesIn(directory)) {
     if (!/^[\da-f]{32}\.json$/.test(name)) continue;
     const store = openStoreFile(join(directory, name), '', log);

@@ -1,0 +1,89 @@
+import { toRunError, type RunError } from '../../errors.ts';
+import type { Holding } from '../../gateway/tokens.ts';
+import { maskUrl } from '../../manifest/secrets.ts';
+import type { CommandCall } from '../command.ts';
+import { endSoon, killedBy, watchSignals } from '../exit.ts';
+import { describeHolding, expiryText } from '../holdings.ts';
+import { createPalette, printable } from '../palette.ts';
+import { createPlainLog } from '../plain-log.ts';
+import { readRemoteServers, type RemoteServer } from '../remote-servers.ts';
+import { describeError, reportError, writeDocument } from '../report.ts';
+
+/** How it went at one server. */
+interface Login {
+  readonly server: RemoteServer;
+  /** Undefined: it asks for none. */
+  readonly holding?: Holding | undefined;
+  readonly error?: RunError;
+}
+
+/** Obtains tokens for remote servers, one after the other: there is one user; returns the exit code. */
+export async function login(call: CommandCall): Promise<number> {
+  const { context, reporting } = call;
+  const interrupt = new AbortController();
+  try {
+    const servers = await readRemoteServers(call);
+    const done = logInAll(servers, call, interrupt.signal);
+    const signals = watchSignals(async () => {
+      interrupt.abort();
+      await done;
+    }, killedBy);
+    try {
+      const logins = await done;
+      const code = interrupt.signal.aborted ? await signals.stopped : exitCodeOf(logins);
+      if (reporting.document) writeDocument(documentOf(logins, code), context);
+      endSoon(code);
+      return code;
+    } finally {
+      signals.release();
+    }
+  } catch (error) {
+    return await reportError(toRunError(error), context, reporting);
+  }
+}
+
+async function logInAll(
+  servers: readonly RemoteServer[],
+  { context, reporting }: CommandCall,
+  signal: AbortSignal,
+): Promise<readonly Login[]> {
+  const { logIn } = await import('../../gateway/tokens.ts');
+  const log = createPlainLog(context);
+  const logins: Login[] = [];
+  for (const server of servers) {
+    if (signal.aborted) break;
+    const outcome = await logIn(server.name, server.target, { log, signal }).then(
+      (holding): Login => ({ server, holding }),
+      (error: unknown): Login => ({ server, error: toRunError(error) }),
+    );
+    logins.push(outcome);
+    if (reporting.document || signal.aborted) continue;
+    if (outcome.error === undefined) context.stdout.write(`${lineOf(outcome, reporting.stdoutColour)}\n`);
+    else await reportError(outcome.error, context, reporting);
+  }
+  return logins;
+}
+
+function lineOf({ server, holding }: Login, colour: boolean): string {
+  const { green, dim } = createPalette(colour);
+  const name = printable(server.name);
+  if (holding === undefined) return `${dim('–')} ${name}: asks for no authorization`;
+  const scope = holding.scope === undefined ? '' : `, scope ${printable(holding.scope)}`;
+  return `${green('✓')} ${name}: authorized by ${printable(holding.issuer)}${scope}, ${expiryText(holding)}`;
+}
+
+function exitCodeOf(logins: readonly Login[]): number {
+  return logins.find(({ error }) => error !== undefined)?.error?.exitCode ?? 0;
+}
+
+function documentOf(logins: readonly Login[], exitCode: number): object {
+  const servers = logins.map(({ server, holding, error }) => ({
+    name: server.name,
+    url: maskUrl(server.target.url),
+    ...(error === undefined
+      ? { status: holding === undefined ? 'not-needed' : 'authorized' }
+      : { status: 'failed', error: describeError(error) }),
+    ...(holding !== undefined && describeHolding(holding)),
+  }));
+  return { ok: exitCode === 0, exitCode, servers };
+}

@@ -1,0 +1,22 @@
+import { RunError } from '../errors.ts';
+import type { RemoteTarget } from '../manifest/settings.ts';
+import type { CommandCall } from './command.ts';
+import { readInspection } from './manifest-source.ts';
+
+export interface RemoteServer {
+  readonly name: string;
+  readonly target: RemoteTarget;
+}
+
+/**
+ * The remote servers that a command line is about.
+ * @throws RunError `USAGE` if there is none
+ */
+export async function readRemoteServers({ args, context }: CommandCall): Promise<readonly RemoteServer[]> {
+  const { manifest } = await readInspection(args, context);
+  const remote = manifest.servers.flatMap(({ name, target }) =>
+    target.kind === 'remote' ? [{ name, target }] : [],
+  );
+  if (remote.length === 0) throw new RunError('USAGE', { detail: `${manifest.source} has no remote server` });
+  return remote;
+}

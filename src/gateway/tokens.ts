@@ -1,0 +1,76 @@
+import { RunError } from '../errors.ts';
+import type { RemoteTarget } from '../manifest/settings.ts';
+import type { Log } from '../observe/log.ts';
+import { secretsOf, withoutSecrets } from '../observe/redact.ts';
+import { holdingOf, type Holding } from '../upstream/oauth/holding.ts';
+import { listTokenStores, serverUrl } from '../upstream/oauth/token-store.ts';
+
+export type { Holding };
+
+interface Call {
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Obtains tokens for a remote server, now.
+ * @returns undefined if it does not ask for any
+ * @throws RunError `AUTHORIZATION_FAILED`, `UPSTREAM_UNREACHABLE`, `INTERRUPTED`
+ */
+export async function logIn(
+  name: string,
+  target: RemoteTarget,
+  { log, signal }: Call,
+): Promise<Holding | undefined> {
+  const { oauth } = target;
+  if (oauth === undefined) {
+    throw new RunError('USAGE', {
+      detail: `Server "${name}" is authorized by a header, or not at all, as it is set`,
+    });
+  }
+  const { logIn: obtain } = await import('../upstream/oauth/log-in.ts');
+  const quiet = withoutSecrets(log.child({ server: name }), secretsOf(target));
+  return await obtain({ ...target, oauth }, { server: name, log: quiet, signal });
+}
+
+export interface LoggedOut {
+  readonly url: string;
+  readonly issuer: string | undefined;
+  readonly isRevoked: boolean;
+}
+
+/** What is needed besides what is stored. */
+export type Account = Pick<RemoteTarget, 'url' | 'tls' | 'oauth'>;
+
+/**
+ * Deletes what is stored about these servers, or about all, and revokes their tokens where that is possible.
+ * @param accounts undefined: all
+ */
+export async function logOut(
+  directory: string,
+  accounts: readonly Account[] | undefined,
+  { log, signal }: Call,
+): Promise<readonly LoggedOut[]> {
+  const { logOut: forget } = await import('../upstream/oauth/log-out.ts');
+  const done: LoggedOut[] = [];
+  for (const server of await listTokenStores(directory, log)) {
+    const { url, tokens } = server.stored;
+    const account = accounts?.find((each) => serverUrl(each).href === url);
+    if (accounts !== undefined && account === undefined) continue;
+    const isRevoked = await forget(server, {
+      tls: account?.tls ?? NO_TLS,
+      credentials: account?.oauth ?? { clientSecret: undefined, privateKey: undefined },
+      log,
+      signal,
+    });
+    done.push({ url, issuer: tokens?.issuer, isRevoked });
+  }
+  return done;
+}
+
+const NO_TLS = { caFile: undefined, certFile: undefined, keyFile: undefined };
+
+/** What is stored. */
+export async function listHoldings(directory: string, log: Log): Promise<readonly Holding[]> {
+  return (await listTokenStores(directory, log)).flatMap(({ stored }) => holdingOf(stored) ?? []);
+}

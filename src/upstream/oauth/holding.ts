@@ -1,0 +1,28 @@
+import type { Stored } from './stored.ts';
+
+/** What may be known about the tokens of a server by anybody who may not have them. */
+export interface Holding {
+  /** The server's; may hold a secret of its own. */
+  readonly url: string;
+  readonly issuer: string;
+  readonly clientId: string | undefined;
+  readonly scope: string | undefined;
+  /** Milliseconds since 1970; undefined: unknown. */
+  readonly expiresAt: number | undefined;
+  /** Without the user. */
+  readonly isRenewable: boolean;
+}
+
+/** Undefined: there are no tokens. */
+export function holdingOf({ url, tokens, clients }: Stored): Holding | undefined {
+  if (tokens === undefined) return undefined;
+  const { issuer, scope, expiresAt, refreshToken } = tokens;
+  return {
+    url,
+    issuer,
+    clientId: clients.find((client) => client.issuer === issuer)?.clientId,
+    scope,
+    expiresAt,
+    isRenewable: refreshToken !== undefined,
+  };
+}

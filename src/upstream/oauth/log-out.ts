@@ -1,0 +1,115 @@
+import { selectClientAuthMethod } from '@modelcontextprotocol/client';
+import type { Log } from '../../observe/log.ts';
+import { createDispatcher } from '../http/dispatcher.ts';
+import type { OAuthSettings, TlsSettings } from '../target.ts';
+import { authenticateByKey } from './client-authentication.ts';
+import { informationOf } from './client.ts';
+import { authorizationFailed } from './context.ts';
+import { findAuthority, type Authority } from './discovery.ts';
+import { createGuardedFetch } from './guarded-fetch.ts';
+import type { Stored, StoredClient } from './stored.ts';
+import type { StoredServer } from './token-store.ts';
+
+export interface LogoutOptions {
+  readonly tls: TlsSettings;
+  /** What proves who we are and is not stored. */
+  readonly credentials: Pick<OAuthSettings, 'clientSecret' | 'privateKey'>;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Forgets everything about a server.
+ * @returns whether its tokens are revoked, too
+ */
+export async function logOut(server: StoredServer, options: LogoutOptions): Promise<boolean> {
+  const { log, signal } = options;
+  return await server.locked({ signal }, async () => {
+    const stored = await server.read();
+    // Deleted in any case: that is what was asked for.
+    const isRevoked = await revoke(stored, options).catch((error: unknown) => {
+      const detail = error instanceof Error ? error.message : String(error);
+      log.warn(
+        { event: 'oauth.revocation-failed', detail },
+        `The tokens are deleted, but not revoked: ${detail}`,
+      );
+      return false;
+    });
+    await server.remove();
+    return isRevoked;
+  });
+}
+
+/** RFC 7009. @returns false if the authorization server does not offer it */
+async function revoke({ url, tokens, clients }: Stored, options: LogoutOptions): Promise<boolean> {
+  const client = clients.find(({ issuer }) => issuer === tokens?.issuer);
+  if (tokens === undefined || client === undefined) return false;
+  const server = new URL(url).host;
+  const { tls, signal, credentials } = options;
+  const dispatcher = await createDispatcher({ server, tls });
+  const guarded = createGuardedFetch({ server, url: new URL(url), tls, dispatcher });
+  try {
+    const fetch = guarded.fetch(signal);
+    const authority = await findAuthority(tokens.authorizationServer, fetch);
+    const endpoint = memberOf(authority, 'revocation_endpoint');
+    if (typeof endpoint !== 'string' || authority.issuer !== tokens.issuer) return false;
+    const { refreshToken, accessToken } = tokens;
+    // With the one that renews it, the other goes as well.
+    const params = new URLSearchParams(
+      refreshToken === undefined
+        ? { token: accessToken, token_type_hint: 'access_token' }
+        : { token: refreshToken, token_type_hint: 'refresh_token' },
+    );
+    const headers = new Headers({ 'content-type': 'application/x-www-form-urlencoded' });
+    const own = { ...client, clientSecret: client.clientSecret ?? credentials.clientSecret };
+    await authenticate(own, {
+      params,
+      headers,
+      endpoint,
+      authority,
+      privateKey: credentials.privateKey,
+      server,
+    });
+    const { status } = await fetch(endpoint, { method: 'POST', headers, body: params });
+    if (status !== 200)
+      throw authorizationFailed({ server }, `${authority.issuer} answers with HTTP status ${status}`);
+    return true;
+  } finally {
+    await guarded.close();
+    await dispatcher.destroy();
+  }
+}
+
+interface Authentication {
+  readonly params: URLSearchParams;
+  readonly headers: Headers;
+  readonly endpoint: string;
+  readonly authority: Authority;
+  readonly privateKey: string | undefined;
+  readonly server: string;
+}
+
+async function authenticate(
+  client: StoredClient,
+  { params, headers, endpoint, authority, privateKey, server }: Authentication,
+): Promise<void> {
+  const { metadata } = authority;
+  const { addClientAuthentication } = authenticateByKey(client.clientId, privateKey, authority, server);
+  if (addClientAuthentication !== undefined) {
+    await addClientAuthentication(headers, params, endpoint, metadata);
+    return;
+  }
+  const own = memberOf(authority, 'revocation_endpoint_auth_methods_supported');
+  const supported = Array.isArray(own) ? own.map(String) : metadata?.token_endpoint_auth_methods_supported;
+  const method = selectClientAuthMethod(informationOf(client), supported ?? []);
+  const { clientId, clientSecret = '' } = client;
+  if (method === 'client_secret_basic')
+    headers.set('authorization', `Basic ${btoa(`${clientId}:${clientSecret}`)}`);
+  else params.set('client_id', clientId);
+  if (method === 'client_secret_post') params.set('client_secret', clientSecret);
+}
+
+/** Of the metadata, which may be OpenID Connect's: it does not know this one. */
+function memberOf({ metadata }: Authority, name: string): unknown {
+  return new Map<string, unknown>(Object.entries(metadata ?? {})).get(name);
+}
