@@ -4,11 +4,14 @@ export type { Listening, Served } from './gateway/listening.ts';
 export type { Ask, Question } from './manifest/inputs.ts';
 export type { SettingsLayer } from './manifest/layers.ts';
 export { loadManifest, type LoadOptions } from './manifest/load.ts';
+export type { OAuthOptions, RemoteOptions } from './manifest/remote-target.ts';
 export type { ChildOptions } from './manifest/resolve-server.ts';
 export type {
   LogFormat,
   LogLevel,
   Manifest,
+  OAuthSettings,
+  RemoteTarget,
   ServerSpec,
   Settings,
   StdioTarget,

@@ -29,6 +29,7 @@ export interface Declared {
   readonly passEnv: readonly string[];
   /** The names of the headers that are sent to it. */
   readonly headers: readonly string[];
+  readonly headersFile: string | undefined;
   readonly file: string;
   /** Counted from 1. */
   readonly line: number | undefined;
@@ -66,6 +67,7 @@ function describe(name: string, { source, path, node }: Located): Declared {
     envFile: textsOf(child(node, 'envFile')),
     passEnv: textsOf(child(node, 'passEnv')),
     headers: keysOf(child(node, 'headers')),
+    headersFile: text('headersFile'),
     file: source.label,
     line: source.problem(path, '', 'key').position?.line,
   };

@@ -76,19 +76,21 @@ export function path() {
 }
 
 export function integer(min: number, max: number) {
-  const input = z.union([z.int().min(min).max(max), z.string().meta({ pattern: '^[0-9]+$|\\$\\{' })], {
-    error: `must be a whole number from ${min} to ${max}`,
-  });
+  const error = `must be a whole number from ${min} to ${max}`;
+  const number = z.int(error).min(min, error).max(max, error);
+  const input = z.union([number, z.string().meta({ pattern: '^[0-9]+$|\\$\\{' })], { error });
   return parsed(input, (value) => parseInteger(value, min, max));
 }
 
 export function duration(minMs = 1) {
-  const input = z.union([z.int().min(minMs), z.string()], { error: 'must be a duration such as "30s"' });
+  const error = 'must be a duration such as "30s"';
+  const input = z.union([z.int(error).min(minMs, error), z.string()], { error });
   return parsed(input, (value) => parseDuration(value, minMs));
 }
 
 export function size(minBytes = 1) {
-  const input = z.union([z.int().min(minBytes), z.string()], { error: 'must be a size such as "4mb"' });
+  const error = 'must be a size such as "4mb"';
+  const input = z.union([z.int(error).min(minBytes, error), z.string()], { error });
   return parsed(input, (value) => parseSize(value, minBytes));
 }
 

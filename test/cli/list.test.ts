@@ -9,7 +9,7 @@ const MANIFEST = `{
       "env": { "API_KEY": "ghi-secret", "LEVEL": "\${NOT_SET}" }, "envFile": ".env", "passEnv": ["HOME"]
     },
     "db": { "command": "server-db", "args": ["postgres://me:jkl-secret@host/db"], "disabled": true },
-    "far": { "url": "https://example.com/mcp?key=pqr-secret", "headers": { "Authorization": "Bearer stu-secret" } }
+    "far": { "url": "https://example.com/mcp?key=pqr-secret", "headers": { "Authorization": "Bearer stu-secret" }, "headersFile": "h" }
   }
 }`;
 
@@ -20,7 +20,7 @@ test('what a manifest holds is a table, without its secrets, and without a varia
   expect(stdout).toBe(`SERVER  KIND             WHERE       VARIABLES                  WHAT
 files   stdio            mcp.json:3  API_KEY LEVEL (.env) HOME  npx -y files --api-key *** --token=*** \${ROOT}
 db      stdio, disabled  mcp.json:7  –                          server-db postgres://***@host/db
-far     auto             mcp.json:8  Authorization:             https://example.com/mcp?key=***
+far     auto             mcp.json:8  Authorization: (h)         https://example.com/mcp?key=***
 `);
 });
 
@@ -59,6 +59,7 @@ test('--json is one document with everything', async () => {
         envFile: [],
         passEnv: [],
         headers: ['Authorization'],
+        headersFile: 'h',
         file: 'mcp.json',
         line: 8,
       },

@@ -109,6 +109,7 @@ describe('a remote server of a manifest', () => {
     [{ oauth: { clientMetadataUrl: 'https://x/' } }, 'far.oauth.clientMetadataUrl: "https://x/" is not an'],
     [{ oauth: { resource: 'x' } }, 'far.oauth.resource: "x" is not an absolute URI'],
     [{ oauth: { callbackHost: '0.0.0.0' } }, 'far.oauth.callbackHost: "0.0.0.0" is not 127.0.0.1'],
+    [{ oauth: { callbackPort: 0 } }, 'far.oauth.callbackPort: must be a whole number from 1 to 65535'],
     [{ certFile: 'x' }, 'far.certFile: a certificate needs its key'],
     [{ headersFile: 'x' }, 'far.headersFile: Cannot read'],
     [{ passEnv: 'x' }, 'far.passEnv: means nothing here: the server is a URL'],

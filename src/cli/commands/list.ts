@@ -72,11 +72,13 @@ function variablesOf({
   envFile,
   passEnv,
   headers,
+  headersFile,
 }: Omit<Declared, 'name' | 'kind' | 'disabled' | 'file' | 'line'>): string {
   return [
     ...env,
     ...envFile.map((file) => `(${file})`),
     ...passEnv,
     ...headers.map((name) => `${name}:`),
+    ...(headersFile === undefined ? [] : [`(${headersFile})`]),
   ].join(' ');
 }
