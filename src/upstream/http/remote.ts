@@ -2,6 +2,7 @@ import { RunError } from '../../errors.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
+import { createAuthorization } from '../oauth/authorization.ts';
 import type { RemoteTarget, UpstreamOptions } from '../target.ts';
 import { createConnection, type Connection } from './connection.ts';
 import { createDispatcher } from './dispatcher.ts';
@@ -36,10 +37,12 @@ export async function openRemoteUpstream(target: RemoteTarget, options: Upstream
 }
 
 async function share(target: RemoteTarget, { server, log }: UpstreamOptions): Promise<Shared> {
-  const { tls, headers } = target;
+  const { tls, headers, oauth } = target;
   const dispatcher = await createDispatcher({ server, tls });
+  const authorization =
+    oauth === undefined ? undefined : createAuthorization({ ...target, oauth }, { server, log, dispatcher });
   return {
-    connection: createConnection({ server, dispatcher, headers, authorization: undefined }),
+    connection: createConnection({ server, dispatcher, headers, authorization }),
     mirror: createMirror((tool) =>
       log.warn(
         { event: 'remote.tool-invalid', tool },
