@@ -23,14 +23,14 @@ export function readEvents(response: HttpResponse, reader: EventReader): void {
   const parser = createParser({
     maxBufferSize: reader.maxLength,
     onEvent(event) {
+      if (isOver) return;
+      if (event.data.length > reader.maxLength) return tooLong();
       const held = reader.event(event);
       if (held !== undefined) waits.push(held);
     },
     onRetry: (ms) => reader.retry(ms),
     onError(error) {
-      if (error.type !== 'max-buffer-size-exceeded') return;
-      response.abort();
-      end(new RunError('LINE_TOO_LONG', { server: reader.server, maxBytes: reader.maxLength }));
+      if (error.type === 'max-buffer-size-exceeded') tooLong();
     },
   });
   response.read({
@@ -45,6 +45,11 @@ export function readEvents(response: HttpResponse, reader: EventReader): void {
     end: () => end(undefined),
     failed: end,
   });
+
+  function tooLong(): void {
+    response.abort();
+    end(new RunError('LINE_TOO_LONG', { server: reader.server, maxBytes: reader.maxLength }));
+  }
 
   function end(error: Error | undefined): void {
     if (isOver) return;

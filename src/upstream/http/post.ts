@@ -158,8 +158,9 @@ export class Post {
   #take(frame: Frame): void | Promise<void> {
     if (this.isAborted || this.isAnswered) return undefined;
     if (frame.kind === 'response') {
-      // A server has no other request's answer to give here, and must not give it to somebody else.
-      if (frame.id !== this.id) return undefined;
+      // A server has no other request's answer to give here, and must not give it to somebody else. An error without an
+      // id is from one that has not understood whom it answers.
+      if (frame.id !== undefined && frame.id !== this.id) return undefined;
       this.isAnswered = true;
     }
     return this.#options.take(frame, this);

@@ -231,11 +231,11 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
       throw new RunError('UPSTREAM_HTTP', { server, status, detail: detailOf(refusal) });
     post.isAnswered = true;
     // It may not have known whom it answers.
-    void options.deliver(error.id === post.id ? error : withId(error, post.id), post.id);
+    void options.deliver(withId(error, post.id), post.id);
   }
 
   function take(frame: Frame, post: Post): void | Promise<void> {
-    if (frame.kind === 'response') return options.deliver(answered(frame, post), post.id);
+    if (frame.kind === 'response') return options.deliver(answered(withId(frame, post.id), post), post.id);
     if (post.isModern && frame.method === 'notifications/subscriptions/acknowledged') {
       // The client has seen one.
       if (post.isAcknowledged) return undefined;
@@ -408,6 +408,7 @@ function cancelledId({ message }: Frame): RequestId | undefined {
 
 /** The same message under another id; everything else stays byte for byte. */
 function withId(frame: Frame, id: RequestId): Frame {
+  if (frame.id === id) return frame;
   const bytes = Buffer.from(frame.bytes.buffer, frame.bytes.byteOffset, frame.bytes.byteLength);
   const place = scanObject(bytes)?.find(({ key }) => key === 'id');
   if (place === undefined) return frameOf({ ...frame.message, id });
