@@ -41,6 +41,7 @@ export interface EventStream {
   event(data: unknown, fields?: { id?: string; event?: string; retry?: number }): boolean;
   write(text: string): boolean;
   end(): void;
+  /** Cuts the connection, behind what has been written. */
   destroy(): void;
 }
 
@@ -186,7 +187,7 @@ async function readCall(
         },
         write: (text) => response.write(text),
         end: () => void response.end(),
-        destroy: () => void response.socket?.destroy(),
+        destroy: () => void response.write(':\n', () => response.socket?.destroy()),
       };
     },
     destroy: () => void response.socket?.destroy(),
