@@ -152,7 +152,8 @@ const STEPS = {
     const result = at(answer, 'result', 'structuredContent', 'result');
     const said = at(result, 'content', 'said');
     // Another call of the same client may have been taken to ask, and then cancelled: nobody came back with an answer.
-    if (session.isModern && at(result, 'action') === 'cancel') return;
+    const reason = at(answer, 'result', 'structuredContent', 'error', 'data', 'reason');
+    if (session.isModern && (at(result, 'action') === 'cancel' || reason === 'client_gone')) return;
     session.expect(said === message, `asked ${message}, and the answer was ${JSON.stringify(answer)}`);
   },
 
