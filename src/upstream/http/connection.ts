@@ -18,7 +18,15 @@ export interface Sending {
    * @throws RunError `UPSTREAM_UNREACHABLE`, `UPSTREAM_REDIRECT`, `AUTHORIZATION_REQUIRED`, `AUTHORIZATION_FAILED`
    */
   readonly response: Promise<HttpResponse>;
+  /** Resolves when the response has come to its end, or will not. */
+  readonly over: Promise<void>;
   /** Idempotent; the response then fails, or its body ends without a word. */
+  abort(): void;
+}
+
+/** What one conversation has under way. */
+export interface ConnectionScope extends Connection {
+  /** Ends all of it. */
   abort(): void;
 }
 
@@ -46,9 +54,25 @@ export function createConnection(options: ConnectionOptions): Connection {
   return { send: (request, repeatable) => new Attempts(request, repeatable, options) };
 }
 
+export function createScope(connection: Connection): ConnectionScope {
+  const open = new Set<Sending>();
+  return {
+    send(request, repeatable) {
+      const sending = connection.send(request, repeatable);
+      open.add(sending);
+      void sending.over.then(() => open.delete(sending));
+      return sending;
+    },
+    abort() {
+      for (const sending of open) sending.abort();
+    },
+  };
+}
+
 /** One request, sent as often as it takes. */
 class Attempts implements Sending {
   readonly response: Promise<HttpResponse>;
+  readonly over: Promise<void>;
   readonly #options: ConnectionOptions;
   #call: HttpCall | undefined;
   /** For what waits without a call. */
@@ -59,7 +83,10 @@ class Attempts implements Sending {
     this.#options = options;
     this.response = this.#run(request, repeatable);
     // Whoever has aborted it need not look.
-    this.response.catch(() => {});
+    this.over = this.response.then(
+      ({ over }) => over,
+      () => {},
+    );
   }
 
   abort(): void {

@@ -24,6 +24,8 @@ export interface HttpResponse {
   header(name: string): string | undefined;
   /** Once. */
   read(reader: BodyReader): void;
+  /** Resolves when the body has ended, or was aborted. */
+  readonly over: Promise<void>;
   /** Drops the rest of the body and its connection; its reader hears nothing more. */
   abort(): void;
 }
@@ -47,7 +49,9 @@ export class HttpCall implements Dispatcher.DispatchHandler, HttpResponse {
   #decoder: Transform | undefined;
   /** Reasons to wait before more of the body is passed on. */
   #holds = 0;
+  #resolveOver: () => void = () => {};
   status = 0;
+  readonly over = new Promise<void>((resolve) => (this.#resolveOver = resolve));
 
   /** @param settle gets the response when its head is there, or why there is none */
   constructor(settle: (response: HttpResponse | Error) => void) {
@@ -83,6 +87,7 @@ export class HttpCall implements Dispatcher.DispatchHandler, HttpResponse {
     this.#isAborted = true;
     this.#decoder?.destroy();
     this.#controller?.abort(new Error('aborted'));
+    this.#resolveOver();
     // While there is no connection yet, nobody else would say so.
     if (this.status === 0) this.#settle(new Error('aborted'));
   }
@@ -167,6 +172,7 @@ export class HttpCall implements Dispatcher.DispatchHandler, HttpResponse {
   #ended(error: Error | undefined): void {
     if (this.#outcome !== undefined) return;
     this.#outcome = { error };
+    this.#resolveOver();
     if (this.#reader !== undefined) this.#finish(error);
   }
 
@@ -195,7 +201,7 @@ function decoderFor(encoding: string | undefined): (Transform & Zlib) | undefine
 
 /**
  * Reads a whole body.
- * @returns undefined if it is longer than `maxBytes`; the rest is dropped then
+ * @returns undefined if it was aborted, or is longer than `maxBytes`; the rest is dropped then
  * @throws what broke the connection
  */
 export function readAll(response: HttpResponse, maxBytes: number): Promise<Buffer | undefined> {
@@ -213,11 +219,19 @@ export function readAll(response: HttpResponse, maxBytes: number): Promise<Buffe
       end: () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)),
       failed: reject,
     });
+    void response.over.then(() => resolve(undefined));
   });
+}
+
+/** In lower case, without its parameters. */
+export function mediaTypeOf(response: HttpResponse): string {
+  return (response.header('content-type') ?? '').split(';', 1).join('').trim().toLowerCase();
 }
 
 /** Reads what nobody needs, so that the connection can be used again. */
 export function discard(response: HttpResponse): void {
+  // There is no telling when that would end.
+  if (mediaTypeOf(response) === 'text/event-stream') return response.abort();
   let length = 0;
   response.read({
     data(chunk) {

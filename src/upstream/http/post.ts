@@ -2,7 +2,7 @@ import { RunError } from '../../errors.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Connection, Sending } from './connection.ts';
 import { readEvents } from './events.ts';
-import { readAll, type HttpRequest, type HttpResponse } from './http-call.ts';
+import { mediaTypeOf, readAll, type HttpRequest, type HttpResponse } from './http-call.ts';
 import { readMessages } from './messages.ts';
 
 /** What a server wants to be waited for before a stream is opened again, if it does not say. */
@@ -185,10 +185,6 @@ export class Post {
     const { method = '' } = this.frame;
     throw new RunError('UPSTREAM_STREAM_LOST', { server: this.#options.server, method });
   }
-}
-
-export function mediaTypeOf(response: HttpResponse): string {
-  return (response.header('content-type') ?? '').split(';', 1).join('').trim().toLowerCase();
 }
 
 function errorIn(body: Buffer): Frame | undefined {

@@ -61,6 +61,8 @@ function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared
   let onframe: (frame: Frame, about?: RequestId) => void | Promise<void> = () => {};
   let onclose: (error?: Error) => void = () => {};
   let closing: Promise<void> | undefined;
+  /** What may take over. */
+  let tried: RemoteTransport | undefined;
 
   const transportOptions: RemoteTransportOptions = {
     server,
@@ -122,6 +124,7 @@ function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared
   /** As the specification has clients find out (2025-11-25, basic/transports, backward compatibility). */
   async function tryOlder(initialize: Frame): Promise<boolean> {
     const older = createSse({ ...transportOptions, patienceMs: 0 });
+    tried = older;
     try {
       await older.ready();
     } catch (error) {
@@ -129,6 +132,7 @@ function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared
       await older.close();
       return false;
     }
+    if (closing !== undefined) return true;
     log.info({ event: 'remote.transport', transport: 'sse' }, 'the server speaks HTTP+SSE');
     shared.isSse = true;
     const before = transport;
@@ -139,7 +143,7 @@ function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared
   }
 
   function end(error: RunError): Promise<void> {
-    closing ??= transport.close().then(() => onclose(error));
+    closing ??= Promise.all([transport.close(), tried?.close()]).then(() => onclose(error));
     return closing;
   }
 }

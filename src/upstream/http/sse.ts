@@ -2,13 +2,13 @@ import { isRunError, RunError, toRunError } from '../../errors.ts';
 import { claimsModern } from '../../era/envelope.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
-import type { Sending } from './connection.ts';
+import { createScope, type Sending } from './connection.ts';
 import { readEvents } from './events.ts';
 import { shown, unreachable } from './failure.ts';
 import { createHandshake } from './handshake.ts';
-import { discard, type HttpResponse } from './http-call.ts';
+import { discard, mediaTypeOf, type HttpResponse } from './http-call.ts';
 import { readMessages } from './messages.ts';
-import { mediaTypeOf, RETRY_MS } from './post.ts';
+import { RETRY_MS } from './post.ts';
 import { isDown, isError } from './refusal.ts';
 import type { RemoteTransport, RemoteTransportOptions } from './transport.ts';
 
@@ -24,7 +24,8 @@ export interface SseTransport extends RemoteTransport {
 
 /** Speaks HTTP+SSE (2024-11-05, basic/transports): one stream for all that the server says, and a POST for each message to it. */
 export function createSse(options: RemoteTransportOptions): SseTransport {
-  const { server, url, connection, log } = options;
+  const { server, url, log } = options;
+  const connection = createScope(options.connection);
   const handshake = createHandshake();
   /** Requests without an answer. */
   const pending = new Map<RequestId, Frame>();
@@ -56,7 +57,7 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
     },
     async close() {
       isClosed = true;
-      stream?.abort();
+      connection.abort();
       wake();
     },
   };

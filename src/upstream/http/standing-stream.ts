@@ -2,8 +2,8 @@ import { toRunError, type RunError } from '../../errors.ts';
 import type { Connection, Sending } from './connection.ts';
 import { readEvents } from './events.ts';
 import { unreachable } from './failure.ts';
-import { discard } from './http-call.ts';
-import { RETRY_MS, mediaTypeOf } from './post.ts';
+import { discard, mediaTypeOf } from './http-call.ts';
+import { RETRY_MS } from './post.ts';
 
 export interface StandingStreamOptions {
   readonly server: string;

@@ -4,6 +4,7 @@ import { RPC } from '../../protocol/constants.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
 import { scanObject, spliceValues } from '../../protocol/scan.ts';
+import { createScope } from './connection.ts';
 import { failureCode } from './failure.ts';
 import { discard, type HttpRequest, type HttpResponse } from './http-call.ts';
 import { readMessages } from './messages.ts';
@@ -35,13 +36,18 @@ const SHORTEST_RETRY_MS = 100;
 const MAX_RESUMES = 3;
 const MAX_PAGES = 100;
 const DELETE_MS = 2_000;
+/** How long a notification, or an answer, may take to be accepted. */
+const TELL_MS = 30_000;
+/** How long a cancellation may take to be, before the request is given up without. */
+const CANCEL_MS = 1_000;
 
 /**
  * Speaks Streamable HTTP with a server, in sessions of the 2025 revisions and without them as of 2026-07-28, whichever
  * each message is of.
  */
 export function createStreamable(options: StreamableOptions): RemoteTransport {
-  const { server, url, connection, maxBytes, mirror, log } = options;
+  const { server, url, maxBytes, mirror, log } = options;
+  const connection = createScope(options.connection);
   const posts = new Map<RequestId, Post>();
   const session = createSession({ server, ask, tell, onRenewed });
   let standing: StandingStream | undefined;
@@ -347,7 +353,8 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
     const id = cancelledId(frame);
     const post = id === undefined ? undefined : posts.get(id);
     if (post?.isModern === true || !session.isBegun) return post?.abort();
-    notified = notified.then(() => tell(frame)).then(() => post?.abort());
+    if (post !== undefined) setTimeout(() => post.abort(), CANCEL_MS).unref();
+    void tell(frame).then(() => post?.abort());
   }
 
   /** Never rejects: nobody waits for an answer. */
@@ -356,7 +363,9 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
     for (let tries = 0; tries < 2 && closing === undefined; tries += 1) {
       const used = session.key;
       try {
-        const response = await connection.send(postOf(frame, isModern), true).response;
+        const sending = connection.send(postOf(frame, isModern), true);
+        const timer = setTimeout(() => sending.abort(), TELL_MS);
+        const response = await sending.response.finally(() => clearTimeout(timer));
         discard(response);
         noteStatus(response);
         const { status } = response;
@@ -388,6 +397,7 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
   async function close(): Promise<void> {
     standing?.close();
     for (const post of posts.values()) post.abort();
+    connection.abort();
     if (session.key.id === undefined) return;
     // The server may keep a session for as long as it likes if nobody tells.
     const sending = connection.send({ method: 'DELETE', url, headers: session.headers() }, true);
