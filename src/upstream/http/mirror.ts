@@ -31,7 +31,7 @@ export function createMirror(onInvalid: (tool: string) => void): Mirror {
     headersOf({ method = '', message }) {
       const headers: Record<string, string> = {
         [HEADER.protocolVersion]: revisionOf(message.params?.['_meta']),
-        [HEADER.method]: method,
+        [HEADER.method]: encodeHeader(method),
       };
       const source = nameSourceOf(method);
       const name = source === undefined ? undefined : message.params?.[source];
