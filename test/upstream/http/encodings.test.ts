@@ -48,16 +48,16 @@ it('reads each event of a compressed stream as it comes', async () => {
         encoder.flush(constants.Z_SYNC_FLUSH);
       };
       let count = 0;
-      const next = (): void => {
+      const proceed = (): void => {
         count += 1;
         if (count === 4) return void encoder.end(`data: ${JSON.stringify(answerTo(call, { count }))}\n\n`);
         say({ jsonrpc: '2.0', method: 'notifications/progress', params: { progress: count } });
         // The next one comes when the client has heard of this one.
         void server
           .waitFor((one) => nameOf(one) === 'heard' && at(one.message, 'params', 'progress') === count)
-          .then(next);
+          .then(proceed);
       };
-      next();
+      proceed();
     },
   });
   const remote = await openRemote(server.url, {
