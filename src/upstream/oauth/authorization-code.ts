@@ -12,6 +12,7 @@ import { findClient, informationOf } from './client.ts';
 import { authorizationFailed, type OAuthContext } from './context.ts';
 import { isUnknownClient, shorten, toAuthorizationFailed } from './describe-failure.ts';
 import type { Authority } from './discovery.ts';
+import { nextFailure } from './quiet.ts';
 import type { StoredClient, StoredTokens } from './stored.ts';
 import { toStoredTokens, type TokenRequest } from './token-response.ts';
 
@@ -65,9 +66,11 @@ async function ask(
   } catch (error) {
     context.signal.throwIfAborted();
     const failed = toAuthorizationFailed(error, context);
-    await context.ledger.save({ failure: { at: Date.now(), detail: String(failed.fields['detail']) } });
+    const { ledger } = context;
+    const detail = String(failed.fields['detail']);
+    await ledger.save({ failure: nextFailure(ledger.stored.failure, detail, Date.now()) });
     if (client.redirectUri !== undefined && mayBeForgotten(error)) {
-      await context.ledger.forgetClient(authority.issuer);
+      await ledger.forgetClient(authority.issuer);
     }
     throw failed;
   }

@@ -9,7 +9,7 @@ import { openLedger, type OAuthContext } from './context.ts';
 import { createGuardedFetch } from './guarded-fetch.ts';
 import type { Wanted } from './obtain.ts';
 import type { StoredTokens } from './stored.ts';
-import { openTokenStore, serverUrl } from './token-store.ts';
+import { openTokenStore, serverUrl, withLock } from './token-store.ts';
 
 export interface AuthorizationOptions {
   readonly server: string;
@@ -47,7 +47,10 @@ export function createAuthorization(
       firstRead ??= readStore();
       await firstRead;
       if (held !== undefined && isExpiring(held) && held.accessToken !== unrenewable) {
-        await abortable(share('renewal', renewAhead), caller);
+        const renewal = share('renewal', renewAhead);
+        // One that is still good is used until then: the lock may be held by somebody who waits for a user.
+        if (isExpired(held)) await abortable(renewal, caller);
+        else renewal.catch(() => {});
       }
       return headerOf(held);
     },
@@ -104,7 +107,7 @@ export function createAuthorization(
   async function underLock(work: (context: OAuthContext) => Promise<boolean>): Promise<boolean> {
     const onwait = (): void =>
       log.info({ event: 'oauth.waiting' }, 'Another process is obtaining the authorization; waiting for it');
-    return await store.locked({ signal, onwait }, async () => {
+    return await withLock(store, { signal, onwait }, async () => {
       const ledger = await openLedger(store);
       held = ledger.stored.tokens;
       const fetch = guarded.fetch(signal);
@@ -121,12 +124,16 @@ export function createAuthorization(
   }
 
   function isReplaced({ sent }: Challenge): boolean {
-    return held !== undefined && headerOf(held) !== sent && (held.expiresAt ?? Infinity) > Date.now();
+    return held !== undefined && headerOf(held) !== sent && !isExpired(held);
   }
 }
 
 function headerOf(tokens: StoredTokens | undefined): string | undefined {
   return tokens === undefined ? undefined : `Bearer ${tokens.accessToken}`;
+}
+
+function isExpired({ expiresAt }: StoredTokens): boolean {
+  return expiresAt !== undefined && expiresAt <= Date.now();
 }
 
 function isExpiring({ expiresAt, obtainedAt }: StoredTokens): boolean {

@@ -16,14 +16,14 @@ export interface FileLockOptions {
 }
 
 /**
- * Runs `work` while no other process does so under the same lock file. A lock that a dead process left is taken over.
- * @throws what `work` throws, and the signal's reason
+ * Waits until no other process holds the lock, and takes it. One that a dead process left is taken over.
+ * @returns what gives it back
+ * @throws the signal's reason, or that the file cannot be written
  */
-export async function withFileLock<T>(
+export async function acquireFileLock(
   file: string,
   { signal, onwait }: FileLockOptions,
-  work: () => Promise<T>,
-): Promise<T> {
+): Promise<() => Promise<void>> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   let hasWaited = false;
   while (!(await create(file))) {
@@ -40,13 +40,10 @@ export async function withFileLock<T>(
     utimes(file, now, now).catch(() => {});
   }, HEARTBEAT_MS);
   heartbeat.unref();
-  try {
-    signal.throwIfAborted();
-    return await work();
-  } finally {
+  return async () => {
     clearInterval(heartbeat);
     await rm(file, { force: true });
-  }
+  };
 }
 
 /** @returns false if the file is there already */

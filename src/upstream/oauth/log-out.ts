@@ -8,7 +8,7 @@ import { authorizationFailed } from './context.ts';
 import { findAuthority, type Authority } from './discovery.ts';
 import { createGuardedFetch } from './guarded-fetch.ts';
 import type { Stored, StoredClient } from './stored.ts';
-import type { StoredServer } from './token-store.ts';
+import { withLock, type StoredServer } from './token-store.ts';
 
 export interface LogoutOptions {
   readonly tls: TlsSettings;
@@ -24,7 +24,7 @@ export interface LogoutOptions {
  */
 export async function logOut(server: StoredServer, options: LogoutOptions): Promise<boolean> {
   const { log, signal } = options;
-  return await server.locked({ signal }, async () => {
+  return await withLock(server, { signal }, async () => {
     const stored = await server.read();
     // Deleted in any case: that is what was asked for.
     const isRevoked = await revoke(stored, options).catch((error: unknown) => {

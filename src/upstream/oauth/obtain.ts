@@ -5,12 +5,12 @@ import { requestByCredentials } from './client-credentials.ts';
 import { authorizationFailed, type OAuthContext } from './context.ts';
 import { toAuthorizationFailed } from './describe-failure.ts';
 import { discover, findAuthority, type Discovered } from './discovery.ts';
+import { isQuiet } from './quiet.ts';
 import { refresh } from './refresh.ts';
 import { includesScopes, joinScopes, selectScope } from './scopes.ts';
 import type { StoredTokens } from './stored.ts';
 
-/** For so long after a user was asked in vain nobody is asked again, by no process. */
-const QUIET_MS = 60_000;
+/** How long a token that was just renewed must have been good for the next one to be worth a try. */
 const FRESH_MS = 10_000;
 
 export interface Wanted {
@@ -120,7 +120,7 @@ function canStepUp(
 function refuseToAskAgain(wanted: Wanted, what: string, budget: AttemptBudget, context: OAuthContext): void {
   if (wanted.insists) return;
   const { failure } = context.ledger.stored;
-  if (failure !== undefined && Date.now() - failure.at < QUIET_MS) {
+  if (failure !== undefined && isQuiet(failure, Date.now())) {
     throw authorizationFailed(context, failure.detail);
   }
   // A user may have been careless with the first question, but not with the one for more.

@@ -42,6 +42,8 @@ export interface StoredClient {
 export interface StoredFailure {
   /** Milliseconds since 1970. */
   readonly at: number;
+  /** How often in a row. */
+  readonly count: number;
   readonly detail: string;
 }
 
@@ -113,7 +115,8 @@ function readFailure(value: unknown): StoredFailure | undefined {
   if (!isRecord(value)) return undefined;
   const at = numberOf(value['at']);
   const detail = textOf(value['detail']);
-  return at === undefined || detail === undefined ? undefined : { at, detail };
+  const count = numberOf(value['count']) ?? 1;
+  return at === undefined || detail === undefined ? undefined : { at, count, detail };
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

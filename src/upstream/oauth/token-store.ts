@@ -3,7 +3,8 @@ import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../observe/log.ts';
 import type { OAuthSettings, RemoteTarget } from '../target.ts';
-import { withFileLock, type FileLockOptions } from './file-lock.ts';
+import { acquireFileLock, type FileLockOptions } from './file-lock.ts';
+import { keepInMemory } from './memory-store.ts';
 import { emptyStored, formatStored, parseStored, type Stored } from './stored.ts';
 
 /** Tokens and clients of one server, as one file that only its user can read. */
@@ -13,8 +14,8 @@ export interface TokenStore {
   write(stored: Stored): Promise<void>;
   /** Forgets everything. */
   remove(): Promise<void>;
-  /** Runs `work` while no other process does. */
-  locked<T>(options: FileLockOptions, work: () => Promise<T>): Promise<T>;
+  /** Only one process has it. @returns what gives it back */
+  lock(options: FileLockOptions): Promise<() => Promise<void>>;
 }
 
 /** What a server is known by. */
@@ -29,11 +30,13 @@ export interface StoredServer extends TokenStore {
   readonly stored: Stored;
 }
 
-/** Nothing is created before the first write. */
+/** Nothing is created before the first lock. What cannot be written is kept for this process. */
 export function openTokenStore(url: string, settings: OAuthSettings, log: Log): TokenStore {
-  const key = [url, settings.grant, settings.clientId ?? null, settings.resource ?? null];
+  // Whoever asks for something else gets tokens of their own.
+  const { grant, clientId = null, resource = null, scope = null } = settings;
+  const key = [url, grant, clientId, resource, scope];
   const name = createHash('sha256').update(JSON.stringify(key)).digest('hex').slice(0, 32);
-  return openStoreFile(join(settings.storeDirectory, `${name}.json`), url, log);
+  return keepInMemory(openStoreFile(join(settings.storeDirectory, `${name}.json`), url, log), log);
 }
 
 /** Everything in a directory that can be read. */
@@ -48,18 +51,29 @@ export async function listTokenStores(directory: string, log: Log): Promise<Stor
   return stores.toSorted((a, b) => a.stored.url.localeCompare(b.stored.url));
 }
 
+/** Runs `work` while no other process does. */
+export async function withLock<T>(
+  store: Pick<TokenStore, 'lock'>,
+  options: FileLockOptions,
+  work: () => Promise<T>,
+): Promise<T> {
+  const release = await store.lock(options);
+  try {
+    options.signal.throwIfAborted();
+    return await work();
+  } finally {
+    await release();
+  }
+}
+
 function openStoreFile(file: string, url: string, log: Log): TokenStore {
   return {
     async read() {
-      const text = await readText(file);
+      const text = await readFile(file, 'utf8').catch((error: unknown) => unreadable(error));
       if (text === undefined) return emptyStored(url);
       const stored = parseStored(text);
-      if (stored !== undefined) return stored;
-      log.warn(
-        { event: 'oauth.store-corrupt', file },
-        `${file} is not readable as a token store: it is left out of account`,
-      );
-      return emptyStored(url);
+      if (stored === undefined) warn('it is not what mcp-run has written');
+      return stored ?? emptyStored(url);
     },
     async write(stored) {
       // Its directory is there: the lock has made it.
@@ -73,16 +87,18 @@ function openStoreFile(file: string, url: string, log: Log): TokenStore {
       }
     },
     remove: () => rm(file, { force: true }),
-    locked: (options, work) => withFileLock(`${file}.lock`, options, work),
+    lock: (options) => acquireFileLock(`${file}.lock`, options),
   };
-}
 
-async function readText(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
+  function unreadable(error: unknown): undefined {
+    if (!isMissing(error)) warn(error instanceof Error ? error.message : String(error));
+  }
+
+  function warn(detail: string): void {
+    log.warn(
+      { event: 'oauth.store-unreadable', file, detail },
+      `The tokens in ${file} are not used: ${detail}`,
+    );
   }
 }
 
@@ -96,5 +112,5 @@ async function namesIn(directory: string): Promise<string[]> {
 }
 
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
 }

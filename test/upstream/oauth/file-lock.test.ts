@@ -3,10 +3,15 @@ import { hostname } from 'node:os';
 import { readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { withFileLock } from '../../../src/upstream/oauth/file-lock.ts';
+import { acquireFileLock, type FileLockOptions } from '../../../src/upstream/oauth/file-lock.ts';
+import { withLock } from '../../../src/upstream/oauth/token-store.ts';
 import { createDirectory } from './user.ts';
 
 const { signal } = new AbortController();
+
+function withFileLock<T>(file: string, options: FileLockOptions, work: () => Promise<T>): Promise<T> {
+  return withLock({ lock: (each) => acquireFileLock(file, each) }, options, work);
+}
 
 /** The pid of a process that has ended. */
 async function deadPid(): Promise<number> {

@@ -2,7 +2,7 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Stored } from '../../../src/upstream/oauth/stored.ts';
-import { listTokenStores, openTokenStore } from '../../../src/upstream/oauth/token-store.ts';
+import { listTokenStores, openTokenStore, withLock } from '../../../src/upstream/oauth/token-store.ts';
 import { createRecordingLog } from '../../observe/recording-log.ts';
 import { createDirectory, SETTINGS } from './user.ts';
 
@@ -13,7 +13,7 @@ async function open(url = URL_OF_SERVER) {
   const log = createRecordingLog();
   const storeDirectory = join(await createDirectory(), 'oauth');
   const store = openTokenStore(url, { ...SETTINGS, storeDirectory }, log);
-  const save = (stored: Stored) => store.locked({ signal }, () => store.write(stored));
+  const save = (stored: Stored) => withLock(store, { signal }, () => store.write(stored));
   return { log, storeDirectory, store, save };
 }
 
@@ -41,7 +41,7 @@ const STORED: Stored = {
       secretExpiresAt: 6,
     },
   ],
-  failure: { at: 7, detail: 'declined' },
+  failure: { at: 7, count: 2, detail: 'declined' },
 };
 
 describe('what is stored about a server', () => {
@@ -71,7 +71,7 @@ describe('what is stored about a server', () => {
       await writeFile(join(storeDirectory, file), text);
 
       expect((await store.read()).tokens).toBeUndefined();
-      expect(log.of('oauth.store-corrupt')).toHaveLength(1);
+      expect(log.of('oauth.store-unreadable')).toHaveLength(1);
     },
   );
 
@@ -94,6 +94,29 @@ describe('what is stored about a server', () => {
     await store.remove();
     expect(await listTokenStores(storeDirectory, log)).toEqual([]);
     expect(await listTokenStores(join(storeDirectory, 'missing'), log)).toEqual([]);
+  });
+
+  it('is kept for this process where nothing can be written', async () => {
+    const directory = await createDirectory();
+    await writeFile(join(directory, 'file'), '');
+    const log = createRecordingLog();
+    const store = openTokenStore(
+      URL_OF_SERVER,
+      { ...SETTINGS, storeDirectory: join(directory, 'file', 'oauth') },
+      log,
+    );
+    let inside = 0;
+    const save = () =>
+      withLock(store, { signal }, async () => {
+        inside += 1;
+        expect(inside).toBe(1);
+        await store.write(STORED);
+        inside -= 1;
+      });
+    await Promise.all([save(), save(), save()]);
+
+    expect(await store.read()).toEqual(STORED);
+    expect(log.of('oauth.store-unwritable')).toHaveLength(1);
   });
 
   it('has no token in its name', async () => {

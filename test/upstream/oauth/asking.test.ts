@@ -1,0 +1,34 @@
+import { expect, it } from 'vitest';
+import { isQuiet, nextFailure } from '../../../src/upstream/oauth/quiet.ts';
+import { createAttemptBudget } from '../../../src/upstream/oauth/attempt-budget.ts';
+
+it('lets the user be asked twice for the same, a few times in all, and again after a while', () => {
+  let now = 0;
+  const budget = createAttemptBudget(() => now);
+
+  expect(['a', 'a', 'a', 'b', 'b', 'c', 'd', 'e'].map((what) => budget.take(what, 2))).toEqual([
+    true,
+    true,
+    false,
+    true,
+    true,
+    true,
+    true,
+    false,
+  ]);
+  now = 5 * 60_000;
+  expect(budget.take('a', 2)).toBe(true);
+});
+
+it('lets nobody be asked for a while after a failure, and for longer each time', () => {
+  const minutes = (failure: ReturnType<typeof nextFailure>) => {
+    const ends = [1, 5, 25, 120].find((each) => !isQuiet(failure, failure.at + each * 60_000));
+    expect(isQuiet(failure, failure.at + (ends ?? 0) * 60_000 - 1)).toBe(true);
+    return ends;
+  };
+  const failures = [nextFailure(undefined, 'declined', 0)];
+  for (const now of [1, 2, 3, 4]) failures.push(nextFailure(failures.at(-1), 'declined', now * 3_600_000));
+
+  expect(failures.map(minutes)).toEqual([1, 5, 25, 120, 120]);
+  expect(minutes(nextFailure(failures.at(-1), 'declined', 48 * 3_600_000))).toBe(1);
+});
