@@ -1,4 +1,5 @@
 import { isLegacyRevision, LEGACY_REVISIONS, META, MODERN_REVISION, RPC } from '../protocol/constants.ts';
+import type { JsonRpcMessage } from '../protocol/frame.ts';
 import {
   toLegacyServerCapabilities,
   toModernClientCapabilities,
@@ -73,6 +74,12 @@ export function envelopeOf(initializeParams: Json): Envelope {
     clientInfo: isJson(clientInfo) ? clientInfo : undefined,
     logLevel: undefined,
   };
+}
+
+/** Whether a server takes `initialize` as well. @param answer to `server/discover` */
+export function isDual({ result, error }: JsonRpcMessage): boolean {
+  const versions = result?.['supportedVersions'] ?? jsonOf(error?.data)['supported'];
+  return Array.isArray(versions) && versions.some(isLegacyRevision);
 }
 
 export function isDiscoverResult(result: unknown): boolean {

@@ -97,7 +97,7 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
   }
 
   function toLegacyClient(child: Link, canAsk?: () => boolean): Link {
-    const shared = { server: name, version, known, reopen, log };
+    const shared = { server: name, version, known, reopen, asksFirst: spec.target.kind === 'remote', log };
     return ownEraFirst(child, canAsk === undefined ? shared : { ...shared, canAsk });
   }
 

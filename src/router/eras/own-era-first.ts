@@ -1,4 +1,4 @@
-import { isModernError } from '../../era/handshake.ts';
+import { isDual, isModernError } from '../../era/handshake.ts';
 import { RunError, toRunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import { RPC } from '../../protocol/constants.ts';
@@ -18,6 +18,11 @@ export interface OwnEraOptions {
   readonly reopen: () => Promise<Link>;
   /** Whether the client can be asked something now; yes by default. */
   readonly canAsk?: () => boolean;
+  /**
+   * Whether a server that nobody knows yet is asked what it is before it gets an `initialize`. Over HTTP, what a modern
+   * server makes of one is up to it (2026-07-28, basic/transports/streamable-http, backward compatibility).
+   */
+  readonly asksFirst?: boolean;
   readonly log: Log;
 }
 
@@ -49,8 +54,12 @@ export function ownEraFirst(link: Link, options: OwnEraOptions): Link {
     },
     send(frame) {
       if (crossing !== undefined) return crossing.then(() => current.send(frame));
-      if (frame.method === 'initialize') initialize = frame;
-      return current.send(frame);
+      if (frame.method !== 'initialize') return current.send(frame);
+      initialize = frame;
+      if (options.asksFirst !== true || known.legacy !== undefined || known.modern !== undefined)
+        return current.send(frame);
+      crossing = ask(frame).finally(() => (crossing = undefined));
+      return crossing;
     },
     onframe(handler) {
       onframe = handler;
@@ -91,13 +100,30 @@ export function ownEraFirst(link: Link, options: OwnEraOptions): Link {
       if (ended !== undefined) onclose(ended.error);
       return;
     }
+    await translate(found, request);
+  }
+
+  async function ask(request: Frame): Promise<void> {
+    const verdict = await probeEra(link, options);
+    link.onclose(gone);
+    if (verdict.era === 'gone') return onclose(verdict.error);
+    known.modern = verdict.era === 'modern';
+    if (verdict.era === 'legacy' || isDual(verdict.answer.message)) {
+      link.onframe(receive);
+      return await link.send(request);
+    }
+    const { discovered } = verdict;
+    await translate(presentAsLegacy(link, { ...options, ...(discovered && { discovered }) }), request);
+  }
+
+  async function translate(modern: Link, request: Frame): Promise<void> {
     known.legacy = false;
     known.modern = true;
     options.log.info(
       { event: 'server.era', era: 'modern' },
       'speaks 2026-07-28 only: translated for older clients',
     );
-    current = found;
+    current = modern;
     current.onframe((frame, about) => onframe(frame, about));
     current.onclose((error) => onclose(error));
     await current.send(request);

@@ -52,7 +52,7 @@ test('a server that refuses it and is modern is presented as what the client kno
   expect(got.at(-1)).toEqual({ jsonrpc: '2.0', id: 2, result: { tools: [] } });
   expect(known).toEqual({ legacy: false, modern: true });
 
-  const next = open(known);
+  const next = open({ known });
   await next.link.send(frameOf(INITIALIZE));
   expect(next.server.sent[0]?.message.method).toBe('server/discover');
 });
@@ -72,7 +72,7 @@ test('a server that refuses it and is not modern has refused it', async () => {
 });
 
 test('a server that was too slow to say what it is says so when it refuses initialize', async () => {
-  const { server, link, got, known } = open({ legacy: undefined, modern: false });
+  const { server, link, got, known } = open({ known: { legacy: undefined, modern: false } });
   await link.send(frameOf(INITIALIZE));
   await server.deliver({ id: 1, error: REFUSED });
   await answer(server, 'server/discover', { result: DISCOVERED });
@@ -82,7 +82,7 @@ test('a server that was too slow to say what it is says so when it refuses initi
 });
 
 test('a server that is known to be legacy is not asked why it refuses a client', async () => {
-  const { server, link, got } = open({ legacy: undefined, modern: false });
+  const { server, link, got } = open({ known: { legacy: undefined, modern: false } });
   await link.send(frameOf(INITIALIZE));
   await server.deliver({ id: 1, error: { code: -32602, message: 'not you' } });
   expect(got).toMatchObject([{ id: 1, error: { code: -32602 } }]);
@@ -90,7 +90,7 @@ test('a server that is known to be legacy is not asked why it refuses a client',
 });
 
 test('a server that has ended at the question and cannot be started again has refused', async () => {
-  const { server, link, got, closed } = open(undefined, new RunError('CRASH_LOOP', { server: 'files' }));
+  const { server, link, got, closed } = open({ again: new RunError('CRASH_LOOP', { server: 'files' }) });
   await link.send(frameOf(INITIALIZE));
   await server.deliver({ id: 1, error: REFUSED });
   server.drop(new Error('exit'));
@@ -100,7 +100,7 @@ test('a server that has ended at the question and cannot be started again has re
 
 test('a client that leaves while another process is asked leaves none behind', async () => {
   const again = createMemoryLink('server');
-  const { server, link } = open(undefined, again);
+  const { server, link } = open({ again });
   await link.send(frameOf(INITIALIZE));
   await server.deliver({ id: 1, error: REFUSED });
   server.drop(new Error('exit'));
@@ -113,7 +113,7 @@ test('a client that leaves while another process is asked leaves none behind', a
 
 test('a server that ends at the question is started once more', async () => {
   const again = createMemoryLink('server');
-  const { server, link, got } = open(undefined, again);
+  const { server, link, got } = open({ again });
   await link.send(frameOf(INITIALIZE));
   await server.deliver({ id: 1, error: REFUSED });
   server.drop(new Error('exit'));
@@ -123,25 +123,87 @@ test('a server that ends at the question is started once more', async () => {
   expect(got).toMatchObject([{ id: 1, result: { protocolVersion: '2025-06-18' } }]);
 });
 
+test('a server that is asked first gets no initialize if it is modern alone', async () => {
+  const { server, link, got, known } = open({ asksFirst: true });
+  const sent = link.send(frameOf(INITIALIZE));
+  await answer(server, 'server/discover', { result: DISCOVERED });
+  await sent;
+  await new Promise(setImmediate);
+  expect(got).toMatchObject([{ id: 1, result: { protocolVersion: '2025-06-18' } }]);
+  expect(server.sent.map(({ message }) => message.method)).not.toContain('initialize');
+  expect(known).toEqual({ legacy: false, modern: true });
+});
+
+test.each([
+  ['is legacy', { error: { code: -32601, message: 'what?' } }, false],
+  ['speaks both', { result: { ...DISCOVERED, supportedVersions: ['2026-07-28', '2025-11-25'] } }, true],
+  [
+    'speaks both, but no revision of ours',
+    { error: { ...REFUSED, data: { supported: ['2025-11-25'] } } },
+    true,
+  ],
+])(
+  'a server that is asked first, and %s, gets initialize as it is, and nobody asks again',
+  async (...row) => {
+    const [, outcome, modern] = row;
+    const { server, link, got, known } = open({ asksFirst: true });
+    const frame = frameOf(INITIALIZE);
+    const sent = link.send(frame);
+    await answer(server, 'server/discover', outcome);
+    await sent;
+    expect(server.sent.at(-1)?.frame).toBe(frame);
+    await server.deliver({ id: 1, result: { protocolVersion: '2025-06-18' } });
+    expect(got).toMatchObject([{ id: 1, result: { protocolVersion: '2025-06-18' } }]);
+    expect(known).toEqual({ legacy: true, modern });
+
+    const next = open({ asksFirst: true, known });
+    await next.link.send(frame);
+    expect(next.server.sent[0]?.frame).toBe(frame);
+  },
+);
+
+test('a server that cannot be reached when it is asked first has ended, and shown nothing', async () => {
+  const { server, link, closed, known } = open({ asksFirst: true });
+  const sent = link.send(frameOf(INITIALIZE));
+  server.drop(new Error('unreachable'));
+  await Promise.all([sent, closed]);
+  expect(known).toEqual({ legacy: undefined, modern: undefined });
+});
+
 test('a server that is pinned is asked nothing', async () => {
-  const legacy = open(createKnownEras('legacy'));
+  const legacy = open({ known: createKnownEras('legacy') });
   await legacy.link.send(frameOf(INITIALIZE));
   await legacy.server.deliver({ id: 1, error: REFUSED });
   expect(legacy.got).toMatchObject([{ error: { code: -32022 } }]);
-  const modern = open(createKnownEras('modern'));
+  const modern = open({ known: createKnownEras('modern') });
   await modern.link.send(frameOf(INITIALIZE));
   expect(modern.server.sent[0]?.message.method).toBe('server/discover');
 });
 
-function open(
-  known: KnownEras = createKnownEras(undefined),
-  again: MemoryLink | RunError = createMemoryLink('server'),
-): { server: MemoryLink; link: Link; got: JsonRpcMessage[]; known: KnownEras; closed: Promise<void> } {
+interface Setting {
+  readonly known?: KnownEras;
+  /** What comes of opening another process. */
+  readonly again?: MemoryLink | RunError;
+  readonly asksFirst?: boolean;
+}
+
+function open({
+  known = createKnownEras(undefined),
+  again = createMemoryLink('server'),
+  asksFirst = false,
+}: Setting = {}): {
+  server: MemoryLink;
+  link: Link;
+  got: JsonRpcMessage[];
+  known: KnownEras;
+  closed: Promise<void>;
+} {
   const server = createMemoryLink('server');
   const link = ownEraFirst(createHandover(server), {
     server: 'files',
     version: '0',
     known,
+    asksFirst,
     reopen: async () => {
       if (again instanceof RunError) throw again;
       return again;
