@@ -6,7 +6,7 @@ import type { OAuthSettings, RemoteTarget } from '../target.ts';
 import { attemptBudgetOf } from './attempt-budget.ts';
 import { readChallenge } from './challenge.ts';
 import { openLedger, type OAuthContext } from './context.ts';
-import { createGuardedFetch } from './guarded-fetch.ts';
+import type { GuardedFetch } from './guarded-fetch.ts';
 import type { Wanted } from './obtain.ts';
 import type { StoredTokens } from './stored.ts';
 import { openTokenStore, serverUrl, withLock } from './token-store.ts';
@@ -32,7 +32,8 @@ export function createAuthorization(
   const url = serverUrl(target);
   const { oauth: settings, tls } = target;
   const store = openTokenStore(url.href, settings, log);
-  const guarded = createGuardedFetch({ server, url, tls, dispatcher });
+  /** Loaded when it is needed: most of the time a token is there, or no server asks for one. */
+  let guarded: Promise<GuardedFetch> | undefined;
   const budget = attemptBudgetOf(url.href);
   const closing = new AbortController();
   const { signal } = closing;
@@ -68,7 +69,7 @@ export function createAuthorization(
     async close() {
       closing.abort(new RunError('UPSTREAM_CLOSED', { server }));
       await Promise.allSettled(underWay.values());
-      await guarded.close();
+      await (await guarded)?.close();
     },
   };
 
@@ -110,13 +111,29 @@ export function createAuthorization(
     return await withLock(store, { signal, onwait }, async () => {
       const ledger = await openLedger(store);
       held = ledger.stored.tokens;
-      const fetch = guarded.fetch(signal);
+      const { fetch, check } = await guard();
       try {
-        return await work({ server, url, settings, log, fetch, checkUrl: guarded.check, ledger, signal });
+        return await work({
+          server,
+          url,
+          settings,
+          log,
+          fetch: fetch(signal),
+          checkUrl: check,
+          ledger,
+          signal,
+        });
       } finally {
         held = ledger.stored.tokens;
       }
     });
+  }
+
+  function guard(): Promise<GuardedFetch> {
+    guarded ??= import('./guarded-fetch.ts').then(({ createGuardedFetch }) =>
+      createGuardedFetch({ server, url, tls, dispatcher }),
+    );
+    return guarded;
   }
 
   async function readStore(): Promise<void> {
