@@ -10,7 +10,7 @@ type Variables = Readonly<Record<string, string | undefined>>;
  * @returns whether something was started
  */
 export async function openBrowser(url: URL, env: Variables = process.env): Promise<boolean> {
-  for (const command of commandsFor(url.href, env)) if (await starts(command)) return true;
+  for (const command of commandsFor(url.href, env)) if (await starts(command, env)) return true;
   return false;
 }
 
@@ -44,9 +44,11 @@ function commandsFor(url: string, env: Variables): readonly (readonly string[])[
   ];
 }
 
-function starts([command = '', ...args]: readonly string[]): Promise<boolean> {
+function starts([command = '', ...args]: readonly string[], env: Variables): Promise<boolean> {
+  // What is said to us alone may be a secret.
+  const passed = Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('MCP_RUN_')));
   return new Promise((resolve) => {
-    const child = spawn(command, args, { stdio: 'ignore', detached: true, windowsHide: true });
+    const child = spawn(command, args, { env: passed, stdio: 'ignore', detached: true, windowsHide: true });
     child.once('error', () => resolve(false));
     child.once('spawn', () => {
       child.unref();
