@@ -1,21 +1,20 @@
-import { isRunError, RunError, toRunError } from '../../errors.ts';
+import { RunError, toRunError } from '../../errors.ts';
 import { claimsModern } from '../../era/envelope.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
-import { createScope, type Sending } from './connection.ts';
-import { readEvents } from './events.ts';
-import { shown, unreachable } from './failure.ts';
+import { createScope } from './connection.ts';
+import { shown } from './failure.ts';
 import { createHandshake } from './handshake.ts';
-import { discard, mediaTypeOf, type HttpResponse } from './http-call.ts';
+import { discard } from './http-call.ts';
 import { readMessages } from './messages.ts';
-import { RETRY_MS } from './post.ts';
 import { isDown, isError } from './refusal.ts';
+import { openSseStream, type SseEnd, type SseStream } from './sse-stream.ts';
 import type { RemoteTransport, RemoteTransportOptions } from './transport.ts';
 
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 30_000;
-/** How long a stream may take to say where messages go. */
-const ENDPOINT_MS = 30_000;
+/** How long a notification, or an answer, may take to be accepted. */
+const TELL_MS = 30_000;
 
 export interface SseTransport extends RemoteTransport {
   /** Opens the stream. @throws RunError if the server has none */
@@ -24,15 +23,19 @@ export interface SseTransport extends RemoteTransport {
 
 /** Speaks HTTP+SSE (2024-11-05, basic/transports): one stream for all that the server says, and a POST for each message to it. */
 export function createSse(options: RemoteTransportOptions): SseTransport {
-  const { server, url, log } = options;
+  const { server, url, maxBytes, log } = options;
   const connection = createScope(options.connection);
   const handshake = createHandshake();
   /** Requests without an answer. */
   const pending = new Map<RequestId, Frame>();
   /** Our own, when the session is begun again. */
-  let replayed: { readonly id: RequestId; readonly done: () => void } | undefined;
-  let stream: Sending | undefined;
+  let replayed: Replayed | undefined;
+  /** Where messages go, of the stream that is open, or is about to be. */
   let endpoint: Promise<URL> | undefined;
+  let stream: SseStream | undefined;
+  let isBeginning = false;
+  /** The stream could not be opened again, and there is a pause. */
+  let isDoubtful = false;
   /** What has to have left before the next message does: requests may overtake each other, and nothing else. */
   let sent: Promise<void> = Promise.resolve();
   let isClosed = false;
@@ -42,6 +45,7 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
   return {
     send(frame) {
       if (isClosed) return undefined;
+      if (frame.method === 'notifications/cancelled') forget(frame);
       if (frame.kind === 'request' && frame.id !== undefined) {
         if (claimsModern(frame.message))
           return answer(frame.id, new RunError('METHOD_NOT_FOUND', { method: frame.method ?? '' }));
@@ -65,24 +69,36 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
   async function pass(frame: Frame): Promise<void> {
     if (isClosed) return;
     try {
+      // Somebody waits: there is an answer to be had, be it that there is nobody.
+      if (isDoubtful) wake();
       endpoint ??= open();
-      await post(await endpoint, frame);
+      const to = await endpoint;
+      // Its stream may have been lost meanwhile.
+      if (frame.kind === 'request' && frame.id !== undefined && pending.get(frame.id) !== frame) return;
+      await post(to, frame);
       if (frame.kind === 'notification') handshake.notified(frame);
     } catch (thrown) {
       const error = toRunError(thrown);
       if (isClosed) return;
-      if (isRunError(error, 'UPSTREAM_UNREACHABLE')) options.reached(error);
+      if (isDown(error)) options.reached(error);
       if (!hasWorked) return options.fail(error);
       if (frame.id !== undefined && pending.delete(frame.id)) answer(frame.id, error);
     }
   }
 
-  async function post(to: URL, { bytes }: Frame): Promise<void> {
+  async function post(to: URL, { kind, bytes }: Frame): Promise<void> {
     const headers = { 'content-type': 'application/json', accept: 'application/json' };
-    const response = await connection.send({ method: 'POST', url: to, headers, body: bytes }, false).response;
+    const sending = connection.send({ method: 'POST', url: to, headers, body: bytes }, false);
+    const timer = kind === 'request' ? undefined : setTimeout(() => sending.abort(), TELL_MS);
+    const response = await sending.response.finally(() => clearTimeout(timer));
     discard(response);
     const { status } = response;
     if (status >= 300) throw new RunError('UPSTREAM_HTTP', { server, status, detail: '' });
+  }
+
+  function forget({ message }: Frame): void {
+    const id = message.params?.['requestId'];
+    if (typeof id === 'string' || typeof id === 'number') pending.delete(id);
   }
 
   // The stream
@@ -95,9 +111,9 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
         return await connect();
       } catch (thrown) {
         const error = toRunError(thrown);
-        const isWorthIt = hasWorked || performance.now() - start + pauseMs < options.patienceMs;
+        const isWorthIt = performance.now() - start + pauseMs < options.patienceMs;
         if (isClosed || !isWorthIt || !isDown(error)) throw error;
-        options.reached(error);
+        log.info({ event: 'remote.waiting' }, `${error.message}; trying again`);
         await pause(pauseMs);
         if (isClosed) throw error;
       }
@@ -105,60 +121,78 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
   }
 
   async function connect(): Promise<URL> {
-    const headers = { accept: 'text/event-stream', 'accept-encoding': 'identity' };
-    const sending = connection.send({ method: 'GET', url, headers }, true);
-    stream = sending;
-    const response = await sending.response;
-    const { status } = response;
-    if (status >= 300 || mediaTypeOf(response) !== 'text/event-stream') {
-      discard(response);
-      const detail = status < 300 ? ', but not with a stream of events' : '';
-      throw new RunError('UPSTREAM_HTTP', { server, status, detail });
-    }
-    const found = await follow(response, sending);
+    stream = await openSseStream({ server, url, connection, maxBytes, message: receive });
     options.reached(undefined);
-    return found;
+    const { endpoint: to } = stream;
+    stream.onend(lost);
+    return to;
   }
 
-  /** @returns where messages go, once the stream has said so */
-  function follow(response: HttpResponse, sending: Sending): Promise<URL> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        sending.abort();
-        refuse(new Error('it does not say where messages go'));
-      }, ENDPOINT_MS);
-      let retryMs = RETRY_MS;
-      let isOpen = false;
-      readEvents(response, {
-        server,
-        maxLength: options.maxBytes,
-        event({ event = 'message', data }) {
-          if (event === 'message') return receive(data);
-          if (event !== 'endpoint') return undefined;
-          clearTimeout(timer);
-          const to = URL.canParse(data, url.href) ? new URL(data, url) : undefined;
-          // Messages, and credentials with them, go to the origin that was configured.
-          isOpen = to?.origin === url.origin;
-          if (isOpen && to !== undefined) resolve(to);
-          else
-            refuse(new RunError('UPSTREAM_REDIRECT', { server, origin: to?.origin ?? data.slice(0, 100) }));
-          return undefined;
-        },
-        retry(ms) {
-          retryMs = ms;
-        },
-        end(error) {
-          clearTimeout(timer);
-          refuse(error ?? new Error('it has closed the stream'));
-          if (isOpen && stream === sending && !isClosed) lost(retryMs);
-        },
-      });
+  /** What was asked will not be answered any more: the answers' only way is gone. */
+  function lost({ error, retryMs }: SseEnd): void {
+    stream = undefined;
+    if (isClosed) return undefined;
+    if (!hasWorked) return options.fail(error ?? streamLost('initialize'));
+    replayed?.failed(error ?? streamLost('initialize'));
+    const requests = [...pending.values()];
+    pending.clear();
+    log.info({ event: 'remote.stream-lost' }, `the stream of ${shown(url)} has ended: it is opened again`);
+    for (const { id, method = '' } of requests) if (id !== undefined) answer(id, error ?? streamLost(method));
+    // Who begins the session again finds out by itself.
+    if (!isBeginning) reopen(Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, retryMs)));
+    return undefined;
+  }
 
-      function refuse(error: Error): void {
-        reject(unreachable(server, url, error));
-      }
+  /** Again and again, with growing pauses; what is sent meanwhile learns of each failure. */
+  function reopen(pauseMs: number): void {
+    const next = pause(pauseMs).then(begin);
+    endpoint = next;
+    next.catch((thrown) => {
+      if (isClosed) return;
+      const error = toRunError(thrown);
+      log.debug({ event: 'remote.failed', reason: error.code.toLowerCase() }, error.message);
+      if (isDown(error)) options.reached(error);
+      isDoubtful = true;
+      reopen(Math.min(LONGEST_PAUSE_MS, pauseMs * 2));
     });
   }
+
+  /** Begins another session as the client began its first. */
+  async function begin(): Promise<URL> {
+    isDoubtful = false;
+    if (isClosed) throw new RunError('UPSTREAM_CLOSED', { server });
+    const { initialize, initialized } = handshake;
+    const settings = handshake.settings();
+    isBeginning = true;
+    try {
+      const to = await connect();
+      if (initialize !== undefined) await replay(to, initialize);
+      if (initialized !== undefined) await post(to, initialized);
+      for (const setting of settings) await replay(to, setting);
+      if (stream === undefined) throw streamLost('initialize');
+      return to;
+    } catch (error) {
+      stream?.close();
+      throw error;
+    } finally {
+      isBeginning = false;
+    }
+  }
+
+  /** @throws RunError if the server refuses what begins a session, or its stream is lost */
+  async function replay(to: URL, request: Frame): Promise<void> {
+    const { id, method = '' } = request;
+    if (id === undefined) return;
+    if (stream === undefined) throw streamLost(method);
+    const answered = new Promise<Frame>((done, failed) => (replayed = { id, done, failed }));
+    const [received] = await Promise.all([answered, post(to, request)]).finally(() => (replayed = undefined));
+    if (method === 'initialize' && isError(received)) {
+      const detail = received.message.error?.message ?? '';
+      throw new RunError('UPSTREAM_ERROR', { server, method, detail });
+    }
+  }
+
+  // What it says
 
   function receive(data: string): void | Promise<void> {
     let frames: Frame[];
@@ -175,7 +209,7 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
   function take(frame: Frame): void | Promise<void> {
     if (frame.kind !== 'response' || frame.id === undefined) return options.deliver(frame);
     if (replayed !== undefined && frame.id === replayed.id) {
-      replayed.done();
+      replayed.done(frame);
       return undefined;
     }
     const request = pending.get(frame.id);
@@ -186,52 +220,12 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
     return options.deliver(frame);
   }
 
-  /** What was asked will not be answered any more: the answers' only way is gone. */
-  function lost(retryMs: number): void {
-    if (!hasWorked)
-      return options.fail(new RunError('UPSTREAM_STREAM_LOST', { server, method: 'initialize' }));
-    replayed?.done();
-    const requests = [...pending.values()];
-    pending.clear();
-    log.info({ event: 'remote.stream-lost' }, `the stream of ${shown(url)} has ended: it is opened again`);
-    for (const { id, method = '' } of requests)
-      if (id !== undefined) answer(id, new RunError('UPSTREAM_STREAM_LOST', { server, method }));
-    const next = again(retryMs);
-    endpoint = next;
-    // Whoever sends next tries again.
-    next.catch(() => {
-      if (endpoint === next) endpoint = undefined;
-    });
-  }
-
-  /** Begins another session as the client began its first. */
-  async function again(retryMs: number): Promise<URL> {
-    await pause(Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, retryMs)));
-    if (isClosed) throw new RunError('UPSTREAM_CLOSED', { server });
-    const { initialize, initialized } = handshake;
-    const settings = handshake.settings();
-    const to = await open();
-    for (const request of [...(initialize === undefined ? [] : [initialize]), ...settings]) {
-      await replay(to, request);
-      if (request === initialize && initialized !== undefined) await post(to, initialized);
-    }
-    return to;
-  }
-
-  async function replay(to: URL, request: Frame): Promise<void> {
-    const { id } = request;
-    if (id === undefined) return;
-    const answered = new Promise<void>((done) => {
-      replayed = { id, done };
-      wake = done;
-    });
-    await post(to, request);
-    await answered;
-    replayed = undefined;
-  }
-
   function answer(id: RequestId, error: RunError): void {
     void options.deliver(faultFrame(error, id));
+  }
+
+  function streamLost(method: string): RunError {
+    return new RunError('UPSTREAM_STREAM_LOST', { server, method });
   }
 
   function pause(ms: number): Promise<void> {
@@ -244,4 +238,11 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
       }
     });
   }
+}
+
+/** A request of our own that waits for its answer. */
+interface Replayed {
+  readonly id: RequestId;
+  done(answer: Frame): void;
+  failed(error: RunError): void;
 }

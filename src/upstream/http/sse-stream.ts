@@ -1,0 +1,110 @@
+import { RunError } from '../../errors.ts';
+import type { Connection } from './connection.ts';
+import { readEvents } from './events.ts';
+import { unreachable } from './failure.ts';
+import { discard, mediaTypeOf, type HttpResponse } from './http-call.ts';
+import { RETRY_MS } from './post.ts';
+
+export interface SseStreamOptions {
+  readonly server: string;
+  readonly url: URL;
+  readonly connection: Connection;
+  /** Longest message. */
+  readonly maxBytes: number;
+  /** A promise holds the next ones back. */
+  message(data: string): void | Promise<void>;
+}
+
+/** A stream that has said where messages go. */
+export interface SseStream {
+  readonly endpoint: URL;
+  /** Called once, at once if that has been already. */
+  onend(handler: (end: SseEnd) => void): void;
+  /** Ends it without a word. */
+  close(): void;
+}
+
+export interface SseEnd {
+  /** `LINE_TOO_LONG`; undefined if it ended by itself, or the connection broke. */
+  readonly error: RunError | undefined;
+  /** How long to wait before another one is opened. */
+  readonly retryMs: number;
+}
+
+/** How long a stream may take to say where messages go. */
+const ENDPOINT_MS = 30_000;
+
+/**
+ * Opens the stream of a server of HTTP+SSE (2024-11-05, basic/transports).
+ * @throws RunError `UPSTREAM_HTTP`, `UPSTREAM_REDIRECT`, and as `Sending.response` does
+ */
+export async function openSseStream(options: SseStreamOptions): Promise<SseStream> {
+  const { server, url, connection } = options;
+  const headers = { accept: 'text/event-stream', 'accept-encoding': 'identity' };
+  const sending = connection.send({ method: 'GET', url, headers }, true);
+  const response = await sending.response;
+  const { status } = response;
+  if (status < 300 && mediaTypeOf(response) === 'text/event-stream') return await follow(response, options);
+  discard(response);
+  const detail = status < 300 ? ', but not with a stream of events' : '';
+  throw new RunError('UPSTREAM_HTTP', { server, status, detail });
+}
+
+function follow(
+  response: HttpResponse,
+  { server, url, maxBytes, message }: SseStreamOptions,
+): Promise<SseStream> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => refuse(new Error('it does not say where messages go')), ENDPOINT_MS);
+    let retryMs = RETRY_MS;
+    let isOpen = false;
+    let ended: SseEnd | undefined;
+    let onend: (end: SseEnd) => void = () => {};
+    readEvents(response, {
+      server,
+      maxLength: maxBytes,
+      event({ event = 'message', data }) {
+        if (event === 'message') return message(data);
+        if (event === 'endpoint') found(data);
+        return undefined;
+      },
+      retry(ms) {
+        retryMs = ms;
+      },
+      end(error) {
+        refuse(error ?? new Error('it has closed the stream'));
+        ended = { error: error instanceof RunError ? error : undefined, retryMs };
+        onend(ended);
+      },
+    });
+    // One that was aborted says nothing more.
+    void response.over.then(() => refuse(new Error('the stream is over')));
+
+    function found(data: string): void {
+      if (isOpen) return;
+      const endpoint = URL.canParse(data, url.href) ? new URL(data, url) : undefined;
+      // Messages, and credentials with them, go to the origin that was configured.
+      if (endpoint?.origin !== url.origin) {
+        const origin = endpoint?.origin ?? data.slice(0, 100);
+        return refuse(new RunError('UPSTREAM_REDIRECT', { server, origin }));
+      }
+      isOpen = true;
+      clearTimeout(timer);
+      resolve({
+        endpoint,
+        close: () => response.abort(),
+        onend(handler) {
+          if (ended === undefined) onend = handler;
+          else handler(ended);
+        },
+      });
+    }
+
+    function refuse(error: Error): void {
+      if (isOpen) return;
+      clearTimeout(timer);
+      reject(unreachable(server, url, error));
+      response.abort();
+    }
+  });
+}
