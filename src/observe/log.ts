@@ -1,7 +1,8 @@
-import { pino } from 'pino';
 import { printable } from './printable.ts';
 
-type LevelName = 'trace' | 'debug' | 'info' | 'warn' | 'error';
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
+
+type LevelName = (typeof LEVELS)[number];
 
 /** Fields of an event; `event` names it and never varies, the text is for people. */
 export interface LogFields {
@@ -27,11 +28,35 @@ const MAX_UNREAD_BYTES = 1024 * 1024;
 export async function openLog(options: LogOptions): Promise<Log> {
   const sink = createSink(process.stderr);
   const destination = options.format === 'json' ? sink : await createPrettyPrinter(sink, options.colour);
-  const log: Log = pino(
-    { level: options.level, base: null, formatters: { level: (label) => ({ level: label }) } },
-    destination,
-  );
-  return log;
+  return createLog(destination, options.level, {});
+}
+
+/** A log whose lines all have these fields. */
+function createLog(sink: Sink, level: LogOptions['level'], bound: object): Log {
+  const lowest = level === 'silent' ? LEVELS.length : LEVELS.indexOf(level);
+  const isLevelEnabled = (name: LevelName): boolean => LEVELS.indexOf(name) >= lowest;
+  const at = (name: LevelName): Log[LevelName] =>
+    isLevelEnabled(name)
+      ? (fields, text) => sink.write(lineOf({ level: name, time: Date.now(), ...bound }, fields, text))
+      : () => {};
+  return {
+    trace: at('trace'),
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    child: (fields) => createLog(sink, level, { ...bound, ...fields }),
+    isLevelEnabled,
+  };
+}
+
+function lineOf(head: object, fields: LogFields, msg: string): string {
+  try {
+    return `${JSON.stringify({ ...head, ...fields, msg })}\n`;
+  } catch {
+    // A field that is no JSON is a bug, but none that should end the service.
+    return `${JSON.stringify({ ...head, event: fields.event, msg })}\n`;
+  }
 }
 
 interface Sink {

@@ -21,6 +21,20 @@ describe('JSON', () => {
     );
   });
 
+  it('keeps a line whose fields are no JSON', async () => {
+    const { stderr } = await run('json', 'info', 'odd');
+    const bound = { level: 'info', time: expect.any(Number), server: 'files', session: 's1' };
+    expect(
+      stderr
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as object),
+    ).toEqual([
+      { ...bound, event: 'test.odd', text: 'a\nb', msg: 'left out' },
+      { ...bound, event: 'test.circle', msg: 'no JSON' },
+    ]);
+  });
+
   it.each([
     ['trace', 5],
     ['debug', 4],

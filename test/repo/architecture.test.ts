@@ -57,7 +57,7 @@ const VIOLATIONS: readonly [path: string, text: string, answer: string][] = [
   ['observe/x.ts', `import '../protocol/frame.ts';`, 'src/observe may not import src/protocol'],
   ['observe/yaml.ts', `import 'yaml';`, 'only src/manifest may import yaml'],
   ['protocol/x.ts', `import '../observe/log.ts';`, 'src/protocol may not import src/observe'],
-  ['protocol/pino.ts', `import 'pino';`, 'only src/observe may import pino'],
+  ['protocol/pretty.ts', `import 'pino-pretty';`, 'only src/observe may import pino-pretty'],
   ['demo/x.ts', `import '../gateway/gateway.ts';`, 'src/demo may not import src/gateway'],
   ['errors.ts', `import './protocol/frame.ts';`, 'src/errors may not import src/protocol'],
   ['novel/x.ts', `import '../errors.ts';`, 'src/novel is not in the import table'],
