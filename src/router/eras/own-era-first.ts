@@ -104,7 +104,8 @@ export function ownEraFirst(link: Link, options: OwnEraOptions): Link {
   }
 
   async function ask(request: Frame): Promise<void> {
-    const verdict = await probeEra(link, options);
+    const verdict = await probeEra(link, options).catch((error: unknown) => toRunError(error));
+    if (verdict instanceof RunError) return onclose(verdict);
     link.onclose(gone);
     if (verdict.era === 'gone') return onclose(verdict.error);
     known.modern = verdict.era === 'modern';

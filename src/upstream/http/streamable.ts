@@ -109,12 +109,16 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
     const done = run(post).finally(() => {
       if (posts.get(id) === post) posts.delete(id);
     });
-    if (frame.method === 'initialize') holdBack(done);
+    if (frame.method === 'initialize' || isFirst(post)) holdBack(done);
+  }
+
+  function isFirst({ frame }: Post): boolean {
+    return FIRST.has(frame.method) && !hasWorked;
   }
 
   async function run(post: Post): Promise<void> {
     try {
-      if (FIRST.has(post.frame.method) && !hasWorked) await first(post);
+      if (isFirst(post)) await first(post);
       else if (post.frame.method === LISTEN && post.isModern) await listen(post);
       else await exchange(post);
     } catch (thrown) {
