@@ -51,6 +51,8 @@ export interface Rules {
   accepts: ((token: string) => boolean) | undefined;
   /** The scopes of a token, in place of those that were asked for. */
   grants: ((asked: string) => string) | undefined;
+  /** What the MCP server answers to a request, if that is to be more than 200. */
+  mcp: ((message: Json) => Json) | undefined;
   /** Members of a registration's answer. */
   registration: Json;
 }
@@ -78,6 +80,7 @@ export async function startAuthorizationServer(changes: Partial<Rules> = {}): Pr
     challenge: undefined,
     accepts: undefined,
     grants: undefined,
+    mcp: undefined,
     registration: {},
     ...changes,
   };
@@ -200,7 +203,7 @@ export async function startAuthorizationServer(changes: Partial<Rules> = {}): Pr
     });
   }
 
-  function serve({ headers }: Recorded, response: ServerResponse): void {
+  function serve({ method, headers, body }: Recorded, response: ServerResponse): void {
     const token = headers.authorization?.replace(/^Bearer /, '') ?? '';
     const pointer = `resource_metadata="${origin}${rules.paths.resourceMetadata}"`;
     if (!(rules.accepts ?? ((each) => accessTokens.has(each)))(token) || token === '') {
@@ -216,7 +219,10 @@ export async function startAuthorizationServer(changes: Partial<Rules> = {}): Pr
       );
       return json(response, 403, {});
     }
-    return json(response, 200, {});
+    if (rules.mcp === undefined) return json(response, 200, {});
+    if (method !== 'POST') return json(response, 405, {});
+    if (body['id'] === undefined) return json(response, 202, {});
+    return json(response, 200, { jsonrpc: '2.0', id: body['id'], ...rules.mcp(body) });
   }
 }
 

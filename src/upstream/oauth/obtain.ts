@@ -1,3 +1,4 @@
+import { RunError } from '../../errors.ts';
 import type { AttemptBudget } from './attempt-budget.ts';
 import { authorizeByCode } from './authorization-code.ts';
 import type { BearerChallenge } from './challenge.ts';
@@ -12,6 +13,8 @@ import type { StoredTokens } from './stored.ts';
 
 /** How long a token that was just renewed must have been good for the next one to be worth a try. */
 const FRESH_MS = 10_000;
+
+const ADVICE = 'Sign in with `mcp-run login`, and try again';
 
 export interface Wanted {
   readonly challenge: BearerChallenge;
@@ -35,8 +38,15 @@ export async function obtain(wanted: Wanted, budget: AttemptBudget, context: OAu
     return true;
   } catch (error) {
     context.signal.throwIfAborted();
-    throw toAuthorizationFailed(error, context);
+    throw withAdvice(toAuthorizationFailed(error, context), wanted, context);
   }
+}
+
+/** A client shows its user what has gone wrong; the way out is not in the client. */
+function withAdvice(error: RunError, { insists }: Wanted, { settings }: OAuthContext): RunError {
+  if (insists || settings.grant !== 'authorization-code' || error.code !== 'AUTHORIZATION_FAILED')
+    return error;
+  return new RunError(error.code, { ...error.fields, hint: ADVICE }, { cause: error });
 }
 
 /**
