@@ -92,6 +92,7 @@ describe('login', () => {
       denying: { url: denying.url },
       tracker: { url: server.url },
       open: { url: open },
+      missing: { url: `${new URL(open).origin}/missing` },
     };
     await writeFile(join(home, 'mcp.json'), JSON.stringify({ mcpServers }));
     const { code, stdout, stderr } = await run(['login']);
@@ -101,6 +102,7 @@ describe('login', () => {
       `✓ tracker: authorized by ${server.origin}, for 60 min, then renewed\n– open: asks for no authorization\n`,
     );
     expect(stderr).toContain('access_denied');
+    expect(stderr).toContain('"missing" answered with HTTP status 404');
     const document = JSON.parse((await run(['login', '--json', '--server', 'denying'])).stdout);
     expect(document).toMatchObject({
       ok: false,

@@ -1,19 +1,24 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** A holder says this often that it is alive. */
-const HEARTBEAT_MS = 5_000;
-/** A lock that was not touched for so long has no holder: its machine is gone, or we cannot see its processes. */
-const STALE_MS = 30_000;
 const POLL_MS = 100;
 
 export interface FileLockOptions {
   readonly signal: AbortSignal;
   /** Called once if another process holds the lock. */
   onwait?(): void;
+  /** How often a holder says that it is alive. */
+  readonly heartbeatMs?: number;
 }
+
+const HEARTBEAT_MS = 5_000;
+/** A lock that has missed so many heartbeats has no holder: its machine is gone, or we cannot see its processes. */
+const MAX_MISSED = 6;
+/** After a machine has slept its holder needs time to say that it is there. */
+const PATIENCE = 1.5;
 
 /**
  * Waits until no other process holds the lock, and takes it. One that a dead process left is taken over.
@@ -22,36 +27,63 @@ export interface FileLockOptions {
  */
 export async function acquireFileLock(
   file: string,
-  { signal, onwait }: FileLockOptions,
+  { signal, onwait, heartbeatMs = HEARTBEAT_MS }: FileLockOptions,
 ): Promise<() => Promise<void>> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  const mark = markOf();
+  let silent: { readonly mtimeMs: number; readonly since: number } | undefined;
   let hasWaited = false;
-  while (!(await create(file))) {
-    if (await isStale(file)) {
-      await removeStale(file);
+  while (!(await create(file, mark))) {
+    const held = await look(file);
+    if (held === undefined) continue;
+    const isSilent = Date.now() - held.mtimeMs > MAX_MISSED * heartbeatMs;
+    if (!isSilent) silent = undefined;
+    else if (silent?.mtimeMs !== held.mtimeMs) silent = { mtimeMs: held.mtimeMs, since: performance.now() };
+    const isGivenUp = silent !== undefined && performance.now() - silent.since > PATIENCE * heartbeatMs;
+    if (isGivenUp || isOfDeadProcess(held.text)) {
+      await removeStale(file, held, heartbeatMs);
       continue;
     }
     if (!hasWaited) onwait?.();
     hasWaited = true;
-    await delay(POLL_MS, undefined, { signal });
+    await delay(Math.min(POLL_MS, heartbeatMs), undefined, { signal });
   }
   const heartbeat = setInterval(() => {
     const now = new Date();
     utimes(file, now, now).catch(() => {});
-  }, HEARTBEAT_MS);
+  }, heartbeatMs);
   heartbeat.unref();
   return async () => {
     clearInterval(heartbeat);
-    await rm(file, { force: true });
+    // Somebody may have thought us dead.
+    if ((await look(file))?.text === mark) await rm(file, { force: true });
   };
 }
 
+interface Held {
+  /** Its holder's mark; empty while it is being written. */
+  readonly text: string;
+  /** Of the last heartbeat. */
+  readonly mtimeMs: number;
+}
+
+/** @returns undefined if there is no such file any more */
+async function look(file: string): Promise<Held | undefined> {
+  try {
+    const [text, { mtimeMs }] = await Promise.all([readFile(file, 'utf8'), stat(file)]);
+    return { text, mtimeMs };
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
 /** @returns false if the file is there already */
-async function create(file: string): Promise<boolean> {
+async function create(file: string, mark: string): Promise<boolean> {
   try {
     const handle = await open(file, 'wx', 0o600);
     try {
-      await handle.writeFile(JSON.stringify({ pid: process.pid, host: hostname() }));
+      await handle.writeFile(mark);
     } finally {
       await handle.close();
     }
@@ -63,34 +95,30 @@ async function create(file: string): Promise<boolean> {
 }
 
 /** Two who find the same stale lock must not remove each other's new one: only one of them looks and removes at a time. */
-async function removeStale(file: string): Promise<void> {
+async function removeStale(file: string, stale: Held, heartbeatMs: number): Promise<void> {
   const breaker = `${file}.breaking`;
-  if (!(await create(breaker))) {
-    if (await isStale(breaker)) await rm(breaker, { force: true });
-    await delay(POLL_MS);
+  if (!(await create(breaker, markOf()))) {
+    const held = await look(breaker);
+    if (held !== undefined && Date.now() - held.mtimeMs > MAX_MISSED * heartbeatMs)
+      await rm(breaker, { force: true });
+    await delay(Math.min(POLL_MS, heartbeatMs));
     return;
   }
   try {
-    if (await isStale(file)) await rm(file, { force: true });
+    const held = await look(file);
+    if (held?.text === stale.text && held.mtimeMs === stale.mtimeMs) await rm(file, { force: true });
   } finally {
     await rm(breaker, { force: true });
   }
 }
 
-async function isStale(file: string): Promise<boolean> {
-  try {
-    const [text, { mtimeMs }] = await Promise.all([readFile(file, 'utf8'), stat(file)]);
-    if (Date.now() - mtimeMs > STALE_MS) return true;
-    // Empty while its holder is writing it.
-    return text !== '' && isOfDeadProcess(text);
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return false;
-    throw error;
-  }
+/** Who holds a lock; no two are the same. */
+function markOf(): string {
+  return JSON.stringify({ pid: process.pid, host: hostname(), nonce: randomUUID() });
 }
 
-function isOfDeadProcess(text: string): boolean {
-  const [, pid, host] = /^\{"pid":(\d+),"host":(".*")\}$/.exec(text) ?? [];
+function isOfDeadProcess(mark: string): boolean {
+  const [, pid, host] = /^\{"pid":(\d+),"host":(".*"),"nonce":"[\da-f-]+"\}$/.exec(mark) ?? [];
   if (pid === undefined || host !== JSON.stringify(hostname())) return false;
   try {
     process.kill(Number(pid), 0);

@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici';
 import { RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
-import { createConnection } from '../http/connection.ts';
+import { createConnection, type Connection } from '../http/connection.ts';
 import { createDispatcher } from '../http/dispatcher.ts';
 import { discard, type HttpRequest } from '../http/http-call.ts';
 import type { OAuthSettings, RemoteTarget } from '../target.ts';
@@ -19,49 +19,76 @@ export interface LoginOptions {
 /**
  * Obtains tokens for a server, now.
  * @returns undefined if it does not ask for authorization
- * @throws RunError `AUTHORIZATION_FAILED`, `UPSTREAM_UNREACHABLE`
+ * @throws RunError `AUTHORIZATION_FAILED`, `UPSTREAM_UNREACHABLE`, `UPSTREAM_HTTP`, `FILE_UNWRITABLE`, `INTERRUPTED`
  */
 export async function logIn(
   target: RemoteTarget & { readonly oauth: OAuthSettings },
   { server, log, signal }: LoginOptions,
 ): Promise<Holding | undefined> {
-  const dispatcher = await createDispatcher({ server, tls: target.tls });
+  const { headers, tls, oauth } = target;
+  const dispatcher = await createDispatcher({ server, tls });
   const authorization = createAuthorization(target, { server, log, dispatcher, insists: true });
-  const { headers } = target;
   const connection = createConnection({ server, dispatcher, headers, authorization });
-  const sending = connection.send(probe(target), true);
-  const abort = (): void => sending.abort();
-  signal.addEventListener('abort', abort, { once: true });
   try {
-    discard(await sending.response);
+    const status = await ask(connection, target, signal);
+    let header = await authorization.header(signal);
     // Some ask for it only when a tool is called, and announce it before.
-    if (
-      (await authorization.header(signal)) === undefined &&
-      (await isAnnounced(target, dispatcher, server, signal))
-    ) {
+    if (header === undefined && (await isAnnounced(target, dispatcher, server, signal))) {
       await authorization.challenged({ status: 401, wwwAuthenticate: undefined, sent: undefined }, signal);
+      header = await authorization.header(signal);
     }
+    if (header === undefined) return refuseMissing(status, server);
+    const holding = holdingOf(await openTokenStore(serverUrl(target).href, oauth, log).read());
+    if (holding !== undefined) return holding;
+    throw new RunError('FILE_UNWRITABLE', { file: oauth.storeDirectory, detail: 'the tokens are lost' });
   } catch (error) {
     if (signal.aborted) throw new RunError('INTERRUPTED', {}, { cause: error });
     throw error;
   } finally {
-    signal.removeEventListener('abort', abort);
     await authorization.close();
     await dispatcher.destroy();
   }
-  return holdingOf(await openTokenStore(serverUrl(target).href, target.oauth, log).read());
 }
 
-/** Something that any server may be asked, and that changes nothing. */
-function probe({ url, transport }: RemoteTarget): HttpRequest {
-  if (transport === 'sse')
-    return { method: 'GET', url: new URL(url), headers: { accept: 'text/event-stream' } };
-  return {
+/** Asks what any server may be asked and what changes nothing. @returns the HTTP status of the answer */
+async function ask(
+  connection: Connection,
+  { url, transport }: RemoteTarget,
+  signal: AbortSignal,
+): Promise<number> {
+  const post: HttpRequest = {
     method: 'POST',
     url: new URL(url),
     headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
     body: Buffer.from('{"jsonrpc":"2.0","id":0,"method":"ping"}'),
   };
+  const get: HttpRequest = { method: 'GET', url: new URL(url), headers: { accept: 'text/event-stream' } };
+  const status = await statusOf(connection, transport === 'sse' ? get : post, signal);
+  // A server of HTTP+SSE has nothing to post to here.
+  return transport === 'auto' && isMissing(status) ? await statusOf(connection, get, signal) : status;
+}
+
+async function statusOf(connection: Connection, request: HttpRequest, signal: AbortSignal): Promise<number> {
+  const sending = connection.send(request, true);
+  const abort = (): void => sending.abort();
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    const response = await sending.response;
+    discard(response);
+    return response.status;
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+function isMissing(status: number): boolean {
+  return status === 404 || status === 405;
+}
+
+/** Nothing was asked for: by a server that lets everybody in, or because there is none. */
+function refuseMissing(status: number, server: string): undefined {
+  if (isMissing(status) || status >= 500) throw new RunError('UPSTREAM_HTTP', { server, status, detail: '' });
 }
 
 async function isAnnounced(

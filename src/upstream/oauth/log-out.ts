@@ -24,7 +24,9 @@ export interface LogoutOptions {
  */
 export async function logOut(server: StoredServer, options: LogoutOptions): Promise<boolean> {
   const { log, signal } = options;
-  return await withLock(server, { signal }, async () => {
+  const onwait = (): void =>
+    log.info({ event: 'oauth.waiting' }, 'Another process uses the tokens; waiting for it');
+  return await withLock(server, { signal, onwait }, async () => {
     const stored = await server.read();
     // Deleted in any case: that is what was asked for.
     const isRevoked = await revoke(stored, options).catch((error: unknown) => {

@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { spawn } from 'node:child_process';
 import { hostname } from 'node:os';
 import { readdir, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { acquireFileLock, type FileLockOptions } from '../../../src/upstream/oauth/file-lock.ts';
 import { withLock } from '../../../src/upstream/oauth/token-store.ts';
@@ -11,6 +12,10 @@ const { signal } = new AbortController();
 
 function withFileLock<T>(file: string, options: FileLockOptions, work: () => Promise<T>): Promise<T> {
   return withLock({ lock: (each) => acquireFileLock(file, each) }, options, work);
+}
+
+function markOf(pid: number, host = hostname()): string {
+  return JSON.stringify({ pid, host, nonce: randomUUID() });
 }
 
 /** The pid of a process that has ended. */
@@ -46,7 +51,7 @@ describe('a lock', () => {
 
   it('of a process that is dead is taken over, by one', async () => {
     const file = join(await createDirectory(), 'a.lock');
-    await writeFile(file, JSON.stringify({ pid: await deadPid(), host: hostname() }));
+    await writeFile(file, markOf(await deadPid()));
     let inside = 0;
     const enter = () =>
       withFileLock(file, { signal }, async () => {
@@ -61,16 +66,46 @@ describe('a lock', () => {
 
   it('that nobody has touched for long is taken over, whoever has left it', async () => {
     const file = join(await createDirectory(), 'a.lock');
-    await writeFile(file, JSON.stringify({ pid: 1, host: 'elsewhere' }));
+    await writeFile(file, markOf(1, 'elsewhere'));
     const long = new Date(Date.now() - 60_000);
     await utimes(file, long, long);
 
-    expect(await withFileLock(file, { signal }, () => Promise.resolve('in'))).toBe('in');
+    expect(await withFileLock(file, { signal, heartbeatMs: 5 }, () => Promise.resolve('in'))).toBe('in');
+  });
+
+  it('that was silent because its machine has slept is not taken over when its holder goes on', async () => {
+    const file = join(await createDirectory(), 'a.lock');
+    const release = await acquireFileLock(file, { signal, heartbeatMs: 5 });
+    const long = new Date(Date.now() - 60_000);
+    await utimes(file, long, long);
+    let isHeld = true;
+    const next = acquireFileLock(file, {
+      signal,
+      heartbeatMs: 1_000,
+      onwait: () => {
+        isHeld = false;
+        void release();
+      },
+    });
+
+    await (
+      await next
+    )();
+    expect(isHeld).toBe(false);
+  });
+
+  it('that somebody else has taken over is left to that one', async () => {
+    const file = join(await createDirectory(), 'a.lock');
+    const release = await acquireFileLock(file, { signal });
+    await writeFile(file, markOf(1, 'elsewhere'));
+    await release();
+
+    expect(await readdir(dirname(file))).toEqual(['a.lock']);
   });
 
   it('of a process that lives is waited for until the signal', async () => {
     const file = join(await createDirectory(), 'a.lock');
-    await writeFile(file, JSON.stringify({ pid: process.pid, host: hostname() }));
+    await writeFile(file, markOf(process.pid));
     const controller = new AbortController();
     const waiting = withFileLock(file, { signal: controller.signal, onwait: () => controller.abort() }, () =>
       Promise.resolve('in'),
