@@ -1,6 +1,7 @@
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { LookupFunction } from 'node:net';
-import { rootCertificates } from 'node:tls';
+import { createSecureContext, rootCertificates } from 'node:tls';
 import type { Agent, Dispatcher } from 'undici';
 import { RunError } from '../../errors.ts';
 import type { TlsSettings } from '../target.ts';
@@ -27,9 +28,6 @@ export async function createDispatcher(options: DispatcherOptions): Promise<Disp
   const tls = await readTls(options);
   const common = {
     connect: { ...tls, timeout: CONNECT_MS, ...(lookup !== undefined && { lookup }) },
-    // Answers may be streams that stay open, and say nothing, for hours.
-    bodyTimeout: 0,
-    headersTimeout: 0,
     keepAliveTimeout: KEEP_ALIVE_MS,
   };
   const httpProxy = variable(env, 'HTTP_PROXY');
@@ -43,6 +41,8 @@ export async function createDispatcher(options: DispatcherOptions): Promise<Disp
     ...common,
     requestTls: tls,
     proxyTls: tls,
+    // Proxies need not make tunnels for what is not encrypted.
+    proxyTunnel: false,
     ...(httpProxy !== undefined && { httpProxy }),
     ...(httpsProxy !== undefined && { httpsProxy }),
     noProxy: variable(env, 'NO_PROXY') ?? '',
@@ -70,12 +70,25 @@ async function readTls({
   tls: { caFile, certFile, keyFile },
 }: DispatcherOptions): Promise<TlsContext> {
   const [ca, cert, key] = await Promise.all([caFile, certFile, keyFile].map((file) => readPem(server, file)));
-  return {
+  const context: TlsContext = {
     // A list of one's own replaces the usual one.
     ...(ca !== undefined && { ca: [...rootCertificates, ca] }),
     ...(cert !== undefined && { cert }),
     ...(key !== undefined && { key }),
   };
+  if (ca !== undefined) check(server, caFile, () => new X509Certificate(ca));
+  if (cert !== undefined) check(server, certFile, () => createSecureContext({ cert }));
+  if (key !== undefined) check(server, keyFile, () => createSecureContext({ cert, key }));
+  return context;
+}
+
+/** What is no certificate would be found out with the first connection, and nobody would know which file it was. */
+function check(server: string, file = '', use: () => unknown): void {
+  try {
+    use();
+  } catch (error) {
+    throw unreadable(server, file, error);
+  }
 }
 
 async function readPem(server: string, file: string | undefined): Promise<string | undefined> {
@@ -83,9 +96,13 @@ async function readPem(server: string, file: string | undefined): Promise<string
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
-    throw new RunError('TLS_FILE_UNREADABLE', { server, file, detail }, { cause: error });
+    throw unreadable(server, file, error);
   }
+}
+
+function unreadable(server: string, file: string, error: unknown): RunError {
+  const detail = error instanceof Error ? error.message : String(error);
+  return new RunError('TLS_FILE_UNREADABLE', { server, file, detail }, { cause: error });
 }
 
 function variable(env: Readonly<Record<string, string | undefined>>, name: string): string | undefined {

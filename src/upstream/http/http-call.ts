@@ -33,6 +33,9 @@ export interface HttpResponse {
 /** Reading more than that, for nothing, costs more than a new connection. */
 const MAX_DISCARDED = 64 * 1024;
 
+/** Answers may be streams that stay open, and say nothing, for hours. A proxy's connections have no defaults of ours. */
+const UNLIMITED = { bodyTimeout: 0, headersTimeout: 0 };
+
 /** What `accept-encoding` may name. */
 export const ENCODINGS = 'gzip, deflate, br';
 
@@ -61,7 +64,7 @@ export class HttpCall implements Dispatcher.DispatchHandler, HttpResponse {
   start(dispatcher: Dispatcher, { method, url, headers, body }: HttpRequest): void {
     const path = url.pathname + url.search;
     dispatcher.dispatch(
-      { origin: url.origin, path, method, headers, ...(body !== undefined && { body }) },
+      { ...UNLIMITED, origin: url.origin, path, method, headers, ...(body !== undefined && { body }) },
       this,
     );
   }
