@@ -45,7 +45,7 @@ export const INITIALIZE = {
 };
 export const SESSION = 'mcp-session-id';
 
-function targetFor(url: string, more: Partial<RemoteTarget> = {}): RemoteTarget {
+export function targetFor(url: string, more: Partial<RemoteTarget> = {}): RemoteTarget {
   return {
     kind: 'remote',
     url,
@@ -70,7 +70,7 @@ export async function openRemote(
   });
 }
 
-async function openTarget(
+export async function openTarget(
   target: RemoteTarget,
   { lineLimitBytes = 1_000_000, onreceived }: Pick<RemoteOptions, 'lineLimitBytes' | 'onreceived'> = {},
 ): Promise<Remote> {
