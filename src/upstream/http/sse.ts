@@ -80,7 +80,7 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
     } catch (thrown) {
       const error = toRunError(thrown);
       if (isClosed) return;
-      if (isDown(error)) options.reached(error);
+      if (error.code === 'UPSTREAM_UNREACHABLE') options.reached(error);
       if (!hasWorked) return options.fail(error);
       if (frame.id !== undefined && pending.delete(frame.id)) answer(frame.id, error);
     }
@@ -93,6 +93,7 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
     const response = await sending.response.finally(() => clearTimeout(timer));
     discard(response);
     const { status } = response;
+    if (status < 500) options.reached(undefined);
     if (status >= 300) throw new RunError('UPSTREAM_HTTP', { server, status, detail: '' });
   }
 

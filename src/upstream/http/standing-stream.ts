@@ -1,7 +1,6 @@
 import { toRunError, type RunError } from '../../errors.ts';
 import type { Connection, Sending } from './connection.ts';
 import { readEvents } from './events.ts';
-import { unreachable } from './failure.ts';
 import { discard, mediaTypeOf } from './http-call.ts';
 import { RETRY_MS } from './post.ts';
 
@@ -76,7 +75,8 @@ export function openStandingStream(options: StandingStreamOptions): StandingStre
       if (status === 404 && hasOpened) return (await options.renew()) ? 'none' : 'failed';
       return status >= 500 || status === 429 ? 'failed' : 'none';
     } catch (error) {
-      if (!isClosed) options.reached(toRunError(error));
+      const failure = toRunError(error);
+      if (!isClosed && failure.code === 'UPSTREAM_UNREACHABLE') options.reached(failure);
       return 'failed';
     }
   }
@@ -97,7 +97,7 @@ export function openStandingStream(options: StandingStreamOptions): StandingStre
           retryMs = ms;
         },
         end(error) {
-          if (error !== undefined && !isClosed) options.reached(unreachable(server, url, error));
+          // That a stream is cut says nothing yet: it is about to be opened again.
           resolve(error === undefined || hasSpoken);
         },
       });

@@ -158,6 +158,8 @@ it('listens for what belongs to no request, and goes on listening after the last
     [3, undefined],
   ]);
   expect(remote.log.of('remote.unreadable').length).toBeGreaterThan(0);
+  // A stream that is cut is no outage.
+  expect(remote.reaches.every((reach) => reach === undefined)).toBe(true);
   const last = streams.at(-1);
   await remote.link.close();
   await last?.closed;
