@@ -1,8 +1,20 @@
 import { defineConfig } from 'vitest/config';
 
+/** Tests that need the whole program or the whole repository rather than one part of it. */
+const WHOLE = ['abuse', 'chaos', 'conformance', 'e2e', 'matrix', 'repo'].map(
+  (folder) => `test/${folder}/**/*.test.ts`,
+);
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    projects: [
+      // What a part needs is loaded once for all files of a worker: loading it takes longer than most of them.
+      {
+        extends: true,
+        test: { name: 'parts', include: ['test/**/*.test.ts'], exclude: WHOLE, isolate: false },
+      },
+      { extends: true, test: { name: 'whole', include: WHOLE } },
+    ],
     // Most tests start real processes: forks keep their signals and exit hooks apart, and two workers are what two
     // cores carry without starving the processes under test.
     pool: 'forks',

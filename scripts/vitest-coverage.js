@@ -1,11 +1,12 @@
 // @ts-check
 /**
- * Vitest's set-up file while coverage is measured: writes what this worker executed into NODE_V8_COVERAGE, and chooses
+ * Vitest's set-up file while coverage is measured: writes what a file of tests executed into NODE_V8_COVERAGE, and chooses
  * the tests whose processes do the same.
  *
  * Vitest ends its workers by a signal, so Node does not; and it runs modules as transformed text inside a function, so
  * positions have to be brought back, and the source map to be found, before c8 can read them.
  */
+import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
 import { join, relative, sep } from 'node:path';
@@ -19,7 +20,7 @@ const folder = process.env['NODE_V8_COVERAGE'];
 const sources = fileURLToPath(new URL('../src/', import.meta.url));
 const tests = fileURLToPath(new URL('../test/', import.meta.url));
 
-// A worker runs one file: its processes inherit what is left here.
+// Each of these files has a worker to itself, whose processes inherit what is left here.
 if (isUnmeasured(expect.getState().testPath ?? '')) delete process.env['NODE_V8_COVERAGE'];
 else if (folder !== undefined) {
   const session = new Session();
@@ -35,7 +36,7 @@ else if (folder !== undefined) {
   afterAll(async () => {
     const { result } = await session.post('Profiler.takePreciseCoverage');
     const read = await Promise.all(result.filter(({ scriptId }) => maps.has(scriptId)).map(describe));
-    const file = join(folder, `coverage-vitest-${process.pid}.json`);
+    const file = join(folder, `coverage-vitest-${randomUUID()}.json`);
     writeFileSync(
       file,
       JSON.stringify({

@@ -4,16 +4,8 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommandFailed, root, run } from './run.js';
 
-/** Tests that need the whole program or the whole repository rather than one part of it. */
-export const NOT_UNIT = [
-  'test/abuse',
-  'test/chaos',
-  'test/conformance',
-  'test/e2e',
-  'test/matrix',
-  'test/repo',
-];
-export const ONLY_UNIT = NOT_UNIT.flatMap((folder) => ['--exclude', `${folder}/**`]);
+/** Tests of one part of the program; see vitest.config.ts. */
+export const ONLY_UNIT = ['--project', 'parts'];
 
 /**
  * @param {object} options
