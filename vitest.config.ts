@@ -15,10 +15,10 @@ export default defineConfig({
       },
       { extends: true, test: { name: 'whole', include: WHOLE } },
     ],
-    // Most tests start real processes: forks keep their signals and exit hooks apart, and two workers are what two
-    // cores carry without starving the processes under test.
+    // Most tests start real processes: forks keep their signals and exit hooks apart. They wait for them half of the
+    // time, so that three workers are what two cores carry without starving the processes under test.
     pool: 'forks',
-    maxWorkers: 2,
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
