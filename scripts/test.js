@@ -23,7 +23,7 @@ const { values, positionals } = parseArgs({
 const report = createReport();
 const ready = await report.run({ title: 'install and build', act: () => ensureReady() });
 if (ready) {
-  if (values.full) await runAll(FULL.filter(({ title }) => title.includes(values.only ?? '')));
+  if (values.full) await runAll(FULL.map((steps) => steps.filter(isWanted)));
   else await report.run({ title: 'tests', act: test });
 }
 report.finish();
@@ -37,7 +37,12 @@ function test() {
   });
 }
 
-/** One after the other, and all of them: a failure hides nothing that comes after it. @param {typeof FULL} steps */
-async function runAll(steps) {
-  for (const step of steps) await report.run(step);
+/** @param {import('./report.js').Step} step */
+function isWanted({ title }) {
+  return title.includes(values.only ?? '');
+}
+
+/** All of them: a failure hides nothing that comes after it. @param {typeof FULL} stages */
+async function runAll(stages) {
+  for (const steps of stages) await Promise.all(steps.map((step) => report.run(step)));
 }
