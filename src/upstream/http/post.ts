@@ -4,9 +4,8 @@ import type { Connection, Sending } from './connection.ts';
 import { readEvents } from './events.ts';
 import { mediaTypeOf, readAll, type HttpRequest, type HttpResponse } from './http-call.ts';
 import { readMessages } from './messages.ts';
+import { StreamPosition } from './stream-position.ts';
 
-/** What a server wants to be waited for before a stream is opened again, if it does not say. */
-export const RETRY_MS = 1_000;
 /** How long a stream may go on when the answer has come, before it is ended. */
 const AFTERWARDS_MS = 5_000;
 
@@ -37,9 +36,7 @@ export class Post {
   isAborted = false;
   /** A subscription that the server has taken up. */
   isAcknowledged = false;
-  /** Of the last event of its stream that had one. */
-  lastEventId: string | undefined;
-  retryMs = RETRY_MS;
+  readonly position = new StreamPosition();
   readonly #options: PostOptions;
   #sending: Sending | undefined;
   /** Ends what is waited for. */
@@ -113,7 +110,7 @@ export class Post {
         server,
         maxLength: maxBytes,
         event: ({ id, data, event = 'message' }) => {
-          if (id !== undefined) this.lastEventId = id;
+          this.position.reached(id);
           if (data === '' || event !== 'message') return undefined;
           const wait = this.#takeEvent(data, reject);
           if (this.isAnswered && afterwards === undefined) {
@@ -123,9 +120,7 @@ export class Post {
           }
           return wait;
         },
-        retry: (ms) => {
-          this.retryMs = ms;
-        },
+        retry: (ms) => this.position.retry(ms),
         end: (error) => {
           clearTimeout(afterwards);
           if (error instanceof RunError) reject(error);

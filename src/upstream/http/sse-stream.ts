@@ -3,7 +3,7 @@ import type { Connection } from './connection.ts';
 import { readEvents } from './events.ts';
 import { unreachable } from './failure.ts';
 import { discard, mediaTypeOf, type HttpResponse } from './http-call.ts';
-import { RETRY_MS } from './post.ts';
+import { RETRY_MS } from './stream-position.ts';
 
 export interface SseStreamOptions {
   readonly server: string;

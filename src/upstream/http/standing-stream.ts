@@ -2,7 +2,7 @@ import { toRunError, type RunError } from '../../errors.ts';
 import type { Connection, Sending } from './connection.ts';
 import { readEvents } from './events.ts';
 import { discard, mediaTypeOf } from './http-call.ts';
-import { RETRY_MS } from './post.ts';
+import { StreamPosition } from './stream-position.ts';
 
 export interface StandingStreamOptions {
   readonly server: string;
@@ -23,7 +23,6 @@ export interface StandingStream {
 }
 
 const LONGEST_MS = 30_000;
-const SHORTEST_MS = 100;
 
 /**
  * The stream for what belongs to no request (2025-11-25, basic/transports, listening for messages from the server). It is
@@ -31,11 +30,10 @@ const SHORTEST_MS = 100;
  */
 export function openStandingStream(options: StandingStreamOptions): StandingStream {
   const { server, url, connection } = options;
+  const position = new StreamPosition();
   let isClosed = false;
   /** It has been open once, so the server has such a stream. */
   let hasOpened = false;
-  let lastEventId: string | undefined;
-  let retryMs = RETRY_MS;
   let sending: Sending | undefined;
   let wake: () => void = () => {};
   void run();
@@ -55,15 +53,19 @@ export function openStandingStream(options: StandingStreamOptions): StandingStre
       if (outcome === 'none') return;
       if (outcome === 'read') failures = 0;
       else failures += 1;
+      const { retryMs } = position;
       if (!isClosed)
-        await pause(Math.min(LONGEST_MS, Math.max(SHORTEST_MS, retryMs) * 2 ** Math.min(failures, 10)));
+        await pause(Math.max(retryMs, Math.min(LONGEST_MS, retryMs * 2 ** Math.min(failures, 10))));
     }
   }
 
   /** @returns `none`: there is no such stream */
   async function follow(): Promise<'read' | 'failed' | 'none'> {
     try {
-      sending = connection.send({ method: 'GET', url, headers: headers() }, true);
+      sending = connection.send(
+        { method: 'GET', url, headers: { ...options.headers(), ...position.headers() } },
+        true,
+      );
       const response = await sending.response;
       const { status } = response;
       if (status < 300 && mediaTypeOf(response) === 'text/event-stream') {
@@ -90,12 +92,10 @@ export function openStandingStream(options: StandingStreamOptions): StandingStre
         maxLength: options.maxBytes,
         event({ id, data, event = 'message' }) {
           hasSpoken = true;
-          if (id !== undefined) lastEventId = id;
+          position.reached(id);
           return data === '' || event !== 'message' ? undefined : options.event(data);
         },
-        retry(ms) {
-          retryMs = ms;
-        },
+        retry: (ms) => position.retry(ms),
         end(error) {
           // That a stream is cut says nothing yet: it is about to be opened again.
           resolve(error === undefined || hasSpoken);
@@ -103,16 +103,6 @@ export function openStandingStream(options: StandingStreamOptions): StandingStre
       });
       wake = () => resolve(true);
     });
-  }
-
-  function headers(): Record<string, string> {
-    return {
-      ...options.headers(),
-      accept: 'text/event-stream',
-      // What has to come at once must not wait in somebody's compressor.
-      'accept-encoding': 'identity',
-      ...(lastEventId !== undefined && { 'last-event-id': lastEventId }),
-    };
   }
 
   function pause(ms: number): Promise<void> {

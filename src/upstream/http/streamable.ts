@@ -32,7 +32,6 @@ const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 30_000;
 /** The first time somebody waits for it. */
 const LONGEST_FIRST_MS = 2_000;
-const SHORTEST_RETRY_MS = 100;
 const MAX_RESUMES = 3;
 const MAX_PAGES = 100;
 const DELETE_MS = 2_000;
@@ -197,17 +196,12 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
   /** The stream has ended before the answer (2025-11-25, basic/transports, resumability and redelivery). */
   async function resume(post: Post): Promise<void> {
     for (let failures = 0; !post.isAnswered && !post.isAborted;) {
-      const { lastEventId } = post;
-      if (post.isModern || lastEventId === undefined || failures >= MAX_RESUMES) throw lost(post.frame);
-      await post.pause(Math.max(SHORTEST_RETRY_MS, post.retryMs) * 2 ** failures);
+      const { position } = post;
+      if (post.isModern || !position.isKnown || failures >= MAX_RESUMES) throw lost(post.frame);
+      await post.pause(position.retryMs * 2 ** failures);
       if (post.isAborted) return;
       try {
-        const headers = {
-          ...session.headers(),
-          accept: 'text/event-stream',
-          'accept-encoding': 'identity',
-          'last-event-id': lastEventId,
-        };
+        const headers = { ...session.headers(), ...position.headers() };
         const response = await post.send(connection, { method: 'GET', url, headers }, true);
         noteStatus(response);
         if ((await post.read(response)) !== undefined) throw lost(post.frame);
@@ -265,7 +259,7 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
   /** @returns the answer, undefined if it was no success */
   async function ask(asked: Frame): Promise<Frame | undefined> {
     ownIds += 1;
-    const id = `mcpr:${ownIds}`;
+    const id = `mcpr:http:${ownIds}`;
     const frame = withId(asked, id);
     let answer: Frame | undefined;
     const post = new Post(frame, id, claimsModern(frame.message), {
@@ -322,7 +316,7 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
       headers: session.headers,
       event: unrelated,
       reached: options.reached,
-      renew: () => session.renew(session.key),
+      renew: async () => session.key.id !== undefined && (await session.renew(session.key)),
     });
   }
 

@@ -66,6 +66,46 @@ it('waits as long as the server wants before it goes on', async () => {
   expect(order).toEqual(['half the time', 'again']);
 });
 
+it('keeps to what a server wants that can only be met by never going on', async () => {
+  const server = await openServer({
+    'tools/call': (call) => {
+      const stream = call.stream();
+      stream.event('', { id: 'a1', retry: 99_999_999_999 });
+      stream.end();
+    },
+  });
+  const remote = await openRemote(server.url);
+  await remote.initialize();
+  remote.send({ id: 'call', method: 'tools/call', params: { name: 'x' } });
+  await (
+    await server.waitFor((call) => nameOf(call) === 'tools/call')
+  ).closed;
+  for (let pings = 0; pings < 20; pings += 1) await remote.request('ping');
+  expect(server.calls.filter(isResuming)).toEqual([]);
+});
+
+it('takes an id in any writing for what it is, and an empty one for none', async () => {
+  const server = await openServer({
+    'tools/call': (call) => {
+      const stream = call.stream();
+      stream.event('', { id: 'Grüße \u{1F40B}', retry: 1 });
+      stream.end();
+    },
+    GET(call) {
+      if (isListening(call)) return call.status(405);
+      const stream = call.stream();
+      stream.event('', { id: '' });
+      stream.end();
+    },
+  });
+  const remote = await openRemote(server.url);
+  await remote.initialize();
+  const { error } = await remote.request('tools/call', { name: 'x' });
+  expect(error).toMatchObject({ code: -32603, data: { reason: 'upstream_stream_lost' } });
+  const ids = server.calls.filter(isResuming).map(({ headers }) => String(headers['last-event-id']));
+  expect(ids.map((id) => Buffer.from(id, 'latin1').toString())).toEqual(['Grüße \u{1F40B}']);
+});
+
 it.for([
   ['ends', (call: Call) => call.stream().end()],
   [
