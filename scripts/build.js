@@ -1,11 +1,12 @@
 // @ts-check
 /**
- * `npm run build [-- --source-maps] [-- --out DIR]`: compiles `src/` to `dist/`.
+ * `npm run build [-- --source-maps] [-- --out DIR]`: compiles `src/` to `dist/`, and bundles the command line.
  * The new `dist/` takes the place of the old one in one step, so that programs started meanwhile find one or the other.
  */
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { bundle } from './bundle.js';
 import { hashInputs } from './ensure-ready.js';
 import { CommandFailed, root, tool } from './run.js';
 
@@ -25,10 +26,21 @@ try {
 
 async function build() {
   const inputs = hashInputs();
+  const folder = join(fresh, 'bundle');
   const maps = values['source-maps'] ? ['--sourceMap', '--inlineSources'] : [];
   await tool('tsc', ['-p', 'tsconfig.build.json', '--outDir', fresh, ...maps], 'typescript');
-  // Without source maps only: with them it is not what the package contains.
-  if (!values['source-maps']) writeFileSync(join(fresh, '.inputs'), inputs);
+  if (values['source-maps']) {
+    // What is measured line by line must run line by line.
+    mkdirSync(folder);
+    writeFileSync(
+      join(folder, 'main.cjs'),
+      "exports.main = async () => (await import('../cli/main.js')).main();\n",
+    );
+  } else {
+    await bundle(fresh, folder);
+    // With source maps it is not what the package contains.
+    writeFileSync(join(fresh, '.inputs'), inputs);
+  }
   renameIfPresent(out, old);
   renameSync(fresh, out);
 }

@@ -6,6 +6,15 @@ import { join, relative } from 'node:path';
 import { npm, root, run } from './run.js';
 
 const STAMP = join('dist', '.inputs');
+/** The lock file says which versions of packages are in the bundle. */
+const OTHER_INPUTS = [
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'package.json',
+  'package-lock.json',
+  'scripts/build.js',
+  'scripts/bundle.js',
+];
 
 /**
  * @param {{ say?: (line: string) => void }} [options] `say` is told what takes time; by default stderr is.
@@ -54,16 +63,11 @@ export function hashInputs() {
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
     .toSorted();
-  for (const file of [...sources, ...['tsconfig.json', 'tsconfig.build.json', 'package.json'].map(inRoot)]) {
+  for (const file of [...sources, ...OTHER_INPUTS.map((path) => join(root, path))]) {
     hash
       .update(`${relative(root, file)}\0`)
       .update(readFileSync(file))
       .update('\0');
   }
   return hash.digest('hex');
-}
-
-/** @param {string} name */
-function inRoot(name) {
-  return join(root, name);
 }

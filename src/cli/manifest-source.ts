@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { packageFile } from './package-file.ts';
 import { RunError } from '../errors.ts';
 import type { Inventory } from '../manifest/inventory.ts';
 import type { SettingsLayer } from '../manifest/layers.ts';
@@ -197,7 +198,7 @@ async function serveDemo(
   { env }: CliContext,
 ): Promise<Manifest> {
   const { createCommandManifest } = await import('../manifest/one-off.ts');
-  const file = fileURLToPath(new URL('../demo/server.js', import.meta.url));
+  const file = fileURLToPath(packageFile('dist/demo/server.js'));
   const { execPath: command } = process;
   return await createCommandManifest({
     command,

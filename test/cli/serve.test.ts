@@ -101,8 +101,8 @@ test('a command over stdio is served without loading a parser, a schema or a web
   const { code } = await startRecorded(['serve', '--stdio', '--', process.execPath, DEMO], record);
   expect(code).toBe(0);
   const modules = await readFile(record, 'utf8');
-  expect(modules).toContain('/dist/manifest/one-off.js');
-  expect(modules).not.toContain('/dist/downstream/http/');
+  expect(modules).toContain('manifest/one-off.js');
+  expect(modules).not.toContain('downstream/http/');
   expect(modules).not.toMatch(/node_modules\/(zod|jsonc-parser|yaml|chalk|@modelcontextprotocol)\//);
 });
 
@@ -111,8 +111,8 @@ test('a URL over stdio is served without them, too', async () => {
   const { code } = await startRecorded(['serve', '--stdio', 'http://127.0.0.1:1/mcp'], record);
   expect(code).toBe(0);
   const modules = await readFile(record, 'utf8');
-  expect(modules).toContain('/dist/upstream/http/remote.js');
-  expect(modules).not.toContain('/dist/downstream/http/');
+  expect(modules).toContain('upstream/http/remote.js');
+  expect(modules).not.toContain('downstream/http/');
   expect(modules).not.toMatch(/node_modules\/(zod|jsonc-parser|yaml|chalk|@modelcontextprotocol)\//);
 });
 
