@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { at } from '../../support/json.ts';
 import { initializeResult, openRemote, openServer, SESSION, type Script } from './remote.ts';
-import { nameOf, type Call } from './scripted-server.ts';
+import { answerTo, nameOf, type Call } from './scripted-server.ts';
 
 /** Refuses what comes in one of these sessions, until it has been told so `times`. */
 function forgets(id: string, act: (call: Call) => void = (call) => call.status(404)): Script {
@@ -53,21 +53,23 @@ it('does without an id where the server gives none', async () => {
 });
 
 it('holds what is pipelined behind initialize until it is answered and its end accepted', async () => {
-  const held: Call[] = [];
-  const server = await openServer({
-    initialize: (call) => void held.push(call),
-    'notifications/initialized': (call) => void held.push(call),
-  });
+  const server = await openServer({ initialize: () => {}, 'notifications/initialized': () => {} });
   const remote = await openRemote(server.url);
+  const other = await openRemote(server.url);
+  /** What the one has said, when there was time for the other to be heard. */
+  const said = async (): Promise<string[]> => {
+    for (let count = 0; count < 3; count += 1) await other.request('elsewhere');
+    return server.calls.map(nameOf).filter((name) => name !== 'elsewhere');
+  };
   const answered = remote.initialize();
   const pong = remote.request('ping');
   const initialize = await server.waitFor((call) => nameOf(call) === 'initialize');
-  expect(server.calls).toHaveLength(1);
+  expect(await said()).toEqual(['initialize']);
   initialize.result(initializeResult(), { [SESSION]: 'only' });
   await answered;
   const initialized = await server.waitFor((call) => nameOf(call) === 'notifications/initialized');
   const tools = remote.request('tools/list');
-  expect(server.of('tools/list')).toEqual([]);
+  expect((await said()).slice(2)).not.toContain('tools/list');
   initialized.status(202);
   await Promise.all([pong, tools]);
   expect(server.of('tools/list')[0]?.headers).toMatchObject({ [SESSION]: 'only' });
@@ -99,6 +101,8 @@ it('sends notifications one after the other', async () => {
   for (const progress of [1, 2, 3]) remote.notify('notifications/progress', { progressToken: 1, progress });
   for (const progress of [1, 2, 3]) {
     const call = await server.waitFor(counted(progress));
+    // Time enough for the next one, if it did not wait.
+    for (let pings = 0; pings < 3; pings += 1) await remote.request('ping');
     expect(held).toHaveLength(progress);
     call.status(202);
   }
@@ -168,20 +172,33 @@ it('passes a second 404 in a row on, and tries anew the next time', async () => 
   expect(await remote.request('ping')).toHaveProperty('result');
 });
 
-it('recovers when the first attempt at another session fails', async () => {
+it.for([
+  ['is refused', (call: Call) => call.status(503), 'upstream_http'],
+  [
+    'is an error',
+    (call: Call) =>
+      call.json(
+        { ...answerTo(call), result: undefined, error: { code: -1, message: 'no' } },
+        { [SESSION]: 'no' },
+      ),
+    'upstream_http',
+  ],
+  ['breaks', (call: Call) => call.stream({ [SESSION]: 'no' }).destroy(), 'upstream_http'],
+  ['makes no sense', (call: Call) => call.json({}, { [SESSION]: 'no' }), 'malformed_answer'],
+] as const)('recovers when the first attempt at another session %s', async ([, refuse, reason]) => {
   let attempts = 0;
   const server = await openServer({
     ...forgets('session-1'),
     initialize: (call) => {
       attempts += 1;
-      if (attempts === 2) call.status(503);
+      if (attempts === 2) refuse(call);
       else call.result(initializeResult(), { [SESSION]: `session-${attempts}` });
     },
   });
   const remote = await openRemote(server.url);
   await remote.initialize();
   const { error } = await remote.request('ping');
-  expect(error).toMatchObject({ code: -32603, data: { reason: 'upstream_http' } });
+  expect(error).toMatchObject({ code: -32603, data: { reason } });
   expect((await remote.request('ping')).result).toEqual({ session: 'session-3' });
 });
 
