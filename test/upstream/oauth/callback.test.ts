@@ -3,7 +3,7 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startAuthorizationServer } from '../../support/authorization-server.ts';
-import { createDirectory, look, setUp } from './user.ts';
+import { createDirectory, freePort, look, setUp } from './user.ts';
 
 /** A port that somebody else has. */
 async function takePort(): Promise<number> {
@@ -11,14 +11,6 @@ async function takePort(): Promise<number> {
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void taken.close());
   const address = taken.address();
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 

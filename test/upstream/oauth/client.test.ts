@@ -1,7 +1,7 @@
 import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { startAuthorizationServer, type Recorded } from '../../support/authorization-server.ts';
-import { setUp } from './user.ts';
+import { freePort, setUp } from './user.ts';
 
 const METADATA_URL = 'https://app.example/client.json';
 
@@ -98,21 +98,28 @@ describe('mcp-run is known to an authorization server', () => {
 });
 
 describe('credentials stay with their issuer', () => {
-  it('so that another one gets neither tokens nor the client', async () => {
+  it('so that another one gets neither tokens nor the client, and the first one nothing of the other', async () => {
     const next = await startAuthorizationServer();
-    const server = await startAuthorizationServer({ accepts: (token) => next.isValid(token) });
-    const { request } = await setUp(server.url);
-    server.rules.accepts = undefined;
+    const server = await startAuthorizationServer();
+    // Also when the browser comes back to the same place.
+    const { request } = await setUp(server.url, { oauth: { callbackPort: await freePort() } });
     await request();
-    const sent = server.to('/token').map(({ params }) => params.get('client_id'));
-    server.revokeAccess();
     server.rules.resourceMetadata = { authorization_servers: [next.origin] };
     server.rules.accepts = (token) => next.isValid(token);
-
     expect(await request()).toBe(200);
-    expect(next.to('/token').map(({ params }) => params.get('grant_type'))).toEqual(['authorization_code']);
+    server.rules.resourceMetadata = {};
+    server.rules.accepts = undefined;
+    server.revokeAccess();
+    expect(await request()).toBe(200);
+
+    const [atFirst, atNext] = [server, next].map((each) => each.to('/token').map(({ params }) => params));
+    expect(atFirst?.map((params) => params.get('grant_type'))).toEqual([
+      'authorization_code',
+      'authorization_code',
+    ]);
+    expect(atNext?.map((params) => params.get('grant_type'))).toEqual(['authorization_code']);
     expect(next.to('/register')).toHaveLength(1);
-    expect(sent).not.toContain(next.to('/token')[0]?.params.get('client_id'));
+    expect(atFirst?.map((params) => params.get('client_id'))).not.toContain(atNext?.[0]?.get('client_id'));
   });
 
   it('so that a client of the user’s is not shown to another one', async () => {

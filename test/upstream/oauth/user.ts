@@ -1,5 +1,6 @@
 /** mcp-run in front of a server that wants authorization, and the user whom it sends to a browser. */
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent } from 'undici';
@@ -77,6 +78,15 @@ export async function setUp(url: string, options: SetupOptions = {}): Promise<Se
       if (!(await authorization.challenged({ status, wwwAuthenticate, sent }, signal))) return status;
     }
   }
+}
+
+/** A port that nobody has, at the moment. */
+export async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
+  const address = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 export async function look(url: string): Promise<{ status: number; text: string }> {
