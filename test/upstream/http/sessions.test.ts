@@ -147,6 +147,26 @@ it('calls a tool again that a forgotten session kept from running', async () => 
   expect(result).toEqual({ session: 'session-2' });
 });
 
+it('holds requests while another session is begun', async () => {
+  const told: Call[] = [];
+  const server = await openServer({
+    ...forgets('session-1'),
+    'notifications/initialized': (call) => (told.push(call) === 1 ? call.status(202) : undefined),
+  });
+  const [remote, other] = [await openRemote(server.url), await openRemote(server.url)];
+  await remote.initialize();
+  const first = remote.request('ping', {}, 'first');
+  await server.waitFor(() => told.length === 2);
+  const second = remote.request('ping', {}, 'second');
+  for (let count = 0; count < 3; count += 1) await other.request('elsewhere');
+  expect(server.of('ping')).toHaveLength(1);
+  told[1]?.status(202);
+  expect((await Promise.all([first, second])).map(({ result }) => result)).toEqual([
+    { session: 'session-2' },
+    { session: 'session-2' },
+  ]);
+});
+
 it('says a notification again in the new session', async () => {
   const server = await openServer(forgets('session-1'));
   const remote = await openRemote(server.url);
