@@ -41,6 +41,10 @@ export interface Differences {
   readonly modernOnLegacy?: ModernDifference;
   /** The other way round. */
   readonly legacyOnModern?: Difference;
+  /** Where the server is at a URL and speaks 2026-07-28: it has one process for everybody. */
+  readonly modernUrl?: Difference;
+  /** The same, where the client speaks that, too. */
+  readonly modernOfModernUrl?: ModernDifference;
 }
 
 type Run =
@@ -500,6 +504,14 @@ export const BEHAVIOURS: readonly Behaviour[] = [
     instead: {
       modern: between.NO_CLIENT_NOTIFICATIONS,
       modernOnLegacy: between.NO_CLIENT_NOTIFICATIONS,
+      modernUrl: {
+        because: 'to a server of this revision they are about a request, or about nothing',
+        run: async ({ connect }) => {
+          const client = await connect();
+          await client.notify('notifications/example.com/up', {});
+          expect(textOf(await callTool(client, 'echo', { still: 'here' }))).toBe('{"still":"here"}');
+        },
+      },
       stateless: {
         because: 'without a session they have nothing to be about',
         run: async ({ connect }) => {
@@ -639,6 +651,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       modern: between.LOGS_APART_OR_NOWHERE,
       modernOnLegacy: between.LOGS_APART_OR_NOWHERE,
       legacyOnModern: between.LOGS_APART_ONCE_ASKED,
+      modernUrl: between.LOGS_OF_ONE_AT_A_TIME,
       shared: {
         because:
           'there is no telling whose they are: they reach neither, and those of a call alone its caller',
@@ -673,6 +686,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       );
       expect(new Set(pids).size).toBe(2);
     },
+    instead: { modernUrl: between.ONE_PROCESS, modernOfModernUrl: between.ONE_PROCESS },
   },
   {
     title: 'gives each network client a server process of its own',
@@ -687,6 +701,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
     instead: {
       modern: between.ONE_PROCESS,
       modernOnLegacy: between.ONE_PROCESS,
+      modernUrl: between.ONE_PROCESS,
       shared: {
         because: 'they share one',
         run: async ({ connect }) => {

@@ -34,6 +34,8 @@ export interface Place {
   readonly era: ServerEra;
   /** It is another mcp-run that makes an endpoint of it. */
   readonly isRemote?: true;
+  /** A client of either era may go to it, so that this one does the translating. */
+  readonly isChain?: true;
   open(): Promise<Served>;
 }
 
@@ -159,6 +161,7 @@ function remote(era: ServerEra, kind: 'sse' | 'http', only?: 'legacy' | 'modern'
   return {
     era,
     isRemote: true,
+    ...(only === undefined && kind === 'http' && { isChain: true }),
     async open() {
       // What the gateway under test does with roots is not to be hidden by this one.
       const gatewayArgs = serve([`--${kind}`], fixtureServer(SERVERS[era]), '--allow-roots');

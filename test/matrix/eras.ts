@@ -352,6 +352,17 @@ export const LOGS_APART_ONCE_ASKED = {
   },
 };
 
+export const LOGS_OF_ONE_AT_A_TIME = {
+  because: 'there is no telling whose they are where calls run at the same time',
+  wire: true as const,
+  run: async (context: Context<RawClient>) => {
+    const clients = await Promise.all([context.connect(), context.connect()]);
+    for (const client of clients) await client.request('logging/setLevel', { level: 'info' });
+    for (const [i, client] of clients.entries()) await callTool(client, 'log', { messages: [i] });
+    expect(clients.map(loggedBy)).toEqual([[0], [1]]);
+  },
+};
+
 export const ONE_PROCESS = {
   because: 'one principal has one process, as nothing is between its requests',
   run: async ({ connect }: Context) => {

@@ -13,7 +13,6 @@ import {
   type Place,
   type Route,
   type Served,
-  type ServerEra,
   type TransportColumn,
 } from './columns.ts';
 
@@ -23,13 +22,12 @@ const RUNS_ALL = process.env['MCP_RUN_MATRIX'] === 'all';
 interface Cell {
   readonly transport: TransportColumn;
   readonly client: ClientColumn;
-  readonly era: ServerEra;
+  readonly place: Place;
   readonly endpoint: Endpoint;
 }
 
 export function describeTable(name: keyof typeof PLACES): void {
   const place: Place = { name, ...PLACES[name] };
-  const { era } = place;
   let server: Served = { args: [], stop: async () => {} };
   let cells = 0;
   let left = 0;
@@ -51,20 +49,21 @@ export function describeTable(name: keyof typeof PLACES): void {
 
       for (const client of clients) {
         const rows = BEHAVIOURS.filter((row) => applies(row, transport, client));
-        if (!RUNS_ALL && client.raw !== true && saysTheSame(transport, place)) {
+        if (!RUNS_ALL && saysTheSame(transport, client, place)) {
           left += rows.length;
           continue;
         }
         cells += rows.length;
         describe(client.name, () => {
           for (const row of rows) {
-            const because = reasonOf(row, { transport, client, era });
+            const because = reasonOf(row, { transport, client, place });
             const title = because === undefined ? row.title : `not: ${row.title} (${because})`;
             test(title, async () => {
               expect.hasAssertions();
-              await withRoute(row, transport, routes, server, ({ endpoint }) =>
-                run(row, { transport, client, era, endpoint }),
-              );
+              const use = ({ endpoint }: Route) => run(row, { transport, client, place, endpoint });
+              await (row.fresh === true && transport.direct !== true
+                ? withFreshRoute(transport, place, use)
+                : use(routeOf(row, routes)));
             });
           }
         });
@@ -77,39 +76,51 @@ export function describeTable(name: keyof typeof PLACES): void {
   });
 }
 
+function routeOf(row: Behaviour, routes: ReadonlyMap<boolean, Route>): Route {
+  const route = routes.get(row.allowRoots === true);
+  if (route === undefined) throw new Error('no route');
+  return route;
+}
+
 /** A row that must not meet what others have left behind in a shared process has one of its own. */
-async function withRoute(
-  row: Behaviour,
+async function withFreshRoute(
   transport: TransportColumn,
-  routes: ReadonlyMap<boolean, Route>,
-  server: Served,
+  place: Place,
   use: (route: Route) => Promise<void>,
 ): Promise<void> {
-  const isFresh = row.fresh === true && transport.direct !== true;
-  const route = isFresh ? await transport.open(server, []) : routes.get(row.allowRoots === true);
-  if (route === undefined) throw new Error('no route');
+  const server = await place.open();
+  const route = await transport.open(server, []);
   try {
     await use(route);
   } finally {
-    if (isFresh) await route.stop();
+    await route.stop();
+    await server.stop();
   }
 }
 
-async function run(row: Behaviour, { transport, client, era, endpoint }: Cell): Promise<void> {
+async function run(row: Behaviour, { transport, client, place, endpoint }: Cell): Promise<void> {
   if (client.modern === true) {
-    const act = modernDifferenceOf(row, client, era) ?? row;
+    const act = modernDifferenceOf(row, client, place) ?? row;
     if (act.wire === true) await act.run({ connect: (options) => connectRawModern(endpoint, options) });
     else await act.run({ connect: (options) => client.connect(endpoint, options) });
     return;
   }
-  const act = differenceOf(row, transport, client, era) ?? row;
+  const act = differenceOf(row, transport, client, place) ?? row;
   if (act.wire === true) await act.run({ connect: (options) => connectRaw(endpoint, options) });
   else await act.run({ connect: (options) => client.connect(endpoint, options) });
 }
 
-/** Where the SDKs' clients add little to what the raw ones show: translated or shared, what differs are the bytes. */
-function saysTheSame({ sharing }: TransportColumn, { era, isRemote }: Place): boolean {
-  return era !== 'legacy' || sharing !== undefined || isRemote === true;
+/**
+ * Where the SDKs' clients add little to what the raw ones show: translated or shared, what differs are the bytes. The
+ * other way round, what is different behind a URL is the server's end, and one transport shows it as well as another.
+ */
+function saysTheSame(
+  { name, sharing }: TransportColumn,
+  { raw }: ClientColumn,
+  { era, isRemote, isChain }: Place,
+): boolean {
+  if (isRemote === true && (name === 'sse' || (isChain === true && name !== 'stdio'))) return true;
+  return raw !== true && (era !== 'legacy' || sharing !== undefined || isRemote === true);
 }
 
 /** Who cannot reach whom: without a gateway those who have no revision in common. */
@@ -120,9 +131,9 @@ function meets(client: ClientColumn, transport: TransportColumn, { era, isRemote
   return transport.direct !== true || !isBridged(client, era);
 }
 
-function reasonOf(row: Behaviour, { transport, client, era }: Omit<Cell, 'endpoint'>): string | undefined {
-  if (client.modern === true) return modernDifferenceOf(row, client, era)?.because;
-  return differenceOf(row, transport, client, era)?.because;
+function reasonOf(row: Behaviour, { transport, client, place }: Omit<Cell, 'endpoint'>): string | undefined {
+  if (client.modern === true) return modernDifferenceOf(row, client, place)?.because;
+  return differenceOf(row, transport, client, place)?.because;
 }
 
 /** Without sessions it is as with a shared process, unless the row knows better. */
@@ -130,8 +141,9 @@ function differenceOf(
   { instead = {} }: Behaviour,
   { sharing }: TransportColumn,
   client: ClientColumn,
-  era: ServerEra,
+  { era, isRemote }: Place,
 ): Difference | undefined {
+  if (isRemote === true && era === 'modern' && instead.modernUrl !== undefined) return instead.modernUrl;
   if (isBridged(client, era)) return instead.legacyOnModern;
   if (sharing === undefined) return undefined;
   return sharing === 'stateless' ? (instead.stateless ?? instead.shared) : instead.shared;
@@ -140,8 +152,10 @@ function differenceOf(
 function modernDifferenceOf(
   { instead = {} }: Behaviour,
   client: ClientColumn,
-  era: ServerEra,
+  { era, isRemote }: Place,
 ): ModernDifference | undefined {
+  if (isRemote === true && era === 'modern' && instead.modernOfModernUrl !== undefined)
+    return instead.modernOfModernUrl;
   return isBridged(client, era) ? instead.modernOnLegacy : instead.modern;
 }
 
