@@ -20,13 +20,14 @@ const MODERN_ERRORS: ReadonlySet<unknown> = new Set([
  * depend on who asks.
  */
 export function discoverFromInitialize(initializeResult: Json): Json {
-  const { capabilities, serverInfo, _meta } = initializeResult;
+  const { protocolVersion, capabilities, serverInfo, _meta } = initializeResult;
   const rest = without(initializeResult, 'protocolVersion', 'capabilities', 'serverInfo', '_meta');
   const meta = { ...jsonOf(_meta), ...(isJson(serverInfo) && { [META.serverInfo]: serverInfo }) };
   const result = {
     ...rest,
     resultType: 'complete',
-    supportedVersions: [MODERN_REVISION],
+    // Its own as well: who speaks that need not have it translated.
+    supportedVersions: [MODERN_REVISION, ...(isLegacyRevision(protocolVersion) ? [protocolVersion] : [])],
     capabilities: toModernServerCapabilities(jsonOf(capabilities)),
     ttlMs: 0,
     cacheScope: 'private',

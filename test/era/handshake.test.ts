@@ -23,7 +23,7 @@ test('an answer to initialize becomes one to server/discover', () => {
   const discover = discoverFromInitialize(answer);
   expect(discover).toEqual({
     resultType: 'complete',
-    supportedVersions: ['2026-07-28'],
+    supportedVersions: ['2026-07-28', '2025-11-25'],
     capabilities: { tools: { listChanged: true } },
     instructions: 'Be kind',
     ttlMs: 0,

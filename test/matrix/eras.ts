@@ -57,7 +57,7 @@ export const DERIVED_DISCOVERY = {
     expect(discoveryOf(await connect())).toEqual({
       ...PARTS,
       resultType: 'complete',
-      supportedVersions: ['2026-07-28'],
+      supportedVersions: ['2026-07-28', '2025-11-25'],
       ttlMs: 0,
       cacheScope: 'private',
       _meta: { 'example.com/greeting': 'hello', [`${KEY}serverInfo`]: SERVER_INFO },
