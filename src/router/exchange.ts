@@ -22,7 +22,6 @@ interface Running extends Exchange {
   readonly onTimeout: OnTimeout;
   readonly startedAt: number;
   lastProgressAt: number;
-  timer: NodeJS.Timeout | undefined;
 }
 
 /** Methods during which a server may turn to the user (2026-07-28, basic/patterns/mrtr; true of 2025 servers as well). */
@@ -56,6 +55,10 @@ export function createExchanges(): Exchanges {
   const running = new Map<RequestId, Running>();
   const byToken = new Map<RequestId, Running>();
   let listens = 0;
+  /** For all of them: one each would be paid for on every call. */
+  let timer: NodeJS.Timeout | undefined;
+  /** When it fires. */
+  let timerAt = Infinity;
 
   return {
     get size() {
@@ -82,31 +85,48 @@ export function createExchanges(): Exchanges {
       onTimeout,
       startedAt: now,
       lastProgressAt: now,
-      timer: undefined,
     };
     if (method === LISTEN) listens += 1;
-    else exchange.timer = setTimeout(check, Math.min(limits.timeoutMs, limits.maxMs), exchange);
+    else wakeAt(now + Math.min(limits.timeoutMs, limits.maxMs), now);
     running.set(id, exchange);
     if (exchange.progressToken !== undefined) byToken.set(exchange.progressToken, exchange);
   }
 
-  /** Progress only notes the time, and this looks at it when the timer fires: bursts of progress stay cheap. */
-  function check(exchange: Running): void {
-    const { limits, lastProgressAt, startedAt } = exchange;
+  function wakeAt(at: number, now: number): void {
+    if (at >= timerAt) return;
+    clearTimeout(timer);
+    timerAt = at;
+    timer = setTimeout(check, at - now);
+  }
+
+  function sleep(): void {
+    clearTimeout(timer);
+    timerAt = Infinity;
+  }
+
+  /** Progress and answers only note themselves, and this looks at what is left when the timer fires. */
+  function check(): void {
+    sleep();
     const now = Date.now();
-    const [silentAt, endAt] = [lastProgressAt + limits.timeoutMs, startedAt + limits.maxMs];
-    const leftMs = Math.min(silentAt, endAt) - now;
-    if (leftMs > 0) exchange.timer = setTimeout(check, leftMs, exchange);
-    else if (settle(exchange.id) !== undefined)
+    for (const exchange of running.values()) {
+      if (exchange.method === LISTEN) continue;
+      const { limits, lastProgressAt, startedAt } = exchange;
+      const [silentAt, endAt] = [lastProgressAt + limits.timeoutMs, startedAt + limits.maxMs];
+      if (Math.min(silentAt, endAt) > now) {
+        wakeAt(Math.min(silentAt, endAt), now);
+        continue;
+      }
+      settle(exchange.id);
       exchange.onTimeout(exchange, silentAt <= endAt ? limits.timeoutMs : limits.maxMs);
+    }
   }
 
   function settle(id: RequestId | undefined): Exchange | undefined {
     const exchange = id === undefined ? undefined : running.get(id);
     if (exchange === undefined) return undefined;
-    clearTimeout(exchange.timer);
     running.delete(exchange.id);
     if (exchange.method === LISTEN) listens -= 1;
+    if (running.size === listens) sleep();
     const token = exchange.progressToken;
     if (token !== undefined && byToken.get(token) === exchange) byToken.delete(token);
     return exchange;

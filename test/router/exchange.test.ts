@@ -106,6 +106,37 @@ describe('timeout', () => {
     expect(timedOut).toHaveBeenCalledWith(expect.objectContaining({ id: 1 }), LIMITS.timeoutMs);
     expect(exchanges.has(2)).toBe(true);
   });
+
+  it('comes to each request at its own time', () => {
+    const exchanges = createExchanges();
+    const timedOut = vi.fn();
+    exchanges.start(request(1), LIMITS, timedOut);
+    vi.advanceTimersByTime(400);
+    exchanges.start(request(2), { timeoutMs: 100, maxMs: 5_000 }, timedOut);
+    exchanges.start(request(3), LIMITS, timedOut);
+    const timesOut = (afterMs: number, ...ids: number[]): void => {
+      vi.advanceTimersByTime(afterMs - 1);
+      expect(timedOut).not.toHaveBeenCalled();
+      vi.advanceTimersByTime(1);
+      expect(timedOut.mock.calls.map(([{ id }]) => id)).toEqual(ids);
+      timedOut.mockClear();
+    };
+    timesOut(100, 2);
+    timesOut(500, 1);
+    timesOut(400, 3);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('does not come to a subscription', () => {
+    const exchanges = createExchanges();
+    const timedOut = vi.fn();
+    exchanges.start(frameOf({ id: 'listen', method: 'subscriptions/listen' }), LIMITS, timedOut);
+    expect(vi.getTimerCount()).toBe(0);
+    exchanges.start(request(1), LIMITS, timedOut);
+    vi.advanceTimersByTime(10_000);
+    expect(timedOut.mock.calls.map(([{ id }]) => id)).toEqual([1]);
+    expect(exchanges.has('listen')).toBe(true);
+  });
 });
 
 describe('progress', () => {

@@ -150,12 +150,12 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
   }
 
   function refuseDuplicates(frames: readonly Frame[]): void {
-    const seen = new Set<RequestId>();
+    const seen = frames.length > 1 ? new Set<RequestId>() : undefined;
     for (const { kind, id: requestId } of frames) {
       if (kind !== 'request' || requestId === undefined) continue;
-      if (answers.has(requestId) || seen.has(requestId))
+      if (answers.has(requestId) || seen?.has(requestId) === true)
         throw new RunError('DUPLICATE_ID', { id: requestId });
-      if (frames.length > 1) seen.add(requestId);
+      seen?.add(requestId);
     }
   }
 
