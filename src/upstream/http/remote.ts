@@ -132,7 +132,6 @@ function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared
       await older.close();
       return false;
     }
-    if (closing !== undefined) return true;
     log.info({ event: 'remote.transport', transport: 'sse' }, 'the server speaks HTTP+SSE');
     shared.isSse = true;
     const before = transport;

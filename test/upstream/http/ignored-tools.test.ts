@@ -13,7 +13,7 @@ const listOf = (id: number, ...tools: string[]): string =>
 it.for([
   [['fs_*'], [PIECES.wipe, PIECES.say]],
   [['wipe.all'], [PIECES.read, PIECES.write, PIECES.say]],
-  [['wipe-all', 'FS_READ', 'fs'], Object.values(PIECES)],
+  [['fs.read', 'FS_READ', 'fs', '(say|x)!', ''], Object.values(PIECES)],
   [
     ['*_write', 'say!'],
     [PIECES.read, PIECES.wipe],

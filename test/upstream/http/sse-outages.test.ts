@@ -33,7 +33,7 @@ it('answers at once while the server is gone, and goes on when it is back', asyn
   await remote.initialize();
   await server.stop();
   while (remote.log.of('remote.stream-lost').length === 0) await new Promise(setImmediate);
-  for (let count = 0; count < 3; count += 1) {
+  for (let count = 0; count < 8; count += 1) {
     const { error } = await remote.request('ping');
     expect(error).toMatchObject({ code: -32603, data: { reason: 'upstream_unreachable' } });
   }
@@ -42,6 +42,18 @@ it('answers at once while the server is gone, and goes on when it is back', asyn
   expect((await remote.request('ping')).result).toEqual({ path: '/messages?stream=2' });
   expect(server.of('initialize')).toHaveLength(2);
   expect(remote.reaches.at(-1)).toBeUndefined();
+});
+
+it('sends nothing any more that was cancelled while there was no stream', async () => {
+  const server = await openSseServer();
+  const remote = await openRemote(server.url, { transport: 'sse' });
+  await remote.initialize();
+  server.streams[0]?.end();
+  while (remote.log.of('remote.stream-lost').length === 0) await new Promise(setImmediate);
+  remote.send({ id: 'call', method: 'tools/call', params: { name: 'x' } });
+  remote.notify('notifications/cancelled', { requestId: 'call' });
+  expect(await remote.request('ping')).toHaveProperty('result');
+  expect(server.of('tools/call')).toEqual([]);
 });
 
 it('begins the session once more when that fails', async () => {
@@ -75,6 +87,7 @@ it('begins the session once more when that fails', async () => {
     reasons.add(at(answer.error.data, 'reason'));
   expect([...reasons]).toEqual(['upstream_http', 'upstream_error', 'upstream_stream_lost']);
   expect(answer.result).toEqual({ path: '/messages?stream=5' });
+  for (const stream of server.of('GET').slice(0, -1)) await stream.closed;
 });
 
 it('fails one request when its message is refused, and the whole stream when an event is too long', async () => {
