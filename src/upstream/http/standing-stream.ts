@@ -1,7 +1,7 @@
 import { toRunError, type RunError } from '../../errors.ts';
 import type { Connection, Sending } from './connection.ts';
 import { readEvents } from './events.ts';
-import { discard, mediaTypeOf } from './http-call.ts';
+import { mediaTypeOf, readAll } from './http-call.ts';
 import { StreamPosition } from './stream-position.ts';
 
 export interface StandingStreamOptions {
@@ -14,7 +14,9 @@ export interface StandingStreamOptions {
   event(data: string): void | Promise<void>;
   /** The server has been reached, or could not be. */
   reached(failure: RunError | undefined): void;
-  /** The server does not know the session any more. @returns whether there is another one */
+  /** Whether a refusal says that the server does not know the session any more. */
+  isForgotten(status: number, text: string): boolean;
+  /** @returns whether there is another session */
   renew(): Promise<boolean>;
 }
 
@@ -23,6 +25,9 @@ export interface StandingStream {
 }
 
 const LONGEST_MS = 30_000;
+/** A server that has not noticed the end of the stream before refuses a second one; and one that is too busy. */
+const PASSING: ReadonlySet<number> = new Set([409, 429]);
+const MAX_REFUSAL = 64 * 1024;
 
 /**
  * The stream for what belongs to no request (2025-11-25, basic/transports, listening for messages from the server). It is
@@ -73,9 +78,9 @@ export function openStandingStream(options: StandingStreamOptions): StandingStre
         hasOpened = true;
         return (await read(response)) ? 'read' : 'failed';
       }
-      discard(response);
-      if (status === 404 && hasOpened) return (await options.renew()) ? 'none' : 'failed';
-      return status >= 500 || status === 429 ? 'failed' : 'none';
+      const text = String(await readAll(response, MAX_REFUSAL).catch(() => ''));
+      if (hasOpened && options.isForgotten(status, text)) return (await options.renew()) ? 'none' : 'failed';
+      return status >= 500 || PASSING.has(status) ? 'failed' : 'none';
     } catch (error) {
       const failure = toRunError(error);
       if (!isClosed && failure.code === 'UPSTREAM_UNREACHABLE') options.reached(failure);

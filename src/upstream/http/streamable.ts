@@ -316,7 +316,8 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
       headers: session.headers,
       event: unrelated,
       reached: options.reached,
-      renew: async () => session.key.id !== undefined && (await session.renew(session.key)),
+      isForgotten: (status, text) => session.isForgotten({ status, error: undefined, text }, session.key),
+      renew: () => session.renew(session.key),
     });
   }
 

@@ -205,19 +205,46 @@ it('listens for what belongs to no request, and goes on listening after the last
   await last?.closed;
 });
 
-it('begins another session when the stream is refused that it had been listening to', async () => {
+it.for([
+  [404, ''],
+  [400, 'Bad Request: No valid session ID provided'],
+] as const)(
+  'begins another session when the stream that it has listened to is refused: %i %s',
+  async ([status, text]) => {
+    const server = await openServer({
+      GET(call) {
+        if (call.headers[SESSION] === 'session-2') return void call.stream().event(note(2));
+        if ('last-event-id' in call.headers) return call.status(status, {}, text);
+        const stream = call.stream();
+        stream.event(note(1), { id: 'e1', retry: 1 });
+        stream.end();
+        return undefined;
+      },
+    });
+    const remote = await openRemote(server.url);
+    await remote.initialize();
+    await remote.waitFor(({ message }) => at(message, 'params', 'data') === 2);
+    expect(server.of('initialize')).toHaveLength(2);
+    expect(server.of('GET').at(-1)?.headers).not.toHaveProperty('last-event-id');
+  },
+);
+
+it('listens again when the server has noticed that its first stream is gone', async () => {
+  const refusals = [409, 503];
   const server = await openServer({
     GET(call) {
-      if (call.headers[SESSION] === 'session-2') return void call.stream().event(note(2));
-      if ('last-event-id' in call.headers) return call.status(404);
+      const [first] = server.of('GET');
+      const status = call === first ? undefined : refusals.shift();
+      if (status !== undefined) return call.status(status);
       const stream = call.stream();
-      stream.event(note(1), { id: 'e1', retry: 1 });
-      stream.end();
+      stream.event(note(call === first ? 1 : 2), { retry: 1 });
+      if (call === first) stream.destroy();
+      return undefined;
     },
   });
   const remote = await openRemote(server.url);
   await remote.initialize();
   await remote.waitFor(({ message }) => at(message, 'params', 'data') === 2);
-  expect(server.of('initialize')).toHaveLength(2);
-  expect(server.of('GET').at(-1)?.headers).not.toHaveProperty('last-event-id');
+  expect(server.of('initialize')).toHaveLength(1);
+  expect(refusals).toEqual([]);
 });
