@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { at } from '../../support/json.ts';
 import { envelope } from '../../support/modern.ts';
-import { INITIALIZE, initializeResult, openRemote, type Script } from './remote.ts';
+import { INITIALIZE, initializeResult, openRemote, openTarget, targetFor, type Script } from './remote.ts';
 import { answerTo, nameOf, type Call } from './scripted-server.ts';
 import { openSseServer } from './sse-server.ts';
 
@@ -43,19 +43,25 @@ it.for([400, 404, 405])(
   'is found out when initialize is refused with %i, and known from then on',
   async (status) => {
     const server = await openSseServer({
-      initialize: (call) => (call.path === '/mcp' ? call.status(status, {}, 'what?') : accept(call)),
+      initialize(call) {
+        if (call.path === '/mcp') return call.status(status, {}, 'what?');
+        call.status(202);
+        server.streams.at(-1)?.event(answerTo(call, initializeResult()));
+        return undefined;
+      },
     });
-    const accept = (call: Call): void => {
-      call.status(202);
-      server.streams[0]?.event(answerTo(call, initializeResult()));
-    };
-    const remote = await openRemote(server.url, { transport: 'auto' });
+    const target = targetFor(server.url, { transport: 'auto' });
+    const remote = await openTarget(target);
     const answered = remote.initialize();
     const pong = remote.request('ping');
     expect((await answered).result).toEqual(initializeResult());
     expect(await pong).toHaveProperty('result');
     expect(server.calls.map(nameOf).slice(0, 3)).toEqual(['initialize', 'GET', 'initialize']);
     expect(remote.log.of('remote.transport')).toHaveLength(1);
+    const before = server.calls.length;
+    const other = await openTarget(target);
+    expect((await other.initialize()).result).toEqual(initializeResult());
+    expect(server.calls.slice(before).map(nameOf).slice(0, 2)).toEqual(['GET', 'initialize']);
   },
 );
 
