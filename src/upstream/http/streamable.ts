@@ -171,6 +171,7 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
     const isOver = (): boolean => post.isAnswered || post.isAborted;
     for (let tries = 0; !isOver(); tries += 1) {
       if (post.frame.method !== 'initialize') await session.settled();
+      if (isOver()) return;
       const used = session.key;
       const refusal = await attempt(post);
       if (isOver()) return;

@@ -158,6 +158,8 @@ it('holds requests while another session is begun', async () => {
   const first = remote.request('ping', {}, 'first');
   await server.waitFor(() => told.length === 2);
   const second = remote.request('ping', {}, 'second');
+  remote.send({ id: 'third', method: 'tools/call', params: { name: 'x' } });
+  remote.notify('notifications/cancelled', { requestId: 'third' });
   for (let count = 0; count < 3; count += 1) await other.request('elsewhere');
   expect(server.of('ping')).toHaveLength(1);
   told[1]?.status(202);
@@ -165,6 +167,7 @@ it('holds requests while another session is begun', async () => {
     { session: 'session-2' },
     { session: 'session-2' },
   ]);
+  expect(server.of('tools/call')).toEqual([]);
 });
 
 it('says a notification again in the new session', async () => {
