@@ -24,7 +24,7 @@ const LAYERS = {
     packages: [],
     node: 'any',
   },
-  downstream: { folders: ['protocol', 'observe', 'era/envelope'], packages: [], node: 'any' },
+  downstream: { folders: ['protocol', 'observe', 'era/envelope'], packages: ['fastify'], node: 'any' },
   router: { folders: ['protocol', 'era', 'observe'], packages: [], node: PURE },
   upstream: {
     folders: ['process', 'protocol', 'observe', 'era/envelope'],

@@ -35,6 +35,7 @@ function lint(folder: string): Promise<z.infer<typeof Report>> {
 const VIOLATIONS: readonly [path: string, text: string, answer: string][] = [
   ['cli/x.ts', `import '../router/router.ts';`, 'src/cli may not import src/router'],
   ['cli/commands/x.ts', `import '../../protocol/frame.ts';`, 'src/cli may not import src/protocol'],
+  ['cli/fastify.ts', `import 'fastify';`, 'only src/downstream may import fastify'],
   ['cli/undici.ts', `import 'undici';`, 'only src/upstream may import undici'],
   ['gateway/x.ts', `import '../process/child.ts';`, 'src/gateway may not import src/process'],
   ['gateway/commander.ts', `import 'commander';`, 'only src/cli may import commander'],

@@ -2,10 +2,10 @@ import type { HttpOptions } from '../downstream.ts';
 import { sendJson } from './reply.ts';
 import type { Route } from './route.ts';
 
-/** Open to anyone who can connect, so that probes work: they tell states and names, nothing else. */
-export const HEALTH_PATHS: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
-
-/** `/healthz`: this process answers. `/readyz`: its servers can be used. */
+/**
+ * `/healthz`: this process answers. `/readyz`: its servers can be used. Open to anyone who can connect, so that probes
+ * work: they tell states and names, nothing else.
+ */
 export function createHealthRoutes({ notReady, states }: HttpOptions): [path: string, route: Route][] {
   return [
     ['/healthz', { GET: ({ response }) => sendJson(response, 200, Buffer.from('{"status":"ok"}')) }],

@@ -7,7 +7,6 @@ export interface Place {
   readonly handlers: ReadonlyMap<string, Route[string]>;
   /** For the `Allow` header. */
   readonly allow: string;
-  /** Empty on what belongs to none. */
   readonly server: string;
 }
 
