@@ -1,9 +1,20 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Tests that need the whole program or the whole repository rather than one part of it. */
 const WHOLE = ['abuse', 'chaos', 'conformance', 'e2e', 'matrix', 'repo'].map(
   (folder) => `test/${folder}/**/*.test.ts`,
 );
+
+/** What takes longest: one of these alone at the end would leave the other workers idle. */
+const LONG = ['test/matrix/', 'test/chaos/', 'test/repo/'];
+
+class LongestFirst extends BaseSequencer {
+  override sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLong = ({ moduleId }: TestSpecification): boolean => LONG.some((path) => moduleId.includes(path));
+    return Promise.resolve(files.toSorted((one, other) => Number(isLong(other)) - Number(isLong(one))));
+  }
+}
 
 export default defineConfig({
   test: {
@@ -19,6 +30,7 @@ export default defineConfig({
     // time, so that three workers are what two cores carry without starving the processes under test.
     pool: 'forks',
     maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
