@@ -42,6 +42,9 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
   const pinned = spec.era ?? settings.era;
   const known = createKnownEras(pinned === 'auto' ? undefined : pinned);
   const version = packageVersion();
+  const isRemote = spec.target.kind === 'remote';
+  // A user may have to sign in before a remote server says anything.
+  const probing = { version, ...(isRemote && { longestMs: supervisor.startTimeoutMs }) };
   const reopen = (): Promise<Link> => supervisor.open();
   const toLegacyServer = (
     openChild: (principal: string) => Promise<Link>,
@@ -65,7 +68,7 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
 
   return {
     modern: createModernRoute({
-      version,
+      ...probing,
       known,
       openChild,
       toModernServer: (first) =>
@@ -83,7 +86,7 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
     async openStdio(canAsk, abandoned) {
       const first = await supervisor.open(abandoned);
       return createStdioEras(first, {
-        version,
+        ...probing,
         known,
         openChild: reopen,
         toLegacyClient: (child) => toLegacyClient(child, canAsk),
@@ -97,7 +100,7 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
   }
 
   function toLegacyClient(child: Link, canAsk?: () => boolean): Link {
-    const shared = { server: name, version, known, reopen, asksFirst: spec.target.kind === 'remote', log };
+    const shared = { ...probing, server: name, known, reopen, asksFirst: isRemote, log };
     return ownEraFirst(child, canAsk === undefined ? shared : { ...shared, canAsk });
   }
 

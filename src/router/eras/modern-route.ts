@@ -9,6 +9,8 @@ import { probeEra } from './probe.ts';
 export interface ModernRouteOptions {
   /** Ours, for `clientInfo`. */
   readonly version: string;
+  /** How long a server may take to say what it is. */
+  readonly longestMs?: number;
   readonly known: KnownEras;
   /** Rejects with a RunError. */
   readonly openChild: (principal: string) => Promise<Link>;

@@ -13,6 +13,8 @@ export interface OwnEraOptions {
   readonly server: string;
   /** Ours, for `clientInfo`. */
   readonly version: string;
+  /** How long a server may take to say what it is. */
+  readonly longestMs?: number;
   readonly known: KnownEras;
   /** Opens another process, for a server that ended when it was asked what it is. */
   readonly reopen: () => Promise<Link>;

@@ -21,6 +21,7 @@ export interface ProbeOptions {
   readonly request?: Frame;
   /** Silence after which it is asked for a sign of life: it may be slow to start. */
   readonly silenceMs?: number;
+  /** How long it may take to say what it is. */
   readonly longestMs?: number;
 }
 

@@ -12,6 +12,8 @@ import { probeEra } from './probe.ts';
 export interface StdioErasOptions {
   /** Ours, for `clientInfo`. */
   readonly version: string;
+  /** How long a server may take to say what it is. */
+  readonly longestMs?: number;
   readonly known: KnownEras;
   /** Opens another process. Rejects with a RunError. */
   readonly openChild: () => Promise<Link>;
@@ -113,11 +115,10 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
 
   /** @returns the answer, if the server is modern */
   async function learn(request: Frame | undefined): Promise<Frame | undefined> {
-    const { version } = options;
     // The first one may have ended without having said anything.
     const child = spare ?? (await reopen());
     spare = undefined;
-    const verdict = await probeEra(child, request === undefined ? { version } : { version, request });
+    const verdict = await probeEra(child, request === undefined ? options : { ...options, request });
     known.modern = verdict.era === 'modern';
     if (verdict.era !== 'gone') {
       spare = child;
