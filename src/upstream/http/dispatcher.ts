@@ -11,7 +11,7 @@ export interface DispatcherOptions {
   readonly tls: TlsSettings;
   /** In place of the system's name resolution, for connections without a proxy. */
   readonly lookup?: LookupFunction;
-  /** For `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, in lower case too; our own environment by default. */
+  /** For `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, in lower case too, and `NODE_EXTRA_CA_CERTS`; our own by default. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -65,14 +65,15 @@ interface TlsContext {
   readonly key?: string;
 }
 
-async function readTls({
-  server,
-  tls: { caFile, certFile, keyFile },
-}: DispatcherOptions): Promise<TlsContext> {
+async function readTls({ server, tls, env = process.env }: DispatcherOptions): Promise<TlsContext> {
+  const { caFile, certFile, keyFile } = tls;
   const [ca, cert, key] = await Promise.all([caFile, certFile, keyFile].map((file) => readPem(server, file)));
+  const extraFile = caFile === undefined ? undefined : env['NODE_EXTRA_CA_CERTS'];
+  // Node.js says by itself that it cannot be read.
+  const extra = await readPem(server, extraFile).catch(() => undefined);
   const context: TlsContext = {
     // A list of one's own replaces the usual one.
-    ...(ca !== undefined && { ca: [...rootCertificates, ca] }),
+    ...(ca !== undefined && { ca: [...rootCertificates, ca, ...(extra === undefined ? [] : [extra])] }),
     ...(cert !== undefined && { cert }),
     ...(key !== undefined && { key }),
   };

@@ -78,6 +78,13 @@ it('trusts an authority that is named, besides the usual ones', async () => {
   expect((await remote.initialize()).result).toEqual({ secure: true });
 });
 
+it('goes on trusting those that Node.js was told of', async () => {
+  const server = await openSecureServer();
+  const tls = { ...NO_TLS, caFile: file('client.pem') };
+  await expect(get(server.url, {}, tls)).rejects.toMatchObject({ code: 'UPSTREAM_UNREACHABLE' });
+  expect(await get(server.url, { NODE_EXTRA_CA_CERTS: file('authority.pem') }, tls)).toBe('');
+});
+
 it('takes no certificate for another name', async () => {
   const server = await openSecureServer();
   const remote = await openRemote(server.url.replace('127.0.0.1', 'localhost'), { tls: TRUSTING });
