@@ -1,4 +1,5 @@
-import { parseBody, peekFrame, type Frame } from '../../protocol/frame.ts';
+import { frameOf, parseBody, peekFrame, type Frame, type RequestId } from '../../protocol/frame.ts';
+import { scanObject, spliceValues } from '../../protocol/scan.ts';
 
 const ARRAY = '['.charCodeAt(0);
 const LF = 0x0a;
@@ -14,6 +15,21 @@ export function readMessages(bytes: Buffer): Frame[] {
   if (body[0] !== ARRAY && !body.includes(LF)) return [peekFrame(body)];
   const frames = parseBody(body);
   return Array.isArray(frames) ? frames : [frames];
+}
+
+/** The same message under another id; everything else stays byte for byte. */
+export function withId(frame: Frame, id: RequestId): Frame {
+  if (frame.id === id) return frame;
+  const bytes = Buffer.from(frame.bytes.buffer, frame.bytes.byteOffset, frame.bytes.byteLength);
+  const place = scanObject(bytes)?.find(({ key }) => key === 'id');
+  if (place === undefined) return frameOf({ ...frame.message, id });
+  return readMessages(spliceValues(bytes, [{ ...place, text: JSON.stringify(id) }]))[0] ?? frame;
+}
+
+/** The request that a `notifications/cancelled` is about. */
+export function cancelledId({ message }: Frame): RequestId | undefined {
+  const id = message.params?.['requestId'];
+  return typeof id === 'string' || typeof id === 'number' ? id : undefined;
 }
 
 function trimmed(bytes: Buffer): Buffer {

@@ -3,13 +3,14 @@ import { claimsModern } from '../../era/envelope.ts';
 import { RPC } from '../../protocol/constants.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
-import { scanObject, spliceValues } from '../../protocol/scan.ts';
 import { createScope } from './connection.ts';
 import { failureCode } from './failure.ts';
 import { discard, type HttpRequest, type HttpResponse } from './http-call.ts';
-import { readMessages } from './messages.ts';
+import { cancelledId, readMessages, withId } from './messages.ts';
+import { createOrder } from './order.ts';
+import { untilCancelled, untilReached } from './persistence.ts';
 import { Post, type Refusal } from './post.ts';
-import { codeOf, detailOf, isDown, isError, isShut, mayBeOlder } from './refusal.ts';
+import { codeOf, detailOf, isError, mayBeOlder } from './refusal.ts';
 import { createSession, type SessionKey } from './session.ts';
 import { openStandingStream, type StandingStream } from './standing-stream.ts';
 import type { RemoteTransport, RemoteTransportOptions } from './transport.ts';
@@ -28,10 +29,6 @@ const JSON_HEADERS = { 'content-type': 'application/json', accept: 'application/
 /** Methods that are asked first. */
 const FIRST: ReadonlySet<string | undefined> = new Set(['initialize', 'server/discover']);
 const LISTEN = 'subscriptions/listen';
-const FIRST_PAUSE_MS = 250;
-const LONGEST_PAUSE_MS = 30_000;
-/** The first time somebody waits for it. */
-const LONGEST_FIRST_MS = 2_000;
 const MAX_RESUMES = 3;
 const MAX_PAGES = 100;
 const DELETE_MS = 2_000;
@@ -49,11 +46,8 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
   const connection = createScope(options.connection);
   const posts = new Map<RequestId, Post>();
   const session = createSession({ server, ask, tell, onRenewed });
+  const order = createOrder((frame) => (closing === undefined ? route(frame) : options.passOn(frame)));
   let standing: StandingStream | undefined;
-  /** What has to be over before anything else is said: `initialize`, and what ends it. */
-  let barrier: Promise<void> | undefined;
-  /** The requests that wait for it. */
-  const waiting = new Set<RequestId | undefined>();
   /** Notifications leave one after the other. */
   let notified: Promise<void> = Promise.resolve();
   let ownIds = 0;
@@ -62,12 +56,7 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
 
   return {
     send(frame) {
-      if (closing !== undefined) return;
-      const isCancel = frame.method === 'notifications/cancelled';
-      // What has not been sent need not be cancelled.
-      if (isCancel && waiting.delete(cancelledId(frame))) return;
-      if (barrier === undefined || isCancel) route(frame);
-      else wait(frame, barrier);
+      if (closing === undefined) order.pass(frame);
     },
     close() {
       closing ??= close();
@@ -81,25 +70,6 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
     void tell(frame);
   }
 
-  function wait(frame: Frame, until: Promise<void>): void {
-    const id = frame.kind === 'request' ? frame.id : undefined;
-    if (id !== undefined) waiting.add(id);
-    void until.then(() => {
-      if (id !== undefined && !waiting.has(id)) return;
-      if (barrier !== undefined && closing === undefined) return wait(frame, barrier);
-      waiting.delete(id);
-      if (closing === undefined) route(frame);
-      else options.passOn(frame);
-    });
-  }
-
-  function holdBack(until: Promise<void>): void {
-    const mine = until.finally(() => {
-      if (barrier === mine) barrier = undefined;
-    });
-    barrier = mine;
-  }
-
   // Requests
 
   function request(frame: Frame, id: RequestId): void {
@@ -108,7 +78,7 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
     const done = run(post).finally(() => {
       if (posts.get(id) === post) posts.delete(id);
     });
-    if (frame.method === 'initialize' || isFirst(post)) holdBack(done);
+    if (frame.method === 'initialize' || isFirst(post)) order.holdBack(done);
   }
 
   function isFirst({ frame }: Post): boolean {
@@ -117,52 +87,15 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
 
   async function run(post: Post): Promise<void> {
     try {
-      if (isFirst(post)) await first(post);
-      else if (post.frame.method === LISTEN && post.isModern) await listen(post);
+      if (isFirst(post))
+        await untilReached(post, exchange, { ...options, isClosed: () => closing !== undefined });
+      else if (post.frame.method === LISTEN && post.isModern) await untilCancelled(post, exchange, report);
       else await exchange(post);
     } catch (thrown) {
       if (post.isAborted || post.isAnswered) return;
       const error = toRunError(thrown);
       report(error);
       void options.deliver(faultFrame(error, post.id), post.id);
-    }
-  }
-
-  /** Nothing is known of the server yet: it may be about to start. */
-  async function first(post: Post): Promise<void> {
-    const start = performance.now();
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(LONGEST_FIRST_MS, pauseMs * 2)) {
-      try {
-        await exchange(post);
-        return;
-      } catch (thrown) {
-        const error = toRunError(thrown);
-        if (post.isAborted || closing !== undefined) return;
-        // A server that refuses what only newer ones know has said enough.
-        if (post.frame.method !== 'initialize' && !isDown(error) && !isShut(error)) throw error;
-        const leftMs = options.patienceMs - (performance.now() - start);
-        if (!isDown(error) || leftMs <= pauseMs) return options.fail(error);
-        log.info({ event: 'remote.waiting' }, `${error.message}; trying again`);
-        await post.pause(pauseMs);
-      }
-    }
-  }
-
-  /** A subscription outlives its stream: what the server has taken up once, it is asked for again. */
-  async function listen(post: Post): Promise<void> {
-    for (let pauseMs = FIRST_PAUSE_MS; !post.isAborted; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
-      const begun = performance.now();
-      try {
-        await exchange(post);
-        return;
-      } catch (thrown) {
-        const error = toRunError(thrown);
-        const isLost = error.code === 'UPSTREAM_STREAM_LOST' || isDown(error);
-        if (post.isAborted || !post.isAcknowledged || !isLost) throw error;
-        report(error);
-        if (performance.now() - begun > LONGEST_PAUSE_MS) pauseMs = FIRST_PAUSE_MS;
-        await post.pause(pauseMs);
-      }
     }
   }
 
@@ -343,7 +276,7 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
     if (frame.method === 'notifications/cancelled') return cancel(frame);
     if (frame.method === 'notifications/initialized') {
       session.notified(frame);
-      return holdBack(tell(frame).then(openStanding));
+      return order.holdBack(tell(frame).then(openStanding));
     }
     notified = notified.then(() => tell(frame));
   }
@@ -409,18 +342,4 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
   function lost({ method = '' }: Frame): RunError {
     return new RunError('UPSTREAM_STREAM_LOST', { server, method });
   }
-}
-
-function cancelledId({ message }: Frame): RequestId | undefined {
-  const id = message.params?.['requestId'];
-  return typeof id === 'string' || typeof id === 'number' ? id : undefined;
-}
-
-/** The same message under another id; everything else stays byte for byte. */
-function withId(frame: Frame, id: RequestId): Frame {
-  if (frame.id === id) return frame;
-  const bytes = Buffer.from(frame.bytes.buffer, frame.bytes.byteOffset, frame.bytes.byteLength);
-  const place = scanObject(bytes)?.find(({ key }) => key === 'id');
-  if (place === undefined) return frameOf({ ...frame.message, id });
-  return readMessages(spliceValues(bytes, [{ ...place, text: JSON.stringify(id) }]))[0] ?? frame;
 }
