@@ -68,6 +68,8 @@ export interface UpstreamOptions {
   /** What becomes of lines on its stdout that are not MCP: `skip` counts them, `strict` ends it. */
   readonly stdout: 'strict' | 'skip';
   readonly log: Log;
+  /** How long a remote server may take to begin a session again; a minute by default. */
+  readonly initializeTimeoutMs?: number;
   /** A remote server has been reached, or could not be, whatever became of what it was asked. */
   readonly onReach?: (failure: RunError | undefined) => void;
 }

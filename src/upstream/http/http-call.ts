@@ -32,6 +32,7 @@ export interface HttpResponse {
 
 /** Reading more than that, for nothing, costs more than a new connection. */
 const MAX_DISCARDED = 64 * 1024;
+const DISCARDED_MS = 1_000;
 
 /** Answers may be streams that stay open, and say nothing, for hours. A proxy's connections have no defaults of ours. */
 const UNLIMITED = { bodyTimeout: 0, headersTimeout: 0 };
@@ -236,6 +237,9 @@ export function discard(response: HttpResponse): void {
   // There is no telling when that would end.
   if (mediaTypeOf(response) === 'text/event-stream') return response.abort();
   let length = 0;
+  const timer = setTimeout(() => response.abort(), DISCARDED_MS);
+  timer.unref();
+  void response.over.then(() => clearTimeout(timer));
   response.read({
     data(chunk) {
       length += chunk.length;

@@ -8,6 +8,8 @@ import { StreamPosition } from './stream-position.ts';
 
 /** How long a stream may go on when the answer has come, before it is ended. */
 const AFTERWARDS_MS = 5_000;
+/** How long a refusal may take to explain itself: its status has said what matters. */
+const EXPLANATION_MS = 2_000;
 
 /** A response that is not what was asked for. */
 export interface Refusal {
@@ -163,7 +165,9 @@ export class Post {
 
   async #refusal(response: HttpResponse, type: string): Promise<Refusal> {
     const { status } = response;
+    const timer = setTimeout(() => response.abort(), EXPLANATION_MS);
     const body = await readAll(response, this.#options.maxBytes).catch(() => undefined);
+    clearTimeout(timer);
     return {
       status,
       error: body === undefined || type !== 'application/json' ? undefined : errorIn(body),

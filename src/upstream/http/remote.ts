@@ -20,6 +20,8 @@ interface Shared {
   isSse: boolean;
 }
 
+const INITIALIZE_TIMEOUT_MS = 60_000;
+
 const known = new WeakMap<RemoteTarget, Promise<Shared>>();
 
 /**
@@ -70,6 +72,7 @@ function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared
     connection: shared.connection,
     maxBytes: options.lineLimitBytes,
     patienceMs: target.patienceMs,
+    initializeTimeoutMs: options.initializeTimeoutMs ?? INITIALIZE_TIMEOUT_MS,
     mirror: shared.mirror,
     log,
     deliver,

@@ -9,6 +9,8 @@ export interface SseStreamOptions {
   readonly server: string;
   readonly url: URL;
   readonly connection: Connection;
+  /** How long the server may take to begin its answer. */
+  readonly timeoutMs: number;
   /** Longest message. */
   readonly maxBytes: number;
   /** A promise holds the next ones back. */
@@ -42,7 +44,16 @@ export async function openSseStream(options: SseStreamOptions): Promise<SseStrea
   const { server, url, connection } = options;
   const headers = { accept: 'text/event-stream', 'accept-encoding': 'identity' };
   const sending = connection.send({ method: 'GET', url, headers }, true);
-  const response = await sending.response;
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    sending.abort();
+  }, options.timeoutMs);
+  const response = await sending.response
+    .catch((error: unknown) => {
+      throw isLate ? unreachable(server, url, new Error('it does not answer')) : error;
+    })
+    .finally(() => clearTimeout(timer));
   const { status } = response;
   if (status < 300 && mediaTypeOf(response) === 'text/event-stream') return await follow(response, options);
   discard(response);

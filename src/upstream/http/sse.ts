@@ -122,7 +122,14 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
   }
 
   async function connect(): Promise<URL> {
-    stream = await openSseStream({ server, url, connection, maxBytes, message: receive });
+    stream = await openSseStream({
+      server,
+      url,
+      connection,
+      timeoutMs: options.initializeTimeoutMs,
+      maxBytes,
+      message: receive,
+    });
     options.reached(undefined);
     const { endpoint: to } = stream;
     stream.onend(lost);
@@ -185,8 +192,19 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
     const { id, method = '' } = request;
     if (id === undefined) return;
     if (stream === undefined) throw streamLost(method);
-    const answered = new Promise<Frame>((done, failed) => (replayed = { id, done, failed }));
-    const [received] = await Promise.all([answered, post(to, request)]).finally(() => (replayed = undefined));
+    const timeoutMs = options.initializeTimeoutMs;
+    let timer: NodeJS.Timeout | undefined;
+    const answered = new Promise<Frame>((done, failed) => {
+      replayed = { id, done, failed };
+      timer = setTimeout(
+        () => failed(new RunError('REQUEST_TIMEOUT', { server, method, timeoutMs })),
+        timeoutMs,
+      );
+    });
+    const [received] = await Promise.all([answered, post(to, request)]).finally(() => {
+      clearTimeout(timer);
+      replayed = undefined;
+    });
     if (method === 'initialize' && isError(received)) {
       const detail = received.message.error?.message ?? '';
       throw new RunError('UPSTREAM_ERROR', { server, method, detail });

@@ -56,7 +56,9 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
 
   return {
     send(frame) {
-      if (closing === undefined) order.pass(frame);
+      if (closing !== undefined) return;
+      if (frame.method === 'initialize') giveUpAsking();
+      order.pass(frame);
     },
     close() {
       closing ??= close();
@@ -71,6 +73,11 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
   }
 
   // Requests
+
+  /** Whoever has asked what the server is, and waited in vain, takes it for an older one. */
+  function giveUpAsking(): void {
+    for (const post of posts.values()) if (isFirst(post) && post.frame.method !== 'initialize') post.abort();
+  }
 
   function request(frame: Frame, id: RequestId): void {
     const post = new Post(frame, id, claimsModern(frame.message), { server, maxBytes, take });
@@ -190,7 +197,10 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
 
   // Requests of our own
 
-  /** @returns the answer, undefined if it was no success */
+  /**
+   * @returns the answer, undefined if it was no success
+   * @throws RunError `REQUEST_TIMEOUT`: others wait for it, and no client's patience ends it
+   */
   async function ask(asked: Frame): Promise<Frame | undefined> {
     ownIds += 1;
     const id = `mcpr:http:${ownIds}`;
@@ -206,9 +216,20 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
       },
     });
     posts.set(id, post);
+    const timeoutMs = options.initializeTimeoutMs;
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      post.abort();
+    }, timeoutMs);
     try {
       await attempt(post);
+    } catch (error) {
+      throw isLate
+        ? new RunError('REQUEST_TIMEOUT', { server, method: frame.method ?? '', timeoutMs })
+        : error;
     } finally {
+      clearTimeout(timer);
       posts.delete(id);
     }
     return answer;

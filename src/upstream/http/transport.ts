@@ -20,6 +20,8 @@ export interface RemoteTransportOptions {
   readonly maxBytes: number;
   /** How long the first request is tried again. */
   readonly patienceMs: number;
+  /** How long a session may take to be begun again. */
+  readonly initializeTimeoutMs: number;
   readonly mirror: Mirror;
   readonly log: Log;
   /** @param about the request that the frame belongs to, where that is known */

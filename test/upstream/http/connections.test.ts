@@ -9,7 +9,7 @@ import { readAll } from '../../../src/upstream/http/http-call.ts';
 import type { TlsSettings } from '../../../src/upstream/target.ts';
 import { INITIALIZE, openRemote, openServer, openTarget, targetFor } from './remote.ts';
 import { openProxy } from './proxy.ts';
-import { openScriptedServer, type ScriptedServer } from './scripted-server.ts';
+import { nameOf, openScriptedServer, type ScriptedServer } from './scripted-server.ts';
 
 const file = (name: string): string => join(import.meta.dirname, 'certificates', name);
 const NO_TLS: TlsSettings = { caFile: undefined, certFile: undefined, keyFile: undefined };
@@ -64,6 +64,20 @@ it('opens as many connections as there are requests at once', async () => {
   await remote.initialize();
   await Promise.all(Array.from({ length: 30 }, (_, index) => remote.request('ping', {}, `p${index}`)));
   expect(server.connections).toBeGreaterThanOrEqual(30);
+});
+
+it('gives up a connection on which something that nobody needs has no end', async () => {
+  const server = await openServer({
+    'notifications/progress': ({ response }) => {
+      response.writeHead(202);
+      response.write('.');
+    },
+  });
+  const remote = await openRemote(server.url);
+  await remote.initialize();
+  remote.notify('notifications/progress');
+  const call = await server.waitFor((one) => nameOf(one) === 'notifications/progress');
+  await call.closed;
 });
 
 it('trusts an authority that is named, besides the usual ones', async () => {

@@ -241,3 +241,13 @@ it('sends no method that a header cannot carry as it is', async () => {
   expect(server.calls[0]?.headers).not.toHaveProperty('x-evil');
   expect(remote.reaches).toEqual([undefined]);
 });
+
+it('lets initialize go when whoever has asked what the server is does not wait any longer', async () => {
+  const server = await openServer({ 'server/discover': () => {} });
+  const remote = await openRemote(server.url);
+  remote.send({ id: 'era', method: 'server/discover', params: { _meta: envelope() } });
+  const discover = await server.waitFor((call) => nameOf(call) === 'server/discover');
+  expect(await remote.initialize()).toHaveProperty('result');
+  await discover.closed;
+  expect(remote.answersTo('era')).toEqual([]);
+});

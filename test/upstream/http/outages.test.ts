@@ -49,6 +49,18 @@ it.for([500, 502, 503])(
   },
 );
 
+it('does not wait for the end of a page', async () => {
+  const server = await openServer({
+    ping: ({ response }) => {
+      response.writeHead(500, { 'content-type': 'text/html' });
+      response.write('<!DOCTYPE html>');
+    },
+  });
+  const remote = await openRemote(server.url);
+  await remote.initialize();
+  expect((await remote.request('ping')).error?.message).toBe('Server "far" answered with HTTP status 500');
+});
+
 it('fails initialize when a page is in its place', async () => {
   const server = await openServer({
     initialize: (call) => call.status(502, { 'content-type': 'text/html' }, HTML),

@@ -34,6 +34,7 @@ export interface Remote {
 
 export interface RemoteOptions extends Partial<RemoteTarget> {
   readonly lineLimitBytes?: number;
+  readonly initializeTimeoutMs?: number;
   /** A promise holds back what follows. */
   readonly onreceived?: (received: Received) => void | Promise<void>;
 }
@@ -62,17 +63,22 @@ export function targetFor(url: string, more: Partial<RemoteTarget> = {}): Remote
 /** Opens a link that closes when the test is over. */
 export async function openRemote(
   url: string,
-  { lineLimitBytes = 1_000_000, onreceived, ...more }: RemoteOptions = {},
+  { lineLimitBytes = 1_000_000, initializeTimeoutMs = 60_000, onreceived, ...more }: RemoteOptions = {},
 ): Promise<Remote> {
   return await openTarget(targetFor(url, more), {
     lineLimitBytes,
+    initializeTimeoutMs,
     ...(onreceived !== undefined && { onreceived }),
   });
 }
 
 export async function openTarget(
   target: RemoteTarget,
-  { lineLimitBytes = 1_000_000, onreceived }: Pick<RemoteOptions, 'lineLimitBytes' | 'onreceived'> = {},
+  {
+    lineLimitBytes = 1_000_000,
+    initializeTimeoutMs = 60_000,
+    onreceived,
+  }: Pick<RemoteOptions, 'lineLimitBytes' | 'initializeTimeoutMs' | 'onreceived'> = {},
 ): Promise<Remote> {
   const log = createRecordingLog();
   const received: Received[] = [];
@@ -82,6 +88,7 @@ export async function openTarget(
   const link = await openUpstream(target, {
     server: 'far',
     lineLimitBytes,
+    initializeTimeoutMs,
     stdout: 'skip',
     log,
     onReach: (failure) => void reaches.push(failure),

@@ -225,6 +225,23 @@ it.for([
   expect((await remote.request('ping')).result).toEqual({ session: 'session-3' });
 });
 
+it('gives up a new session that is not answered, and tries anew the next time', async () => {
+  let initializations = 0;
+  const server = await openServer({
+    ...forgets('session-1'),
+    initialize: (call) => {
+      initializations += 1;
+      const headers = { [SESSION]: `session-${initializations}` };
+      if (initializations !== 2) call.result(initializeResult(), headers);
+    },
+  });
+  const remote = await openRemote(server.url, { initializeTimeoutMs: 200 });
+  await remote.initialize();
+  const silent = await remote.request('ping');
+  expect(silent.error).toMatchObject({ code: -32603, data: { reason: 'request_timeout' } });
+  expect((await remote.request('ping')).result).toEqual({ session: 'session-3' });
+});
+
 it('does not take a server without a GET stream for one that has forgotten the session', async () => {
   const server = await openServer({ GET: (call) => call.status(404) });
   const remote = await openRemote(server.url);

@@ -90,6 +90,21 @@ it('begins the session once more when that fails', async () => {
   for (const stream of server.of('GET').slice(0, -1)) await stream.closed;
 });
 
+it.for(['GET', 'initialize'])(
+  'gives up %s when it is not answered as it begins the session again, and tries anew',
+  async (silent) => {
+    let silences = 0;
+    const server = await openSseServer({}, '/messages', (call) => nameOf(call) === silent && silences-- > 0);
+    const remote = await openRemote(server.url, { transport: 'sse', initializeTimeoutMs: 200 });
+    await remote.initialize();
+    silences = 1;
+    server.streams[0]?.end();
+    while (remote.log.of('remote.stream-lost').length === 0) await new Promise(setImmediate);
+    expect((await remote.request('ping')).error).toMatchObject({ code: -32603 });
+    expect(await remote.request('ping')).toHaveProperty('result');
+  },
+);
+
 it('fails one request when its message is refused, and the whole stream when an event is too long', async () => {
   const server = await openSseServer({
     refused: (call) => call.status(500, { 'content-type': 'text/html' }, '<html>'),

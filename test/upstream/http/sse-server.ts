@@ -13,10 +13,18 @@ interface SseServer extends ScriptedServer {
   readonly streams: readonly EventStream[];
 }
 
-/** A server of HTTP+SSE that answers every request at once, by the stream that it came for; a script says what it does otherwise. */
-export async function openSseServer(script: Script = {}, endpoint = '/messages'): Promise<SseServer> {
+/**
+ * A server of HTTP+SSE that answers every request at once, by the stream that it came for; a script says what it does otherwise.
+ * @param isSilent what it lets wait
+ */
+export async function openSseServer(
+  script: Script = {},
+  endpoint = '/messages',
+  isSilent: (call: Call) => boolean = () => false,
+): Promise<SseServer> {
   const streams: EventStream[] = [];
   const server = await openScriptedServer((call) => {
+    if (isSilent(call)) return undefined;
     const act = script[nameOf(call)];
     if (act !== undefined) return act(call);
     if (call.method === 'GET') {
