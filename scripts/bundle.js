@@ -10,7 +10,7 @@ import { root } from './run.js';
 
 /**
  * What is needed at each start, and what is an ES module only: a warning away from `require` in some versions of Node. The
- * other packages stay what they are, and are loaded when they are needed; of undici, all but its agent.
+ * other packages stay what they are, and are loaded when they are needed.
  */
 const INSIDE = ['chalk', 'commander', 'eventsource-parser'];
 

@@ -24,13 +24,18 @@ export async function runProgram(
   const { own, command } = splitAtCommand(argv);
   const reporting = readReporting(argv, context);
   let exitCode = 0;
-  const program = createProgram(context, version, async ({ load, name, commandPurpose }, manifest, flags) => {
-    if (command !== undefined && commandPurpose === undefined) {
-      throw new RunError('USAGE', { detail: `${name} takes no command after --` });
-    }
-    const run = await load();
-    exitCode = await run({ args: { manifest, command, flags }, context, reporting, version });
-  });
+  const program = createProgram(
+    own,
+    context,
+    version,
+    async ({ load, name, commandPurpose }, manifest, flags) => {
+      if (command !== undefined && commandPurpose === undefined) {
+        throw new RunError('USAGE', { detail: `${name} takes no command after --` });
+      }
+      const run = await load();
+      exitCode = await run({ args: { manifest, command, flags }, context, reporting, version });
+    },
+  );
   if (own.length === 0) {
     program.outputHelp();
     return 0;
@@ -50,7 +55,12 @@ type Action = (
   flags: Readonly<Record<string, unknown>>,
 ) => Promise<void>;
 
-function createProgram(context: CliContext, version: string, onCommand: Action): Command {
+function createProgram(
+  own: readonly string[],
+  context: CliContext,
+  version: string,
+  onCommand: Action,
+): Command {
   const program = new Command('mcp-run')
     .description('Launch any MCP server, over any transport, for any client, from one manifest.')
     .version(version, '-v, --version', 'print the version')
@@ -63,11 +73,15 @@ function createProgram(context: CliContext, version: string, onCommand: Action):
     })
     .exitOverride()
     .addHelpText('after', TOP_EXAMPLES);
-  for (const text of COMMANDS) addCommand(program, text, onCommand);
+  for (const text of COMMANDS) {
+    const command = addCommand(program, text, onCommand);
+    // Options are many, and those of the others cost time at every start.
+    if (own.includes(text.name)) addOptions(command, text.name);
+  }
   return program;
 }
 
-function addCommand(program: Command, text: (typeof COMMANDS)[number], onCommand: Action): void {
+function addCommand(program: Command, text: (typeof COMMANDS)[number], onCommand: Action): Command {
   const { name, summary, description, usage, argument, examples } = text;
   const command = program
     .command(name)
@@ -85,6 +99,10 @@ function addCommand(program: Command, text: (typeof COMMANDS)[number], onCommand
         onCommand(text, value, flags),
       );
   }
+  return command;
+}
+
+function addOptions(command: Command, name: CommandName): void {
   const rows = [...LAUNCH_OPTIONS, ...COMPANION_OPTIONS, ...SETTING_OPTIONS].filter((row) =>
     commandsOf(row).includes(name),
   );

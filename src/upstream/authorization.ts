@@ -9,8 +9,11 @@ export interface Challenge {
 
 /** Proves to one remote server who we are. What clients send us is never part of it. */
 export interface Authorization {
-  /** The `Authorization` header of the next request; undefined if there is none (yet). */
-  header(signal: AbortSignal): Promise<string | undefined>;
+  /**
+   * The `Authorization` header of the next request; undefined if there is none (yet).
+   * @param signal is asked for if that takes time: one made for every request would cost more than all the rest here
+   */
+  header(signal: () => AbortSignal): Promise<string | undefined>;
   /**
    * Obtains what the challenge asks for; callers at the same time share one attempt.
    * @returns whether it is worth sending the request again

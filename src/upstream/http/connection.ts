@@ -1,9 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Dispatcher } from 'undici';
 import { RunError } from '../../errors.ts';
 import type { Authorization } from '../authorization.ts';
 import { failureCode, unreachable } from './failure.ts';
-import { discard, ENCODINGS, HttpCall, type HttpRequest, type HttpResponse } from './http-call.ts';
+import {
+  discard,
+  ENCODINGS,
+  HttpCall,
+  type HttpDispatcher,
+  type HttpRequest,
+  type HttpResponse,
+} from './http-call.ts';
 
 /** The way to one remote server, for all that is said to it. */
 export interface Connection {
@@ -32,7 +38,7 @@ export interface ConnectionScope extends Connection {
 
 export interface ConnectionOptions {
   readonly server: string;
-  readonly dispatcher: Dispatcher;
+  readonly dispatcher: HttpDispatcher;
   /** Sent with every request; names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   /** Undefined: a server that asks for authorization is refused. */
@@ -152,7 +158,7 @@ class Attempts implements Sending {
 
   async #authorize(): Promise<string | undefined> {
     const { authorization } = this.#options;
-    return authorization === undefined ? undefined : await authorization.header(this.#signal());
+    return authorization === undefined ? undefined : await authorization.header(() => this.#signal());
   }
 
   async #challenged(response: HttpResponse, sent: string | undefined, count: number): Promise<void> {

@@ -9,6 +9,29 @@ export interface HttpRequest {
   readonly body?: Uint8Array;
 }
 
+/** The way to a server: a dispatcher of undici is one. */
+export interface HttpDispatcher {
+  /** The call is told about its response, or why there is none. */
+  dispatch(options: CallOptions, call: HttpCall): unknown;
+}
+
+export interface CallOptions {
+  readonly origin: string;
+  /** With the query. */
+  readonly path: string;
+  readonly method: HttpRequest['method'];
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+}
+
+/** What a call can do about its request. */
+export interface CallController {
+  abort(reason: Error): void;
+  /** Holds the body of the response back. */
+  pause(): void;
+  resume(): void;
+}
+
 /** Takes the body of a response. */
 export interface BodyReader {
   /** A promise holds the rest of the body back. */
@@ -40,10 +63,10 @@ const UNLIMITED = { bodyTimeout: 0, headersTimeout: 0 };
 /** What `accept-encoding` may name. */
 export const ENCODINGS = 'gzip, deflate, br';
 
-/** One request on a connection, and its response: undici tells it about both. */
+/** One request, and its response: the dispatcher tells it about both, in the way of undici. */
 export class HttpCall implements Dispatcher.DispatchHandler, HttpResponse {
   readonly #settle: (response: HttpResponse | Error) => void;
-  #controller: Dispatcher.DispatchController | undefined;
+  #controller: CallController | undefined;
   #isAborted = false;
   #headers: Readonly<Record<string, string | string[] | undefined>> = {};
   #reader: BodyReader | undefined;
@@ -62,7 +85,7 @@ export class HttpCall implements Dispatcher.DispatchHandler, HttpResponse {
     this.#settle = settle;
   }
 
-  start(dispatcher: Dispatcher, { method, url, headers, body }: HttpRequest): void {
+  start(dispatcher: HttpDispatcher, { method, url, headers, body }: HttpRequest): void {
     const path = url.pathname + url.search;
     dispatcher.dispatch(
       { ...UNLIMITED, origin: url.origin, path, method, headers, ...(body !== undefined && { body }) },
@@ -96,15 +119,15 @@ export class HttpCall implements Dispatcher.DispatchHandler, HttpResponse {
     if (this.status === 0) this.#settle(new Error('aborted'));
   }
 
-  // What undici calls
+  // What the dispatcher calls
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
+  onRequestStart(controller: CallController): void {
     this.#controller = controller;
     if (this.#isAborted) controller.abort(new Error('aborted'));
   }
 
   onResponseStart(
-    _controller: Dispatcher.DispatchController,
+    _controller: CallController,
     status: number,
     headers: Record<string, string | string[] | undefined>,
   ): void {
@@ -116,7 +139,7 @@ export class HttpCall implements Dispatcher.DispatchHandler, HttpResponse {
     this.#settle(this);
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onResponseData(controller: CallController, chunk: Buffer): void {
     if (this.#isAborted) return;
     if (this.#decoder === undefined) this.#take(chunk);
     else if (!this.#decoder.write(chunk)) {
@@ -130,7 +153,7 @@ export class HttpCall implements Dispatcher.DispatchHandler, HttpResponse {
     else this.#decoder.end();
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+  onResponseError(_controller: CallController, error: Error): void {
     if (this.status === 0) this.#settle(error);
     else this.#ended(error);
   }

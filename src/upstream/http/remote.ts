@@ -5,7 +5,7 @@ import type { Link } from '../../protocol/link.ts';
 import { createAuthorization } from '../oauth/authorization.ts';
 import type { RemoteTarget, UpstreamOptions } from '../target.ts';
 import { createConnection, type Connection } from './connection.ts';
-import { createDispatcher } from './dispatcher.ts';
+import { openDispatcher } from './dispatcher.ts';
 import { createMirror, type Mirror } from './mirror.ts';
 import { createSse } from './sse.ts';
 import { createStreamable } from './streamable.ts';
@@ -39,10 +39,10 @@ export async function openRemoteUpstream(target: RemoteTarget, options: Upstream
 }
 
 async function share(target: RemoteTarget, { server, log }: UpstreamOptions): Promise<Shared> {
-  const { tls, headers, oauth } = target;
-  const dispatcher = await createDispatcher({ server, tls });
+  const { url, tls, headers, oauth } = target;
+  const dispatcher = await openDispatcher(new URL(url), { server, tls });
   const authorization =
-    oauth === undefined ? undefined : createAuthorization({ ...target, oauth }, { server, log, dispatcher });
+    oauth === undefined ? undefined : createAuthorization({ ...target, oauth }, { server, log });
   return {
     connection: createConnection({ server, dispatcher, headers, authorization }),
     mirror: createMirror((tool) =>

@@ -1,4 +1,3 @@
-import type { Dispatcher } from 'undici';
 import { RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import type { Authorization, Challenge } from '../authorization.ts';
@@ -14,8 +13,6 @@ import { openTokenStore, serverUrl, withLock } from './token-store.ts';
 export interface AuthorizationOptions {
   readonly server: string;
   readonly log: Log;
-  /** Connections to the server; not closed. */
-  readonly dispatcher: Dispatcher;
   /** The user has asked for it, and is asked however often it has failed. */
   readonly insists?: boolean;
 }
@@ -27,7 +24,7 @@ const PART = 0.75;
 /** OAuth for one remote server (2026-07-28, basic/authorization). Reads and asks nothing before it is used. */
 export function createAuthorization(
   target: RemoteTarget & { readonly oauth: OAuthSettings },
-  { server, log, dispatcher, insists = false }: AuthorizationOptions,
+  { server, log, insists = false }: AuthorizationOptions,
 ): Authorization {
   const url = serverUrl(target);
   const { oauth: settings, tls } = target;
@@ -50,7 +47,7 @@ export function createAuthorization(
       if (held !== undefined && isExpiring(held) && held.accessToken !== unrenewable) {
         const renewal = share('renewal', renewAhead);
         // One that is still good is used until then: the lock may be held by somebody who waits for a user.
-        if (isExpired(held)) await abortable(renewal, caller);
+        if (isExpired(held)) await abortable(renewal, caller());
         else renewal.catch(() => {});
       }
       return headerOf(held);
@@ -131,7 +128,7 @@ export function createAuthorization(
 
   function guard(): Promise<GuardedFetch> {
     guarded ??= import('./guarded-fetch.ts').then(({ createGuardedFetch }) =>
-      createGuardedFetch({ server, url, tls, dispatcher }),
+      createGuardedFetch({ server, url, tls }),
     );
     return guarded;
   }

@@ -9,8 +9,6 @@ export interface GuardedFetchOptions {
   readonly server: string;
   readonly url: URL;
   readonly tls: TlsSettings;
-  /** Connections to the server itself. */
-  readonly dispatcher: Dispatcher;
 }
 
 export interface GuardedFetch {
@@ -27,15 +25,11 @@ const MAX_BYTES = 1024 * 1024;
 const BODILESS = new Set([204, 205, 304]);
 
 /** Requests to authorization servers and for metadata: guarded, and bounded in time and size. */
-export function createGuardedFetch({
-  server,
-  url: serverUrl,
-  tls,
-  dispatcher,
-}: GuardedFetchOptions): GuardedFetch {
+export function createGuardedFetch({ server, url: serverUrl, tls }: GuardedFetchOptions): GuardedFetch {
   const guard = createGuard(serverUrl);
   // A client certificate is for the server that it was issued for.
   const foreignTls = { ...tls, certFile: undefined, keyFile: undefined };
+  let own: Promise<Dispatcher> | undefined;
   let foreign: Promise<Dispatcher> | undefined;
 
   return {
@@ -45,7 +39,7 @@ export function createGuardedFetch({
       const limit = AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS)]);
       try {
         const { statusCode, headers, body } = await request(url, {
-          dispatcher: url.origin === serverUrl.origin ? dispatcher : await foreignDispatcher(),
+          dispatcher: await (url.origin === serverUrl.origin ? ownDispatcher() : foreignDispatcher()),
           method: init?.method === 'POST' ? 'POST' : 'GET',
           headers: Object.fromEntries(new Headers(init?.headers)),
           body:
@@ -70,13 +64,18 @@ export function createGuardedFetch({
     },
     check,
     async close() {
-      await (await foreign?.catch(() => undefined))?.destroy();
+      for (const dispatcher of [own, foreign]) await (await dispatcher?.catch(() => undefined))?.destroy();
     },
   };
 
   async function check(url: URL): Promise<void> {
     const refusal = await guard.refusal(url);
     if (refusal !== undefined) throw failure(`not going to ${url.origin}${url.pathname}: ${refusal}`);
+  }
+
+  function ownDispatcher(): Promise<Dispatcher> {
+    own ??= createDispatcher({ server, tls });
+    return own;
   }
 
   function foreignDispatcher(): Promise<Dispatcher> {

@@ -1,4 +1,3 @@
-import type { Dispatcher } from 'undici';
 import { RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import { createConnection, type Connection } from '../http/connection.ts';
@@ -27,15 +26,15 @@ export async function logIn(
 ): Promise<Holding | undefined> {
   const { headers, tls, oauth } = target;
   const dispatcher = await createDispatcher({ server, tls });
-  const authorization = createAuthorization(target, { server, log, dispatcher, insists: true });
+  const authorization = createAuthorization(target, { server, log, insists: true });
   const connection = createConnection({ server, dispatcher, headers, authorization });
   try {
     const status = await ask(connection, target, signal);
-    let header = await authorization.header(signal);
+    let header = await authorization.header(() => signal);
     // Some ask for it only when a tool is called, and announce it before.
-    if (header === undefined && (await isAnnounced(target, dispatcher, server, signal))) {
+    if (header === undefined && (await isAnnounced(target, server, signal))) {
       await authorization.challenged({ status: 401, wwwAuthenticate: undefined, sent: undefined }, signal);
-      header = await authorization.header(signal);
+      header = await authorization.header(() => signal);
     }
     if (header === undefined) return refuseMissing(status, server);
     const holding = holdingOf(await openTokenStore(serverUrl(target).href, oauth, log).read());
@@ -93,12 +92,11 @@ function refuseMissing(status: number, server: string): undefined {
 
 async function isAnnounced(
   { url, tls }: RemoteTarget,
-  dispatcher: Dispatcher,
   server: string,
   signal: AbortSignal,
 ): Promise<boolean> {
   const { readResourceMetadata } = await import('./discovery.ts');
-  const guarded = createGuardedFetch({ server, url: new URL(url), tls, dispatcher });
+  const guarded = createGuardedFetch({ server, url: new URL(url), tls });
   try {
     return (await readResourceMetadata(new URL(url), undefined, guarded.fetch(signal))) !== undefined;
   } finally {

@@ -1,6 +1,5 @@
 import { selectClientAuthMethod } from '@modelcontextprotocol/client';
 import type { Log } from '../../observe/log.ts';
-import { createDispatcher } from '../http/dispatcher.ts';
 import type { OAuthSettings, TlsSettings } from '../target.ts';
 import { authenticateByKey } from './client-authentication.ts';
 import { informationOf } from './client.ts';
@@ -48,8 +47,7 @@ async function revoke({ url, tokens, clients }: Stored, options: LogoutOptions):
   if (tokens === undefined || client === undefined) return false;
   const server = new URL(url).host;
   const { tls, signal, credentials } = options;
-  const dispatcher = await createDispatcher({ server, tls });
-  const guarded = createGuardedFetch({ server, url: new URL(url), tls, dispatcher });
+  const guarded = createGuardedFetch({ server, url: new URL(url), tls });
   try {
     const fetch = guarded.fetch(signal);
     const authority = await findAuthority(tokens.authorizationServer, fetch);
@@ -78,7 +76,6 @@ async function revoke({ url, tokens, clients }: Stored, options: LogoutOptions):
     return true;
   } finally {
     await guarded.close();
-    await dispatcher.destroy();
   }
 }
 

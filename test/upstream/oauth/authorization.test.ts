@@ -16,7 +16,7 @@ describe('a server that wants authorization', () => {
     expect(asked?.params.get('resource')).toBe(server.url);
     expect(asked?.params.get('redirect_uri')).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/callback$/);
     expect(server.to('/token')[0]?.params.get('resource')).toBe(server.url);
-    const header = await authorization.header(new AbortController().signal);
+    const header = await authorization.header(() => new AbortController().signal);
     expect(JSON.stringify(log.entries)).not.toContain(header?.slice('Bearer '.length));
   });
 

@@ -1,6 +1,5 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Agent } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { reachOf } from '../../../src/upstream/oauth/addresses.ts';
 import { createGuard } from '../../../src/upstream/oauth/guard.ts';
@@ -135,16 +134,13 @@ async function startEndless() {
   });
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   const origin = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
-  const dispatcher = new Agent();
   const guarded = createGuardedFetch({
     server: 'files',
     url: new URL(origin),
     tls: { caFile: undefined, certFile: undefined, keyFile: undefined },
-    dispatcher,
   });
   onTestFinished(async () => {
     await guarded.close();
-    await dispatcher.destroy();
     http.closeAllConnections();
     http.close();
   });

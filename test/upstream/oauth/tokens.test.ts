@@ -24,7 +24,7 @@ describe('a token that is not good any more', () => {
     await request();
     server.rules.token = {};
     const before = server.to('/mcp').length;
-    await authorization.header(signal);
+    await authorization.header(() => signal);
 
     expect(await request()).toBe(200);
     // Without a refusal in between.
@@ -38,7 +38,7 @@ describe('a token that is not good any more', () => {
     await first.request();
     const { storeDirectory } = first;
     const others = await Promise.all([1, 2, 3].map(() => setUp(server.url, { oauth: { storeDirectory } })));
-    await Promise.all(others.map(({ authorization }) => authorization.header(signal)));
+    await Promise.all(others.map(({ authorization }) => authorization.header(() => signal)));
     server.revokeAccess();
 
     expect(await Promise.all([first, ...others].map(({ request }) => request()))).toEqual([

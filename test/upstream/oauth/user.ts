@@ -3,7 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Agent } from 'undici';
 import { onTestFinished } from 'vitest';
 import type { Authorization } from '../../../src/upstream/authorization.ts';
 import { createAuthorization } from '../../../src/upstream/oauth/authorization.ts';
@@ -47,7 +46,6 @@ export async function setUp(url: string, options: SetupOptions = {}): Promise<Se
     if (fields.event === 'oauth.authorize') visit(String(fields['url']));
   };
   const storeDirectory = oauth?.storeDirectory ?? (await createDirectory());
-  const dispatcher = new Agent();
   const authorization = createAuthorization(
     {
       kind: 'remote',
@@ -59,17 +57,14 @@ export async function setUp(url: string, options: SetupOptions = {}): Promise<Se
       patienceMs: 0,
       oauth: { ...SETTINGS, ...oauth, storeDirectory },
     },
-    { server: 'files', log, dispatcher, insists },
+    { server: 'files', log, insists },
   );
-  onTestFinished(async () => {
-    await authorization.close();
-    await dispatcher.close();
-  });
+  onTestFinished(() => authorization.close());
   return { authorization, log, storeDirectory, pages, request };
 
   async function request(): Promise<number> {
     for (let count = 0; ; count += 1) {
-      const sent = await authorization.header(signal);
+      const sent = await authorization.header(() => signal);
       const { status, headers } = await fetch(url, {
         headers: sent === undefined ? {} : { authorization: sent },
       });

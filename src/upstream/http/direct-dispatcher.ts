@@ -1,0 +1,61 @@
+import { Agent, request as requestByHttp, type IncomingMessage, type RequestOptions } from 'node:http';
+import type { Socket } from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
+import type { CallController, CallOptions, HttpCall, HttpDispatcher } from './http-call.ts';
+
+export interface DirectOptions {
+  /** Where all calls go. */
+  readonly origin: URL;
+  readonly tls: SecureContextOptions;
+  readonly connectMs: number;
+  /** How long a connection that nothing uses stays open, unless the server says less. */
+  readonly keepAliveMs: number;
+}
+
+/** Connections without a proxy, by Node's own client: it has an answer when undici would still be loading. */
+export async function createDirectDispatcher(options: DirectOptions): Promise<HttpDispatcher> {
+  const { origin, tls, connectMs, keepAliveMs } = options;
+  const keeping = { keepAlive: true, timeout: keepAliveMs };
+  const https = origin.protocol === 'https:' ? await import('node:https') : undefined;
+  const request = https?.request ?? requestByHttp;
+  const common: RequestOptions = {
+    agent: https === undefined ? new Agent(keeping) : new https.Agent({ ...keeping, ...tls }),
+    // Brackets belong to URLs.
+    hostname: origin.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: origin.port,
+  };
+  const connected = https === undefined ? 'connect' : 'secureConnect';
+
+  return {
+    dispatch({ path, method, headers, body }: CallOptions, call: HttpCall): void {
+      let response: IncomingMessage | undefined;
+      const sent = request({ ...common, path, method, headers });
+      const controller: CallController = {
+        abort: (reason) => void sent.destroy(reason),
+        pause: () => void response?.pause(),
+        resume: () => void response?.resume(),
+      };
+      sent.on('socket', (socket) => {
+        if (socket.connecting) limitConnect(socket);
+      });
+      sent.on('response', (incoming) => {
+        response = incoming;
+        call.onResponseStart(controller, incoming.statusCode ?? 0, incoming.headers);
+        incoming.on('data', (chunk: Buffer) => call.onResponseData(controller, chunk));
+        incoming.on('end', () => call.onResponseEnd());
+        incoming.on('error', (error) => call.onResponseError(controller, error));
+      });
+      sent.on('error', (error) => call.onResponseError(controller, error));
+      call.onRequestStart(controller);
+      sent.end(body);
+    },
+  };
+
+  function limitConnect(socket: Socket): void {
+    const timer = setTimeout(() => {
+      socket.destroy(Object.assign(new Error('no connection in time'), { code: 'ETIMEDOUT' }));
+    }, connectMs);
+    const stop = (): void => clearTimeout(timer);
+    socket.once(connected, stop).once('close', stop);
+  }
+}

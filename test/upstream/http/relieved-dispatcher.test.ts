@@ -1,0 +1,49 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { HttpCall, type CallOptions, type HttpDispatcher } from '../../../src/upstream/http/http-call.ts';
+import { createRelievedDispatcher } from '../../../src/upstream/http/relieved-dispatcher.ts';
+
+const REQUEST: CallOptions = { origin: 'http://far', path: '/', method: 'GET', headers: {} };
+
+function counting(): HttpDispatcher & { count: number } {
+  return {
+    count: 0,
+    dispatch() {
+      this.count += 1;
+    },
+  };
+}
+
+function send(dispatcher: HttpDispatcher, times: number): void {
+  for (let count = 0; count < times; count += 1) dispatcher.dispatch(REQUEST, new HttpCall(() => {}));
+}
+
+it('the first requests load nothing, and those after them go the better way', async () => {
+  const [first, better] = [counting(), counting()];
+  let loads = 0;
+  const dispatcher = createRelievedDispatcher(
+    first,
+    async () => {
+      loads += 1;
+      return better;
+    },
+    3,
+  );
+  send(dispatcher, 2);
+  expect({ loads, first: first.count }).toEqual({ loads: 0, first: 2 });
+  // The last of these find it being loaded.
+  send(dispatcher, 3);
+  expect({ loads, first: first.count }).toEqual({ loads: 1, first: 5 });
+  await turn();
+  send(dispatcher, 4);
+  expect({ loads, first: first.count, better: better.count }).toEqual({ loads: 1, first: 5, better: 4 });
+});
+
+it('the first way stays when the better one cannot be loaded', async () => {
+  const first = counting();
+  const dispatcher = createRelievedDispatcher(first, () => Promise.reject(new Error('not there')), 1);
+  send(dispatcher, 1);
+  await turn();
+  send(dispatcher, 2);
+  expect(first.count).toBe(3);
+});
