@@ -103,7 +103,9 @@ test('a command over stdio is served without loading a parser, a schema or a web
   const modules = await readFile(record, 'utf8');
   expect(modules).toContain('manifest/one-off.js');
   expect(modules).not.toContain('downstream/http/');
-  expect(modules).not.toMatch(/node_modules\/(zod|jsonc-parser|yaml|chalk|@modelcontextprotocol)\//);
+  expect(modules).not.toMatch(
+    /node_modules\/(zod|jsonc-parser|yaml|chalk|fastify|undici|@modelcontextprotocol)\//,
+  );
 });
 
 test('a URL over stdio is served without them, too', async () => {
@@ -113,7 +115,9 @@ test('a URL over stdio is served without them, too', async () => {
   const modules = await readFile(record, 'utf8');
   expect(modules).toContain('upstream/http/remote.js');
   expect(modules).not.toContain('downstream/http/');
-  expect(modules).not.toMatch(/node_modules\/(zod|jsonc-parser|yaml|chalk|@modelcontextprotocol)\//);
+  expect(modules).not.toMatch(
+    /node_modules\/(zod|jsonc-parser|yaml|chalk|fastify|undici|@modelcontextprotocol)\//,
+  );
 });
 
 test('--version is answered without loading any package', async () => {
