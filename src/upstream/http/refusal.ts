@@ -36,7 +36,7 @@ export function isError(answer: Frame): boolean {
   }
 }
 
-/** What a page says is for people, and none of ours. */
+/** What a server says with a status, secrets included. What a page says is for people, and none of ours. */
 export function detailOf({ status, text }: Refusal): string {
   if (status < 300) return ', but not with JSON or a stream of events';
   return text.trim() === '' || /^\s*</.test(text)

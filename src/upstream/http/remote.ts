@@ -1,4 +1,5 @@
 import { RunError } from '../../errors.ts';
+import { maskSecrets, redact, secretsOf } from '../../observe/redact.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
@@ -16,6 +17,7 @@ import type { RemoteTransport, RemoteTransportOptions } from './transport.ts';
 interface Shared {
   readonly connection: Connection;
   readonly mirror: Mirror;
+  readonly secrets: readonly string[];
   /** It has turned out to speak HTTP+SSE. */
   isSse: boolean;
 }
@@ -51,6 +53,7 @@ async function share(target: RemoteTarget, { server, log }: UpstreamOptions): Pr
         `left out: the header annotations of tool ${tool} break the rules`,
       ),
     ),
+    secrets: secretsOf(target),
     isSse: target.transport === 'sse',
   };
 }
@@ -74,6 +77,7 @@ function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared
     patienceMs: target.patienceMs,
     initializeTimeoutMs: options.initializeTimeoutMs ?? INITIALIZE_TIMEOUT_MS,
     mirror: shared.mirror,
+    mask: (text) => redact(maskSecrets(text, shared.secrets)),
     log,
     deliver,
     fail: (error) => void end(error),

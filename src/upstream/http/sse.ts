@@ -206,7 +206,7 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
       replayed = undefined;
     });
     if (method === 'initialize' && isError(received)) {
-      const detail = received.message.error?.message ?? '';
+      const detail = options.mask(received.message.error?.message ?? '');
       throw new RunError('UPSTREAM_ERROR', { server, method, detail });
     }
   }

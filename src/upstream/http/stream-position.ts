@@ -2,6 +2,9 @@
 export const RETRY_MS = 1_000;
 const SHORTEST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 3_600_000;
+/** Characters that no header may have. */
+// oxlint-disable-next-line no-control-regex
+const NO_HEADER = /[\0-\x08\x0a-\x1f\x7f]/;
 
 /** Where a stream of events has got to (2025-11-25, basic/transports, resumability and redelivery). */
 export class StreamPosition {
@@ -18,9 +21,9 @@ export class StreamPosition {
     return this.#lastEventId !== '';
   }
 
-  /** @param id of an event; an empty one takes back what was there before */
+  /** @param id of an event; an empty one, or one that cannot be sent back, takes back what was there before */
   reached(id: string | undefined): void {
-    if (id !== undefined) this.#lastEventId = id;
+    if (id !== undefined) this.#lastEventId = NO_HEADER.test(id) ? '' : id;
   }
 
   retry(ms: number): void {

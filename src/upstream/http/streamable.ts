@@ -173,7 +173,7 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
       return;
     }
     if (error === undefined)
-      throw new RunError('UPSTREAM_HTTP', { server, status, detail: detailOf(refusal) });
+      throw new RunError('UPSTREAM_HTTP', { server, status, detail: options.mask(detailOf(refusal)) });
     post.isAnswered = true;
     // It may not have known whom it answers.
     void options.deliver(withId(error, post.id), post.id);

@@ -23,6 +23,8 @@ export interface RemoteTransportOptions {
   /** How long a session may take to be begun again. */
   readonly initializeTimeoutMs: number;
   readonly mirror: Mirror;
+  /** Blots out what the server is reached with: it may repeat that, and clients are told what it says. */
+  mask(text: string): string;
   readonly log: Log;
   /** @param about the request that the frame belongs to, where that is known */
   deliver(frame: Frame, about?: RequestId): void | Promise<void>;

@@ -49,6 +49,23 @@ it.for([500, 502, 503])(
   },
 );
 
+it('blots out what it was reached with when the server repeats that', async () => {
+  const server = await openServer({
+    ping: ({ status, headers, path }) =>
+      status(
+        403,
+        { 'content-type': 'text/plain' },
+        `${path} ${headers.authorization} ${String(headers['x-key'])}`,
+      ),
+  });
+  const headers = { authorization: 'Bearer open-sesame', 'x-key': 'another-secret' };
+  const remote = await openRemote(`${server.url}?token=in-the-query`, { headers });
+  await remote.initialize();
+  expect((await remote.request('ping')).error?.message).toBe(
+    'Server "far" answered with HTTP status 403: /mcp?token=*** *** ***',
+  );
+});
+
 it('does not wait for the end of a page', async () => {
   const server = await openServer({
     ping: ({ response }) => {

@@ -84,6 +84,21 @@ it('keeps to what a server wants that can only be met by never going on', async 
   expect(server.calls.filter(isResuming)).toEqual([]);
 });
 
+it('goes on listening without an id that no header can carry', async () => {
+  const server = await openServer({
+    GET(call) {
+      const stream = call.stream();
+      stream.event(note(1), { id: '\u0001', retry: 1 });
+      if (server.calls.filter(isListening).length < 2) stream.end();
+    },
+  });
+  const remote = await openRemote(server.url);
+  await remote.initialize();
+  await server.waitFor((call) => isListening(call) && server.calls.filter(isListening).length === 2);
+  expect(server.calls.filter(isResuming)).toEqual([]);
+  expect(remote.reaches).not.toContainEqual(expect.anything());
+});
+
 it('takes an id in any writing for what it is, and an empty one for none', async () => {
   const server = await openServer({
     'tools/call': (call) => {
