@@ -73,13 +73,15 @@ export function createAsking(options: AskingOptions): Asking {
     clear: () => void unrelated.takeAll(),
   };
 
-  function question({ id, method, params }: Unrelated): void {
+  function question({ id, method, params, about }: Unrelated): void {
     if (method === 'ping') return toChild(frameOf({ id, result: {} }));
     const refusal = refusalOf(options.capabilities(), method, params);
     if (refusal !== undefined) return refuse(id, refusal);
-    const call = ownerOf(book.values(), params);
-    if (call === undefined) return unrelated.keep({ id, method, params });
-    const asked = { id, method, params, key: `input-${call.asked + 1}` };
+    const call = ownerOf(book.values(), params, about);
+    if (call === undefined && about !== undefined)
+      return refuse(id, new RunError('INPUT_UNRELATED', { method }));
+    if (call === undefined) return unrelated.keep({ id, method, params, about });
+    const asked = { id, method, params, about, key: `input-${call.asked + 1}` };
     if (call.isDiscarded) return answerLate(asked);
     if (call.questions.size >= MAX_OPEN || call.rounds >= MAX_ROUNDS) {
       const max = call.rounds >= MAX_ROUNDS ? MAX_ROUNDS : MAX_OPEN;
@@ -100,7 +102,7 @@ export function createAsking(options: AskingOptions): Asking {
   function passOn(call: HeldCall): void {
     const open = askersOf(call).length === 0 ? [] : [...call.questions.values()];
     call.questions.clear();
-    for (const { id, method, params } of open) question({ id, method, params });
+    for (const { id, method, params, about } of open) question({ id, method, params, about });
   }
 
   /** Calls that may have asked what `call` was taken to have asked. */

@@ -11,6 +11,8 @@ export interface Question {
   readonly id: RequestId;
   readonly method: string;
   readonly params: Json;
+  /** The call that it came with, where the link knows. */
+  readonly about: RequestId | undefined;
   /** Its name in `inputRequests`. */
   readonly key: string;
 }

@@ -3,6 +3,7 @@ import { missingCapability } from '../../era/capabilities.ts';
 import { isInputMethod, mayNeedInput } from '../../era/input.ts';
 import { isJson, type Json } from '../../era/json.ts';
 import { META } from '../../protocol/constants.ts';
+import type { RequestId } from '../../protocol/frame.ts';
 import type { HeldCall, Question } from './call.ts';
 
 /** Questions of one call that may be open at once. */
@@ -27,8 +28,9 @@ export function refusalOf(capabilities: Json, method: string, params: Json): Run
 /**
  * Whose doing a server's request is: stdio does not say (2025-11-25, basic/transports), unless it belongs to a task. All
  * calls of a process are of one client, so that a wrong guess stays in the family.
+ * @param about the call that it came with, where the link knows
  */
-export function ownerOf(calls: Iterable<HeldCall>, params: Json): HeldCall | undefined {
+export function ownerOf(calls: Iterable<HeldCall>, params: Json, about?: RequestId): HeldCall | undefined {
   const meta = params['_meta'];
   const related = isJson(meta) ? meta[META.relatedTask] : undefined;
   const taskId = isJson(related) ? related['taskId'] : undefined;
@@ -38,7 +40,9 @@ export function ownerOf(calls: Iterable<HeldCall>, params: Json): HeldCall | und
     if (typeof call.task === 'object' && call.task.id === taskId) return call;
     // One that is answered has nothing more to ask.
     if (!mayNeedInput(call.request.method) || call.final !== undefined) continue;
-    if (call.hasSlot) running = call;
+    if (about !== undefined) {
+      if (call.number === about) return call;
+    } else if (call.hasSlot) running = call;
     // Whoever waits for the slot has asked for nothing yet.
     else if (call.waiting === undefined) parked = call;
   }

@@ -5,6 +5,8 @@ export interface Unrelated {
   readonly id: RequestId;
   readonly method: string;
   readonly params: Readonly<Record<string, unknown>>;
+  /** Our request that it came with, where the link knows. */
+  readonly about: RequestId | undefined;
 }
 
 /** Questions that came before the call that they are about, as far as stdio shows: they wait for it a little. */

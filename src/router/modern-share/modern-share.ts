@@ -4,7 +4,7 @@ import { jsonOf } from '../../era/json.ts';
 import type { Log } from '../../observe/log.ts';
 import { META } from '../../protocol/constants.ts';
 import { faultFrame } from '../../protocol/fault.ts';
-import { frameOf, type Frame } from '../../protocol/frame.ts';
+import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
 import type { ModernFace } from '../modern-face.ts';
 import { createCalls, type Call } from '../share/calls.ts';
@@ -135,7 +135,7 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
 
   // From the process
 
-  function fromChild(frame: Frame): void {
+  function fromChild(frame: Frame, about?: RequestId): void {
     const scanned = scanMessage(frame);
     if (scanned === undefined) {
       log.warn(
@@ -146,7 +146,7 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
     }
     const { id, method } = scanned;
     if (method === undefined) return answered(frame, scanned);
-    if (id === undefined) return notified(scanned, frame);
+    if (id === undefined) return notified(scanned, frame, about);
     // Nobody may answer it (2026-07-28, basic/transports/stdio, receiving messages).
     log.warn(
       { event: 'server.request-dropped', method },
@@ -183,7 +183,7 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
     }
   }
 
-  function notified(scanned: Scanned, frame: Frame): void {
+  function notified(scanned: Scanned, frame: Frame, about: RequestId | undefined): void {
     if (scanned.method === 'notifications/progress') {
       const call = calls.get(valueAt(scanned, 'params.progressToken'));
       if (call?.tokenText === undefined) return undefined;
@@ -195,7 +195,7 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
       if (call?.isListening !== true) return undefined;
       return pass(call, scanned, { place: 'subscription', text: call.idText });
     }
-    const caller = calls.soleCaller();
+    const caller = calls.callerOf(about);
     if (caller !== undefined) return caller.deliver(frame);
     log.debug(
       { event: 'server.notification-dropped', method: scanned.method },

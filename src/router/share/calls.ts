@@ -26,8 +26,11 @@ export interface Calls<T> {
   abandonAll(tenant: T): number[];
   /** The child is dead. @returns what it has left unanswered, oldest first */
   settleAll(): Call<T>[];
-  /** Whose doing a message without correlation is: the caller of the one call that runs, or nobody's. */
-  soleCaller(): T | undefined;
+  /**
+   * Whose doing a message is that names no call: the caller of the one that runs, or nobody's.
+   * @param about the call that it came with, where the link knows
+   */
+  callerOf(about: RequestId | undefined): T | undefined;
 }
 
 /** How long a child may still work for, and speak of, a call that its client gave up: servers do not answer those. */
@@ -52,7 +55,7 @@ export function createCalls<T>(): Calls<T> {
       else numbers.add(number);
       return number;
     },
-    get: (number) => (typeof number === 'number' ? calls.get(number) : undefined),
+    get,
     settle,
     abandon(tenant, id) {
       const number = numberOf(tenant, id);
@@ -78,7 +81,8 @@ export function createCalls<T>(): Calls<T> {
       for (const call of all) call.settled?.(true);
       return all;
     },
-    soleCaller() {
+    callerOf(about) {
+      if (about !== undefined) return get(about)?.tenant;
       let sole: T | undefined;
       for (const { tenant, isListening } of calls.values()) {
         if (isListening === true) continue;
@@ -90,8 +94,12 @@ export function createCalls<T>(): Calls<T> {
     },
   };
 
+  function get(number: unknown): Call<T> | undefined {
+    return typeof number === 'number' ? calls.get(number) : undefined;
+  }
+
   function settle(number: unknown): Call<T> | undefined {
-    const call = typeof number === 'number' ? calls.get(number) : undefined;
+    const call = get(number);
     if (call === undefined || typeof number !== 'number') return undefined;
     calls.delete(number);
     const numbers = numbersOf.get(call.tenant);

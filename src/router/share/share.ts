@@ -89,7 +89,7 @@ export function createShare(options: ShareOptions): Share {
 
   // From the child
 
-  function fromChild(frame: Frame): void {
+  function fromChild(frame: Frame, about?: RequestId): void {
     const scanned = scanMessage(frame);
     if (scanned === undefined) {
       log.warn(
@@ -101,7 +101,7 @@ export function createShare(options: ShareOptions): Share {
     const { id, method } = scanned;
     if (method === undefined) return answered(scanned);
     if (id !== undefined) return refuse(method, id);
-    return notified(scanned, frame);
+    return notified(scanned, frame, about);
   }
 
   function answered(scanned: Scanned): void {
@@ -125,7 +125,7 @@ export function createShare(options: ShareOptions): Share {
     );
   }
 
-  function notified(scanned: Scanned, frame: Frame): void {
+  function notified(scanned: Scanned, frame: Frame, about: RequestId | undefined): void {
     switch (scanned.method) {
       case 'notifications/progress':
         return progressed(scanned);
@@ -144,7 +144,7 @@ export function createShare(options: ShareOptions): Share {
       case 'notifications/tasks/status':
         return undefined;
       default:
-        return toSoleCaller(scanned, frame);
+        return toCaller(scanned, frame, about);
     }
   }
 
@@ -155,9 +155,9 @@ export function createShare(options: ShareOptions): Share {
     return call.tenant.deliver(replaceValues(scanned, undefined, [{ place: 'params.progressToken', text }]));
   }
 
-  /** Log lines and the like carry no correlation: with one call running they are its, with several they are nobody's. */
-  function toSoleCaller(scanned: Scanned, frame: Frame): void {
-    const caller = calls.soleCaller();
+  /** Log lines and the like name no call: with one running they are its, with several nobody's, unless the link knows. */
+  function toCaller(scanned: Scanned, frame: Frame, about: RequestId | undefined): void {
+    const caller = calls.callerOf(about);
     if (caller === undefined) {
       log.debug(
         { event: 'server.notification-dropped', method: scanned.method },

@@ -1,7 +1,7 @@
 import { RunError, toRunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import { LEGACY_REVISIONS } from '../../protocol/constants.ts';
-import { frameOf, type Frame, type JsonRpcMessage } from '../../protocol/frame.ts';
+import { frameOf, type Frame, type JsonRpcMessage, type RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
 
 export interface SharedChildOptions {
@@ -13,8 +13,8 @@ export interface SharedChildOptions {
   readonly initializeTimeoutMs: number;
   /** Opens the child, or the next one after it has died. Rejects with a RunError. */
   readonly openUpstream: () => Promise<Link>;
-  /** Everything that is not the answer to a request of our own. */
-  readonly onFrame: (frame: Frame) => void;
+  /** Everything that is not the answer to a request of our own. @param about the request that it belongs to, where the link knows */
+  readonly onFrame: (frame: Frame, about?: RequestId) => void;
   /** A child has been initialized; tell it what its clients had asked the one before. */
   readonly onReady: () => void;
   readonly onLost: (reason: RunError, wasReady: boolean) => void;
@@ -147,9 +147,9 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
     }
   }
 
-  function receive(frame: Frame): void {
+  function receive(frame: Frame, about?: RequestId): void {
     const own = frame.kind === 'response' && typeof frame.id === 'string' ? pending.get(frame.id) : undefined;
-    if (own === undefined) return options.onFrame(frame);
+    if (own === undefined) return options.onFrame(frame, about);
     try {
       own.resolve(frame.message);
     } catch (error) {

@@ -151,6 +151,21 @@ describe('a question', () => {
     expect(client.answerTo(id)).toBeUndefined();
   });
 
+  test('goes with the call that it came with, where the link knows, and with no other', async () => {
+    const { world, client, id } = await calling();
+    const newest = await client.ask('tools/call', CALL);
+    await settled();
+    const [first] = requestsTo(world.child(), 'tools/call').map(({ message }) => message.id ?? 0);
+    await world.child().deliver({ id: 'q', method: 'elicitation/create', params: FORM }, first);
+    const demand = await demandOf(client, id);
+    expect(demand.keys).toHaveLength(1);
+    await world.child().deliver({ id: first, result: { content: [] } });
+    await comeBack(client, demand, [ACCEPTED]);
+    await world.child().deliver({ id: 'late', method: 'elicitation/create', params: FORM }, first);
+    expect(answerOf(world.child(), 'late')).toHaveProperty('error');
+    expect(client.answerTo(newest)).toBeUndefined();
+  });
+
   test('goes with the next one when the call that it went with is answered', async () => {
     const { world, client, id } = await calling();
     const newest = await client.ask('tools/call', CALL);

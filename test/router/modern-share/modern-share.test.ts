@@ -103,6 +103,17 @@ describe('a notification', () => {
     expect(listener.received).toEqual([]);
   });
 
+  test('that came with a call goes to its caller', async () => {
+    const { share, child } = open();
+    const [one, two] = [connect(share), connect(share)];
+    await one.ask('tools/call');
+    await two.ask('tools/call');
+    await child().deliver(line, 2);
+    await child().deliver(line, 99);
+    expect(one.received).toEqual([]);
+    expect(two.received).toMatchObject([line]);
+  });
+
   test('of a subscription goes to whoever has it, under the id that it gave', async () => {
     const { share, child } = open();
     const [one, two] = [connect(share), connect(share)];
