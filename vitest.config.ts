@@ -24,6 +24,19 @@ export default defineConfig({
         extends: true,
         test: { name: 'parts', include: ['test/**/*.test.ts'], exclude: WHOLE, isolate: false },
       },
+      // A connection to a remote server is made in two ways, of which the second comes late.
+      {
+        extends: true,
+        test: {
+          name: 'undici',
+          include: ['test/upstream/http/*.test.ts'],
+          exclude: ['connections', 'ignored-tools', 'origins', 'relieved-dispatcher', 'sse'].map(
+            (name) => `test/upstream/http/${name}.test.ts`,
+          ),
+          isolate: false,
+          env: { MCP_RUN_TEST_UNDICI: 'yes' },
+        },
+      },
       { extends: true, test: { name: 'whole', include: WHOLE } },
     ],
     // Most tests start real processes: forks keep their signals and exit hooks apart. They wait for them half of the

@@ -1,5 +1,6 @@
 import type { RunError } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
+import type { openDispatcher } from './http/dispatcher.ts';
 
 /** What a stdio upstream runs. */
 export interface StdioTarget {
@@ -72,4 +73,6 @@ export interface UpstreamOptions {
   readonly initializeTimeoutMs?: number;
   /** A remote server has been reached, or could not be, whatever became of what it was asked. */
   readonly onReach?: (failure: RunError | undefined) => void;
+  /** How connections to a remote server are made; the real thing by default. */
+  readonly openDispatcher?: typeof openDispatcher;
 }

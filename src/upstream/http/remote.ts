@@ -40,9 +40,10 @@ export async function openRemoteUpstream(target: RemoteTarget, options: Upstream
   return createRemoteLink(target, options, await shared);
 }
 
-async function share(target: RemoteTarget, { server, log }: UpstreamOptions): Promise<Shared> {
+async function share(target: RemoteTarget, options: UpstreamOptions): Promise<Shared> {
+  const { server, log } = options;
   const { url, tls, headers, oauth } = target;
-  const dispatcher = await openDispatcher(new URL(url), { server, tls });
+  const dispatcher = await (options.openDispatcher ?? openDispatcher)(new URL(url), { server, tls });
   const authorization =
     oauth === undefined ? undefined : createAuthorization({ ...target, oauth }, { server, log });
   return {

@@ -3,11 +3,15 @@ import { onTestFinished } from 'vitest';
 import type { RunError } from '../../../src/errors.ts';
 import { frameOf, type Frame, type JsonRpcMessage, type RequestId } from '../../../src/protocol/frame.ts';
 import type { Link } from '../../../src/protocol/link.ts';
+import { createDispatcher } from '../../../src/upstream/http/dispatcher.ts';
 import type { RemoteTarget } from '../../../src/upstream/target.ts';
 import { openUpstream } from '../../../src/upstream/upstream.ts';
 import { createRecordingLog, type RecordingLog } from '../../observe/recording-log.ts';
 import { CLIENT_INFO } from '../../support/clients.ts';
 import { nameOf, openScriptedServer, type Call, type ScriptedServer } from './scripted-server.ts';
+
+/** Otherwise it relieves Node's own client once there have been many requests: more than in a test. */
+const USES_UNDICI = process.env['MCP_RUN_TEST_UNDICI'] === 'yes';
 
 export interface Received {
   readonly frame: Frame;
@@ -92,6 +96,7 @@ export async function openTarget(
     stdout: 'skip',
     log,
     onReach: (failure) => void reaches.push(failure),
+    ...(USES_UNDICI && { openDispatcher: (_url, more) => createDispatcher(more) }),
   });
   onTestFinished(() => link.close());
   const closed = new Promise<Error | undefined>((resolve) => link.onclose(resolve));
