@@ -73,9 +73,10 @@ function createProgram(
     })
     .exitOverride()
     .addHelpText('after', TOP_EXAMPLES);
-  for (const text of COMMANDS) {
+  // The others, and their many options, cost time at every start.
+  const typed = COMMANDS.filter(({ name }) => name === own[0]);
+  for (const text of typed.length > 0 ? typed : COMMANDS) {
     const command = addCommand(program, text, onCommand);
-    // Options are many, and those of the others cost time at every start.
     if (own.includes(text.name)) addOptions(command, text.name);
   }
   return program;
