@@ -276,7 +276,7 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
         }
         return asking.question({ id, method, params: frame.message.params ?? {}, about });
       }
-      return notified(scanned, frame, about);
+      return notified(scanned, frame);
     } catch (error) {
       // Its outline was sound, what it holds is not.
       log.warn(
@@ -345,12 +345,12 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
     }
   }
 
-  function notified(scanned: Scanned, frame: Frame, about: RequestId | undefined): void {
+  function notified(scanned: Scanned, frame: Frame): void {
     switch (scanned.method) {
       case 'notifications/progress':
         return progressed(scanned);
       case 'notifications/message':
-        return soleListener(callsFor(about), severityOf(valueAt(scanned, 'params.level')))?.tenant.deliver(
+        return soleListener(book.values(), severityOf(valueAt(scanned, 'params.level')))?.tenant.deliver(
           frame,
         );
       case 'notifications/tools/list_changed':
@@ -365,7 +365,7 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
       case 'notifications/tasks/status':
         return undefined;
       default:
-        return toSoleCaller(frame, about);
+        return toSoleCaller(frame);
     }
   }
 
@@ -378,15 +378,8 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
     );
   }
 
-  /** Whose a message may be that names no call. */
-  function callsFor(about: RequestId | undefined): HeldCall[] {
-    if (about === undefined) return book.values();
-    const call = book.get(about);
-    return call === undefined ? [] : [call];
-  }
-
-  function toSoleCaller(frame: Frame, about: RequestId | undefined): void {
-    const waiting = callsFor(about).flatMap((call) => call.waiting ?? []);
+  function toSoleCaller(frame: Frame): void {
+    const waiting = book.values().flatMap((call) => call.waiting ?? []);
     if (waiting.length === 1) return waiting[0]?.tenant.deliver(frame);
     log.debug(
       { event: 'server.notification-dropped', method: frame.method },

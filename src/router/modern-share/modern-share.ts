@@ -195,7 +195,7 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
       if (call?.isListening !== true) return undefined;
       return pass(call, scanned, { place: 'subscription', text: call.idText });
     }
-    const caller = calls.callerOf(about);
+    const caller = about === undefined ? calls.soleCaller() : calls.get(about)?.tenant;
     if (caller !== undefined) return caller.deliver(frame);
     log.debug(
       { event: 'server.notification-dropped', method: scanned.method },

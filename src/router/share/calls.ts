@@ -26,11 +26,8 @@ export interface Calls<T> {
   abandonAll(tenant: T): number[];
   /** The child is dead. @returns what it has left unanswered, oldest first */
   settleAll(): Call<T>[];
-  /**
-   * Whose doing a message is that names no call: the caller of the one that runs, or nobody's.
-   * @param about the call that it came with, where the link knows
-   */
-  callerOf(about: RequestId | undefined): T | undefined;
+  /** Whose doing a message without correlation is: the caller of the one call that runs, or nobody's. */
+  soleCaller(): T | undefined;
 }
 
 /** How long a child may still work for, and speak of, a call that its client gave up: servers do not answer those. */
@@ -81,8 +78,7 @@ export function createCalls<T>(): Calls<T> {
       for (const call of all) call.settled?.(true);
       return all;
     },
-    callerOf(about) {
-      if (about !== undefined) return get(about)?.tenant;
+    soleCaller() {
       let sole: T | undefined;
       for (const { tenant, isListening } of calls.values()) {
         if (isListening === true) continue;

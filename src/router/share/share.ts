@@ -155,10 +155,13 @@ export function createShare(options: ShareOptions): Share {
     return call.tenant.deliver(replaceValues(scanned, undefined, [{ place: 'params.progressToken', text }]));
   }
 
-  /** Log lines and the like name no call: with one running they are its, with several nobody's, unless the link knows. */
+  /**
+   * Log lines and the like carry no correlation: with one call running they are its, with several they are nobody's. Nor are
+   * they its if they came with another one; which one that is may be the guess of a server that has it from stdio itself.
+   */
   function toCaller(scanned: Scanned, frame: Frame, about: RequestId | undefined): void {
-    const caller = calls.callerOf(about);
-    if (caller === undefined) {
+    const caller = calls.soleCaller();
+    if (caller === undefined || (about !== undefined && calls.get(about)?.tenant !== caller)) {
       log.debug(
         { event: 'server.notification-dropped', method: scanned.method },
         'a notification belongs to no single call',

@@ -149,7 +149,7 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
         failures = 0;
       } catch (thrown) {
         const error = toRunError(thrown);
-        if (error.code !== 'UPSTREAM_UNREACHABLE' || failureCode(error) === 'ECONNREFUSED') throw error;
+        if (error.code !== 'UPSTREAM_UNREACHABLE' || failureCode(error.cause) === 'ECONNREFUSED') throw error;
         failures += 1;
       }
     }

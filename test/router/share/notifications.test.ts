@@ -45,18 +45,18 @@ describe('what carries no correlation', () => {
     expect(log.of('server.notification-dropped')).toHaveLength(3);
   });
 
-  it('reaches the caller of the call that it came with, where the link knows', async () => {
+  it('reaches nobody when it came with another call than the one that runs', async () => {
     const { connect, child } = await warmed();
     const [a, b] = [await connect(), await connect()];
     await a.send(toolCall(1));
     await b.send(toolCall(1));
-    const [first, second] = callsOf(child);
-    await child.deliver(logLine('one'), first?.id ?? undefined);
-    await child.deliver(logLine('two'), second?.id ?? undefined);
+    const [first, second] = callsOf(child).map(({ id }) => id);
+    await child.deliver(logLine('of two'), first);
     await answer(child, 0);
-    await child.deliver(logLine('late'), first?.id ?? undefined);
-    expect(loggedBy(a)).toEqual(['one']);
-    expect(loggedBy(b)).toEqual(['two']);
+    await child.deliver(logLine('late'), first);
+    await child.deliver(logLine('its own'), second);
+    expect(loggedBy(a)).toEqual([]);
+    expect(loggedBy(b)).toEqual(['its own']);
   });
 
   it("of a call that its client cancelled does not pass for another client's", async () => {

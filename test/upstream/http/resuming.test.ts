@@ -166,6 +166,18 @@ it('fails a request whose stream the server does not give back', async () => {
   expect(error).toMatchObject({ code: -32603, data: { reason: 'upstream_stream_lost' } });
 });
 
+it('does not ask a server that is gone again and again for the rest', async () => {
+  const server = await openServer({
+    'tools/call': (call) => void call.stream().event(note(1), { id: 'a1', retry: 1 }),
+  });
+  const remote = await openRemote(server.url);
+  await remote.initialize();
+  const answered = remote.request('tools/call', { name: 'x' }, 'call');
+  await remote.waitFor(({ about }) => about === 'call');
+  await server.stop();
+  expect((await answered).error).toMatchObject({ code: -32603, data: { reason: 'upstream_unreachable' } });
+});
+
 it('goes on with no more of a call that the client has cancelled', async () => {
   const server = await openServer({
     'tools/call': (call) => {
