@@ -1,4 +1,5 @@
 import type { Frame, RequestId } from '../protocol/frame.ts';
+import { TransientMap } from '../protocol/transient-map.ts';
 
 export interface ExchangeLimits {
   /** Longest silence: any progress starts it anew. */
@@ -52,8 +53,8 @@ export interface Exchanges {
 }
 
 export function createExchanges(): Exchanges {
-  const running = new Map<RequestId, Running>();
-  const byToken = new Map<RequestId, Running>();
+  const running = new TransientMap<RequestId, Running>();
+  const byToken = new TransientMap<RequestId, Running>();
   let listens = 0;
   /** For all of them: one each would be paid for on every call. */
   let timer: NodeJS.Timeout | undefined;
@@ -68,7 +69,7 @@ export function createExchanges(): Exchanges {
     get: (id) => running.get(id),
     start,
     settle,
-    settleAll: () => [...running.keys()].flatMap((id) => settle(id) ?? []),
+    settleAll: () => [...running.values()].flatMap(({ id }) => settle(id) ?? []),
     progressed,
     likely,
   };
@@ -108,8 +109,9 @@ export function createExchanges(): Exchanges {
   function check(): void {
     sleep();
     const now = Date.now();
-    for (const exchange of running.values()) {
-      if (exchange.method === LISTEN) continue;
+    for (const exchange of [...running.values()]) {
+      // One that timed out may have ended others.
+      if (exchange.method === LISTEN || running.get(exchange.id) !== exchange) continue;
       const { limits, lastProgressAt, startedAt } = exchange;
       const [silentAt, endAt] = [lastProgressAt + limits.timeoutMs, startedAt + limits.maxMs];
       if (Math.min(silentAt, endAt) > now) {

@@ -4,6 +4,7 @@ import { DEFAULT_REVISION, isLegacyRevision, type LegacyRevision } from '../../p
 import { faultFrame } from '../../protocol/fault.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
+import { TransientMap } from '../../protocol/transient-map.ts';
 import { Answer, type AnswerHost } from './answer.ts';
 import { createEventLog, parseEventId } from './event-log.ts';
 import { createEventStream, type EventStream } from './event-stream.ts';
@@ -59,7 +60,7 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
   const standalone = createEventStream(STANDALONE, eventLog, isPrimed);
   /** Streams of POST requests that a client may come back to. */
   const streams = new Map<number, EventStream>([[STANDALONE, standalone]]);
-  const answers = new Map<RequestId, Answer>();
+  const answers = new TransientMap<RequestId, Answer>();
   /** Open answers to GET requests. */
   const opened = new Set<SseResponse>();
   const canStream = !options.jsonResponse;
