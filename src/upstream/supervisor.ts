@@ -152,7 +152,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     unanswered += 1;
     move('start');
     try {
-      return watch(await openLink(target, { ...options, initializeTimeoutMs: startTimeoutMs, onReach }));
+      return watch(await openLink(target, { ...options, onReach }));
     } catch (thrown) {
       unanswered -= 1;
       const error = toRunError(thrown);

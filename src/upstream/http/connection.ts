@@ -26,6 +26,8 @@ export interface Sending {
   readonly response: Promise<HttpResponse>;
   /** Resolves when the response has come to its end, or will not. */
   readonly over: Promise<void>;
+  /** Somebody may be asked to sign in: that is not the server's slowness. */
+  readonly isAuthorizing: boolean;
   /** Idempotent; the response then fails, or its body ends without a word. */
   abort(): void;
 }
@@ -84,6 +86,7 @@ class Attempts implements Sending {
   /** For what waits without a call. */
   #aborted: AbortController | undefined;
   #isAborted = false;
+  isAuthorizing = false;
 
   constructor(request: HttpRequest, repeatable: boolean, options: ConnectionOptions) {
     this.#options = options;
@@ -158,7 +161,11 @@ class Attempts implements Sending {
 
   async #authorize(): Promise<string | undefined> {
     const { authorization } = this.#options;
-    return authorization === undefined ? undefined : await authorization.header(() => this.#signal());
+    if (authorization === undefined) return undefined;
+    this.isAuthorizing = true;
+    const header = await authorization.header(() => this.#signal());
+    this.isAuthorizing = false;
+    return header;
   }
 
   async #challenged(response: HttpResponse, sent: string | undefined, count: number): Promise<void> {
@@ -168,6 +175,7 @@ class Attempts implements Sending {
     discard(response);
     const detail = ` (HTTP status ${status})`;
     if (authorization === undefined) throw new RunError('AUTHORIZATION_REQUIRED', { server, detail });
+    this.isAuthorizing = true;
     const isWorthIt =
       count <= MAX_CHALLENGES &&
       (await authorization.challenged({ status, wwwAuthenticate, sent }, this.#signal()));

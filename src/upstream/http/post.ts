@@ -51,6 +51,10 @@ export class Post {
     this.#options = options;
   }
 
+  get isAuthorizing(): boolean {
+    return this.#sending?.isAuthorizing === true;
+  }
+
   /** @throws RunError as `Sending.response` does */
   send(connection: Connection, request: HttpRequest, repeatable: boolean): Promise<HttpResponse> {
     this.#sending = connection.send(request, repeatable);

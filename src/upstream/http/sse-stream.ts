@@ -45,7 +45,8 @@ export async function openSseStream(options: SseStreamOptions): Promise<SseStrea
   const headers = { accept: 'text/event-stream', 'accept-encoding': 'identity' };
   const sending = connection.send({ method: 'GET', url, headers }, true);
   let isLate = false;
-  const timer = setTimeout(() => {
+  const timer = setInterval(() => {
+    if (sending.isAuthorizing) return;
     isLate = true;
     sending.abort();
   }, options.timeoutMs);
@@ -53,7 +54,7 @@ export async function openSseStream(options: SseStreamOptions): Promise<SseStrea
     .catch((error: unknown) => {
       throw isLate ? unreachable(server, url, new Error('it does not answer')) : error;
     })
-    .finally(() => clearTimeout(timer));
+    .finally(() => clearInterval(timer));
   const { status } = response;
   if (status < 300 && mediaTypeOf(response) === 'text/event-stream') return await follow(response, options);
   discard(response);

@@ -218,7 +218,8 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
     posts.set(id, post);
     const timeoutMs = options.initializeTimeoutMs;
     let isLate = false;
-    const timer = setTimeout(() => {
+    const timer = setInterval(() => {
+      if (post.isAuthorizing) return;
       isLate = true;
       post.abort();
     }, timeoutMs);
@@ -229,7 +230,7 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
         ? new RunError('REQUEST_TIMEOUT', { server, method: frame.method ?? '', timeoutMs })
         : error;
     } finally {
-      clearTimeout(timer);
+      clearInterval(timer);
       posts.delete(id);
     }
     return answer;
