@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { processContext, type CliContext } from './context.ts';
-import { packageFile } from './package-file.ts';
 
 /** Runs one command line and returns its exit code; never throws and never exits. */
 export async function main(
@@ -17,7 +16,7 @@ export async function main(
 }
 
 function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(packageFile('package.json'), 'utf8'));
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const isNamed = typeof manifest === 'object' && manifest !== null && 'version' in manifest;
   return isNamed ? String(manifest.version) : 'unknown';
 }
