@@ -1,4 +1,5 @@
 import type { Frame } from '../../protocol/frame.ts';
+import { TransientMap } from '../../protocol/transient-map.ts';
 import { createHeldCall, type HeldCall, type Waiting } from './call.ts';
 import { createSlot } from './slot.ts';
 
@@ -24,7 +25,7 @@ export interface CallBook {
 
 /** @param isExact whether calls that may ask run one at a time */
 export function createCallBook(isExact: boolean): CallBook {
-  const calls = new Map<number, HeldCall>();
+  const calls = new TransientMap<number, HeldCall>();
   const slot = createSlot(isExact);
   let next = 1;
   let running = 0;

@@ -1,4 +1,5 @@
 import type { RequestId } from '../../protocol/frame.ts';
+import { TransientMap } from '../../protocol/transient-map.ts';
 
 /** A client's request that the child has not answered. */
 export interface Call<T> {
@@ -34,9 +35,9 @@ export interface Calls<T> {
 const ABANDONED_MS = 30_000;
 
 export function createCalls<T>(): Calls<T> {
-  const calls = new Map<number, Call<T>>();
+  let calls = new TransientMap<number, Call<T>>();
   /** The numbers of each client's calls, so that a client costs only its own. */
-  const numbersOf = new Map<T, Set<number>>();
+  let numbersOf = new TransientMap<T, Set<number>>();
   /** Who abandoned calls of late; undefined = several, or one that has left. */
   let abandoner: T | undefined;
   let abandonedUntil = 0;
@@ -71,8 +72,8 @@ export function createCalls<T>(): Calls<T> {
     },
     settleAll() {
       const all = [...calls.values()];
-      calls.clear();
-      numbersOf.clear();
+      calls = new TransientMap();
+      numbersOf = new TransientMap();
       abandonedUntil = 0;
       abandoner = undefined;
       for (const call of all) call.settled?.(true);
