@@ -8,6 +8,7 @@ type Exchange = (post: Post) => Promise<void>;
 
 export interface FirstOptions {
   readonly patienceMs: number;
+  readonly initializeTimeoutMs: number;
   readonly log: Log;
   readonly isClosed: () => boolean;
   /** The server does not even answer the first request. */
@@ -18,19 +19,24 @@ const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 30_000;
 /** The first time somebody waits for it. */
 const LONGEST_FIRST_MS = 2_000;
+/** How long a server may take over a question that it may not know. */
+const LONGEST_DISCOVER_MS = 30_000;
 
 /** Nothing is known of the server yet: it may be about to start. */
 export async function untilReached(post: Post, exchange: Exchange, options: FirstOptions): Promise<void> {
   const start = performance.now();
+  const { initializeTimeoutMs } = options;
+  const isInitialize = post.frame.method === 'initialize';
+  const limitMs = isInitialize ? initializeTimeoutMs : Math.min(LONGEST_DISCOVER_MS, initializeTimeoutMs);
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(LONGEST_FIRST_MS, pauseMs * 2)) {
     try {
-      await exchange(post);
+      await post.within(limitMs, () => exchange(post));
       return;
     } catch (thrown) {
       const error = toRunError(thrown);
       if (post.isAborted || options.isClosed()) return;
       // A server that refuses what only newer ones know has said enough.
-      if (post.frame.method !== 'initialize' && !isDown(error) && !isShut(error)) throw error;
+      if (!isInitialize && !isDown(error) && !isShut(error)) throw error;
       const leftMs = options.patienceMs - (performance.now() - start);
       if (!isDown(error) || leftMs <= pauseMs) return options.fail(error);
       options.log.info({ event: 'remote.waiting' }, `${error.message}; trying again`);

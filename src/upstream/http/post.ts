@@ -51,10 +51,6 @@ export class Post {
     this.#options = options;
   }
 
-  get isAuthorizing(): boolean {
-    return this.#sending?.isAuthorizing === true;
-  }
-
   /** @throws RunError as `Sending.response` does */
   send(connection: Connection, request: HttpRequest, repeatable: boolean): Promise<HttpResponse> {
     this.#sending = connection.send(request, repeatable);
@@ -89,6 +85,28 @@ export class Post {
         resolve();
       }
     });
+  }
+
+  /**
+   * Has the server answer within a time; what a user takes to sign in does not count.
+   * @throws RunError `REQUEST_TIMEOUT`, with nothing under way any more
+   */
+  async within<T>(timeoutMs: number, work: () => Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setInterval(() => {
+        if (this.#sending?.isAuthorizing === true) return;
+        const { server } = this.#options;
+        reject(new RunError('REQUEST_TIMEOUT', { server, method: this.frame.method ?? '', timeoutMs }));
+        this.#sending?.abort();
+        this.#wake?.();
+      }, timeoutMs);
+    });
+    try {
+      return await Promise.race([work(), late]);
+    } finally {
+      clearInterval(timer);
+    }
   }
 
   /** Ends what is under way. */

@@ -216,21 +216,9 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
       },
     });
     posts.set(id, post);
-    const timeoutMs = options.initializeTimeoutMs;
-    let isLate = false;
-    const timer = setInterval(() => {
-      if (post.isAuthorizing) return;
-      isLate = true;
-      post.abort();
-    }, timeoutMs);
     try {
-      await attempt(post);
-    } catch (error) {
-      throw isLate
-        ? new RunError('REQUEST_TIMEOUT', { server, method: frame.method ?? '', timeoutMs })
-        : error;
+      await post.within(options.initializeTimeoutMs, () => attempt(post));
     } finally {
-      clearInterval(timer);
       posts.delete(id);
     }
     return answer;

@@ -27,6 +27,18 @@ it('waits for a server that is about to start, as long as it has patience', asyn
   expect(server.of('initialize')).toHaveLength(1);
 });
 
+it('gives up a server that takes the first request and never answers', async () => {
+  const server = await openServer({ initialize: () => {}, 'server/discover': () => {} });
+  const asked = await openRemote(server.url, { initializeTimeoutMs: 100 });
+  const { error } = await asked.request('server/discover', {}, 'era');
+  expect(error).toMatchObject({ code: -32603, data: { reason: 'request_timeout' } });
+
+  const remote = await openRemote(server.url, { initializeTimeoutMs: 100 });
+  remote.send({ id: 0, method: 'initialize', params: INITIALIZE });
+  expect(await remote.closed).toMatchObject({ code: 'REQUEST_TIMEOUT', fields: { method: 'initialize' } });
+  for (const { closed } of server.calls) await closed;
+});
+
 it.for([500, 502, 503])(
   'takes a page with status %i for a server that is down, and shows none of it',
   async (status) => {
