@@ -46,9 +46,15 @@ export function createApp({ createServer, admit, run, fail, open }: AppOptions):
     app.route({
       method: METHODS,
       url,
-      handler(request, reply) {
+      handler({ raw }, reply) {
         reply.hijack();
-        run(route, request.raw, reply.raw);
+        try {
+          // Only what is written as probes write it is let in unseen.
+          if (pathOf(raw.url ?? '') !== url) admit(raw, reply.raw);
+          run(route, raw, reply.raw);
+        } catch (error) {
+          fail(reply.raw, error);
+        }
       },
     });
   }
