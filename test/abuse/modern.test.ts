@@ -66,14 +66,18 @@ test('hundreds that vanish in the middle of a call are all cancelled', async () 
 
 test('one that never reads is no burden to the others', { timeout: 90_000 }, async () => {
   await survives(async () => {
-    const before = residentMb(world.gateway.pid);
-    const abuser = connect('abuser');
-    abuser.pause();
-    for (let n = 0; n < 24; n += 1) call(abuser, 'large', { bytes: 8 * MB }, n).catch(() => {});
-    call(abuser, 'burst', { count: 200_000 }).catch(() => {});
-    const peak = await peakMb(world.gateway.pid, childrenOf(world.gateway.pid), 8_000);
-    expect(peak - before).toBeLessThan(BOUND_MB);
-    abuser.drop();
+    const peakOf = async (answers: number): Promise<number> => {
+      const abuser = connect('abuser');
+      abuser.pause();
+      for (let n = 0; n < answers; n += 1) call(abuser, 'large', { bytes: 8 * MB }, n).catch(() => {});
+      call(abuser, 'burst', { count: 200_000 }).catch(() => {});
+      const peak = await peakMb(world.gateway.pid, childrenOf(world.gateway.pid), 8_000);
+      abuser.drop();
+      return peak;
+    };
+    const peak = await peakOf(24);
+    // Three times as much is more than any memory of the first round could hold.
+    expect(await peakOf(72)).toBeLessThan(1.2 * peak);
   });
 });
 
@@ -83,8 +87,12 @@ test('hundreds of questions that nobody answers leave the others their answers',
     // Over stdio nothing tells which of the calls a question belongs to: some get several, and others none.
     const asking = Array.from({ length: 100 }, () => call(abuser, 'ask', QUESTION));
     for (const one of asking) one.catch(() => {});
-    const { message: first } = await inTime(Promise.race(asking), 'the first question');
-    expect(at(first, 'result', 'resultType')).toBe('input_required');
+    // What is more than a client is asked at once is refused, and may end a call before that.
+    const asked = asking.map(async (one) => {
+      const { message } = await one;
+      if (at(message, 'result', 'resultType') !== 'input_required') throw new Error('answered');
+    });
+    await inTime(Promise.any(asked), 'the first question');
     await expectEcho(abuser);
     const victim = connectModernPeer(world.url('http'), {
       name: 'victim',

@@ -89,8 +89,12 @@ export class Answer {
 
   tick(now: number, keepAliveMs: number): void {
     if (this.#sse !== undefined) this.#sse.tick(now, keepAliveMs);
-    else if (this.#host.canStream && now - this.#heldSince >= HOLD_MS && !this.#response.destroyed)
-      this.#commit();
+    else if (this.#isHeld && this.#host.canStream && now - this.#heldSince >= HOLD_MS) this.#commit();
+  }
+
+  /** Nothing has been sent; an answer that has may still wait for a client that does not read. */
+  get #isHeld(): boolean {
+    return !this.#response.headersSent && !this.#response.destroyed;
   }
 
   #sendHeld(): void | Promise<void> {
