@@ -1,4 +1,8 @@
 #!/usr/bin/env node
-import { main } from '../dist/bundle/main.cjs';
+'use strict';
 
-process.exitCode = await main();
+const { main } = require('../dist/bundle/main.cjs');
+
+void main().then((code) => {
+  process.exitCode = code;
+});
