@@ -8,8 +8,16 @@ import type { Link } from '../../protocol/link.ts';
 
 /** What a server has answered to `server/discover`. */
 export type Verdict =
-  /** `discovered`: undefined if it is modern, but of no revision that we know. */
-  | { readonly era: 'modern'; readonly answer: Frame; readonly discovered: Json | undefined }
+  /**
+   * `discovered`: undefined if it is modern, but of no revision that we know. `isOpen`: only `server/discover` was sent,
+   * which leaves a process of both eras free to serve either; `false` after any other request of 2026-07-28.
+   */
+  | {
+      readonly era: 'modern';
+      readonly answer: Frame;
+      readonly discovered: Json | undefined;
+      readonly isOpen: boolean;
+    }
   | { readonly era: 'legacy' }
   /** It ended: some do at a request that they do not know. */
   | { readonly era: 'gone'; readonly error: Error | undefined };
@@ -19,18 +27,18 @@ export interface ProbeOptions {
   readonly version: string;
   /** A client's own `server/discover`, to be sent in place of one of ours. */
   readonly request?: Frame;
-  /** Silence after which it is asked for a sign of life: it may be slow to start. */
+  /** Silence after which a ping is sent: the server may be slow to start, or may ignore unknown requests. */
   readonly silenceMs?: number;
+  /** How long an answer may still come after the answer to the ping. */
+  readonly graceMs?: number;
   /** How long it may take to say what it is. */
   readonly longestMs?: number;
 }
 
 const SILENCE_MS = 3_000;
-/** How long an answer may still come when a later request has been answered. */
 const GRACE_MS = 500;
 const LONGEST_MS = 30_000;
-/** Any server answers it, also before `initialize` (2025-11-25, basic/lifecycle). */
-const PING = frameOf({ id: 'mcpr:alive', method: 'ping' });
+const PING_ID = 'mcpr:alive';
 
 /** A remote server that could not be reached has not said what it is. */
 const INCONCLUSIVE: ReadonlySet<string> = new Set([
@@ -49,11 +57,12 @@ const INCONCLUSIVE: ReadonlySet<string> = new Set([
  * @throws RunError what ended a link to a remote server, which says nothing about its era
  */
 export function probeEra(link: Link, options: ProbeOptions): Promise<Verdict> {
-  const { silenceMs = SILENCE_MS, longestMs = LONGEST_MS } = options;
-  const request = options.request ?? createProbe(options.version);
+  const { silenceMs = SILENCE_MS, graceMs = GRACE_MS, longestMs = LONGEST_MS } = options;
+  const request = options.request ?? modernRequest('mcpr:discover', 'server/discover', options.version);
   return new Promise((resolve, reject) => {
     let isOver = false;
-    let timer = setTimeout(askForLife, silenceMs);
+    let wasPinged = false;
+    let timer = setTimeout(ping, silenceMs);
     const end = setTimeout(() => settle({ era: 'legacy' }), longestMs);
     link.onclose((error) => {
       if (isRunError(error) && INCONCLUSIVE.has(error.code)) reject(error);
@@ -64,14 +73,19 @@ export function probeEra(link: Link, options: ProbeOptions): Promise<Verdict> {
 
     function receive(frame: Frame): void {
       if (isOver || frame.kind !== 'response') return;
-      if (frame.id === request.id) return settle(verdictOf(frame));
-      if (frame.id !== PING.id) return;
+      if (frame.id === request.id) return settle(verdictOf(frame, !wasPinged));
+      if (frame.id !== PING_ID || !isLegacyPong(frame)) return;
       clearTimeout(timer);
-      timer = setTimeout(() => settle({ era: 'legacy' }), GRACE_MS);
+      timer = setTimeout(() => settle({ era: 'legacy' }), graceMs);
     }
 
-    function askForLife(): void {
-      void link.send(PING);
+    /**
+     * Legacy servers answer it, also before `initialize` (2025-11-25, basic/lifecycle). It carries the metadata of
+     * 2026-07-28, because a server of both eras that is only slow would take a bare one for a legacy client.
+     */
+    function ping(): void {
+      wasPinged = true;
+      void link.send(modernRequest(PING_ID, 'ping', options.version));
     }
 
     function settle(verdict: Verdict): void {
@@ -84,12 +98,18 @@ export function probeEra(link: Link, options: ProbeOptions): Promise<Verdict> {
   });
 }
 
-function verdictOf(answer: Frame): Verdict {
+function verdictOf(answer: Frame, isOpen: boolean): Verdict {
   const message = read(answer);
   if (message?.error !== undefined && isModernError(message.error))
-    return { era: 'modern', answer, discovered: undefined };
+    return { era: 'modern', answer, discovered: undefined, isOpen };
   if (message === undefined || !isDiscoverResult(message.result)) return { era: 'legacy' };
-  return { era: 'modern', answer, discovered: jsonOf(message.result) };
+  return { era: 'modern', answer, discovered: jsonOf(message.result), isOpen };
+}
+
+/** Revision 2026-07-28 has no ping: there, it is an error, and every result has a type. */
+function isLegacyPong(answer: Frame): boolean {
+  const result = read(answer)?.result;
+  return result !== undefined && !('resultType' in jsonOf(result));
 }
 
 function read(frame: Frame): JsonRpcMessage | undefined {
@@ -101,14 +121,12 @@ function read(frame: Frame): JsonRpcMessage | undefined {
   }
 }
 
-function createProbe(version: string): Frame {
+function modernRequest(id: string, method: string, version: string): Frame {
   const envelope = {
     protocolVersion: MODERN_REVISION,
     clientCapabilities: {},
     clientInfo: { name: 'mcp-run', version },
     logLevel: undefined,
   };
-  return frameOf(
-    withEnvelope({ jsonrpc: '2.0', id: 'mcpr:discover', method: 'server/discover', params: {} }, envelope),
-  );
+  return frameOf(withEnvelope({ jsonrpc: '2.0', id, method, params: {} }, envelope));
 }

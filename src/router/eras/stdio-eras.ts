@@ -12,6 +12,8 @@ import { probeEra } from './probe.ts';
 export interface StdioErasOptions {
   /** Ours, for `clientInfo`. */
   readonly version: string;
+  /** Silence after which a server is sent a ping. */
+  readonly silenceMs?: number;
   /** How long a server may take to say what it is. */
   readonly longestMs?: number;
   readonly known: KnownEras;
@@ -35,6 +37,8 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
   const { known } = options;
   /** The process that nobody has taken over yet. */
   let spare: Link | undefined = createHandover(first);
+  /** Whether a client of either era may still have it. */
+  let isSpareOpen = true;
   /** Where messages go; undefined before the first one. */
   let target: Link | undefined;
   let face: ModernFace | undefined;
@@ -94,6 +98,7 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
 
   async function pinLegacy(frame: Frame): Promise<Wait> {
     pinned = 'legacy';
+    if (!isSpareOpen) await takeSpare()?.close();
     // What a probe has left is as good as new; what a modern client's questions have left is not.
     const child = takeSpare() ?? (face === undefined && target !== undefined ? undefined : await reopen());
     if (child !== undefined) target = use(options.toLegacyClient(child));
@@ -122,6 +127,7 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
     known.modern = verdict.era === 'modern';
     if (verdict.era !== 'gone') {
       spare = child;
+      isSpareOpen = verdict.era === 'legacy' || verdict.isOpen;
       child.onclose((error) => onclose(error));
     }
     return verdict.era === 'modern' ? verdict.answer : undefined;

@@ -1,5 +1,6 @@
 import type { Frame } from '../../protocol/frame.ts';
 import { TransientMap } from '../../protocol/transient-map.ts';
+import { Overlap } from '../share/overlap.ts';
 import { createHeldCall, type HeldCall, type Waiting } from './call.ts';
 import { createSlot } from './slot.ts';
 
@@ -12,6 +13,8 @@ export interface CallBook {
   has(call: HeldCall): boolean;
   /** Oldest first. */
   values(): HeldCall[];
+  /** Whether no other call has been waited for while this one was, or none that wants log lines. */
+  isAlone(waiting: Waiting, among: 'all' | 'listeners'): boolean;
   /** Somebody waits for a parked call again. */
   attend(call: HeldCall, waiting: Waiting): void;
   /** Nobody does until its client comes back. */
@@ -29,6 +32,7 @@ export function createCallBook(isExact: boolean): CallBook {
   const slot = createSlot(isExact);
   let next = 1;
   let running = 0;
+  const overlaps = { all: new Overlap<Waiting>(), listeners: new Overlap<Waiting>() };
 
   return {
     get running() {
@@ -38,15 +42,16 @@ export function createCallBook(isExact: boolean): CallBook {
       const call = createHeldCall(next, frame, waiting);
       next += 1;
       calls.set(call.number, call);
-      running += 1;
+      wait(waiting);
       return call;
     },
     get: (number) => (typeof number === 'number' ? calls.get(number) : undefined),
     has: (call) => calls.get(call.number) === call,
     values: () => [...calls.values()],
+    isAlone: (waiting, among) => overlaps[among].isSole(waiting),
     attend(call, waiting) {
       call.waiting = waiting;
-      running += 1;
+      wait(waiting);
     },
     park,
     renumber(call) {
@@ -67,8 +72,18 @@ export function createCallBook(isExact: boolean): CallBook {
     },
   };
 
+  function wait(waiting: Waiting): void {
+    running += 1;
+    overlaps.all.begin(waiting);
+    if (waiting.level !== undefined) overlaps.listeners.begin(waiting);
+  }
+
   function park(call: HeldCall): void {
-    if (call.waiting !== undefined) running -= 1;
+    if (call.waiting !== undefined) {
+      running -= 1;
+      overlaps.all.end();
+      if (call.waiting.level !== undefined) overlaps.listeners.end();
+    }
     call.waiting = undefined;
     release(call);
   }

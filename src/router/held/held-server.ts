@@ -276,7 +276,7 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
         }
         return asking.question({ id, method, params: frame.message.params ?? {}, about });
       }
-      return notified(scanned, frame);
+      return notified(scanned, frame, about);
     } catch (error) {
       // Its outline was sound, what it holds is not.
       log.warn(
@@ -345,14 +345,12 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
     }
   }
 
-  function notified(scanned: Scanned, frame: Frame): void {
+  function notified(scanned: Scanned, frame: Frame, about: RequestId | undefined): void {
     switch (scanned.method) {
       case 'notifications/progress':
         return progressed(scanned);
       case 'notifications/message':
-        return soleListener(book.values(), severityOf(valueAt(scanned, 'params.level')))?.tenant.deliver(
-          frame,
-        );
+        return logged(scanned, frame, about);
       case 'notifications/tools/list_changed':
       case 'notifications/prompts/list_changed':
       case 'notifications/resources/list_changed':
@@ -365,7 +363,7 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
       case 'notifications/tasks/status':
         return undefined;
       default:
-        return toSoleCaller(frame);
+        return toSoleCaller(frame, about);
     }
   }
 
@@ -378,9 +376,18 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
     );
   }
 
-  function toSoleCaller(frame: Frame): void {
-    const waiting = book.values().flatMap((call) => call.waiting ?? []);
-    if (waiting.length === 1) return waiting[0]?.tenant.deliver(frame);
+  function logged(scanned: Scanned, frame: Frame, about: RequestId | undefined): void {
+    const listener = soleListener(book.values(), severityOf(valueAt(scanned, 'params.level')));
+    if (listener === undefined || (about !== undefined && !book.isAlone(listener, 'listeners')))
+      return undefined;
+    return listener.tenant.deliver(frame);
+  }
+
+  function toSoleCaller(frame: Frame, about: RequestId | undefined): void {
+    const [waiting, ...others] = book.values().flatMap((call) => call.waiting ?? []);
+    const isSole =
+      others.length === 0 && (about === undefined || waiting === undefined || book.isAlone(waiting, 'all'));
+    if (waiting !== undefined && isSole) return waiting.tenant.deliver(frame);
     log.debug(
       { event: 'server.notification-dropped', method: frame.method },
       'a notification belongs to no single call',

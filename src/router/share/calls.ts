@@ -1,5 +1,6 @@
 import type { RequestId } from '../../protocol/frame.ts';
 import { TransientMap } from '../../protocol/transient-map.ts';
+import { Overlap } from './overlap.ts';
 
 /** A client's request that the child has not answered. */
 export interface Call<T> {
@@ -27,8 +28,11 @@ export interface Calls<T> {
   abandonAll(tenant: T): number[];
   /** The child is dead. @returns what it has left unanswered, oldest first */
   settleAll(): Call<T>[];
-  /** Whose doing a message without correlation is: the caller of the one call that runs, or nobody's. */
-  soleCaller(): T | undefined;
+  /**
+   * The client that a message without correlation belongs to: the caller of the only running call.
+   * @param about the number of the call whose own stream the message came by, where the link has such streams
+   */
+  soleCaller(about?: unknown): T | undefined;
 }
 
 /** How long a child may still work for, and speak of, a call that its client gave up: servers do not answer those. */
@@ -41,6 +45,7 @@ export function createCalls<T>(): Calls<T> {
   /** Who abandoned calls of late; undefined = several, or one that has left. */
   let abandoner: T | undefined;
   let abandonedUntil = 0;
+  const overlap = new Overlap<T>();
   let next = 1;
 
   return {
@@ -48,6 +53,7 @@ export function createCalls<T>(): Calls<T> {
       const number = next;
       next += 1;
       calls.set(number, call);
+      if (call.isListening !== true) overlap.begin(call.tenant);
       const numbers = numbersOf.get(call.tenant);
       if (numbers === undefined) numbersOf.set(call.tenant, new Set([number]));
       else numbers.add(number);
@@ -74,18 +80,21 @@ export function createCalls<T>(): Calls<T> {
       const all = [...calls.values()];
       calls = new TransientMap();
       numbersOf = new TransientMap();
+      overlap.clear();
       abandonedUntil = 0;
       abandoner = undefined;
       for (const call of all) call.settled?.(true);
       return all;
     },
-    soleCaller() {
+    soleCaller(about) {
       let sole: T | undefined;
       for (const { tenant, isListening } of calls.values()) {
         if (isListening === true) continue;
         if (sole !== undefined) return undefined;
         sole = tenant;
       }
+      if (about !== undefined && (get(about)?.tenant !== sole || sole === undefined || !overlap.isSole(sole)))
+        return undefined;
       // What another client's abandoned call still says must not pass for this one's.
       return abandoner === sole || Date.now() >= abandonedUntil ? sole : undefined;
     },
@@ -99,6 +108,7 @@ export function createCalls<T>(): Calls<T> {
     const call = get(number);
     if (call === undefined || typeof number !== 'number') return undefined;
     calls.delete(number);
+    if (call.isListening !== true) overlap.end();
     const numbers = numbersOf.get(call.tenant);
     numbers?.delete(number);
     if (numbers?.size === 0) numbersOf.delete(call.tenant);

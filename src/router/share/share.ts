@@ -160,8 +160,8 @@ export function createShare(options: ShareOptions): Share {
    * they its if they came with another one; which one that is may be the guess of a server that has it from stdio itself.
    */
   function toCaller(scanned: Scanned, frame: Frame, about: RequestId | undefined): void {
-    const caller = calls.soleCaller();
-    if (caller === undefined || (about !== undefined && calls.get(about)?.tenant !== caller)) {
+    const caller = calls.soleCaller(about);
+    if (caller === undefined) {
       log.debug(
         { event: 'server.notification-dropped', method: scanned.method },
         'a notification belongs to no single call',

@@ -56,10 +56,26 @@ describe('a server is legacy', () => {
   });
 });
 
-test('a server that is only slow is not taken for a silent one', async () => {
+test('a slow server is only sent requests that are valid in both eras', async () => {
   const server = createMemoryLink('server');
   const verdict = probeEra(server, { version: '7', silenceMs: 1 });
   await server.waitFor(({ message }) => message.method === 'ping');
+  for (const { message } of server.sent)
+    expect(message.params?.['_meta']).toMatchObject({ [META.protocolVersion]: '2026-07-28' });
+  await answer(server, { result: DISCOVERED });
+  expect(await verdict).toMatchObject({ era: 'modern', isOpen: false });
+});
+
+test.each([
+  { error: { code: -32601, message: 'no ping in 2026-07-28' } },
+  { result: { resultType: 'complete' } },
+])('a slow server that answers the ping with %j is still waited for', async (pong) => {
+  const server = createMemoryLink('server', ({ message }) => {
+    if (message.method === 'ping') void server.deliver({ id: message.id ?? 0, ...pong });
+  });
+  const verdict = probeEra(server, { version: '7', silenceMs: 1, graceMs: 1 });
+  await server.waitFor(({ message }) => message.method === 'ping');
+  await new Promise((resolve) => setTimeout(resolve, 20));
   await answer(server, { result: DISCOVERED });
   expect(await verdict).toMatchObject({ era: 'modern' });
 });

@@ -48,6 +48,17 @@ describe('in front of a modern server', () => {
   });
 });
 
+test('a client that turns to initialize gets another process if the first was sent more than server/discover', async () => {
+  const { first, link, opened } = open(undefined, { silenceMs: 1 });
+  const sent = link.send(frameOf(DISCOVER));
+  await first.waitFor(({ message }) => message.method === 'ping');
+  await first.deliver({ id: 'd', result: DISCOVERED });
+  await sent;
+  await link.send(frameOf(INITIALIZE));
+  expect(first.isClosed).toBe(true);
+  expect(opened.map(({ sent: [one] }) => one?.message.method)).toEqual(['initialize']);
+});
+
 describe('in front of a legacy server', () => {
   test('a modern client’s requests are translated, by the process that was asked', async () => {
     const { first, link, faced } = open();
@@ -134,7 +145,10 @@ test('closing it ends whatever it has come to', async () => {
   expect(translated.faced.isClosed).toBe(true);
 });
 
-function open(known: KnownEras = createKnownEras(undefined)): {
+function open(
+  known: KnownEras = createKnownEras(undefined),
+  probing: { silenceMs?: number } = {},
+): {
   first: MemoryLink;
   link: Link;
   got: JsonRpcMessage[];
@@ -150,6 +164,7 @@ function open(known: KnownEras = createKnownEras(undefined)): {
   const faced = { firsts: [] as (Link | undefined)[], sent: [] as (string | undefined)[], isClosed: false };
   const link = createStdioEras(first, {
     version: '0',
+    ...probing,
     known,
     openChild: async () => {
       const next = createMemoryLink('server');

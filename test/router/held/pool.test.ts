@@ -245,6 +245,25 @@ describe('log lines', () => {
     expect(other.received).toEqual([]);
   });
 
+  test('of a remote server reach no client whose call overlapped with the one that logged', async () => {
+    const { pool, child } = createWorld();
+    const [first, second] = [connect(pool), connect(pool)];
+    await first.ask('tools/call', CALL, { [META.logLevel]: 'debug' });
+    const firstCall = lastCallOf(child());
+    await second.ask('tools/call', CALL, { [META.logLevel]: 'debug' });
+    const secondCall = lastCallOf(child());
+    await settled();
+    // Each call has a stream of its own: the answer of the first overtakes what the server logged before it.
+    await child().deliver({ id: firstCall, result: {} }, firstCall);
+    await child().deliver(line('error'), secondCall);
+    await child().deliver({ method: 'example.com/event' }, secondCall);
+    expect(second.received).toEqual([]);
+    await child().deliver({ id: secondCall, result: {} }, secondCall);
+    await second.ask('tools/call', CALL, { [META.logLevel]: 'debug' });
+    await child().deliver(line('info'), lastCallOf(child()));
+    expect(second.received.map(({ params }) => params?.['level'])).toContain('info');
+  });
+
   test('reach nobody when several have asked, or none', async () => {
     const { pool, child } = createWorld();
     const clients = [connect(pool), connect(pool)];
