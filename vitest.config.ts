@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { PATIENCE_MS } from './test/support/patience.ts';
 
 /** Tests that need the whole program or the whole repository rather than one part of it. */
 const WHOLE = ['abuse', 'chaos', 'conformance', 'e2e', 'matrix', 'repo'].map(
@@ -44,9 +45,11 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
-    teardownTimeout: 10_000,
+    // These bounds turn a hang into a failure. No test depends on them: a busy machine may take many times as long.
+    expect: { poll: { timeout: PATIENCE_MS } },
+    testTimeout: 3 * PATIENCE_MS,
+    hookTimeout: 3 * PATIENCE_MS,
+    teardownTimeout: PATIENCE_MS,
     // A test that needs a second attempt is a defect in the test or in the program.
     retry: 0,
     allowOnly: false,

@@ -101,7 +101,7 @@ describe.each(NETWORK)('over %s', (kind) => {
         if (method === 'notifications/progress') seen.push(params['progress']);
       };
       const peer = await world.connect(kind, 'steady', { onNotification });
-      const answer = await inTime(call(peer, 'burst', { count: FLOOD }), 'the end of the flood', 30_000);
+      const answer = await inTime(call(peer, 'burst', { count: FLOOD }), 'the end of the flood');
       expect(textOf(answer.message['result'])).toBe(`sent ${FLOOD}`);
       expect(seen).toEqual(Array.from({ length: FLOOD }, (_, index) => index + 1));
       await expectEcho(peer);

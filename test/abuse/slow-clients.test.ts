@@ -37,22 +37,18 @@ const world = setUpWorld(
 );
 
 describe.each(NETWORK)('over %s', (kind) => {
-  test(
-    'a client that never reads makes the server wait, and not our memory grow',
-    { timeout: 60_000 },
-    async () => {
-      await world.survives(async () => {
-        const { peer, grown } = await connectWatched(kind);
-        peer.pause();
-        // 50 bytes each at least, and 50 MB at most of them are read by nobody.
-        call(peer, 'burst', { count: 10_000_000 }).catch(() => {});
-        expect(await grown()).toBeLessThan(BOUND_MB);
-        peer.drop();
-      });
-    },
-  );
+  test('a client that never reads makes the server wait, and not our memory grow', async () => {
+    await world.survives(async () => {
+      const { peer, grown } = await connectWatched(kind);
+      peer.pause();
+      // 50 bytes each at least, and 50 MB at most of them are read by nobody.
+      call(peer, 'burst', { count: 10_000_000 }).catch(() => {});
+      expect(await grown()).toBeLessThan(BOUND_MB);
+      peer.drop();
+    });
+  });
 
-  test('so does one that takes no large answers', { timeout: 60_000 }, async () => {
+  test('so does one that takes no large answers', async () => {
     await world.survives(async () => {
       const { peer, grown } = await connectWatched(kind);
       peer.pause();
@@ -70,7 +66,7 @@ describe.each(NETWORK)('over %s', (kind) => {
       const burst = call(peer, 'burst', { count: 30_000 });
       await grown();
       peer.resume();
-      await inTime(burst, 'the end of the burst', 20_000);
+      await inTime(burst, 'the end of the burst');
       expect(seen).toBe(30_000);
     });
   });
@@ -121,29 +117,25 @@ describe.each(NETWORK)('over %s', (kind) => {
   });
 });
 
-test(
-  'a client that asks for much on one connection and never reads is bounded, too',
-  { timeout: 60_000 },
-  async () => {
-    await world.survives(async () => {
-      const { peer, grown } = await connectWatched('http');
-      const socket = await openSocket(world.gateway.url);
-      socket.pause();
-      const { pathname } = new URL(peer.postUrl);
-      const headers = { host: '127.0.0.1', ...MCP_HEADERS, ...peer.headers };
-      for (let id = 0; id < 300; id++) {
-        const params = { name: 'large', arguments: { bytes: 2 * MB } };
-        const body = JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params });
-        const head = Object.entries({ ...headers, 'content-length': body.length }).map(
-          ([name, value]) => `${name}: ${value}`,
-        );
-        socket.write(`POST ${pathname} HTTP/1.1\r\n${head.join('\r\n')}\r\n\r\n${body}`);
-      }
-      expect(await grown()).toBeLessThan(BOUND_MB);
-      socket.resetAndDestroy();
-    });
-  },
-);
+test('a client that asks for much on one connection and never reads is bounded, too', async () => {
+  await world.survives(async () => {
+    const { peer, grown } = await connectWatched('http');
+    const socket = await openSocket(world.gateway.url);
+    socket.pause();
+    const { pathname } = new URL(peer.postUrl);
+    const headers = { host: '127.0.0.1', ...MCP_HEADERS, ...peer.headers };
+    for (let id = 0; id < 300; id++) {
+      const params = { name: 'large', arguments: { bytes: 2 * MB } };
+      const body = JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params });
+      const head = Object.entries({ ...headers, 'content-length': body.length }).map(
+        ([name, value]) => `${name}: ${value}`,
+      );
+      socket.write(`POST ${pathname} HTTP/1.1\r\n${head.join('\r\n')}\r\n\r\n${body}`);
+    }
+    expect(await grown()).toBeLessThan(BOUND_MB);
+    socket.resetAndDestroy();
+  });
+});
 
 test.each([
   ['its headers', 'POST /steady/mcp HTTP/1.1\r\nhost: localhost\r\nx-slow: '],
@@ -151,23 +143,19 @@ test.each([
     'its body',
     'POST /steady/mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{',
   ],
-])(
-  'a client that sends %s byte by byte is cut off, with an answer',
-  { timeout: 90_000 },
-  async (_what, start) => {
-    await world.survives(async () => {
-      const socket = await openSocket(world.gateway.url);
-      const chunks: Buffer[] = [];
-      socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-      socket.write(start);
-      const drip = setInterval(() => void socket.write('x'), 100);
-      await inTime(new Promise((resolve) => socket.once('close', resolve)), 'the end', 75_000).finally(() =>
-        clearInterval(drip),
-      );
-      expect(Buffer.concat(chunks).toString()).toMatch(/^HTTP\/1\.1 408 [\s\S]*"jsonrpc":"2\.0"/);
-    });
-  },
-);
+])('a client that sends %s byte by byte is cut off, with an answer', async (_what, start) => {
+  await world.survives(async () => {
+    const socket = await openSocket(world.gateway.url);
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+    socket.write(start);
+    const drip = setInterval(() => void socket.write('x'), 100);
+    await inTime(new Promise((resolve) => socket.once('close', resolve)), 'the end').finally(() =>
+      clearInterval(drip),
+    );
+    expect(Buffer.concat(chunks).toString()).toMatch(/^HTTP\/1\.1 408 [\s\S]*"jsonrpc":"2\.0"/);
+  });
+});
 
 test('200 connections that say nothing keep nobody else waiting', async () => {
   await world.survives(async () => {

@@ -11,6 +11,7 @@ import { at, type Json } from '../support/json.ts';
 import { startMcpRun, type ListeningMcpRun } from '../support/mcp-run.ts';
 import { fixtureServer } from '../support/paths.ts';
 import { connectPeer, type Peer, type PeerOptions } from '../support/peer.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { childrenOf, commandOf, processAlive } from '../support/processes.ts';
 
 export const NETWORK = ['http', 'sse'] as const;
@@ -25,8 +26,6 @@ const ISOLATION_ARGS: Record<Isolation, readonly string[]> = {
   shared: ['--isolation', 'shared'],
 };
 
-/** Longer than any answer may take, and than the whole ladder of stopping a server does. */
-const PATIENCE_MS = 20_000;
 const BYSTANDER_PAUSE_MS = 25;
 const POLL_MS = 25;
 const STEADY = 'steady';

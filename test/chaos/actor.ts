@@ -2,11 +2,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { at, json, textOf, type Json } from '../support/json.ts';
 import { connectModernPeer } from '../support/modern-peer.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { connectPeer, PeerGone, type Peer, type PeerAnswer, type PeerOptions } from '../support/peer.ts';
 import type { Random } from './random.ts';
 
 /** Longer than any step may take. */
-const STEP_MS = 30_000;
+const STEP_MS = PATIENCE_MS;
 const LARGE_BYTES = 2 * 1024 * 1024;
 
 export interface Tally {

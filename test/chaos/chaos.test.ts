@@ -7,6 +7,7 @@ import { settled, unreadable } from '../abuse/world.ts';
 import { measurable, type Measurable } from '../support/memory.ts';
 import { serve, startMcpRun, type ListeningMcpRun } from '../support/mcp-run.ts';
 import { fixtureServer } from '../support/paths.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { childrenOf, commandOf, orphans } from '../support/processes.ts';
 import { act, type Tally } from './actor.ts';
 import { createRandom } from './random.ts';
@@ -14,8 +15,6 @@ import { createRandom } from './random.ts';
 const DURATION_MS = Number(process.env['MCP_RUN_CHAOS_MS'] ?? 60_000);
 const SEED = Number(process.env['MCP_RUN_CHAOS_SEED'] ?? Date.now() % 1_000_000);
 const ACTORS = 6;
-/** More than sessions are kept without their clients, and than the ladder of stopping a server takes. */
-const QUIET_MS = 20_000;
 const LIMITS = [
   ...['--session-idle', '2s'],
   ...['--child-idle', '2s'],
@@ -31,7 +30,7 @@ type Isolation = (typeof ISOLATIONS)[number];
 const ROUND_MS = DURATION_MS / ISOLATIONS.length / 2.25;
 
 describe.each(ISOLATIONS)('isolation: %s', (isolation) => {
-  test(`survives chaos (seed ${SEED})`, { timeout: DURATION_MS + 4 * QUIET_MS }, async () => {
+  test(`survives chaos (seed ${SEED})`, { timeout: DURATION_MS + 5 * PATIENCE_MS }, async () => {
     const server = fixtureServer('behaviours', '--grandchild');
     const memory = measurable();
     const gateway = await startMcpRun(
@@ -48,7 +47,7 @@ describe.each(ISOLATIONS)('isolation: %s', (isolation) => {
     expect(second.restMb / first.restMb, summary).toBeLessThan(1.2);
     const pids = childrenOf(gateway.pid);
     expect(await gateway.stop()).toEqual({ code: 0, signal: null });
-    expect(await orphans(pids, QUIET_MS)).toEqual([]);
+    expect(await orphans(pids)).toEqual([]);
     expect(unreadable(gateway.logs)).toEqual([]);
   });
 });
@@ -77,7 +76,7 @@ async function playRound(
   );
   // A shared server stays, with its grandchild.
   const allowed = isShared ? 2 : 0;
-  const left = await settled(() => serversOf(pid).slice(allowed), QUIET_MS);
+  const left = await settled(() => serversOf(pid).slice(allowed));
   const restMb = await memory.liveMb(pid);
   const steps = [...tally.steps].map(([name, count]) => `${count} ${name}`).join(', ');
   return {

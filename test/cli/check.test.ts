@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { createWorkspace } from '../manifest/workspace.ts';
-import { LADDER_MS } from '../e2e/hygiene.ts';
 import { fixtureServer } from '../support/paths.ts';
 import { orphans, processesWith } from '../support/processes.ts';
 import { start } from './binary.ts';
@@ -270,16 +269,12 @@ test('without a terminal there is a line for each server, with what is wrong bel
 });
 
 describe('no process stays behind', () => {
-  test(
-    'of a server that ignores the end of its input and SIGTERM, and has a child',
-    { timeout: 40_000 },
-    async () => {
-      const mark = randomUUID();
-      const { code } = await check({ stubborn: { ...entry('stubborn'), env: { MARK: mark } } });
-      expect(code).toBe(0);
-      expect(await orphans(processesWith(mark), 0)).toEqual([]);
-    },
-  );
+  test('of a server that ignores the end of its input and SIGTERM, and has a child', async () => {
+    const mark = randomUUID();
+    const { code } = await check({ stubborn: { ...entry('stubborn'), env: { MARK: mark } } });
+    expect(code).toBe(0);
+    expect(await orphans(processesWith(mark), 0)).toEqual([]);
+  });
 
   test.each(['SIGINT', 'SIGTERM'] as const)(
     'when %s interrupts it, which then exits with 128 and its number',
@@ -295,7 +290,7 @@ describe('no process stays behind', () => {
       const pids = processesWith(mark);
       running.process.kill(signal);
       expect(await running.ended).toMatchObject({ code: signal === 'SIGINT' ? 130 : 143, stdout: '' });
-      expect(await orphans(pids, LADDER_MS)).toEqual([]);
+      expect(await orphans(pids)).toEqual([]);
     },
   );
 
@@ -310,6 +305,6 @@ describe('no process stays behind', () => {
     running.process.kill('SIGINT');
     running.process.kill('SIGTERM');
     expect([130, 143]).toContain((await running.ended).code);
-    expect(await orphans(pids, LADDER_MS)).toEqual([]);
+    expect(await orphans(pids)).toEqual([]);
   });
 });

@@ -35,7 +35,7 @@ test('5,000 sessions opened and abandoned on a shared process leave nothing behi
   const { text } = await post(url, INITIALIZE);
   expect(at(JSON.parse(text), 'result', 'serverInfo', 'name')).toBe('behaviours');
   // The last of their subscriptions ends with the last of them.
-  await expect.poll(() => subscriptionsOf(url), { timeout: 10_000 }).toBe(0);
+  await expect.poll(() => subscriptionsOf(url)).toBe(0);
 }, 180_000);
 
 /** Opens a session; some subscribe, wish for another log level or leave in the middle of a call. */

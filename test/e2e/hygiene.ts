@@ -10,8 +10,6 @@ import { connectRaw, type RawClient } from '../support/raw-client.ts';
 export const PARENT = fixtureServer('behaviours', '--grandchild');
 /** So does the server itself, and the end of its input. */
 export const STUBBORN = fixtureServer('stubborn');
-/** More than the whole ladder from the end of stdin to SIGKILL takes. */
-export const LADDER_MS = 10_000;
 
 export interface Conversation {
   readonly gateway: ListeningMcpRun;

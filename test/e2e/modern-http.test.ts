@@ -15,7 +15,7 @@ import { childrenOf, orphans } from '../support/processes.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { connectRawModern } from '../support/raw-modern.ts';
 import { connectSdkV2Modern } from '../support/sdk-v2-modern.ts';
-import { LADDER_MS, PARENT } from './hygiene.ts';
+import { PARENT } from './hygiene.ts';
 
 const CLIENTS: Record<string, ModernClientFactory> = {
   'our own client': connectRawModern,
@@ -34,7 +34,7 @@ async function start(server: readonly string[], ...more: string[]): Promise<List
   onTestFinished(async () => {
     const pids = childrenOf(run.pid);
     await run.stop();
-    expect(await orphans(pids, LADDER_MS)).toEqual([]);
+    expect(await orphans(pids)).toEqual([]);
   });
   return run;
 }
@@ -118,7 +118,7 @@ describe.each(
     expect(await run.exited).toEqual({ code: 0, signal: null });
     // A subscription is no work to wait for.
     expect(Date.now() - signalledAt).toBeLessThan(8_000);
-    expect(await orphans(pids, LADDER_MS)).toEqual([]);
+    expect(await orphans(pids)).toEqual([]);
   });
 });
 

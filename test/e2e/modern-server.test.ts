@@ -22,8 +22,6 @@ const ANSWERS: Readonly<Record<string, object>> = {
   'sampling/createMessage': { role: 'assistant', model: 'm', content: { type: 'text', text: 'hi' } },
   'roots/list': { roots: [{ uri: 'file:///work' }] },
 };
-/** More than a session is kept without its client, and than the ladder of stopping a server takes. */
-const QUIET_MS = 20_000;
 const TRANSPORTS = ['stdio', 'sse', 'http'] as const;
 type TransportName = (typeof TRANSPORTS)[number];
 
@@ -172,7 +170,7 @@ test.each(['sse', 'http'] as const)(
     await client.waitFor(({ method }) => method === 'elicitation/create');
     expect(processAlive(pid)).toBe(true);
     await client.close();
-    expect(await orphans([pid], QUIET_MS)).toEqual([]);
+    expect(await orphans([pid])).toEqual([]);
   },
 );
 
@@ -186,7 +184,7 @@ test('over stdio, a client that closes its input while it is asked gets its answ
   await client.waitFor(({ method }) => method === 'elicitation/create');
   await client.close();
   expect(await call).toMatchObject({ isError: true });
-  expect(await orphans([pid], QUIET_MS)).toEqual([]);
+  expect(await orphans([pid])).toEqual([]);
 });
 
 test('over Streamable HTTP, a question comes on the stream of the call that it is for', async () => {

@@ -7,7 +7,7 @@ import { serve, startMcpRun } from '../support/mcp-run.ts';
 import { fixtureServer, MCP_RUN, NODE, ROOT } from '../support/paths.ts';
 import { childrenOf, commandOf, orphans, processAlive } from '../support/processes.ts';
 import { connectRaw } from '../support/raw-client.ts';
-import { converse, LADDER_MS, PARENT, STUBBORN } from './hygiene.ts';
+import { converse, PARENT, STUBBORN } from './hygiene.ts';
 
 describe.each([
   ['a server with a grandchild', PARENT],
@@ -16,14 +16,14 @@ describe.each([
   test('ends with its session (DELETE), and mcp-run goes on', async () => {
     const { gateway, client, pids } = await converse('http', server);
     await client.close();
-    expect(await orphans(serversAmong(pids), LADDER_MS)).toEqual([]);
+    expect(await orphans(serversAmong(pids))).toEqual([]);
     expect(processAlive(gateway.pid)).toBe(true);
   });
 
   test('ends with its event stream (SSE), and mcp-run goes on', async () => {
     const { gateway, client, pids } = await converse('sse', server);
     await client.close();
-    expect(await orphans(serversAmong(pids), LADDER_MS)).toEqual([]);
+    expect(await orphans(serversAmong(pids))).toEqual([]);
     expect(processAlive(gateway.pid)).toBe(true);
   });
 
@@ -33,7 +33,7 @@ describe.each([
       const { gateway, pids } = await converse('http', server);
       gateway.signal(signal);
       expect(await gateway.exited).toEqual({ code: 0, signal: null });
-      expect(await orphans(pids, LADDER_MS)).toEqual([]);
+      expect(await orphans(pids)).toEqual([]);
     },
   );
 
@@ -41,7 +41,7 @@ describe.each([
     const { gateway, pids } = await converse('http', server);
     gateway.signal('SIGKILL');
     expect((await gateway.exited).signal).toBe('SIGKILL');
-    expect(await orphans(pids, LADDER_MS)).toEqual([]);
+    expect(await orphans(pids)).toEqual([]);
   });
 
   test('ends when the client of a stdio conversation is killed', async () => {
@@ -56,11 +56,11 @@ describe.each([
     // mcp-run, the server, the grandchild
     expect(pids.length).toBeGreaterThanOrEqual(3);
     client.kill('SIGKILL');
-    expect(await orphans(pids, LADDER_MS)).toEqual([]);
+    expect(await orphans(pids)).toEqual([]);
   });
 });
 
-test('fifty clients that come and go leave no process behind', { timeout: 60_000 }, async () => {
+test('fifty clients that come and go leave no process behind', async () => {
   const gateway = await startMcpRun(serve(['--http', '--sse'], fixtureServer('behaviours')));
   const pids = new Set<number>();
   for (let round = 0; round < 5; round++) {
@@ -74,7 +74,7 @@ test('fifty clients that come and go leave no process behind', { timeout: 60_000
     await Promise.all(clients.map((client) => client.close()));
   }
   expect(pids.size).toBe(50);
-  expect(await orphans([...pids], LADDER_MS)).toEqual([]);
+  expect(await orphans([...pids])).toEqual([]);
 });
 
 /** Without what watches over them, which lives as long as mcp-run. */

@@ -125,7 +125,7 @@ test('stays out of service while the process cannot start, says so, and comes ba
   const refused = await post(`${gateway.url}/mcp`, INITIALIZE);
   expect(at(JSON.parse(refused.text), 'error', 'data', 'reason')).toMatch(/^(upstream_exited|crash_loop)$/);
   rmSync(fault);
-  await expect.poll(() => readiness(gateway), { timeout: 25_000 }).toMatchObject([200, { status: 'ready' }]);
+  await expect.poll(() => readiness(gateway)).toMatchObject([200, { status: 'ready' }]);
   const answer = await post(`${gateway.url}/mcp`, INITIALIZE);
   expect(at(JSON.parse(answer.text), 'result', 'serverInfo', 'name')).toBe('dies-while');
   expect(serversOf(gateway)).toHaveLength(1);
@@ -133,7 +133,7 @@ test('stays out of service while the process cannot start, says so, and comes ba
 
 test('a process that refuses to be initialized is not ready, and says why', async () => {
   const gateway = await startMcpRun(serve(['--http'], fixtureServer('misfit', 'refuses'), ...SHARED));
-  await expect.poll(async () => (await readiness(gateway))[0], { timeout: 10_000 }).toBe(503);
+  await expect.poll(async () => (await readiness(gateway))[0]).toBe(503);
   const answer = await post(`${gateway.url}/mcp`, INITIALIZE);
   expect(at(JSON.parse(answer.text), 'error', 'message')).toContain('no licence');
 });
@@ -155,7 +155,7 @@ test('leaves nothing behind when it is stopped with calls in flight', async () =
   await expect.poll(() => receives(client, '"never"')).toBe(true);
   gateway.signal('SIGTERM');
   expect(await gateway.exited).toEqual({ code: 0, signal: null });
-  expect(await orphans(pids, 10_000)).toEqual([]);
+  expect(await orphans(pids)).toEqual([]);
 });
 
 async function pidOf(client: TestClient): Promise<number> {

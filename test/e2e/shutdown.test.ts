@@ -5,7 +5,7 @@ import { send } from '../support/http.ts';
 import { at, textOf } from '../support/json.ts';
 import type { ListeningMcpRun } from '../support/mcp-run.ts';
 import { orphans } from '../support/processes.ts';
-import { converse, LADDER_MS, PARENT, STUBBORN } from './hygiene.ts';
+import { converse, PARENT, STUBBORN } from './hygiene.ts';
 
 test.each(['http', 'sse'] as const)(
   'a call in flight over %s is answered before SIGTERM ends mcp-run',
@@ -17,7 +17,7 @@ test.each(['http', 'sse'] as const)(
     gateway.signal('SIGTERM');
     expect(textOf(await call)).toBe('waited');
     expect(await gateway.exited).toEqual({ code: 0, signal: null });
-    expect(await orphans(pids, LADDER_MS)).toEqual([]);
+    expect(await orphans(pids)).toEqual([]);
   },
 );
 
@@ -57,7 +57,7 @@ test.each([
   await expect.poll(() => statusOf(gateway)).not.toBe(200);
   gateway.signal(signal);
   expect(await gateway.exited).toEqual({ code, signal: null });
-  expect(await orphans(pids, LADDER_MS)).toEqual([]);
+  expect(await orphans(pids)).toEqual([]);
 });
 
 async function hasReceived(client: TestClient, containing: string): Promise<boolean> {

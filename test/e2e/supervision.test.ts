@@ -9,7 +9,6 @@ import { at, json, type Json } from '../support/json.ts';
 import { serve, spawnMcpRun, startMcpRun, type ListeningMcpRun, type McpRun } from '../support/mcp-run.ts';
 import { fixtureServer, MCP_RUN, NODE } from '../support/paths.ts';
 import { childrenOf, orphans } from '../support/processes.ts';
-import { LADDER_MS } from './hygiene.ts';
 
 const INITIALIZE = {
   jsonrpc: '2.0',
@@ -29,7 +28,7 @@ test('a server that fails to start is in backoff, and ready again by itself when
   expect((await send(`${gateway.url}/healthz`)).status).toBe(200);
 
   fault.repair();
-  await expect.poll(async () => (await readiness(gateway))[0], { timeout: 10_000 }).toBe(200);
+  await expect.poll(async () => (await readiness(gateway))[0]).toBe(200);
   expect(at(JSON.parse((await initialize(gateway)).text), 'result', 'serverInfo', 'name')).toBe('dies-while');
   expect(await readiness(gateway)).toEqual([200, { status: 'ready', servers: { 'dies-while': 'ready' } }]);
   expect(statesOf(gateway)).toEqual(['backoff', 'ready']);
@@ -98,7 +97,7 @@ test.each(['http', 'sse'] as const)(
     leave();
     const exited = await gateway.waitForLog(({ event }) => event === 'server.exited');
     expect(exited['msg']).toContain('stopped');
-    expect(await orphans([Number(pid)], LADDER_MS)).toEqual([]);
+    expect(await orphans([Number(pid)])).toEqual([]);
     // There is room for one session, and it is free.
     const leaveAgain = await beginInitialize(gateway, kind);
     await expect.poll(() => gateway.logs.filter(({ event }) => event === 'server.started').length).toBe(2);
@@ -156,7 +155,7 @@ test('a reader that closed our stdout ends us as SIGTERM does', async () => {
   run.stdout.destroy();
   run.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id: 2, method: 'ping' })}\n`);
   expect(await run.exited).toEqual({ code: 0, signal: null });
-  expect(await orphans(pids, LADDER_MS)).toEqual([]);
+  expect(await orphans(pids)).toEqual([]);
 });
 
 test('with network transports a reader that closed our stderr changes nothing', async () => {

@@ -2,7 +2,7 @@
  * The table's rows: what a client and a server must be able to do through mcp-run, whatever the transport. The server
  * is `fixtures/servers/behaviours.js`. A row with `wire` needs the raw client, which sees and sends bytes.
  */
-import { expect, vi } from 'vitest';
+import { expect } from 'vitest';
 import { callTool, RpcFailure, type ClientOptions, type TestClient } from '../support/clients.ts';
 import { at, json, textOf, type Json } from '../support/json.ts';
 import type { ModernClient } from '../support/modern.ts';
@@ -10,6 +10,7 @@ import type { RawClient } from '../support/raw-client.ts';
 import type { RawModernClient } from '../support/raw-modern.ts';
 import * as between from './eras.ts';
 import { arrival, expectRpcError, initializeParamsOf, loggedBy, receivedBy, withId } from './helpers.ts';
+import { eventually } from '../support/eventually.ts';
 
 export interface Context<Client extends TestClient = TestClient> {
   /** A new client on this row's route. */
@@ -196,7 +197,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
         { signal: abort.signal, onProgress: () => abort.abort('not needed') },
       );
       await expect(call).rejects.toBeInstanceOf(Error);
-      await vi.waitFor(async () =>
+      await eventually(async () =>
         expect(await receivedBy(client, 'notifications/cancelled')).toHaveLength(1),
       );
       expect(textOf(await callTool(client, 'echo', { still: 'here' }))).toBe('{"still":"here"}');
@@ -496,7 +497,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       const client = await connect();
       const params = { deep: [{ er: 1 }], _meta: { 'example.com/a': 'b' } };
       await client.notify('notifications/example.com/up', params);
-      await vi.waitFor(async () => {
+      await eventually(async () => {
         const [line = '{}'] = await receivedBy(client, 'example.com/up');
         expect(at(JSON.parse(line), 'params')).toEqual(params);
       });

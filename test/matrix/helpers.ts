@@ -1,7 +1,8 @@
 /** What the rows of the table ask again and again. */
-import { expect, vi } from 'vitest';
+import { expect } from 'vitest';
 import { callTool, RpcFailure, type TestClient } from '../support/clients.ts';
 import { at, json, type Json } from '../support/json.ts';
+import { eventually } from '../support/eventually.ts';
 
 /** A request as its server got it, with the id that it was sent with: in a shared process ids are not the client's. */
 export function withId(id: string, line: unknown): string {
@@ -29,7 +30,7 @@ export async function receivedBy(client: TestClient, containing: string): Promis
 
 /** Waits until the client has got that notification. */
 export async function arrival(client: TestClient, method: string, params: Json): Promise<void> {
-  await vi.waitFor(() => expect(client.incoming).toContainEqual({ jsonrpc: '2.0', method, params }));
+  await eventually(() => expect(client.incoming).toContainEqual({ jsonrpc: '2.0', method, params }));
 }
 
 export async function expectRpcError(call: Promise<unknown>, code: number, data: unknown): Promise<void> {

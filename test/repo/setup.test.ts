@@ -28,24 +28,20 @@ describe.sequential('a fresh clone', () => {
     rmSync(clone, { recursive: true, force: true });
   });
 
-  test(
-    'npm run demo installs without a warning, builds, and serves until Ctrl-C',
-    { timeout: 180_000 },
-    async () => {
-      const demo = run('exec npm run demo -- --port 0 --log-format json');
-      const client = new Client({ name: 'setup-test', version: '1.0.0' });
-      await client.connect(new StreamableHTTPClientTransport(await readyUrl(demo)));
-      expect(JSON.stringify(await client.callTool({ name: 'echo', arguments: { text: 'hello' } }))).toContain(
-        'hello',
-      );
-      await client.close();
-      expect(complaintsOf(demo.output())).toEqual([]);
-      // A terminal interrupts its whole foreground group. npm then ends by the signal, whatever its script does.
-      demo.signal('SIGINT');
-      await demo.ended;
-      expect(demo.isAlive()).toBe(false);
-    },
-  );
+  test('npm run demo installs without a warning, builds, and serves until Ctrl-C', async () => {
+    const demo = run('exec npm run demo -- --port 0 --log-format json');
+    const client = new Client({ name: 'setup-test', version: '1.0.0' });
+    await client.connect(new StreamableHTTPClientTransport(await readyUrl(demo)));
+    expect(JSON.stringify(await client.callTool({ name: 'echo', arguments: { text: 'hello' } }))).toContain(
+      'hello',
+    );
+    await client.close();
+    expect(complaintsOf(demo.output())).toEqual([]);
+    // A terminal interrupts its whole foreground group. npm then ends by the signal, whatever its script does.
+    demo.signal('SIGINT');
+    await demo.ended;
+    expect(demo.isAlive()).toBe(false);
+  });
 
   test('the script behind npm run demo ends with 0 on Ctrl-C', async () => {
     const demo = run('exec node scripts/demo.js --port 0 --log-format json');
@@ -54,7 +50,7 @@ describe.sequential('a fresh clone', () => {
     expect({ exitCode: await demo.ended, output: demo.output() }).toMatchObject({ exitCode: 0 });
   });
 
-  test('npm test with a filter runs those tests and ends with the count', { timeout: 180_000 }, async () => {
+  test('npm test with a filter runs those tests and ends with the count', async () => {
     const tests = run('npm test -- test/repo/blocks.test.ts');
     expect({ exitCode: await tests.ended, output: tests.output() }).toMatchObject({ exitCode: 0 });
     expect(tests.output().trimEnd().split('\n').at(-1)).toMatch(/^tests: \d+ passed, 0 failed, 0 skipped$/);

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
 import { isJson, type Json } from './json.ts';
 import { MCP_RUN, NODE } from './paths.ts';
+import { PATIENCE_MS } from './patience.ts';
 
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -41,7 +42,6 @@ export interface ListeningMcpRun extends McpRun {
   readonly ready: Json;
 }
 
-const KILL_AFTER_MS = 15_000;
 const running = new Set<ChildProcessByStdio<Writable, Readable, Readable>>();
 // A worker that is ended by the runner must not leave its processes behind.
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
@@ -83,7 +83,7 @@ export function spawnMcpRun(args: readonly string[], options: RunOptions = {}): 
 
   async function stop(): Promise<Exit> {
     child.kill('SIGTERM');
-    const timer = setTimeout(() => child.kill('SIGKILL'), KILL_AFTER_MS);
+    const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
     // Output that nobody reads would keep `close` from coming.
     child.stdout.resume();
     return await exited.finally(() => clearTimeout(timer));

@@ -1,6 +1,7 @@
 /** What the kernel knows about processes; Linux only, like the tests that need it. */
 import { readFileSync, readdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { PATIENCE_MS } from './patience.ts';
 
 /** The kernel tells nobody but its parent when a process ends. */
 const POLL_MS = 25;
@@ -27,7 +28,7 @@ export function processAlive(pid: number): boolean {
 }
 
 /** Waits until none of the processes runs. Returns, and ends, those that outlast `timeoutMs`. */
-export async function orphans(pids: readonly number[], timeoutMs: number): Promise<string[]> {
+export async function orphans(pids: readonly number[], timeoutMs = PATIENCE_MS): Promise<string[]> {
   const deadline = Date.now() + timeoutMs;
   while (pids.some(processAlive) && Date.now() < deadline) await delay(POLL_MS);
   const alive = pids.filter(processAlive);

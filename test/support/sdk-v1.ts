@@ -8,6 +8,7 @@ import { onTestFinished } from 'vitest';
 import { CLIENT_INFO, RpcFailure, type ClientOptions, type Endpoint, type TestClient } from './clients.ts';
 import { inheritedEnvironment } from './environment.ts';
 import { json, type Json } from './json.ts';
+import { PATIENCE_MS } from './patience.ts';
 
 /** The `Client` of `@modelcontextprotocol/sdk` 1.x. */
 export async function connectSdkV1(endpoint: Endpoint, options: ClientOptions = {}): Promise<TestClient> {
@@ -28,7 +29,7 @@ export async function connectSdkV1(endpoint: Endpoint, options: ClientOptions = 
     initializeResult: json(incoming[0]?.['result']),
     request: async (method, params = {}, { signal, onProgress } = {}) => {
       const requestOptions = {
-        timeout: 60_000,
+        timeout: PATIENCE_MS,
         ...(signal && { signal }),
         ...(onProgress && { onprogress: (progress: object) => onProgress({ ...progress }) }),
       };

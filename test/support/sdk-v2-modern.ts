@@ -12,6 +12,7 @@ import { CLIENT_INFO, RpcFailure, type ClientOptions, type Endpoint } from './cl
 import { inheritedEnvironment } from './environment.ts';
 import { json, type Json } from './json.ts';
 import { MODERN_REVISION, type ModernClient } from './modern.ts';
+import { PATIENCE_MS } from './patience.ts';
 
 /** What a server may ask for in the answer to a request, and the capability that it needs. */
 const QUESTIONS = {
@@ -64,7 +65,7 @@ export async function connectSdkV2Modern(
     { signal, onProgress }: Parameters<ModernClient['request']>[2] = {},
   ): Promise<Json> {
     const requestOptions = {
-      timeout: 60_000,
+      timeout: PATIENCE_MS,
       ...(signal && { signal }),
       ...(onProgress && { onprogress: (progress: object) => onProgress({ ...progress }) }),
     };

@@ -11,6 +11,7 @@ import { onTestFinished } from 'vitest';
 import { CLIENT_INFO, RpcFailure, type ClientOptions, type Endpoint, type TestClient } from './clients.ts';
 import { inheritedEnvironment } from './environment.ts';
 import { json, type Json } from './json.ts';
+import { PATIENCE_MS } from './patience.ts';
 
 /** The 2.x client, in the mode that speaks the revisions up to 2025-11-25. */
 export async function connectSdkV2(endpoint: Endpoint, options: ClientOptions = {}): Promise<TestClient> {
@@ -31,7 +32,7 @@ export async function connectSdkV2(endpoint: Endpoint, options: ClientOptions = 
     initializeResult: json(incoming[0]?.['result']),
     request: async (method, params = {}, { signal, onProgress } = {}) => {
       const requestOptions = {
-        timeout: 60_000,
+        timeout: PATIENCE_MS,
         ...(signal && { signal }),
         ...(onProgress && { onprogress: (progress: object) => onProgress({ ...progress }) }),
       };

@@ -6,6 +6,7 @@ import { onTestFinished } from 'vitest';
 import type { Endpoint } from './clients.ts';
 import { inheritedEnvironment } from './environment.ts';
 import { eventsOf, MCP_HEADERS, open, post, postOpen } from './http.ts';
+import { PATIENCE_MS } from './patience.ts';
 
 export interface Wire {
   /** Resolves when the message is on its way, not when it is answered. */
@@ -51,7 +52,7 @@ function openStdio({ command, args, env }: Extract<Endpoint, { kind: 'stdio' }>,
     send: async (line) => void child.stdin.write(`${line}\n`),
     close: async () => {
       child.stdin.end();
-      const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
+      const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
       await ended.finally(() => clearTimeout(timer));
     },
   };

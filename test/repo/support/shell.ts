@@ -1,5 +1,6 @@
 /** Commands run as a user would in a terminal: in a process group of their own, whole output kept. */
 import { spawn } from 'node:child_process';
+import { PATIENCE_MS } from '../../support/patience.ts';
 
 export interface ShellOptions {
   readonly cwd: string;
@@ -68,7 +69,7 @@ export function startShell(commands: string, { cwd, env }: ShellOptions): Runnin
 
   async function stop(): Promise<void> {
     signal('SIGTERM');
-    const impatience = setTimeout(() => signal('SIGKILL'), 15_000);
+    const impatience = setTimeout(() => signal('SIGKILL'), PATIENCE_MS);
     await ended;
     clearTimeout(impatience);
     signal('SIGKILL');

@@ -6,6 +6,7 @@ import type { RequestId } from '../../../src/protocol/frame.ts';
 import type { MemoryLink } from '../../support/memory-link.ts';
 import { createWorld, lastCallOf, requestsTo, settled, type World } from './legacy-world.ts';
 import { connect, type ModernTestClient } from './modern-client.ts';
+import { eventually } from '../../support/eventually.ts';
 
 const CALL = { name: 'any', arguments: { a: 1 } };
 const CAPABILITIES = { elicitation: { form: {}, url: {} }, sampling: {}, roots: {} };
@@ -288,7 +289,7 @@ describe('a request state', () => {
     await world.child().deliver({ id: 'form', method: 'elicitation/create', params: FORM });
     await world.child().deliver({ id: 'roots', method: 'roots/list' });
     const demand = await demandOf(client, id);
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(answerOf(world.child(), 'form')).toMatchObject({ result: { action: 'cancel' } }),
     );
     expect(answerOf(world.child(), 'roots')).toMatchObject({ error: { data: { reason: 'input_expired' } } });
@@ -305,7 +306,7 @@ describe('a request state', () => {
     const demand = await demandOf(client, id);
     world.child().drop();
     const retry = await comeBack(client, demand, [{ roots: [] }]);
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(client.answerTo(retry)?.error).toMatchObject({
         code: -32603,
         data: { reason: 'upstream_restarted' },
@@ -381,7 +382,7 @@ async function calling(
 }
 
 async function demandOf(client: ModernTestClient, id: RequestId): Promise<Demand> {
-  const result = await vi.waitFor(() => {
+  const result = await eventually(() => {
     const found = client.answerTo(id)?.result;
     expect(found).toMatchObject({ resultType: 'input_required' });
     return jsonOf(found);
@@ -420,7 +421,7 @@ async function foreign(
   { requestState }: Demand,
 ): Promise<RequestId> {
   const id = await other.ask('tools/call', { ...CALL, inputResponses: {}, requestState });
-  await vi.waitFor(() => expect(other.answerTo(id)).toBeDefined());
+  await eventually(() => expect(other.answerTo(id)).toBeDefined());
   client.received.push(...other.received);
   return id;
 }

@@ -1,9 +1,10 @@
 /** A legacy server for modern clients: one process for each kind of client, and each request on its own. */
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { RunError } from '../../../src/errors.ts';
 import { META } from '../../../src/protocol/constants.ts';
 import { createWorld, lastCallOf, requestsTo, SERVER_INFO, settled, startServer } from './legacy-world.ts';
 import { connect } from './modern-client.ts';
+import { eventually } from '../../support/eventually.ts';
 
 const CALL = { name: 'any', arguments: {} };
 
@@ -64,7 +65,7 @@ describe('a process', () => {
     await client.ask('tools/call', CALL);
     await settled();
     await child().deliver({ id: lastCallOf(child()), result: {} });
-    await vi.waitFor(() => expect(child().isClosed).toBe(true));
+    await eventually(() => expect(child().isClosed).toBe(true));
     await client.ask('tools/call', CALL);
     expect(children).toHaveLength(2);
   });
@@ -80,21 +81,21 @@ describe('a process', () => {
     });
     const client = connect(pool);
     const refused = await client.ask('tools/list');
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(client.answerTo(refused)?.error).toMatchObject({ data: { reason: 'too_many_children' } }),
     );
     const discovered = await client.ask('server/discover');
-    await vi.waitFor(() => expect(client.answerTo(discovered)?.result).toBeDefined());
+    await eventually(() => expect(client.answerTo(discovered)?.result).toBeDefined());
   });
 
   test('is kept ready, for the kinds of clients that come', async () => {
     const { pool, children, child } = createWorld({ warm: 1 });
     await connect(pool, { name: 'first' }).ask('tools/list');
-    await vi.waitFor(() => expect(children).toHaveLength(2));
+    await eventually(() => expect(children).toHaveLength(2));
     await settled();
     await connect(pool, { name: 'second' }).ask('tools/list');
     expect(requestsTo(child(1), 'tools/list')).toHaveLength(1);
-    await vi.waitFor(() => expect(children).toHaveLength(3));
+    await eventually(() => expect(children).toHaveLength(3));
   });
 
   test('that may see the client’s directories is never kept ready', async () => {
@@ -315,7 +316,7 @@ describe('who listens', () => {
     const { pool } = createWorld();
     const client = connect(pool);
     const id = await client.ask('subscriptions/listen', { notifications: { promptsListChanged: true } });
-    await vi.waitFor(() => expect(client.answerTo(id)?.result).toMatchObject({ resultType: 'complete' }));
+    await eventually(() => expect(client.answerTo(id)?.result).toMatchObject({ resultType: 'complete' }));
     expect(client.received[0]).toMatchObject({ params: { notifications: {} } });
   });
 
@@ -323,7 +324,7 @@ describe('who listens', () => {
     const { pool } = createWorld();
     const client = connect(pool);
     const id = await client.ask('subscriptions/listen', { notifications: 'all' });
-    await vi.waitFor(() => expect(client.answerTo(id)?.error?.code).toBe(-32602));
+    await eventually(() => expect(client.answerTo(id)?.error?.code).toBe(-32602));
   });
 
   test('may cancel over the one channel of stdio', async () => {

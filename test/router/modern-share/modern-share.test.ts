@@ -1,5 +1,5 @@
 /** One process of a modern server for clients that know nothing of each other. */
-import { onTestFinished, describe, expect, test, vi } from 'vitest';
+import { onTestFinished, describe, expect, test } from 'vitest';
 import { RunError } from '../../../src/errors.ts';
 import { META } from '../../../src/protocol/constants.ts';
 import { frameFromBytes, frameOf, type RequestId } from '../../../src/protocol/frame.ts';
@@ -8,6 +8,7 @@ import { createModernShare } from '../../../src/router/modern-share/modern-share
 import { createRecordingLog, type RecordingLog } from '../../observe/recording-log.ts';
 import { createMemoryLink, type MemoryLink } from '../../support/memory-link.ts';
 import { connect } from '../held/modern-client.ts';
+import { eventually } from '../../support/eventually.ts';
 
 const LISTEN = { notifications: { toolsListChanged: true } };
 
@@ -181,7 +182,7 @@ test('a process that nobody uses ends', async () => {
   const client = connect(share);
   await client.ask('tools/call');
   await child().deliver({ id: 1, result: {} });
-  await vi.waitFor(() => expect(child().isClosed).toBe(true));
+  await eventually(() => expect(child().isClosed).toBe(true));
   await client.ask('tools/call');
   expect(children).toHaveLength(2);
 });

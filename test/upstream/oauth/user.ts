@@ -8,6 +8,7 @@ import type { Authorization } from '../../../src/upstream/authorization.ts';
 import { createAuthorization } from '../../../src/upstream/oauth/authorization.ts';
 import type { OAuthSettings } from '../../../src/upstream/target.ts';
 import { createRecordingLog, type RecordingLog } from '../../observe/recording-log.ts';
+import { PATIENCE_MS } from '../../support/patience.ts';
 
 export interface Setup {
   readonly authorization: Authorization;
@@ -100,5 +101,5 @@ export const SETTINGS: Omit<OAuthSettings, 'storeDirectory'> = {
   browser: false,
   callbackHost: '127.0.0.1',
   callbackPort: undefined,
-  timeoutMs: 20_000,
+  timeoutMs: PATIENCE_MS,
 };
