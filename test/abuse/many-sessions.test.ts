@@ -1,9 +1,9 @@
 /** Hundreds of clients that come and are never seen again. */
 import { describe, expect, test } from 'vitest';
+import type { Json } from '../support/json.ts';
 import { measurable } from '../support/memory.ts';
 import { connectPeer } from '../support/peer.ts';
 import { ROOT } from '../support/paths.ts';
-import { childrenOf, commandOf } from '../support/processes.ts';
 import { inTime, ISOLATIONS, NETWORK, setUpWorld, type Network } from './world.ts';
 
 const TINY = ['/bin/sh', `${ROOT}fixtures/servers/tiny.sh`];
@@ -11,6 +11,7 @@ const TINY = ['/bin/sh', `${ROOT}fixtures/servers/tiny.sh`];
 const SESSIONS = { session: 200, shared: 1_250 } as const;
 const PROCESSES = { session: 200, shared: 1 } as const;
 const AT_ONCE = 25;
+const LIMITS = ['--session-idle', '2s', '--max-children', '250', '--children-per-server', '250'];
 
 describe.each(ISOLATIONS)('isolation: %s', (isolation) => {
   const memory = measurable();
@@ -20,7 +21,8 @@ describe.each(ISOLATIONS)('isolation: %s', (isolation) => {
       isolation,
       env: memory.env,
       used: isolation === 'shared' ? ['tiny'] : [],
-      args: ['--session-idle', '2s', '--max-children', '250', '--children-per-server', '250'],
+      isIdleShort: true,
+      args: [...LIMITS, '--log-level', 'debug'],
     },
   );
 
@@ -41,7 +43,7 @@ describe.each(ISOLATIONS)('isolation: %s', (isolation) => {
   }
 
   async function openAndAbandon(kind: Network): Promise<void> {
-    const seen = new Set<number>();
+    const known = isolation === 'shared' ? 0 : startedTiny().length;
     for (let count = 0; count < SESSIONS[isolation]; count += AT_ONCE) {
       const peers = await inTime(
         Promise.all(
@@ -51,13 +53,12 @@ describe.each(ISOLATIONS)('isolation: %s', (isolation) => {
         ),
         'the sessions',
       );
-      tinyServers().forEach((pid) => seen.add(pid));
       peers.forEach((peer) => peer.drop());
     }
-    expect(seen.size).toBe(PROCESSES[isolation]);
+    expect(startedTiny().length - known).toBe(PROCESSES[isolation]);
   }
 
-  function tinyServers(): number[] {
-    return childrenOf(world.gateway.pid).filter((pid) => commandOf(pid).includes('tiny.sh'));
+  function startedTiny(): readonly Json[] {
+    return world.gateway.logs.filter(({ event, server }) => event === 'server.started' && server === 'tiny');
   }
 });

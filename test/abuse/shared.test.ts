@@ -16,6 +16,7 @@ const world = setUpWorld(
     isolation: 'shared',
     used: ['mortal', 'parent'],
     args: ['--session-idle', '5s'],
+    isIdleShort: true,
   },
 );
 

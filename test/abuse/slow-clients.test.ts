@@ -22,13 +22,14 @@ const INITIALIZE = {
 const world = setUpWorld(
   { silent: fixtureServer('at-initialize', 'silent') },
   {
+    isIdleShort: true,
     args: [
       '--session-idle',
       '2s',
       '--request-timeout',
-      '8s',
+      '20s',
       '--max-request-time',
-      '8s',
+      '20s',
       '--keep-alive',
       '250ms',
     ],

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { at, type Json } from '../support/json.ts';
 import { startMcpRun, type ListeningMcpRun } from '../support/mcp-run.ts';
 import { fixtureServer } from '../support/paths.ts';
-import { connectPeer, type Peer, type PeerOptions } from '../support/peer.ts';
+import { connectPeer, PeerGone, type Peer, type PeerOptions } from '../support/peer.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 import { childrenOf, commandOf, processAlive } from '../support/processes.ts';
 
@@ -51,12 +51,17 @@ interface WorldOptions {
   /** Server → its request time-out. */
   readonly timeouts?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
+  /**
+   * Whether sessions end early when they are idle. The bystanders then always have a call in flight: between two of their
+   * calls a busy machine may let more time pass than a session is kept for.
+   */
+  readonly isIdleShort?: boolean;
 }
 
 /** Opens one for all tests of a file or a `describe`. Servers by name; `steady` is there already. */
 export function setUpWorld(
   servers: Readonly<Record<string, readonly string[]>>,
-  { isolation = 'session', args = [], timeouts = {}, used = [], env = {} }: WorldOptions = {},
+  { isolation = 'session', args = [], timeouts = {}, used = [], env = {}, isIdleShort = false }: WorldOptions = {},
 ): World {
   const folder = mkdtempSync(join(tmpdir(), 'mcp-run-abuse-'));
   let running: ListeningMcpRun | undefined;
@@ -89,6 +94,7 @@ export function setUpWorld(
       { keep: true, env },
     );
     bystanders = await Promise.all(NETWORK.map((kind) => connectPeer(kind, world.url(kind))));
+    if (isIdleShort) bystanders.forEach((peer) => void stayBusy(peer));
     await Promise.all(bystanders.map((peer) => expectEcho(peer)));
     for (const name of used) await world.connect('sse', name).then((peer) => peer.end());
     baseline = childrenOf(running.pid);
@@ -151,6 +157,15 @@ export function setUpWorld(
   async function endAll(): Promise<void> {
     await Promise.all([...connected].map((peer) => peer.end()));
     connected.clear();
+  }
+}
+
+/** Keeps a call in flight until the peer drops. */
+async function stayBusy(peer: Peer): Promise<void> {
+  try {
+    for (;;) await call(peer, 'never');
+  } catch (error) {
+    if (!(error instanceof PeerGone)) throw error;
   }
 }
 
