@@ -10,19 +10,30 @@ export interface LineHandlers {
   readonly overflow: (ends: Buffer) => void;
 }
 
+/**
+ * Takes the next bytes of a stream.
+ * @param maxLines Stops after so many lines.
+ * @returns how many bytes were taken; the others have to come again
+ */
+export type LineSplitter = (chunk: Buffer, maxLines?: number) => number;
+
 /** Cuts a byte stream into lines. Copies only lines that arrive in several chunks. */
-export function createLineSplitter(maxBytes: number, handlers: LineHandlers): (chunk: Buffer) => void {
+export function createLineSplitter(maxBytes: number, handlers: LineHandlers): LineSplitter {
   let parts: Buffer[] = [];
   let size = 0;
   let skipped: { readonly head: Buffer; tail: Buffer } | undefined;
 
-  return (chunk) => {
+  return (chunk, maxLines = Infinity) => {
     let start = 0;
+    let lines = 0;
     for (let end = chunk.indexOf(LF, start); end !== -1; end = chunk.indexOf(LF, start)) {
+      if (lines === maxLines) return start;
       finish(chunk.subarray(start, end));
+      lines += 1;
       start = end + 1;
     }
     if (start < chunk.length) keep(chunk.subarray(start));
+    return chunk.length;
   };
 
   function keep(part: Buffer): void {

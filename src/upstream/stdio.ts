@@ -3,6 +3,7 @@ import { startChild, type Child, type ChildExit } from '../process/child.ts';
 import { faultFrame } from '../protocol/fault.ts';
 import { parseBody, peekAnsweredId, peekFrame, type Frame } from '../protocol/frame.ts';
 import { createLineWriter } from '../protocol/line-writer.ts';
+import { FairReader } from './fair-reader.ts';
 import { createLineSplitter } from '../protocol/lines.ts';
 import type { Link } from '../protocol/link.ts';
 import { systemClock } from './clock.ts';
@@ -14,6 +15,8 @@ import type { StdioTarget, UpstreamOptions } from './target.ts';
 
 /** How a batch begins. */
 const ARRAY = '['.charCodeAt(0);
+/** Lines of stdout that are handled in one turn of the event loop. */
+const LINES_PER_TURN = 32;
 /** Longest stderr line that is logged whole. */
 const STDERR_LINE_BYTES = 16 * 1024;
 
@@ -43,15 +46,19 @@ function createStdioLink(child: Child, target: StdioTarget, options: UpstreamOpt
   const lastWords = createLastWords();
   const noise = createStdoutNoise(log, systemClock);
   const slowStart = watchSlowStart(target, log, systemClock);
+  const split = createLineSplitter(options.lineLimitBytes, { line, overflow });
+  const reader = new FairReader({ take: (chunk) => split(chunk, LINES_PER_TURN), pause, resume });
+  let held = 0;
   let onframe: (frame: Frame) => void | Promise<void> = () => {};
   let onclose: (error?: Error) => void = () => {};
-  let held = 0;
   let hasSpoken = false;
   /** Why we ended it ourselves, if it was not somebody else's wish. */
   let offence: RunError | undefined;
 
   logStderr(child, options, lastWords);
   void child.exited.then((exit) => {
+    // What it has answered is an answer.
+    reader.flush();
     slowStart.end();
     noise.end();
     logExit(exit, options);
@@ -69,7 +76,7 @@ function createStdioLink(child: Child, target: StdioTarget, options: UpstreamOpt
     },
     onframe(handler) {
       onframe = handler;
-      child.stdout.on('data', createLineSplitter(options.lineLimitBytes, { line, overflow }));
+      child.stdout.on('data', (chunk: Buffer) => reader.push(chunk));
     },
     // A server that ends its stdout is about to exit; `onclose` tells.
     onend() {},
@@ -108,14 +115,20 @@ function createStdioLink(child: Child, target: StdioTarget, options: UpstreamOpt
 
   function deliver(frame: Frame): void {
     const wait = onframe(frame);
-    if (wait === undefined) return;
     // The client does not keep up: stop reading, so that the server waits and not our memory grows.
+    if (wait === undefined) return;
+    pause();
+    void wait.finally(resume);
+  }
+
+  function pause(): void {
     held += 1;
     child.stdout.pause();
-    void wait.finally(() => {
-      held -= 1;
-      if (held === 0) child.stdout.resume();
-    });
+  }
+
+  function resume(): void {
+    held -= 1;
+    if (held === 0) child.stdout.resume();
   }
 
   function overflow(ends: Buffer): void {

@@ -50,6 +50,23 @@ it('reports a line as soon as its end has come', () => {
   expect(lines).toEqual(['one', 'two']);
 });
 
+it('takes no more lines than it may, and says how much that was', () => {
+  const lines: string[] = [];
+  const split = createLineSplitter(100, {
+    line: (line) => void lines.push(line.toString()),
+    overflow: () => {},
+  });
+  let rest = Buffer.from('one\n\nthree\nfour\nfi');
+  const taken: number[] = [];
+  while (rest.length > 0) {
+    taken.push(split(rest, 2));
+    rest = rest.subarray(taken.at(-1));
+  }
+  expect(taken).toEqual(['one\n\n'.length, 'three\nfour\nfi'.length]);
+  split(Buffer.from('ve\n'));
+  expect(lines).toEqual(['one', 'three', 'four', 'five']);
+});
+
 it('takes only the CR of the line end away', () => {
   expect(cut([Buffer.from('a\rb\r\r\n')]).lines).toEqual(['a\rb\r']);
 });

@@ -203,7 +203,7 @@ describe.concurrent('the end of the server', () => {
       [{ out: answer('#', 'x'.repeat(1_000)), repeat: 200 }, { out: answer('last') }, 0],
       async ({ id }) => {
         order.push(id);
-        await delay(600);
+        await delay(300);
       },
     );
     await closed.then(() => order.push('closed'));
