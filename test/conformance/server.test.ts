@@ -1,7 +1,7 @@
 /** The official conformance suite's server scenarios, through mcp-run in front of stdio servers of every era. */
 import { expect, test } from 'vitest';
 import { serve, startMcpRun } from '../support/mcp-run.ts';
-import { installNode24 } from '../support/node24.ts';
+import { toolsOfNode24 } from '../../scripts/node24.js';
 import { fixtureServer } from '../support/paths.ts';
 import { requiredScenarios, runSuite, surprises } from './suite.ts';
 
@@ -42,7 +42,7 @@ const INSTALL_AND_RUN_MS = 240_000;
 for (const { revision, server, required, fails = {} } of RUNS) {
   const title = `passes what ${revision} requires of a server, in front of ${server}.js`;
   test(title, { timeout: INSTALL_AND_RUN_MS }, async () => {
-    const node24 = installNode24();
+    const node24 = await toolsOfNode24();
     const gateway = await startMcpRun(serve(['--http'], fixtureServer(server), '--allow-roots'));
     const findings = await runSuite(node24, 'server', revision, ['--url', `${gateway.url}/mcp`]);
     const scenarios = await requiredScenarios(node24, 'server', revision);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { parse } from 'yaml';
 import { json, type Json } from '../support/json.ts';
-import type { Node24 } from '../support/node24.ts';
+import type { Node24 } from '../../scripts/node24.js';
 
 /** Whom the suite tests. */
 export type Role = 'server' | 'client';

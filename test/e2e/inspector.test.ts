@@ -2,9 +2,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { toolsOfNode24, type Node24 } from '../../scripts/node24.js';
 import type { Endpoint } from '../support/clients.ts';
 import { at, textOf } from '../support/json.ts';
-import { installNode24, type Node24 } from '../support/node24.ts';
 import { fixtureServer } from '../support/paths.ts';
 import { TRANSPORT_NAMES, routeTo } from '../support/routes.ts';
 
@@ -15,7 +15,7 @@ test.each(TRANSPORT_NAMES)(
   'lists tools and calls one over %s',
   { timeout: INSTALL_AND_RUN_MS },
   async (transport) => {
-    const node24 = installNode24();
+    const node24 = await toolsOfNode24();
     const endpoint = await routeTo(transport, fixtureServer('behaviours'));
 
     const list = await inspect(node24, endpoint, '--method', 'tools/list');
