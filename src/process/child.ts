@@ -17,6 +17,13 @@ export interface ChildOptions {
   readonly args: readonly string[];
   readonly cwd: string | undefined;
   readonly env: Readonly<Record<string, string>>;
+  readonly ladder?: StopLadder;
+}
+
+/** How long a process may take to end, in ms: after the end of its stdin, and after SIGTERM. */
+export interface StopLadder {
+  readonly endMs: number;
+  readonly termMs: number;
 }
 
 export interface ChildExit {
@@ -38,8 +45,7 @@ export interface Child {
   stop(): Promise<ChildExit>;
 }
 
-const END_GRACE_MS = 2_000;
-const TERM_GRACE_MS = 3_000;
+export const STOP_LADDER: StopLadder = { endMs: 2_000, termMs: 3_000 };
 const POLL_MS = 25;
 /** How long the pipes of an ended process may stay open: a grandchild may hold them for ever. */
 const FLUSH_MS = 250;
@@ -58,7 +64,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   // A write to a process that has just ended is reported by `exited`, not here.
   child.stdin.on('error', () => {});
   child.on('error', () => {});
-  return supervise(child);
+  return supervise(child, options.ladder ?? STOP_LADDER);
 }
 
 async function spawnPiped(options: ChildOptions): Promise<Spawned> {
@@ -89,14 +95,14 @@ process.on('exit', () => {
   for (const pid of alive) signalTree(pid, 'SIGKILL');
 });
 
-function supervise(child: Spawned): Child {
+function supervise(child: Spawned, { endMs, termMs }: StopLadder): Child {
   const pid = child.pid ?? 0;
   alive.add(pid);
   watchdog.add(pid);
   let stopping: Promise<ChildExit> | undefined;
   const exited = observeExit(child, () => stopping !== undefined);
   // Whatever ended the leader, nothing of its group may stay behind.
-  const ended = exited.then(() => endTree(pid)).then(() => forgetGroup(pid));
+  const ended = exited.then(() => endTree(pid, termMs)).then(() => forgetGroup(pid));
 
   return {
     pid,
@@ -112,8 +118,8 @@ function supervise(child: Spawned): Child {
 
   async function climb(): Promise<ChildExit> {
     child.stdin.end();
-    if (!(await settles(exited, END_GRACE_MS))) signalTree(pid, 'SIGTERM');
-    if (!(await settles(exited, TERM_GRACE_MS))) signalTree(pid, 'SIGKILL');
+    if (!(await settles(exited, endMs))) signalTree(pid, 'SIGTERM');
+    if (!(await settles(exited, termMs))) signalTree(pid, 'SIGKILL');
     const exit = await exited;
     await ended;
     return exit;
@@ -137,10 +143,10 @@ async function observeExit(child: Spawned, isStopping: () => boolean): Promise<C
 }
 
 /** SIGTERM to what is left of a group, and SIGKILL to what ignores it. */
-async function endTree(pid: number): Promise<void> {
+async function endTree(pid: number, termMs: number): Promise<void> {
   if (!isTreeAlive(pid)) return;
   signalTree(pid, 'SIGTERM');
-  const deadline = Date.now() + TERM_GRACE_MS;
+  const deadline = Date.now() + termMs;
   while (isTreeAlive(pid) && Date.now() < deadline) await delay(POLL_MS);
   if (isTreeAlive(pid)) signalTree(pid, 'SIGKILL');
 }
