@@ -1,15 +1,16 @@
 /** Abuse of a server that others use, too: here the bystanders are clients of the same process. */
 import { expect, test } from 'vitest';
 import { at, textOf } from '../support/json.ts';
-import { peakMb, residentMb } from '../support/memory.ts';
+import { measurable } from '../support/memory.ts';
 import { fixtureServer } from '../support/paths.ts';
-import { childrenOf, processAlive } from '../support/processes.ts';
+import { processAlive } from '../support/processes.ts';
 import { call, expectEcho, faultOf, inTime, NETWORK, setUpWorld, settled, type Network } from './world.ts';
 
 const MB = 1024 * 1024;
 const BOUND_MB = 150;
 const FLOOD = 20_000;
 
+const memory = measurable();
 const world = setUpWorld(
   { mortal: fixtureServer('behaviours'), parent: fixtureServer('behaviours', '--grandchild') },
   {
@@ -17,6 +18,7 @@ const world = setUpWorld(
     used: ['mortal', 'parent'],
     args: ['--session-idle', '5s'],
     isIdleShort: true,
+    env: memory.env,
   },
 );
 
@@ -46,14 +48,15 @@ test('clients with the same ids and tokens at the same time each get their own',
 
 test.each(NETWORK)('a client over %s that never reads stops nobody, and fills no memory', async (kind) => {
   await world.survives(async () => {
-    const before = residentMb(world.gateway.pid);
+    const { pid, logs } = world.gateway;
+    const earlier = new Set(logs);
+    const before = await memory.heldMb(pid, []);
     const peer = await world.connect(kind);
     peer.pause();
     for (let n = 0; n < 24; n++) call(peer, 'large', { bytes: 8 * MB }, n).catch(() => {});
     call(peer, 'burst', { count: 200_000 }).catch(() => {});
-    expect((await peakMb(world.gateway.pid, childrenOf(world.gateway.pid), 8_000)) - before).toBeLessThan(
-      BOUND_MB,
-    );
+    await world.gateway.waitForLog((line) => line['event'] === 'client.too-slow' && !earlier.has(line));
+    expect((await memory.heldMb(pid, [])) - before).toBeLessThan(BOUND_MB);
     const other = await world.connect(kind);
     await expectEcho(other);
     peer.drop();

@@ -3,7 +3,7 @@ import { request } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { CLIENT_INFO } from '../support/clients.ts';
 import { eventsOf, MCP_HEADERS, open, openSocket, send, type SseEvent } from '../support/http.ts';
-import { peakMb, residentMb } from '../support/memory.ts';
+import { measurable } from '../support/memory.ts';
 import { fixtureServer } from '../support/paths.ts';
 import { childrenOf } from '../support/processes.ts';
 import type { Peer } from '../support/peer.ts';
@@ -19,6 +19,7 @@ const INITIALIZE = {
   params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: CLIENT_INFO },
 };
 
+const memory = measurable();
 const world = setUpWorld(
   { silent: fixtureServer('at-initialize', 'silent') },
   {
@@ -27,13 +28,13 @@ const world = setUpWorld(
       '--session-idle',
       '2s',
       '--request-timeout',
-      '20s',
+      '12s',
       '--max-request-time',
-      '20s',
+      '12s',
       '--keep-alive',
       '250ms',
     ],
-    env: { MCP_RUN_RECEIVE_TIMEOUT: '500ms' },
+    env: { ...memory.env, MCP_RUN_RECEIVE_TIMEOUT: '500ms' },
   },
 );
 
@@ -179,8 +180,8 @@ async function connectWatched(
 ): Promise<{ peer: Peer; grown: () => Promise<number> }> {
   const { pid } = world.gateway;
   const others = childrenOf(pid);
-  const before = residentMb(pid);
+  const before = await memory.heldMb(pid, []);
   const peer = await world.connect(kind, 'steady', { onNotification });
   const own = childrenOf(pid).filter((child) => !others.includes(child));
-  return { peer, grown: async () => (await peakMb(pid, own, 20_000)) - before };
+  return { peer, grown: async () => (await memory.heldMb(pid, own)) - before };
 }

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { CLIENT_INFO } from '../support/clients.ts';
 import { at, json, textOf, type Json } from '../support/json.ts';
 import { spawnMcpRun, type McpRun } from '../support/mcp-run.ts';
-import { peakMb, residentMb } from '../support/memory.ts';
+import { measurable } from '../support/memory.ts';
 import { fixtureServer } from '../support/paths.ts';
 import { childrenOf, processAlive } from '../support/processes.ts';
 import { faultOf, inTime, settled, unreadable } from './world.ts';
@@ -24,7 +24,7 @@ describe('goes on after', () => {
     ['a number as a method', '{"jsonrpc":"2.0","id":1,"method":7}', -32600],
     ['a line over the limit', Buffer.alloc(2 * MB, 'x'), -32600],
   ])('%s', async (_title, line, code) => {
-    const client = await converse(BEHAVIOURS, '--line-limit', '1mb');
+    const client = await converse(BEHAVIOURS, ['--line-limit', '1mb']);
     client.send(line);
     expect(faultOf(await client.next((message) => message['id'] === null))['code']).toBe(code);
     await client.expectEcho();
@@ -69,11 +69,13 @@ test.each(['exit', 'kill'])('fails what is in flight and ends when the server en
 });
 
 test('a client that never reads makes the server wait, and not our memory grow', async () => {
-  const client = await converse(BEHAVIOURS);
-  const before = residentMb(client.run.pid);
+  const memory = measurable();
+  const client = await converse(BEHAVIOURS, [], memory.env);
+  const { pid } = client.run;
+  const before = await memory.heldMb(pid, []);
   client.run.stdout.pause();
   for (let n = 0; n < 64; n++) client.call(n, 'large', { bytes: 4 * MB });
-  expect((await peakMb(client.run.pid, childrenOf(client.run.pid), 20_000)) - before).toBeLessThan(100);
+  expect((await memory.heldMb(pid, childrenOf(pid))) - before).toBeLessThan(50);
   client.run.signal('SIGKILL');
   await client.expectClean();
 });
@@ -81,7 +83,7 @@ test('a client that never reads makes the server wait, and not our memory grow',
 test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
   '%s answers what is in flight, in the end',
   async (signal) => {
-    const client = await converse(fixtureServer('stubborn'), '--drain-timeout', '200ms');
+    const client = await converse(fixtureServer('stubborn'), ['--drain-timeout', '200ms']);
     client.call('a', 'never');
     await client.expectEcho();
     client.run.signal(signal);
@@ -104,8 +106,12 @@ interface Conversation {
 }
 
 /** A conversation that is initialized, on the bare pipes. */
-async function converse(server: readonly string[], ...args: readonly string[]): Promise<Conversation> {
-  const run = spawnMcpRun(['serve', '--stdio', ...args, '--', ...server]);
+async function converse(
+  server: readonly string[],
+  args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Conversation> {
+  const run = spawnMcpRun(['serve', '--stdio', ...args, '--', ...server], { env });
   const received: Json[] = [];
   const watchers = new Set<(message: Json) => void>();
   let parts: Buffer[] = [];

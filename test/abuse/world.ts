@@ -61,7 +61,14 @@ interface WorldOptions {
 /** Opens one for all tests of a file or a `describe`. Servers by name; `steady` is there already. */
 export function setUpWorld(
   servers: Readonly<Record<string, readonly string[]>>,
-  { isolation = 'session', args = [], timeouts = {}, used = [], env = {}, isIdleShort = false }: WorldOptions = {},
+  {
+    isolation = 'session',
+    args = [],
+    timeouts = {},
+    used = [],
+    env = {},
+    isIdleShort = false,
+  }: WorldOptions = {},
 ): World {
   const folder = mkdtempSync(join(tmpdir(), 'mcp-run-abuse-'));
   let running: ListeningMcpRun | undefined;

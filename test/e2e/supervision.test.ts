@@ -7,6 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { open, post, postOpen, send, type Answer } from '../support/http.ts';
 import { at, json, type Json } from '../support/json.ts';
 import { serve, spawnMcpRun, startMcpRun, type ListeningMcpRun, type McpRun } from '../support/mcp-run.ts';
+import { measurable } from '../support/memory.ts';
 import { fixtureServer, MCP_RUN, NODE } from '../support/paths.ts';
 import { childrenOf, orphans } from '../support/processes.ts';
 
@@ -129,7 +130,8 @@ test('a server whose stdout is strict is ended by a line that is not MCP', async
 });
 
 test('lines of 32 MB are refused without keeping their memory, and the next call works', async () => {
-  const gateway = await startMcpRun(serve(['--http'], fixtureServer('behaviours')));
+  const memory = measurable();
+  const gateway = await startMcpRun(serve(['--http'], fixtureServer('behaviours')), { env: memory.env });
   const { headers } = await initialize(gateway);
   const session = { 'mcp-session-id': String(headers['mcp-session-id']) };
   const call = async (id: number, name: string, args: Json): Promise<string> => {
@@ -139,11 +141,10 @@ test('lines of 32 MB are refused without keeping their memory, and the next call
   };
   const large = (id: number): Promise<string> => call(id, 'large', { bytes: 32 * 1024 * 1024 });
   expect(await large(2)).toContain('line_too_long');
-  const before = await memoryOf(gateway);
+  const before = await memory.heldMb(gateway.pid, []);
   for (let id = 3; id < 10; id++) expect(await large(id)).toContain('line_too_long');
   expect(await call(20, 'echo', { a: 1 })).toContain('"a":1');
-  // Seven lines more are 224 MB.
-  expect((await memoryOf(gateway)) - before).toBeLessThan(100 * 1024 * 1024);
+  expect((await memory.heldMb(gateway.pid, [])) - before).toBeLessThan(16);
 });
 
 test('a reader that closed our stdout ends us as SIGTERM does', async () => {
@@ -236,10 +237,4 @@ async function firstLine({ stdout }: McpRun): Promise<Json> {
     if (text.includes('\n')) break;
   }
   return json(JSON.parse(text.slice(0, text.indexOf('\n'))));
-}
-
-async function memoryOf({ pid }: McpRun): Promise<number> {
-  const { readFile } = await import('node:fs/promises');
-  const [, kilobytes] = /VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return Number(kilobytes) * 1024;
 }

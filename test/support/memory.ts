@@ -1,77 +1,69 @@
-/** What a process holds in memory; Linux only, like the tests that need it. */
+/**
+ * What a process holds in memory; Linux only, like the tests that need it. What counts is what is alive after a garbage
+ * collection: how much a process has besides depends on when it last had one.
+ */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-
 import { ROOT } from './paths.ts';
+import { PATIENCE_MS } from './patience.ts';
+import { activityOf } from './processes.ts';
 
 const MB = 1024 * 1024;
 const SAMPLE_MS = 100;
-/** Samples in a row without growth after which a process has come to rest. */
-const STEADY_SAMPLES = 10;
-
-/** Resident memory in MB. */
-export function residentMb(pid: number): number {
-  const [, kilobytes = '0'] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return (Number(kilobytes) * 1024) / MB;
-}
-
-/**
- * The most that a process holds until there is no more work: neither it grows, nor does one of `workers`, which feed it,
- * use its processor. At most `timeoutMs`.
- */
-export async function peakMb(pid: number, workers: readonly number[], timeoutMs: number): Promise<number> {
-  const deadline = Date.now() + timeoutMs;
-  let peak = residentMb(pid);
-  let worked = workers.map(ticksOf);
-  for (let steady = 0; steady < STEADY_SAMPLES && Date.now() < deadline; steady++) {
-    await delay(SAMPLE_MS);
-    const now = residentMb(pid);
-    const ticks = workers.map(ticksOf);
-    if (now > peak + 1 || ticks.some((each, index) => each > (worked[index] ?? 0))) steady = 0;
-    peak = Math.max(peak, now);
-    worked = ticks;
-  }
-  return peak;
-}
-
-/** Processor time that it has used, in the kernel's ticks; 0 when it does not run. */
-function ticksOf(pid: number): number {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return Number(fields[11]) + Number(fields[12]);
-  } catch {
-    return 0;
-  }
-}
+/** Samples in a row without activity after which a process has come to rest. */
+const REST_SAMPLES = 10;
+/** What is about to end may end: the least of so many samples counts. */
+const LIVE_SAMPLES = 30;
+const HELD_SAMPLES = 3;
 
 /** The environment of a process whose live memory can be asked for. */
 export interface Measurable {
   readonly env: Readonly<Record<string, string>>;
-  /** MB alive after a garbage collection; the least of several samples, so that what is about to end may end. */
+  /** MB alive after a garbage collection, when all that may end has ended. */
   liveMb(pid: number): Promise<number>;
+  /** MB alive once `workers`, which feed the process, have nothing more to do, be it that they have to wait. */
+  heldMb(pid: number, workers: readonly number[]): Promise<number>;
 }
 
 export function measurable(): Measurable {
   const file = join(tmpdir(), `heap-${randomUUID()}`);
   return {
     env: { HEAP_REPORT_FILE: file, NODE_OPTIONS: `--import=${ROOT}fixtures/report-heap.js` },
-    async liveMb(pid) {
-      let least = Infinity;
-      for (let n = 0; n < LIVE_SAMPLES; n++) {
-        rmSync(file, { force: true });
-        process.kill(pid, 'SIGUSR2');
-        while (!existsSync(file)) await delay(SAMPLE_MS);
-        least = Math.min(least, Number(readFileSync(file, 'utf8')) / MB);
-        await delay(SAMPLE_MS);
-      }
-      rmSync(file, { force: true });
-      return least;
+    liveMb: (pid) => least(pid, LIVE_SAMPLES),
+    async heldMb(pid, workers) {
+      await rest(workers);
+      return await least(pid, HELD_SAMPLES);
     },
   };
+
+  async function least(pid: number, samples: number): Promise<number> {
+    let found = Infinity;
+    for (let n = 0; n < samples; n++) {
+      rmSync(file, { force: true });
+      process.kill(pid, 'SIGUSR2');
+      while (!existsSync(file)) await delay(SAMPLE_MS);
+      found = Math.min(found, Number(readFileSync(file, 'utf8')) / MB);
+      await delay(SAMPLE_MS);
+    }
+    rmSync(file, { force: true });
+    return found;
+  }
 }
 
-const LIVE_SAMPLES = 30;
+/** Waits until the processes have begun to work, and then until they have come to rest. */
+async function rest(pids: readonly number[]): Promise<void> {
+  const deadline = Date.now() + PATIENCE_MS;
+  let before = pids.map(activityOf);
+  let hasBegun = pids.length === 0;
+  for (let resting = 0; resting < REST_SAMPLES && Date.now() < deadline; resting++) {
+    await delay(SAMPLE_MS);
+    const now = pids.map(activityOf);
+    const isActive = now.some(({ ticks, runs }, index) => runs || ticks !== before[index]?.ticks);
+    hasBegun ||= isActive;
+    if (isActive || !hasBegun) resting = 0;
+    before = now;
+  }
+}

@@ -37,6 +37,16 @@ export async function orphans(pids: readonly number[], timeoutMs = PATIENCE_MS):
   return described;
 }
 
+/**
+ * Processor time that it has used, in the kernel's ticks, and whether it runs now or waits for a processor; nothing when
+ * there is no such process.
+ */
+export function activityOf(pid: number): { readonly ticks: number; readonly runs: boolean } {
+  const stat = read(`/proc/${pid}/stat`);
+  const [state, ...fields] = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
+  return { ticks: Number(fields[10] ?? 0) + Number(fields[11] ?? 0), runs: state === 'R' };
+}
+
 function isPid(entry: string): boolean {
   return /^\d+$/.test(entry);
 }
