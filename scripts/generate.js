@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Writes everything that is derived from src/manifest/schema.ts and src/errors.ts. Run it after a build.
+ * Writes everything that is derived from src/manifest/schema.ts, src/errors.ts and scripts/tiers.js. Run it after a build.
  * With --check nothing is written, and a difference is a failure.
  */
 import { execFileSync } from 'node:child_process';
@@ -13,6 +13,7 @@ import { manifestJsonSchema } from '../dist/manifest/json-schema.js';
 import { oauthSchema } from '../dist/manifest/remote-schema.js';
 import { optionRegistry } from '../dist/manifest/schema-parts.js';
 import { companionSchema, launchSchema, serverSchema, serveSchema } from '../dist/manifest/schema.js';
+import { tierTable } from './tiers.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const isCheck = process.argv.includes('--check');
@@ -28,7 +29,8 @@ const outputs = new Map([
   ['docs/options.md', optionsPage()],
   ['docs/errors.md', errorsPage()],
 ]);
-if (existsSync(join(root, 'README.md'))) outputs.set('README.md', readmeWithTable());
+addTable('README.md', 'options', optionTable());
+addTable('CONTRIBUTING.md', 'tiers', tierTable());
 
 const stale = [...outputs].filter(([file, content]) => read(file) !== content);
 for (const [file, content] of stale) {
@@ -227,9 +229,14 @@ ${rows.join('\n')}
 `;
 }
 
-function readmeWithTable() {
-  const markers = /(<!-- options:start -->\n)[^]*?(<!-- options:end -->)/;
-  return read('README.md').replace(markers, (_, start, end) => `${start}${optionTable()}\n${end}`);
+/** Puts a table between the markers of a page. @param {string} file @param {string} mark @param {string} table */
+function addTable(file, mark, table) {
+  if (!existsSync(join(root, file))) return;
+  const markers = new RegExp(`(<!-- ${mark}:start -->\\n)[^]*?(<!-- ${mark}:end -->)`);
+  outputs.set(
+    file,
+    read(file).replace(markers, (_, start, end) => `${start}${table}\n${end}`),
+  );
 }
 
 /** @param {string} text */

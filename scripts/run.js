@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Nothing the checks start takes this long; what does, hangs. */
-const TIMEOUT_MS = 40 * 60_000;
+const TIMEOUT_MS = 120 * 60_000;
 
 /**
  * @typedef {object} Options

@@ -1,6 +1,7 @@
 // @ts-check
 /**
  * `npm test [-- filters]`: all tests (or those whose path contains a filter), after installing and building what is missing.
+ * `npm run test:all [-- filters]`: with all that they have, of which the others leave some out, see tiers.js.
  * `npm run check`, which CI runs: everything that has to hold, see steps.js.
  *
  * The last line is always `tests: N passed, N failed, N skipped`; a step that is no test run counts as one test.
@@ -16,7 +17,7 @@ const { values, positionals } = parseArgs({
     full: { type: 'boolean' },
     only: { type: 'string' },
     unit: { type: 'boolean' },
-    'all-cells': { type: 'boolean' },
+    all: { type: 'boolean' },
   },
   allowPositionals: true,
 });
@@ -32,7 +33,7 @@ function test() {
   return vitest({
     report: 'all',
     args: values.unit ? [...ONLY_UNIT, ...positionals] : positionals,
-    env: values['all-cells'] ? { MCP_RUN_MATRIX: 'all' } : {},
+    env: values.all ? { MCP_RUN_TEST_TIER: 'all' } : {},
     show: true,
   });
 }

@@ -4,7 +4,7 @@ import { at, json, textOf, type Json } from '../support/json.ts';
 import { connectModernPeer } from '../support/modern-peer.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 import { connectPeer, PeerGone, type Peer, type PeerAnswer, type PeerOptions } from '../support/peer.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../support/random.ts';
 
 /** Longer than any step may take. */
 const STEP_MS = PATIENCE_MS;

@@ -1,19 +1,20 @@
 /**
- * Clients without manners on servers that die, for MCP_RUN_CHAOS_MS (60,000), as MCP_RUN_CHAOS_SEED has it: every request
+ * Clients without manners on servers that die, for as long and as the tier has it (`scripts/tiers.js`): every request
  * of a connected client has exactly one answer, its own; nothing hangs; nothing is left, be it processes or memory.
  */
 import { describe, expect, test } from 'vitest';
+import { TIER } from '../../scripts/tiers.js';
 import { settled, unreadable } from '../abuse/world.ts';
+import { newSeed } from '../support/fuzz.ts';
 import { measurable, type Measurable } from '../support/memory.ts';
 import { serve, startMcpRun, type ListeningMcpRun } from '../support/mcp-run.ts';
 import { fixtureServer } from '../support/paths.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 import { childrenOf, commandOf, orphans } from '../support/processes.ts';
 import { act, type Tally } from './actor.ts';
-import { createRandom } from './random.ts';
+import { createRandom } from '../support/random.ts';
 
-const DURATION_MS = Number(process.env['MCP_RUN_CHAOS_MS'] ?? 60_000);
-const SEED = Number(process.env['MCP_RUN_CHAOS_SEED'] ?? Date.now() % 1_000_000);
+const { chaosMs: DURATION_MS, seed: SEED = newSeed() } = TIER;
 const ACTORS = 6;
 const LIMITS = [
   ...['--session-idle', '2s'],

@@ -114,12 +114,10 @@ test.each([
 });
 
 test('the last stderr lines of a server that fails are shown, and what to do', async () => {
-  const { document } = await check(
-    { dies: entry('dies-at-start'), slow: entry('misfit', 'silent') },
-    '--timeout=1s',
-  );
-  expect(document.servers).toMatchObject([
-    { stderr: ['cannot start: the fixture was told so'] },
+  const dying = await check({ dies: entry('dies-at-start') });
+  expect(dying.document.servers).toMatchObject([{ stderr: ['cannot start: the fixture was told so'] }]);
+  const slow = await check({ slow: entry('misfit', 'silent') }, '--timeout=5s');
+  expect(slow.document.servers).toMatchObject([
     { stderr: ['waiting for a licence'], error: { hint: expect.stringContaining('--timeout') } },
   ]);
 });
@@ -219,7 +217,7 @@ test('servers are checked at most four at a time, and shown in the order of the 
   const mark = randomUUID();
   const names = Array.from({ length: 6 }, (_, index) => `server-${index}`);
   const server = { ...entry('misfit', 'silent'), env: { MARK: mark } };
-  const checking = check(Object.fromEntries(names.map((name) => [name, server])), '--timeout', '1s');
+  const checking = check(Object.fromEntries(names.map((name) => [name, server])), '--timeout', '3s');
   let most = 0;
   let isOver = false;
   void checking.finally(() => (isOver = true)).catch(() => {});

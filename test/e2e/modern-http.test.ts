@@ -101,7 +101,7 @@ describe.each(
   });
 
   test('hears of changes until mcp-run ends', async () => {
-    const run = await start(command);
+    const run = await start(command, '--drain-timeout', '1h');
     const pids = childrenOf(run.pid);
     const client = await connect(mcpOf(run));
     const filter = { toolsListChanged: true, resourceSubscriptions: ['fixture://watched'] };
@@ -112,12 +112,10 @@ describe.each(
     await callTool(client, 'notify', { method: 'notifications/prompts/list_changed', params: {} });
     await expect.poll(() => pushedTo(client)).toEqual(['resources/updated', 'tools/list_changed']);
 
-    const signalledAt = Date.now();
+    // A subscription is no work to wait for.
     run.signal('SIGTERM');
     expect(await subscription.ended).toBeDefined();
     expect(await run.exited).toEqual({ code: 0, signal: null });
-    // A subscription is no work to wait for.
-    expect(Date.now() - signalledAt).toBeLessThan(8_000);
     expect(await orphans(pids)).toEqual([]);
   });
 });

@@ -9,6 +9,7 @@ import type { Json } from '../../src/era/json.ts';
 import { stamped, withoutSubscriptionId } from '../../src/era/listen.ts';
 import { toLegacyResult, toModernResult } from '../../src/era/results.ts';
 import type { JsonRpcMessage } from '../../src/protocol/frame.ts';
+import { fuzz } from '../support/fuzz.ts';
 
 /** Names that nobody has given a meaning, `__proto__` among them. */
 const key = fc.oneof(
@@ -108,7 +109,7 @@ test('a request is the same one in whatever order its keys come', () => {
 });
 
 function check<T>(arbitrary: fc.Arbitrary<T>, property: (sample: T) => void): void {
-  fc.assert(fc.property(arbitrary, property), { numRuns: 300 });
+  fc.assert(fc.property(arbitrary, property), fuzz(300));
 }
 
 function text(json: unknown): string {

@@ -4,6 +4,8 @@ import type { Endpoint } from '../support/clients.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { connectRawModern } from '../support/raw-modern.ts';
 import { BEHAVIOURS, type Behaviour, type Difference, type ModernDifference } from './behaviours.ts';
+import { pairwise } from './sample.ts';
+import { TIER } from '../../scripts/tiers.js';
 import {
   CLIENTS,
   isBridged,
@@ -16,62 +18,86 @@ import {
   type TransportColumn,
 } from './columns.ts';
 
-/** `npm run test:matrix` runs all cells; other runs leave clients out that say the same in other bytes. */
-const RUNS_ALL = process.env['MCP_RUN_MATRIX'] === 'all';
-
 interface Cell {
+  readonly row: Behaviour;
   readonly transport: TransportColumn;
   readonly client: ClientColumn;
   readonly place: Place;
-  readonly endpoint: Endpoint;
+  readonly title: string;
 }
+
+const CELLS: readonly Cell[] = Object.entries(PLACES).flatMap(([name, place]) =>
+  TRANSPORTS.flatMap((transport) =>
+    CLIENTS.filter((client) => meets(client, transport, place)).flatMap((client) =>
+      rowsFor(transport, client).map((row) => {
+        const columns = { transport, client, place: { name, ...place } };
+        return { row, ...columns, title: titleOf(row, columns) };
+      }),
+    ),
+  ),
+);
+
+const CHOSEN = TIER.isWhole ? new Set(CELLS) : sampleOf(CELLS);
 
 export function describeTable(name: keyof typeof PLACES): void {
   const place: Place = { name, ...PLACES[name] };
+  const all = CELLS.filter((cell) => cell.place.name === name);
+  const cells = all.filter((cell) => CHOSEN.has(cell));
   let server: Served = { args: [], stop: async () => {} };
-  let cells = 0;
-  let left = 0;
   beforeAll(async () => {
     server = await place.open();
   });
   afterAll(() => server.stop());
   for (const transport of TRANSPORTS) {
-    const all = CLIENTS.filter((client) => meets(client, transport, place));
-    const clients = all.filter((client) => RUNS_ALL || !saysTheSame(transport, client, place));
-    for (const client of all) if (!clients.includes(client)) left += rowsFor(transport, client).length;
-    if (clients.length === 0) continue;
+    const its = cells.filter((cell) => cell.transport === transport);
+    if (its.length === 0) continue;
     describe(transport.name, () => {
-      const routes = new Map<boolean, Route>();
-      beforeAll(async () => {
-        // One gateway for all rows: what a row leaves behind must not matter to the next.
-        routes.set(false, await transport.open(server, []));
-        routes.set(true, await transport.open(server, ['--allow-roots']));
-      });
-      afterAll(() => Promise.all([...routes.values()].map((route) => route.stop())));
+      describeColumns(its, transport, () => server);
+    });
+  }
+  afterAll(() => {
+    const rest = all.length - cells.length;
+    console.log(
+      `matrix, ${name}: ${cells.length} cells${rest > 0 ? `, and ${rest} more with npm run test:all` : ''}`,
+    );
+  });
+}
 
-      for (const client of clients) {
-        const rows = rowsFor(transport, client);
-        cells += rows.length;
-        describe(client.name, () => {
-          for (const row of rows) {
-            const because = reasonOf(row, { transport, client, place });
-            const title = because === undefined ? row.title : `not: ${row.title} (${because})`;
-            test(title, async () => {
-              expect.hasAssertions();
-              const use = ({ endpoint }: Route) => run(row, { transport, client, place, endpoint });
-              await (row.fresh === true && transport.direct !== true
-                ? withFreshRoute(transport, place, use)
-                : use(routeOf(row, routes)));
-            });
-          }
+function describeColumns(cells: readonly Cell[], transport: TransportColumn, serverOf: () => Served): void {
+  const routes = new Map<boolean, Route>();
+  beforeAll(async () => {
+    // One gateway for all rows: what a row leaves behind must not matter to the next.
+    for (const allowRoots of new Set(cells.map(({ row }) => row.allowRoots === true)))
+      routes.set(allowRoots, await transport.open(serverOf(), allowRoots ? ['--allow-roots'] : []));
+  });
+  afterAll(() => Promise.all([...routes.values()].map((route) => route.stop())));
+
+  for (const client of CLIENTS) {
+    const its = cells.filter((cell) => cell.client === client);
+    if (its.length === 0) continue;
+    describe(client.name, () => {
+      for (const cell of its) {
+        test(cell.title, async () => {
+          expect.hasAssertions();
+          const use = ({ endpoint }: Route) => run(cell, endpoint);
+          await (cell.row.fresh === true && transport.direct !== true
+            ? withFreshRoute(transport, cell.place, use)
+            : use(routeOf(cell.row, routes)));
         });
       }
     });
   }
-  afterAll(() => {
-    const rest = left > 0 ? `, and ${left} more with npm run test:matrix` : '';
-    console.log(`matrix, ${name}: ${cells} cells${rest}`);
-  });
+}
+
+function sampleOf(cells: readonly Cell[]): ReadonlySet<Cell> {
+  const named = cells.map((cell) => ({
+    cell,
+    act: cell.title,
+    place: cell.place.name,
+    transport: cell.transport.name,
+    client: cell.client.name,
+  }));
+  return new Set([...pairwise(named)].map(({ cell }) => cell));
 }
 
 function routeOf(row: Behaviour, routes: ReadonlyMap<boolean, Route>): Route {
@@ -96,7 +122,7 @@ async function withFreshRoute(
   }
 }
 
-async function run(row: Behaviour, { transport, client, place, endpoint }: Cell): Promise<void> {
+async function run({ row, transport, client, place }: Cell, endpoint: Endpoint): Promise<void> {
   if (client.modern === true) {
     const act = modernDifferenceOf(row, client, place) ?? row;
     if (act.wire === true) await act.run({ connect: (options) => connectRawModern(endpoint, options) });
@@ -108,30 +134,27 @@ async function run(row: Behaviour, { transport, client, place, endpoint }: Cell)
   else await act.run({ connect: (options) => client.connect(endpoint, options) });
 }
 
-/**
- * Where the SDKs' clients add little to what the raw ones show: translated or shared, what differs are the bytes. The
- * other way round, what is different behind a URL is the server's end, and one transport shows it as well as another.
- */
-function saysTheSame(
-  { name, sharing }: TransportColumn,
-  { raw }: ClientColumn,
-  { era, isRemote, isChain }: Place,
-): boolean {
-  if (isRemote === true && (name === 'sse' || (isChain === true && name !== 'stdio'))) return true;
-  return raw !== true && (era !== 'legacy' || sharing !== undefined || isRemote === true);
-}
-
 /** Who cannot reach whom: without a gateway those who have no revision in common. */
-function meets(client: ClientColumn, transport: TransportColumn, { era, isRemote }: Place): boolean {
+function meets(
+  client: ClientColumn,
+  transport: TransportColumn,
+  { era, isRemote }: Omit<Place, 'name'>,
+): boolean {
   if (client.modern === true && transport.modern !== true) return false;
   if ((era !== 'legacy' || isRemote === true) && transport.sharing !== undefined) return false;
   if (isRemote === true && transport.direct === true) return false;
   return transport.direct !== true || !isBridged(client, era);
 }
 
-function reasonOf(row: Behaviour, { transport, client, place }: Omit<Cell, 'endpoint'>): string | undefined {
-  if (client.modern === true) return modernDifferenceOf(row, client, place)?.because;
-  return differenceOf(row, transport, client, place)?.because;
+function titleOf(
+  row: Behaviour,
+  { transport, client, place }: Pick<Cell, 'transport' | 'client' | 'place'>,
+): string {
+  const difference =
+    client.modern === true
+      ? modernDifferenceOf(row, client, place)
+      : differenceOf(row, transport, client, place);
+  return difference === undefined ? row.title : `not: ${row.title} (${difference.because})`;
 }
 
 /** Without sessions it is as with a shared process, unless the row knows better. */

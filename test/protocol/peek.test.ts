@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { isRunError } from '../../src/errors.ts';
 import { parseFrame, peekAnsweredId, peekFrame, type Frame } from '../../src/protocol/frame.ts';
+import { fuzz } from '../support/fuzz.ts';
+import { createRandom, type Random } from '../support/random.ts';
 
 /** Lines as the SDKs write them. `peeked`: whether this shape must be read without parsing the whole line. */
 const SHAPES: [title: string, line: string, peeked: boolean][] = [
@@ -141,10 +143,10 @@ it('makes one line of a message with a CR between members', () => {
 });
 
 describe('property', () => {
-  const SEED = 20_251_125;
-  it(`agrees with the parser on 4,000 generated messages (seed ${SEED})`, () => {
-    const random = createRandom(SEED);
-    for (let count = 0; count < 4_000; count += 1) agree(generate(random));
+  const { seed, numRuns } = fuzz(4_000);
+  it(`agrees with the parser on generated messages (seed ${seed})`, () => {
+    const random = createRandom(seed);
+    for (let count = 0; count < numRuns; count += 1) agree(generate(random));
   });
 });
 
@@ -199,24 +201,11 @@ function outcome(act: () => unknown): string {
   }
 }
 
-type Random = (bound: number) => number;
-
-/** mulberry32: small, and the same on every machine. */
-function createRandom(seed: number): Random {
-  let state = seed;
-  return (bound) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % bound;
-  };
-}
-
 /** A message with its members in any order, written in one of the ways of JSON writers. */
 function generate(random: Random): string {
   const id = (): string =>
-    JSON.stringify(pick(random, [0, 1, 99, -3, 1.5, 2 ** 53, '', 'a', 'ä', 'a"b', 'x'.repeat(120)]));
-  const kind = random(4);
+    JSON.stringify(random.pick([0, 1, 99, -3, 1.5, 2 ** 53, '', 'a', 'ä', 'a"b', 'x'.repeat(120)]));
+  const kind = random.integer(4);
   const members: [string, string][] = [['jsonrpc', '"2.0"']];
   if (kind === 0) members.push(['id', id()], ['result', object(random)]);
   if (kind === 1) members.push(['id', id()], ['error', '{"code":-1,"message":"m"}']);
@@ -224,23 +213,23 @@ function generate(random: Random): string {
   if (kind >= 2) {
     members.push([
       'method',
-      JSON.stringify(pick(random, ['ping', 'notifications/message', 'ünknown', 'a\\b', ''])),
+      JSON.stringify(random.pick(['ping', 'notifications/message', 'ünknown', 'a\\b', ''])),
     ]);
-    if (random(2) === 0) members.push(['params', object(random)]);
+    if (random.integer(2) === 0) members.push(['params', object(random)]);
   }
-  if (random(4) === 0) members.push(['x', object(random)]);
-  const [comma, colon] = pick(random, [
+  if (random.integer(4) === 0) members.push(['x', object(random)]);
+  const [comma, colon] = random.pick([
     [',', ':'],
     [', ', ': '],
     [',\n', ':'],
     [',\r\n ', ' : '],
   ]);
   const text = shuffle(random, members).map(([key, value]) => `"${key}"${colon}${value}`);
-  return `{${text.join(comma)}}${pick(random, ['', '', '', ' '])}`;
+  return `{${text.join(comma)}}${random.pick(['', '', '', ' '])}`;
 }
 
 function object(random: Random): string {
-  const value = pick(random, [
+  const value = random.pick([
     '{}',
     '{"id":5}',
     '{"jsonrpc":"2.0","id":5}',
@@ -249,14 +238,10 @@ function object(random: Random): string {
     '{"method":"ping","jsonrpc":"2.0"}',
     '{"text":"十二"}',
   ]);
-  return random(3) === 0 ? `{"inner":${value},"jsonrpc":"2.0","id":5}` : value;
-}
-
-function pick<T>(random: Random, values: readonly T[]): T {
-  return values[random(values.length)] as T;
+  return random.integer(3) === 0 ? `{"inner":${value},"jsonrpc":"2.0","id":5}` : value;
 }
 
 function shuffle<T>(random: Random, values: readonly T[]): T[] {
   const left = [...values];
-  return values.map(() => left.splice(random(left.length), 1)[0] as T);
+  return values.map(() => left.splice(random.integer(left.length), 1)[0] as T);
 }

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { scanObject, spliceValues } from '../../src/protocol/scan.ts';
+import { fuzz } from '../support/fuzz.ts';
+import { createNumbers } from '../support/random.ts';
 
-const SEED = 20_251_125;
+const { seed, numRuns } = fuzz(1_000);
+const KEYS = 300_000;
 
 describe('scanObject', () => {
   it.each([
@@ -124,14 +127,15 @@ describe('scanObject', () => {
   });
 
   it('takes time in proportion to the number of keys', () => {
-    const keys = Array.from({ length: 150_000 }, (_, i) => `"k${i}":0`).join(',');
-    expect(scan(`{${keys}}`)).toHaveLength(150_000);
+    // If it were the square of it, this would hang.
+    const keys = Array.from({ length: KEYS }, (_, i) => `"k${i}":0`).join(',');
+    expect(scan(`{${keys}}`)).toHaveLength(KEYS);
     expect(scan(`{${keys},"k7":1}`)).toBeUndefined();
-  }, 5_000);
+  });
 
   it('finds what JSON.parse finds', () => {
-    const random = createRandom(SEED);
-    for (let round = 0; round < 1_000; round++) {
+    const random = createNumbers(seed);
+    for (let round = 0; round < numRuns; round++) {
       const text = randomObject(random, 0);
       const expected: unknown = JSON.parse(text);
       const found = Object.fromEntries(
@@ -142,8 +146,8 @@ describe('scanObject', () => {
   });
 
   it('reads what is left of damaged JSON as JSON.parse does', () => {
-    const random = createRandom(SEED + 1);
-    for (let round = 0; round < 1_000; round++) {
+    const random = createNumbers(seed + 1);
+    for (let round = 0; round < numRuns; round++) {
       const text = randomObject(random, 3);
       const characters = Array.from(text);
       characters.splice(Math.floor(random() * characters.length), 1);
@@ -262,15 +266,4 @@ function written(text: string, random: () => number): string {
 
 function space(random: () => number): string {
   return random() < 0.7 ? '' : ([' ', '\t', '\n', '\r', '  '][Math.floor(random() * 5)] ?? ' ');
-}
-
-/** mulberry32 */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

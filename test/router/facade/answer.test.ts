@@ -15,6 +15,7 @@ import { toLegacyResult } from '../../../src/era/results.ts';
 import { META } from '../../../src/protocol/constants.ts';
 import { frameOf } from '../../../src/protocol/frame.ts';
 import { legacyAnswer } from '../../../src/router/facade/answer.ts';
+import { fuzz } from '../../support/fuzz.ts';
 
 const Method = constantFrom('tools/list', 'tools/call', 'resources/read', 'prompts/get', 'vendor/x');
 /** Beyond the size up to which all is parsed. */
@@ -46,6 +47,6 @@ test('a result loses and keeps what the rules say', () => {
       expect(answer.outcome.key).toBe('result');
       expect(JSON.parse(answer.outcome.value.toString())).toStrictEqual(toLegacyResult(method, read));
     }),
-    { numRuns: 500 },
+    fuzz(500),
   );
 });

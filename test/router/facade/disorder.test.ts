@@ -5,6 +5,7 @@ import { array, assert, asyncProperty, constantFrom, nat, record, type Arbitrary
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { RequestId } from '../../../src/protocol/frame.ts';
 import { acknowledge, inputRequired, introduced, toolCall, type Facade } from './facade.ts';
+import { fuzz } from '../../support/fuzz.ts';
 
 const CAPABILITIES = { elicitation: { form: {}, url: {} } };
 const FORM = {
@@ -66,7 +67,7 @@ test('every call has exactly one answer, or none if it was cancelled, and leaves
       await facade.link.close();
       expect(vi.getTimerCount()).toBe(0);
     }),
-    { numRuns: 200 },
+    fuzz(200),
   );
 });
 
