@@ -7,9 +7,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { root } from './run.js';
 
 /**
- * Makes a folder in `.cache/`, once: of several processes that want it one makes it, and the others wait.
+ * Fills a folder in `.cache/`, once; processes that need it at the same time wait for the first.
  * @param {string} name
- * @param {readonly string[]} contents What is in it: another list is another folder, never a stale one.
+ * @param {readonly string[]} contents Names its contents: a changed list is a new folder, never a stale one.
  * @param {(folder: string) => Promise<void>} fill Fills an empty folder, which is moved to its place after that.
  * @returns {Promise<string>} its absolute path
  */

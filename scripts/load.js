@@ -1,9 +1,9 @@
 // @ts-check
-/** Keeps the machine busy: two endless loops for each core, as processes that end with us, and by themselves in the end. */
+/** Loads the machine: two busy loops for each core, as processes that end with this one, or by themselves. */
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 
-/** A loop ends after this time, or when its stdin ends because its parent is gone. */
+/** A loop ends after this time, or when its stdin ends because its parent has ended. */
 const LONGEST_MS = 3 * 60 * 60_000;
 const LOOP = `
   const until = Date.now() + ${LONGEST_MS};
@@ -16,7 +16,7 @@ const LOOP = `
   turn();
 `;
 
-/** @returns {() => void} what ends it */
+/** @returns {() => void} ends the load */
 export function startLoad() {
   const loops = Array.from({ length: 2 * availableParallelism() }, () =>
     spawn(process.execPath, ['-e', LOOP], { stdio: ['pipe', 'ignore', 'inherit'] }),

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The two tiers of the tests: `quick` is `npm test` and CI, `all` is `npm run test:all`. This is the only place that says
- * what belongs where; the table in CONTRIBUTING.md is made of it.
+ * The two tiers of the tests: `quick` is `npm test` and CI, `all` is `npm run test:all`. This file alone decides which
+ * cases belong to which tier; the table in CONTRIBUTING.md is generated from it.
  */
 
 /**

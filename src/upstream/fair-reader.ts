@@ -1,19 +1,20 @@
 export interface FairReaderOptions {
-  /** Handles the beginning of a chunk, a turn's worth of it. @returns how many bytes that was */
+  /** Handles one turn's worth of a chunk, from its beginning. @returns the number of bytes that were handled */
   readonly take: (chunk: Buffer) => number;
-  /** Called when more has been read than is handled in one turn. */
+  /** Called when a chunk needs more than one turn. */
   readonly pause: () => void;
-  /** Called when all of it has been handled. */
+  /** Called when all chunks have been handled; once for each `pause`. */
   readonly resume: () => void;
 }
 
 /**
- * Handles what has been read from one peer in several turns of the event loop. The request of another client takes several
- * turns: if each of them handled all that a busy server has written meanwhile, that request would take many times as long.
+ * Spreads the handling of one server's output over several turns of the event loop. A request of another client takes
+ * several turns, too: if each of them handled everything that a busy server has written, that request would take many
+ * times as long.
  */
 export class FairReader {
   readonly #options: FairReaderOptions;
-  /** What has been read and not handled. */
+  /** Read, and not handled yet. */
   readonly #chunks: Buffer[] = [];
 
   constructor(options: FairReaderOptions) {
@@ -22,7 +23,7 @@ export class FairReader {
 
   push(chunk: Buffer): void {
     this.#chunks.push(chunk);
-    // A peer that has ended may be read to its end although it is paused.
+    // The output of an exited process is read to its end although the stream is paused.
     if (this.#chunks.length > 1) return;
     this.#handleSome();
     if (this.#chunks.length === 0) return;
@@ -30,7 +31,7 @@ export class FairReader {
     setImmediate(() => this.#continue());
   }
 
-  /** Handles at once all that has been read; not to be called by `take`. */
+  /** Handles all chunks at once. Must not be called from `take`. */
   flush(): void {
     while (this.#chunks.length > 0) this.#handleSome();
   }

@@ -57,7 +57,7 @@ function createStdioLink(child: Child, target: StdioTarget, options: UpstreamOpt
 
   logStderr(child, options, lastWords);
   void child.exited.then((exit) => {
-    // What it has answered is an answer.
+    // Answers that were read before the exit are delivered before it.
     reader.flush();
     slowStart.end();
     noise.end();

@@ -1,4 +1,4 @@
-/** mcp-run behind a real nginx with no more configuration than where to go. */
+/** mcp-run behind nginx, whose only setting is `proxy_pass`. */
 import { expect, test } from 'vitest';
 import { callTool, type Endpoint, type TestClient } from '../support/clients.ts';
 import { startNginx } from '../support/debian.ts';
@@ -31,7 +31,7 @@ function endpointOf(kind: 'sse' | 'http', url: string): Endpoint {
   return { kind, url: `${url}${kind === 'sse' ? '/sse' : '/mcp'}` };
 }
 
-/** Comes while the call goes on, which ends only because of that. */
+/** The call goes on until its progress arrives: behind a buffer it would never end. */
 async function expectProgressAtOnce(client: TestClient): Promise<void> {
   const done = new AbortController();
   const call = callTool(client, 'wait', {}, { signal: done.signal, onProgress: () => done.abort() });

@@ -1,6 +1,6 @@
 /**
- * The cells that every run has: a fixed sample in which each two columns that can meet do meet, and each act (what a row
- * asserts there, which may differ) meets each server, transport and client that it meets in the whole table.
+ * A fixed pairwise sample of the table: each pair of server, transport, client and act that the table has. An act is what a
+ * row asserts in a cell, which differs between cells where a row has `instead`.
  */
 export interface Factors {
   readonly act: string;

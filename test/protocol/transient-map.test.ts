@@ -1,13 +1,10 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { TransientMap } from '../../src/protocol/transient-map.ts';
+import { collectGarbage } from '../support/garbage.ts';
 
 const MB = 1024 * 1024;
 
-setFlagsFromString('--expose-gc');
-const gc: (options: { type: 'minor' }) => void = runInNewContext('gc');
-const collectYoung = (): void => gc({ type: 'minor' });
+const collectYoung = (): void => collectGarbage({ type: 'minor' });
 
 describe('a map for what comes and goes', () => {
   it('holds what was added and not deleted, oldest first, however much came and went', () => {

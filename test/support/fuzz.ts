@@ -5,7 +5,7 @@ export interface Fuzz {
   readonly numRuns: number;
 }
 
-/** The seed of a random test, and how many inputs it has: `runs` and the same ones in the quick tier. */
+/** @param runs the number of inputs in the quick tier, which are the same in every run */
 export function fuzz(runs: number): Fuzz {
   const { seed = newSeed(), fuzzFactor } = TIER;
   return { seed, numRuns: fuzzFactor * runs };

@@ -37,7 +37,7 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
   const { known } = options;
   /** The process that nobody has taken over yet. */
   let spare: Link | undefined = createHandover(first);
-  /** Whether a client of either era may still have it. */
+  /** Whether the spare process can still serve a client of either era. */
   let isSpareOpen = true;
   /** Where messages go; undefined before the first one. */
   let target: Link | undefined;

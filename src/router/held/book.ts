@@ -13,7 +13,7 @@ export interface CallBook {
   has(call: HeldCall): boolean;
   /** Oldest first. */
   values(): HeldCall[];
-  /** Whether no other call has been waited for while this one was, or none that wants log lines. */
+  /** Whether no other call, or no other call that wants log lines, has run at the same time. */
   isAlone(waiting: Waiting, among: 'all' | 'listeners'): boolean;
   /** Somebody waits for a parked call again. */
   attend(call: HeldCall, waiting: Waiting): void;

@@ -1,6 +1,6 @@
 /**
- * Whose calls have overlapped. Each answer of a remote server has a stream of its own, so that a notification may arrive
- * after the answer to its call, on the stream of another call that ran at the same time.
+ * Tells whether calls of several owners ran at the same time. Each answer of a remote server has its own stream, so that a
+ * notification may arrive after the answer to its call, on the stream of another call that ran at the same time.
  */
 export class Overlap<T> {
   #running = 0;

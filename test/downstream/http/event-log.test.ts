@@ -1,7 +1,6 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { createEventLog, formatEventId, parseEventId } from '../../../src/downstream/http/event-log.ts';
+import { collectGarbage } from '../../support/garbage.ts';
 
 const KB = 1024;
 const MB = 1024 * KB;
@@ -83,8 +82,3 @@ describe('event ids', () => {
     },
   );
 });
-
-function collectGarbage(): void {
-  setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
-}

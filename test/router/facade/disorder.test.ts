@@ -1,11 +1,10 @@
 /** Whatever the order of things, every call has one answer, and nothing is left of it. */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { array, assert, asyncProperty, constantFrom, nat, record, type Arbitrary } from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { RequestId } from '../../../src/protocol/frame.ts';
 import { acknowledge, inputRequired, introduced, toolCall, type Facade } from './facade.ts';
 import { fuzz } from '../../support/fuzz.ts';
+import { aliveMb } from '../../support/garbage.ts';
 
 const CAPABILITIES = { elicitation: { form: {}, url: {} } };
 const FORM = {
@@ -151,16 +150,12 @@ function pick<T>(from: readonly T[], nth: number): T | undefined {
 }
 
 test('holds nothing of what is over', async () => {
-  setFlagsFromString('--expose-gc');
-  const collect: unknown = runInNewContext('gc');
   const facade = await introduced({}, { capabilities: CAPABILITIES });
   const heldMb = (): number => {
     // What the test itself remembers.
     facade.received.length = 0;
     Object.assign(facade.server.sent, { length: 0 });
-    if (typeof collect === 'function') collect();
-    const { heapUsed, external } = process.memoryUsage();
-    return (heapUsed + external) / (1024 * 1024);
+    return aliveMb();
   };
   await converse(facade, 200);
   const before = heldMb();
