@@ -30,7 +30,7 @@ const world = setUpWorld(
       NETWORK.flatMap((kind) => Object.entries(FAILING).map(([name, server]) => [`${name} ${kind}`, server])),
     ),
   },
-  { args: ['--initialize-timeout', '5s'], timeouts: { impatient: '500ms' } },
+  { args: ['--initialize-timeout', '8s'], timeouts: { impatient: '5s' } },
 );
 
 describe.each(NETWORK)('over %s', (kind) => {

@@ -16,7 +16,7 @@ const world = setUpWorld(
   {
     isolation: 'shared',
     used: ['mortal', 'parent'],
-    args: ['--session-idle', '5s'],
+    args: ['--session-idle', '10s'],
     isIdleShort: true,
     env: memory.env,
   },

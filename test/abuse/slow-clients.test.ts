@@ -26,7 +26,7 @@ const world = setUpWorld(
     isIdleShort: true,
     args: [
       '--session-idle',
-      '2s',
+      '4s',
       '--request-timeout',
       '12s',
       '--max-request-time',
@@ -34,7 +34,7 @@ const world = setUpWorld(
       '--keep-alive',
       '250ms',
     ],
-    env: { ...memory.env, MCP_RUN_RECEIVE_TIMEOUT: '500ms' },
+    env: { ...memory.env, MCP_RUN_RECEIVE_TIMEOUT: '5s' },
   },
 );
 

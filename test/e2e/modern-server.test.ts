@@ -159,7 +159,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
 test.each(['sse', 'http'] as const)(
   'over %s, a client that leaves while it is asked leaves nothing',
   async (kind) => {
-    const gateway = await startMcpRun(serve(['--http', '--sse'], MODERN, '--session-idle', '2s'));
+    const gateway = await startMcpRun(serve(['--http', '--sse'], MODERN, '--session-idle', '6s'));
     const client = await connectRaw(
       { kind, url: `${gateway.url}/${kind === 'sse' ? 'sse' : 'mcp'}` },
       { capabilities: CAPABILITIES, answer: () => new Promise(() => {}) },
