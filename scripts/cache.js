@@ -1,10 +1,25 @@
 // @ts-check
 /** Programs that only tests need, kept in `.cache/`. */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { root } from './run.js';
+
+const POLL_MS = 250;
+const BEAT_MS = 2_000;
+/** A lock that is not touched for so long has no owner. */
+const STALE_MS = 60_000;
 
 /**
  * Fills a folder in `.cache/`, once; processes that need it at the same time wait for the first.
@@ -20,12 +35,14 @@ export async function cached(name, contents, fill) {
   mkdirSync(join(root, '.cache'), { recursive: true });
   while (!existsSync(home)) {
     if (!takeLock(lock)) {
-      await delay(250);
+      await delay(POLL_MS);
       continue;
     }
+    const heartbeat = setInterval(() => touch(lock), BEAT_MS);
     try {
       if (!existsSync(home)) await make(home, fill);
     } finally {
+      clearInterval(heartbeat);
       rmSync(lock, { force: true });
     }
   }
@@ -34,32 +51,36 @@ export async function cached(name, contents, fill) {
 
 /** @param {string} home @param {(folder: string) => Promise<void>} fill */
 async function make(home, fill) {
-  const staging = `${home}.new`;
-  rmSync(staging, { recursive: true, force: true });
-  mkdirSync(staging);
-  await fill(staging);
-  renameSync(staging, home);
+  const staging = mkdtempSync(`${home}.new-`);
+  try {
+    // Daemons that drop their privileges must be able to enter it.
+    chmodSync(staging, 0o755);
+    await fill(staging);
+    renameSync(staging, home);
+  } finally {
+    rmSync(staging, { recursive: true, force: true });
+  }
 }
 
-/** A lock whose owner died is taken over. @param {string} lock */
+/** The lock of a process that has ended does not change any more, and is removed. @param {string} lock */
 function takeLock(lock) {
   try {
-    writeFileSync(lock, String(process.pid), { flag: 'wx' });
+    writeFileSync(lock, '', { flag: 'wx' });
     return true;
-  } catch {
-    if (!ownerIsAlive(lock)) rmSync(lock, { force: true });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    const age = Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+    if (age > STALE_MS) rmSync(lock, { force: true });
     return false;
   }
 }
 
 /** @param {string} lock */
-function ownerIsAlive(lock) {
+function touch(lock) {
+  const now = new Date();
   try {
-    const owner = Number(readFileSync(lock, 'utf8'));
-    // Empty: its owner is between creating and writing it.
-    if (owner > 0) process.kill(owner, 0);
-    return true;
+    utimesSync(lock, now, now);
   } catch {
-    return false;
+    // Taken for stale: the process that removed it fills a folder of its own.
   }
 }

@@ -24,24 +24,26 @@ export async function unpackDebian(names) {
 async function unpack(names, root) {
   const packages = join(root, 'packages');
   mkdirSync(packages);
-  const missing = await withDependencies(names);
-  await run('apt-get', ['download', ...missing], { cwd: packages });
+  await download(names, packages).catch(async () => {
+    // A fresh machine may have no lists of packages, or old ones.
+    await run('apt-get', ['update']);
+    await download(names, packages);
+  });
   for (const file of readdirSync(packages)) await run('dpkg-deb', ['-x', join(packages, file), root]);
   rmSync(packages, { recursive: true });
 }
 
-/** @param {readonly string[]} names */
-async function withDependencies(names) {
-  const args = ['install', '--simulate', '--reinstall', '--no-install-recommends', ...names];
-  const plan = await run('apt-get', args).catch(async () => {
-    // A fresh machine may not have the lists of packages.
-    await run('apt-get', ['update']);
-    return await run('apt-get', args);
-  });
-  return [...plan.matchAll(/^Inst (\S+)/gm)].map(([, name = '']) => name);
+/** Downloads the packages and those of their dependencies that are not installed. @param {readonly string[]} names @param {string} folder */
+async function download(names, folder) {
+  const plan = await run('apt-get', [
+    ...['install', '--simulate', '--reinstall', '--no-install-recommends'],
+    ...names,
+  ]);
+  const wanted = [...plan.matchAll(/^Inst (\S+)/gm)].map(([, name = '']) => name);
+  await run('apt-get', ['download', ...wanted], { cwd: folder });
 }
 
-/** The folder and what is in it: libraries are in one that is called like the architecture. @param {string} folder */
+/** The folder and its subfolders: libraries are in one that is named after the architecture. @param {string} folder */
 function subfolders(folder) {
   try {
     const entries = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * What runs with a newer Node than ours, from npm, kept in `.cache/`: Node 24 itself, the official conformance suite and
- * the Inspector's CLI. They are no dependencies of the project, whose own Node is too old for them.
+ * Node 24, and tools that need it, from npm, kept in `.cache/`: the official conformance suite and the Inspector's CLI. They
+ * are no dependencies of the project, whose own Node is too old for them.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

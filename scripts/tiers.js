@@ -47,10 +47,14 @@ const ROWS = [
   ],
   [
     'chaos, `test/chaos`',
-    `${TIERS.quick.chaosMs / 1_000} s, always with the same seed`,
-    `${TIERS.all.chaosMs / MINUTE} minutes, with a seed of its own (MCP_RUN_CHAOS_MS, MCP_RUN_TEST_SEED)`,
+    `${TIERS.quick.chaosMs / 1_000} s, the same seed in each run`,
+    `${TIERS.all.chaosMs / MINUTE} minutes, a new seed in each run (MCP_RUN_CHAOS_MS, MCP_RUN_TEST_SEED)`,
   ],
-  ['fuzzing', 'always the same inputs', `${TIERS.all.fuzzFactor} times as many, other ones each time`],
+  [
+    'fuzzing',
+    'the same inputs in each run',
+    `${TIERS.all.fuzzFactor} times as many inputs, different in each run`,
+  ],
   ['everything else', 'all of it', 'all of it'],
 ];
 

@@ -111,8 +111,10 @@ async function probe(
     options.signal.throwIfAborted();
     await withDeadline(async () => {
       const verdict = await askEra(first);
-      // Asked what it is, it has ended: what does it do if it is not asked?
-      const asked = verdict.era === 'gone' ? await openAgain() : first;
+      // Asked what it is, it has ended, or it was sent more than that and may refuse the handshake.
+      const isUsed = verdict.era === 'modern' && !verdict.isOpen && era !== 'modern';
+      if (isUsed) await first.close();
+      const asked = verdict.era === 'gone' || isUsed ? await openAgain() : first;
       link = asked;
       const discovered = verdict.era === 'modern' ? verdict.discovered : undefined;
       const interview = createInterview(asked, server, options.version, discovered, era !== 'modern');

@@ -49,6 +49,8 @@ export const STOP_LADDER: StopLadder = { endMs: 2_000, termMs: 3_000 };
 const POLL_MS = 25;
 /** How long the pipes of an ended process may stay open: a grandchild may hold them for ever. */
 const FLUSH_MS = 250;
+/** More than a pipe holds. */
+const LEFT_BYTES = 4 * 1024 * 1024;
 
 /**
  * Starts a process in its own process group, without a shell.
@@ -137,9 +139,28 @@ async function observeExit(child: Spawned, isStopping: () => boolean): Promise<C
     child.once('exit', (...exit) => resolve(exit));
   });
   const stopped = isStopping();
-  // While a slow client holds the reading back, there are answers left to be read.
-  while (!(await settles(closed, FLUSH_MS)) && child.stdout.isPaused() && !isStopping());
+  await readToEnd(child.stdout, closed, isStopping);
   return { code: code ?? 128 + (signal === null ? 0 : constants.signals[signal]), signal, stopped };
+}
+
+/**
+ * Waits until the pipes of an ended process have been read: as long as a slow client holds the reading back, or something
+ * comes. A grandchild may write for ever to a pipe that it has inherited, so that there is an end to it.
+ */
+async function readToEnd(
+  stdout: Readable & { readonly bytesRead?: number },
+  closed: Promise<unknown>,
+  isStopping: () => boolean,
+): Promise<void> {
+  const { bytesRead: atExit = 0 } = stdout;
+  for (let before = atExit; !(await settles(closed, FLUSH_MS)) && !isStopping();) {
+    // Timers come before what has arrived while this process had to wait for a processor.
+    await new Promise(setImmediate);
+    const { bytesRead = 0 } = stdout;
+    const isHeldBack = stdout.isPaused() && bytesRead === before;
+    if (bytesRead - atExit > LEFT_BYTES || (bytesRead === before && !isHeldBack)) return;
+    before = bytesRead;
+  }
 }
 
 /** SIGTERM to what is left of a group, and SIGKILL to what ignores it. */

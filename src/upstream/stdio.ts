@@ -15,7 +15,7 @@ import type { StdioTarget, UpstreamOptions } from './target.ts';
 
 /** How a batch begins. */
 const ARRAY = '['.charCodeAt(0);
-/** Lines of stdout that are handled in one turn of the event loop. */
+/** Lines of a chunk of stdout that are handled in one turn of the event loop. */
 const LINES_PER_TURN = 32;
 /** Longest stderr line that is logged whole. */
 const STDERR_LINE_BYTES = 16 * 1024;
@@ -76,7 +76,11 @@ function createStdioLink(child: Child, target: StdioTarget, options: UpstreamOpt
     },
     onframe(handler) {
       onframe = handler;
-      child.stdout.on('data', (chunk: Buffer) => reader.push(chunk));
+      child.stdout.on('data', (chunk: Buffer) => {
+        reader.push(chunk);
+        // Node lets the stream of an exited process flow, whatever holds it.
+        if (held > 0) child.stdout.pause();
+      });
     },
     // A server that ends its stdout is about to exit; `onclose` tells.
     onend() {},

@@ -10,20 +10,29 @@ import { childrenOf, processAlive } from '../support/processes.ts';
 import { call, expectEcho, faultOf, inTime, NETWORK, settled, unreadable, type Network } from './world.ts';
 
 describe.each(NETWORK)('over %s', (kind) => {
+  test.each(['SIGINT', 'SIGTERM'] as const)('%s lets calls finish, and refuses new ones', async (signal) => {
+    const { gateway, peer, pids } = await begin(kind, '--drain-timeout', '1h');
+    const finishes = call(peer, 'wait', { ms: 2_000 }, 'finishes');
+    await expectEcho(peer);
+    gateway.signal(signal);
+    await expect.poll(() => readiness(gateway)).not.toBe(200);
+    const { message } = await inTime(finishes, 'the call');
+    expect(at(message, 'result', 'content', 0, 'text')).toBe('waited');
+    expect(await inTime(gateway.exited, 'the exit')).toEqual({ code: 0, signal: null });
+    expect(peer.strays).toEqual([]);
+    await expectNothingLeft(gateway, pids);
+  });
+
   test.each(['SIGINT', 'SIGTERM'] as const)(
-    '%s lets calls finish, refuses new ones, and fails what does not finish in time',
+    '%s fails calls that do not finish in time, and refuses new ones until then',
     async (signal) => {
-      const { gateway, peer, pids } = await begin(kind, '--drain-timeout', '1s');
-      const [finishes, never] = [
-        call(peer, 'wait', { ms: 400 }, 'finishes'),
-        call(peer, 'never', {}, 'never'),
-      ];
+      const { gateway, peer, pids } = await begin(kind, '--drain-timeout', '8s');
+      const never = call(peer, 'never', {}, 'never');
       await expectEcho(peer);
       gateway.signal(signal);
       await expect.poll(() => readiness(gateway)).toBe(503);
       const refused = await inTime(refusedCall(peer), 'the refusal');
       expect(refused).toEqual({ status: 503, reason: 'shutting_down', id: 'late' });
-      expect(at((await inTime(finishes, 'the call')).message, 'result', 'content', 0, 'text')).toBe('waited');
       expect(faultOf((await inTime(never, 'the failure')).message)).toEqual({
         code: -32603,
         reason: 'shutting_down',

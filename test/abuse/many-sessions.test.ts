@@ -55,7 +55,7 @@ describe.each(ISOLATIONS)('isolation: %s', (isolation) => {
       );
       peers.forEach((peer) => peer.drop());
     }
-    expect(startedTiny().length - known).toBe(PROCESSES[isolation]);
+    await expect.poll(() => startedTiny().length - known).toBe(PROCESSES[isolation]);
   }
 
   function startedTiny(): readonly Json[] {

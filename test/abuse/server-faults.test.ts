@@ -108,6 +108,20 @@ describe.each(NETWORK)('over %s', (kind) => {
     });
   });
 
+  test('has missed nothing when a client reads again after a while', async () => {
+    await world.survives(async () => {
+      let seen = 0;
+      const peer = await world.connect(kind, 'steady', { onNotification: () => void (seen += 1) });
+      peer.pause();
+      const burst = call(peer, 'burst', { count: 30_000 });
+      // Others are served meanwhile, and more than once.
+      for (let count = 0; count < 50; count += 1) await expectEcho(world.bystander(kind), { count });
+      peer.resume();
+      await inTime(burst, 'the end of the burst');
+      expect(seen).toBe(30_000);
+    });
+  });
+
   test('refuses an answer of 32 MB by its id, and goes on', async () => {
     await misbehave(kind, async (peer) => {
       const answer = await inTime(call(peer, 'large', { bytes: 32 * MB }), 'the refusal');

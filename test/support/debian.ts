@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import type { Stream } from 'node:stream';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { unpackDebian } from '../../scripts/debian.js';
@@ -31,10 +31,14 @@ export async function startNginx(server: string): Promise<string> {
   let log = '';
   nginx.stderr?.on('data', (text) => (log += String(text)));
   const exited = once(nginx, 'close');
+  const end = (): void => void nginx.kill('SIGTERM');
+  // It must not outlive a worker that the runner ends.
+  process.once('exit', end);
   onTestFinished(async () => {
     const hasEnded = nginx.exitCode !== null || nginx.signalCode !== null;
-    nginx.kill('SIGTERM');
+    end();
     await exited;
+    process.off('exit', end);
     await rm(folder, { recursive: true });
     if (hasEnded) throw new Error(`nginx had ended:\n${log}`);
   });
@@ -54,6 +58,7 @@ function configuration(folder: string, server: string): string {
   );
   return `
     daemon off;
+    user ${userInfo().username};
     worker_processes 1;
     pid ${folder}/pid;
     events {}

@@ -1,6 +1,6 @@
 /**
- * What a process holds in memory; Linux only, like the tests that need it. What counts is what is alive after a garbage
- * collection: how much a process has besides depends on when it last had one.
+ * Memory of a process, on Linux. Only memory that is alive after a garbage collection is compared: resident memory depends
+ * on the time of the last collection.
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
@@ -15,16 +15,16 @@ const MB = 1024 * 1024;
 const SAMPLE_MS = 100;
 /** Samples in a row without activity after which a process has come to rest. */
 const REST_SAMPLES = 10;
-/** What is about to end may end: the least of so many samples counts. */
+/** The lowest of so many samples counts, so that sessions and processes that are ending can end. */
 const LIVE_SAMPLES = 30;
 const HELD_SAMPLES = 3;
 
 /** The environment of a process whose live memory can be asked for. */
 export interface Measurable {
   readonly env: Readonly<Record<string, string>>;
-  /** MB alive after a garbage collection, when all that may end has ended. */
+  /** MB alive after a garbage collection; the lowest of several samples. */
   liveMb(pid: number): Promise<number>;
-  /** MB alive once `workers`, which feed the process, have nothing more to do, be it that they have to wait. */
+  /** MB alive once `workers`, which feed the process, have finished or have to wait. */
   heldMb(pid: number, workers: readonly number[]): Promise<number>;
 }
 

@@ -1,4 +1,4 @@
-/** What one server writes is handled in turns, so that the clients of the others do not wait for all of it. */
+/** The output of one server is handled in several turns, so that clients of other servers do not wait for all of it. */
 import { describe, expect, test } from 'vitest';
 import { FairReader } from '../../src/upstream/fair-reader.ts';
 

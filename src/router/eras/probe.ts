@@ -2,7 +2,7 @@ import { withEnvelope } from '../../era/envelope.ts';
 import { isDiscoverResult, isModernError } from '../../era/handshake.ts';
 import { jsonOf, type Json } from '../../era/json.ts';
 import { isRunError } from '../../errors.ts';
-import { MODERN_REVISION } from '../../protocol/constants.ts';
+import { MODERN_REVISION, RPC } from '../../protocol/constants.ts';
 import { frameOf, type Frame, type JsonRpcMessage } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
 
@@ -106,10 +106,11 @@ function verdictOf(answer: Frame, isOpen: boolean): Verdict {
   return { era: 'modern', answer, discovered: jsonOf(message.result), isOpen };
 }
 
-/** Revision 2026-07-28 has no ping: there, it is an error, and every result has a type. */
+/** Revision 2026-07-28 has no ping: its servers do not know the method, and their results have a type. */
 function isLegacyPong(answer: Frame): boolean {
-  const result = read(answer)?.result;
-  return result !== undefined && !('resultType' in jsonOf(result));
+  const message = read(answer);
+  if (message?.error !== undefined) return message.error.code !== RPC.methodNotFound;
+  return message?.result !== undefined && !('resultType' in jsonOf(message.result));
 }
 
 function read(frame: Frame): JsonRpcMessage | undefined {

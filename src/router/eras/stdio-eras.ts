@@ -37,8 +37,8 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
   const { known } = options;
   /** The process that nobody has taken over yet. */
   let spare: Link | undefined = createHandover(first);
-  /** Whether the spare process can still serve a client of either era. */
-  let isSpareOpen = true;
+  /** Whether the process that was probed can still serve a client of either era. */
+  let isOpen = true;
   /** Where messages go; undefined before the first one. */
   let target: Link | undefined;
   let face: ModernFace | undefined;
@@ -98,9 +98,11 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
 
   async function pinLegacy(frame: Frame): Promise<Wait> {
     pinned = 'legacy';
-    if (!isSpareOpen) await takeSpare()?.close();
+    if (!isOpen) await discard(takeSpare() ?? target);
     // What a probe has left is as good as new; what a modern client's questions have left is not.
-    const child = takeSpare() ?? (face === undefined && target !== undefined ? undefined : await reopen());
+    const isUsable = isOpen && face === undefined && target !== undefined;
+    const child = takeSpare() ?? (isUsable ? undefined : await reopen());
+    if (isClosed) return child?.close();
     if (child !== undefined) target = use(options.toLegacyClient(child));
     return target?.send(frame);
   }
@@ -127,7 +129,7 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
     known.modern = verdict.era === 'modern';
     if (verdict.era !== 'gone') {
       spare = child;
-      isSpareOpen = verdict.era === 'legacy' || verdict.isOpen;
+      isOpen = verdict.era === 'legacy' || verdict.isOpen;
       child.onclose((error) => onclose(error));
     }
     return verdict.era === 'modern' ? verdict.answer : undefined;
@@ -149,6 +151,12 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
     link?.onclose((error) => onclose(error));
     link?.onframe((frame, about) => onframe(frame, about));
     return link;
+  }
+
+  /** Ends a process that no client can use; the conversation goes on with another one. */
+  async function discard(link: Link | undefined): Promise<void> {
+    link?.onclose(() => {});
+    await link?.close();
   }
 
   function takeSpare(): Link | undefined {

@@ -378,16 +378,20 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
 
   function logged(scanned: Scanned, frame: Frame, about: RequestId | undefined): void {
     const listener = soleListener(book.values(), severityOf(valueAt(scanned, 'params.level')));
-    if (listener === undefined || (about !== undefined && !book.isAlone(listener, 'listeners')))
-      return undefined;
+    if (listener === undefined || !belongsTo(listener, about, 'listeners')) return undefined;
     return listener.tenant.deliver(frame);
+  }
+
+  /** @param about the call whose own stream a message came by; over stdio there are none */
+  function belongsTo(waiting: Waiting, about: RequestId | undefined, among: 'all' | 'listeners'): boolean {
+    if (about === undefined) return true;
+    return book.get(about)?.waiting === waiting && book.isAlone(waiting, among);
   }
 
   function toSoleCaller(frame: Frame, about: RequestId | undefined): void {
     const [waiting, ...others] = book.values().flatMap((call) => call.waiting ?? []);
-    const isSole =
-      others.length === 0 && (about === undefined || waiting === undefined || book.isAlone(waiting, 'all'));
-    if (waiting !== undefined && isSole) return waiting.tenant.deliver(frame);
+    const isSole = others.length === 0 && waiting !== undefined && belongsTo(waiting, about, 'all');
+    if (isSole) return waiting.tenant.deliver(frame);
     log.debug(
       { event: 'server.notification-dropped', method: frame.method },
       'a notification belongs to no single call',

@@ -156,8 +156,9 @@ export function createShare(options: ShareOptions): Share {
   }
 
   /**
-   * Log lines and the like carry no correlation: with one call running they are its, with several they are nobody's. Nor are
-   * they its if they came with another one; which one that is may be the guess of a server that has it from stdio itself.
+   * Log lines carry no correlation: they belong to the only running call, and are dropped when several run. A message on the
+   * stream of a call is dropped, too, when that call overlapped with another client's: the server may have guessed the
+   * stream, and the answer of the other call may have overtaken the message.
    */
   function toCaller(scanned: Scanned, frame: Frame, about: RequestId | undefined): void {
     const caller = calls.soleCaller(about);

@@ -44,12 +44,15 @@ describe('a server is legacy', () => {
     await answer(server, outcome);
     expect(await verdict).toEqual({ era: 'legacy' });
   });
-  test('if it is silent, and alive', async () => {
-    const server = createMemoryLink('server', ({ message }) => {
-      if (message.method === 'ping') void server.deliver({ id: message.id ?? 0, result: {} });
-    });
-    expect(await probeEra(server, { version: '7', silenceMs: 1 })).toEqual({ era: 'legacy' });
-  });
+  test.each([{ result: {} }, { error: { code: -32002, message: 'not initialized' } }])(
+    'if it answers nothing but the ping, with %j',
+    async (pong) => {
+      const server = createMemoryLink('server', ({ message }) => {
+        if (message.method === 'ping') void server.deliver({ id: message.id ?? 0, ...pong });
+      });
+      expect(await probeEra(server, { version: '7', silenceMs: 1 })).toEqual({ era: 'legacy' });
+    },
+  );
   test('if it is silent for ever', async () => {
     const server = createMemoryLink('server');
     expect(await probeEra(server, { version: '7', silenceMs: 1, longestMs: 20 })).toEqual({ era: 'legacy' });

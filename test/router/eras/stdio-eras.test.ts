@@ -49,13 +49,14 @@ describe('in front of a modern server', () => {
 });
 
 test('a client that turns to initialize gets another process if the first was sent more than server/discover', async () => {
-  const { first, link, opened } = open(undefined, { silenceMs: 1 });
+  const { first, link, opened, closed } = open(undefined, { silenceMs: 1 });
   const sent = link.send(frameOf(DISCOVER));
   await first.waitFor(({ message }) => message.method === 'ping');
   await first.deliver({ id: 'd', result: DISCOVERED });
   await sent;
   await link.send(frameOf(INITIALIZE));
   expect(first.isClosed).toBe(true);
+  expect(closed()).toBe(false);
   expect(opened.map(({ sent: [one] }) => one?.message.method)).toEqual(['initialize']);
 });
 

@@ -259,6 +259,9 @@ describe('log lines', () => {
     await child().deliver(line('error'), secondCall);
     await child().deliver({ method: 'example.com/event' }, secondCall);
     expect(second.received).toEqual([]);
+    // Nor what comes by the stream of a call that is over.
+    await child().deliver(line('error'), firstCall);
+    expect(second.received).toEqual([]);
     await child().deliver({ id: secondCall, result: {} }, secondCall);
     await second.ask('tools/call', CALL, { [META.logLevel]: 'debug' });
     await child().deliver(line('info'), lastCallOf(child()));

@@ -235,7 +235,7 @@ it('gives up a new session that is not answered, and tries anew the next time', 
       if (initializations !== 2) call.result(initializeResult(), headers);
     },
   });
-  const remote = await openRemote(server.url, { initializeTimeoutMs: 200 });
+  const remote = await openRemote(server.url, { initializeTimeoutMs: 1_000 });
   await remote.initialize();
   const silent = await remote.request('ping');
   expect(silent.error).toMatchObject({ code: -32603, data: { reason: 'request_timeout' } });

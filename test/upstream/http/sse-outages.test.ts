@@ -95,7 +95,7 @@ it.for(['GET', 'initialize'])(
   async (silent) => {
     let silences = 0;
     const server = await openSseServer({}, '/messages', (call) => nameOf(call) === silent && silences-- > 0);
-    const remote = await openRemote(server.url, { transport: 'sse', initializeTimeoutMs: 200 });
+    const remote = await openRemote(server.url, { transport: 'sse', initializeTimeoutMs: 1_000 });
     await remote.initialize();
     silences = 1;
     server.streams[0]?.end();
