@@ -78,7 +78,7 @@ function createStdioLink(child: Child, target: StdioTarget, options: UpstreamOpt
       onframe = handler;
       child.stdout.on('data', (chunk: Buffer) => {
         reader.push(chunk);
-        // Node lets the stream of an exited process flow, whatever holds it.
+        // Node resumes the stream of an exited process, even where it is held back.
         if (held > 0) child.stdout.pause();
       });
     },
