@@ -119,7 +119,9 @@ test('hundreds of questions that nobody answers leave the others their answers',
       if (at(message, 'result', 'resultType') !== 'input_required') throw new Error('answered');
     });
     await inTime(Promise.any(asked), 'the first question');
-    await expectEcho(abuser);
+    // Any other tool call of the same client may be taken for the one that asks.
+    const listed = await inTime(abuser.request('tools/list'), 'the list');
+    expect(at(listed.message, 'result', 'tools')).toBeDefined();
     const victim = connectModernPeer(world.url('http'), {
       name: 'victim',
       capabilities: { elicitation: {} },

@@ -16,13 +16,16 @@ import { createRandom } from '../support/random.ts';
 
 const { chaosMs: DURATION_MS, seed: SEED = newSeed() } = TIER;
 const ACTORS = 6;
-/** Short enough for all to end after a round, and long enough for clients on a busy machine. */
+/**
+ * Short enough for all to end after a round, and long enough for clients on a busy machine. A question that was taken for
+ * that of a cancelled call is given up before the call that has asked it times out.
+ */
 const LIMITS = [
   ...['--session-idle', '6s'],
   ...['--child-idle', '2s'],
-  ...['--input-ttl', '15s'],
-  ...['--request-timeout', '15s'],
-  ...['--max-request-time', '20s'],
+  ...['--input-ttl', '6s'],
+  ...['--request-timeout', '20s'],
+  ...['--max-request-time', '25s'],
   ...['--drain-timeout', '1s'],
 ];
 
