@@ -240,7 +240,6 @@ test('one connection that asks for much and reads nothing is bounded', async () 
       socket.resetAndDestroy();
       return held;
     };
-    // Much more than that, and the kernel has no buffers left for the server: ENOBUFS ends it.
     await expectBounded(heldFor, 60);
   });
 });

@@ -150,7 +150,8 @@ export function setUpWorld(
       expect(processAlive(world.gateway.pid), 'mcp-run runs').toBe(true);
       // What is left fails this test, and no other.
       baseline = [...baseline, ...left];
-      expect(left.map(describe), 'orphans').toEqual([]);
+      const died = world.gateway.logs.slice(known).filter(({ event }) => event === 'server.died');
+      expect(left.map(describe), `orphans (${JSON.stringify(died)})`).toEqual([]);
       expect(
         bystanders.flatMap(({ strays }) => strays),
         "somebody else's answers",
