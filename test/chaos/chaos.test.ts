@@ -16,6 +16,8 @@ import { createRandom } from '../support/random.ts';
 
 const { chaosMs: DURATION_MS, seed: SEED = newSeed() } = TIER;
 const ACTORS = 6;
+/** Short rounds are of unequal work, and code that is still warming up needs room; a leak outgrows it in long ones. */
+const ROOM_MB = 8;
 /**
  * Short enough for all to end after a round, and long enough for clients on a busy machine. A question that was taken for
  * that of a cancelled call is given up before the call that has asked it times out.
@@ -49,7 +51,7 @@ describe.each(ISOLATIONS)('isolation: %s', (isolation) => {
     const summary = `seed ${SEED}: ${first.summary}; ${second.summary}`;
     process.stdout.write(`${summary}\n`);
     expect([...first.violations, ...second.violations], summary).toEqual([]);
-    expect(second.restMb / first.restMb, summary).toBeLessThan(1.2);
+    expect(second.restMb, summary).toBeLessThan(1.2 * first.restMb + ROOM_MB);
     const pids = childrenOf(gateway.pid);
     expect(await gateway.stop()).toEqual({ code: 0, signal: null });
     expect(await orphans(pids)).toEqual([]);
