@@ -14,12 +14,19 @@ import type { Supervisor } from '../upstream/supervisor.ts';
 import type { Places } from './places.ts';
 import { packageVersion } from './version.ts';
 
+/** A client that sends `initialize`. */
+interface LegacyClient {
+  readonly principal: string;
+  /** Whether it can be asked something now. */
+  canAsk(): boolean;
+}
+
 /** The ways to one server, by the era of who wants to go. */
 export interface EraRoutes {
   /** For clients of revision 2026-07-28 over the network. */
   readonly modern: ModernFace;
-  /** A process for a client that sends `initialize`. @param canAsk whether that can be asked something now */
-  openLegacy(canAsk?: () => boolean, abandoned?: AbortSignal): Promise<Link>;
+  /** A process for a client that sends `initialize`. */
+  openLegacy(client?: LegacyClient, abandoned?: AbortSignal): Promise<Link>;
   /** A process for whoever started us. */
   openStdio(canAsk: () => boolean, abandoned?: AbortSignal): Promise<Link>;
 }
@@ -29,6 +36,8 @@ export interface EraRoutesOptions {
   readonly manifest: Manifest;
   readonly supervisor: Supervisor;
   readonly places: Places;
+  /** Ends an idle session of the principal for a new one; false if there is none. */
+  makeRoom(principal: string): Promise<boolean>;
   /** What the clients of one process may leave unread together. */
   readonly maxUnreadBytes: number;
   readonly log: Log;
@@ -36,7 +45,7 @@ export interface EraRoutesOptions {
 
 /** Opens nothing by itself. */
 export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
-  const { spec, manifest, supervisor, places, maxUnreadBytes, log } = options;
+  const { spec, manifest, supervisor, places, makeRoom, maxUnreadBytes, log } = options;
   const { name } = spec;
   const { settings } = manifest;
   const pinned = spec.era ?? settings.era;
@@ -95,8 +104,9 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
     },
   };
 
-  async function openLegacy(canAsk?: () => boolean, abandoned?: AbortSignal): Promise<Link> {
-    return toLegacyClient(createHandover(await supervisor.open(abandoned)), canAsk);
+  async function openLegacy(client?: LegacyClient, abandoned?: AbortSignal): Promise<Link> {
+    const child = await supervisor.open(abandoned, client && (() => makeRoom(client.principal)));
+    return toLegacyClient(createHandover(child), client?.canAsk);
   }
 
   function toLegacyClient(child: Link, canAsk?: () => boolean): Link {
@@ -111,7 +121,8 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
     try {
       await place.ready();
       if (supervisor.isClosed) throw new RunError('SHUTTING_DOWN');
-      const link = createHandover(await supervisor.open(), place.leave);
+      const child = await supervisor.open(undefined, () => makeRoom(principal));
+      const link = createHandover(child, place.leave);
       return {
         ...link,
         get can() {

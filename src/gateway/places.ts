@@ -25,6 +25,8 @@ export interface Place {
 export interface Places {
   /** @throws RunError `TOO_MANY_CHILDREN` */
   take(tenant: Tenant): Place;
+  /** Ends the conversation that the principal left idle longest with a server; false if there is none to spare. */
+  endIdlest(principal: string, server: string): boolean;
   /** Counts a process that is started in any case. */
   seat(tenant: Tenant): Place;
 }
@@ -32,7 +34,9 @@ export interface Places {
 const NO_PLACE: Place = { ready: () => Promise.resolve(), leave: () => {} };
 
 /** For servers that run elsewhere: only the sessions of their clients are limited. */
-export const UNLIMITED: Places = { take: () => NO_PLACE, seat: () => NO_PLACE };
+export function withoutLimit({ endIdlest }: Places): Places {
+  return { take: () => NO_PLACE, endIdlest, seat: () => NO_PLACE };
+}
 
 /**
  * @param endIdlest ends the conversation that the principal left idle longest, of one server or of all; false if it has
@@ -52,6 +56,7 @@ export function createPlaces(
       makeRoom(undefined, maxChildren, () => endIdlest(principal, undefined));
       return seat(tenant);
     },
+    endIdlest,
     seat,
   };
 

@@ -7,7 +7,7 @@ import { joinLinks, type Conversation } from '../router/router.ts';
 import { createShare, type Share } from '../router/share/share.ts';
 import { createSupervisor, type Supervisor } from '../upstream/supervisor.ts';
 import { createEraRoutes } from './era-routes.ts';
-import { UNLIMITED, type Places, type Tenant } from './places.ts';
+import { withoutLimit, type Places, type Tenant } from './places.ts';
 import { packageVersion } from './version.ts';
 import { NOTHING, withheldFrom } from './withheld.ts';
 
@@ -48,7 +48,7 @@ export function createServedServer(
 ): ServedServer {
   const { name } = spec;
   const { settings } = manifest;
-  const places = spec.target.kind === 'remote' ? UNLIMITED : gatewayPlaces;
+  const places = spec.target.kind === 'remote' ? withoutLimit(gatewayPlaces) : gatewayPlaces;
   // A server, or we about it, may repeat what it was started with.
   const log = withoutSecrets(gatewayLog.child({ server: name }), secretsOf(spec.target));
   // Without sessions there is nothing that a process of one's own could be kept for.
@@ -64,7 +64,7 @@ export function createServedServer(
     log,
   });
   const maxUnreadBytes = Math.max(MIN_UNREAD_BYTES, UNREAD_LINES * settings.lineLimitBytes);
-  const routes = createEraRoutes({ spec, manifest, supervisor, places, maxUnreadBytes, log });
+  const routes = createEraRoutes({ spec, manifest, supervisor, places, makeRoom, maxUnreadBytes, log });
   const share = isShared ? createShareOf() : undefined;
   const conversations = new Set<Conversation>();
 
@@ -134,8 +134,9 @@ export function createServedServer(
         if (share !== undefined) return await share.open();
         await place?.ready();
         if (conversation.isClosed) throw new RunError('CLIENT_GONE');
-        const open = isNetwork ? routes.openLegacy : routes.openStdio;
-        return await open(() => downstream.can.ask, abandoned);
+        const canAsk = (): boolean => downstream.can.ask;
+        if (!isNetwork) return await routes.openStdio(canAsk, abandoned);
+        return await routes.openLegacy({ canAsk, principal: downstream.principal }, abandoned);
       },
     });
     void conversation.closed.then(() => place?.leave());
@@ -150,6 +151,14 @@ export function createServedServer(
       maxRequestTimeMs: settings.maxRequestTimeMs,
       log,
     };
+  }
+
+  /** Ends an idle session of the principal for a new one. @returns false if there is none, otherwise true when the server knows */
+  async function makeRoom(principal: string): Promise<boolean> {
+    if (!places.endIdlest(principal, name)) return false;
+    const ending = [...conversations].filter(({ isClosed }) => isClosed);
+    await Promise.all(ending.map(({ closed }) => closed));
+    return true;
   }
 
   function keepTrack(conversation: Conversation): Conversation {

@@ -64,9 +64,10 @@ export interface Supervisor {
   /**
    * Opens a conversation with a process of its own, after the pause that failed starts have caused.
    * @param abandoned ends the wait for that pause
+   * @param makeRoom see `UpstreamOptions`
    * @throws RunError `COMMAND_NOT_FOUND`, `SPAWN_FAILED`, `CRASH_LOOP`, `SHUTTING_DOWN`, `CLIENT_GONE`
    */
-  open(abandoned?: AbortSignal): Promise<Link>;
+  open(abandoned?: AbortSignal, makeRoom?: UpstreamOptions['makeRoom']): Promise<Link>;
   /** Looks whether it could be started at all, and says so if not. Starts nothing. */
   inspect(): Promise<void>;
   /** No start from now on. Conversations that are open are closed by their owners. */
@@ -145,14 +146,15 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     return new RunError('CRASH_LOOP', { server, reason, retryAfter, ...(hint !== undefined && { hint }) });
   }
 
-  async function open(abandoned?: AbortSignal): Promise<Link> {
+  async function open(abandoned?: AbortSignal, makeRoom?: UpstreamOptions['makeRoom']): Promise<Link> {
     await pause(abandoned);
     // In a crash loop one start at a time: whoever comes first makes it, the others are refused.
     if (failedStarts.isLoop) retryAt = clock.now() + LOOP_RETRY_MS;
     unanswered += 1;
     move('start');
     try {
-      return watch(await openLink(target, { ...options, onReach }));
+      const own = { ...options, onReach, ...(makeRoom !== undefined && { makeRoom }) };
+      return watch(await openLink(target, own));
     } catch (thrown) {
       unanswered -= 1;
       const error = toRunError(thrown);

@@ -163,8 +163,10 @@ function remote(era: ServerEra, kind: 'sse' | 'http', only?: 'legacy' | 'modern'
     isRemote: true,
     ...(only === undefined && kind === 'http' && { isChain: true }),
     async open() {
-      // What the gateway under test does with roots is not to be hidden by this one.
-      const gatewayArgs = serve([`--${kind}`], fixtureServer(SERVERS[era]), '--allow-roots');
+      // What the gateway under test does with roots is not to be hidden by this one, and sessions that the clients of one
+      // gateway have left must not take the places of those of the other.
+      const more = ['--allow-roots', '--children-per-server', '128'];
+      const gatewayArgs = serve([`--${kind}`], fixtureServer(SERVERS[era]), ...more);
       const gateway = await startMcpRun(gatewayArgs, { keep: true });
       const url = `${gateway.url}${kind === 'sse' ? '/sse' : '/mcp'}`;
       if (only === undefined) return { args: [url], stop: gateway.stop };

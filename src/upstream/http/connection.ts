@@ -53,6 +53,8 @@ const MAX_CHALLENGES = 3;
 /** How often, and after how long at most, a server that is too busy is asked again. */
 const MAX_BUSY = 3;
 const MAX_BUSY_MS = 10_000;
+/** How long a server that was told that a session is over may take to note it. */
+const ROOM_MS = 250;
 const BUSY: ReadonlySet<number> = new Set([429, 503]);
 /** Those that send a request elsewhere as it is, and those that have always been used as if they did. */
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 307, 308]);
@@ -131,8 +133,9 @@ class Attempts implements Sending {
         await this.#challenged(response, authorization, challenges);
       } else if (BUSY.has(status) && busy < MAX_BUSY && isSoon(response)) {
         busy += 1;
-        discard(response);
-        await sleep(retryAfterMs(response), undefined, { signal: this.#signal() }).catch(() => {});
+        const isRoom = await hasMadeRoom(request, response);
+        const ms = isRoom ? ROOM_MS : retryAfterMs(response);
+        await sleep(ms, undefined, { signal: this.#signal() }).catch(() => {});
       } else {
         return response;
       }
@@ -205,6 +208,13 @@ class Attempts implements Sending {
 /** More scopes are wanted than the token has (RFC 6750, section 3.1). */
 function isStepUp(response: HttpResponse): boolean {
   return /\berror="?insufficient_scope\b/.test(response.header('www-authenticate') ?? '');
+}
+
+/** Takes the response. One that is still refused then is told again: what was ended may have had no place there. */
+async function hasMadeRoom({ makeRoom }: HttpRequest, response: HttpResponse): Promise<boolean> {
+  if (makeRoom !== undefined) return await makeRoom(response).catch(() => false);
+  discard(response);
+  return false;
 }
 
 function isSoon(response: HttpResponse): boolean {

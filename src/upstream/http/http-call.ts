@@ -7,6 +7,11 @@ export interface HttpRequest {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
+  /**
+   * Reads the refusal of a server that is too busy.
+   * @returns whether room was made there, so that the request is worth sending again at once
+   */
+  readonly makeRoom?: (refusal: HttpResponse) => Promise<boolean>;
 }
 
 /** The way to a server: a dispatcher of undici is one. */

@@ -12,6 +12,7 @@ const OF_STREAMABLE: ReadonlySet<number | undefined> = new Set([
   RPC.missingClientCapability,
   RPC.unsupportedProtocolVersion,
 ]);
+const FULL: ReadonlySet<unknown> = new Set(['too_many_sessions', 'too_many_children']);
 const SHUT: ReadonlySet<string> = new Set([
   'AUTHORIZATION_REQUIRED',
   'AUTHORIZATION_FAILED',
@@ -34,6 +35,12 @@ export function isError(answer: Frame): boolean {
   } catch {
     return true;
   }
+}
+
+/** Whether another mcp-run says that its clients have all the sessions or processes that it allows. */
+export function isFull(answer: Frame): boolean {
+  const data: unknown = answer.message.error?.data;
+  return typeof data === 'object' && data !== null && 'reason' in data && FULL.has(data.reason);
 }
 
 /** What a server says with a status, secrets included. What a page says is for people, and none of ours. */

@@ -82,6 +82,7 @@ function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared
     log,
     deliver,
     fail: (error) => void end(error),
+    ...(options.makeRoom !== undefined && { makeRoom: options.makeRoom }),
     reached(failure) {
       if (closing === undefined) options.onReach?.(failure);
     },

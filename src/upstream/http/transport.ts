@@ -30,6 +30,8 @@ export interface RemoteTransportOptions {
   deliver(frame: Frame, about?: RequestId): void | Promise<void>;
   /** The server does not even answer the first request. */
   fail(error: RunError): void;
+  /** Ends an idle session of ours for a new one. @returns false if there is none */
+  makeRoom?(): Promise<boolean>;
   /** The server has been reached, or could not be. */
   reached(failure: RunError | undefined): void;
 }

@@ -218,3 +218,34 @@ it('asks again when a kept connection was given up, unless a tool may have been 
   expect(error).toMatchObject({ code: -32603, data: { reason: 'upstream_unreachable' } });
   expect(server.of('tools/call')).toHaveLength(1);
 });
+
+it.for([
+  ['there was one to end', 'too_many_children', true, { asked: 2, ended: 1 }],
+  ['there was one to end', 'too_many_sessions', true, { asked: 2, ended: 1 }],
+  ['there was none', 'too_many_children', false, { asked: 4, ended: 3 }],
+  ['the server says something else', 'crash_loop', true, { asked: 4, ended: 0 }],
+] as const)(
+  'makes room for a session where mcp-run has none left: %s (%s)',
+  async ([, reason, hasIdle, expected]) => {
+    const counts = { asked: 0, ended: 0 };
+    let isFull = true;
+    const server = await openServer({
+      initialize(call) {
+        counts.asked += 1;
+        if (!isFull) return call.result({});
+        const error = { code: -32_603, message: 'full', data: { reason } };
+        return call.json({ jsonrpc: '2.0', id: 0, error }, { 'retry-after': '0' }, 503);
+      },
+    });
+    const remote = await openRemote(server.url, {
+      async makeRoom() {
+        counts.ended += 1;
+        if (hasIdle) isFull = false;
+        return hasIdle;
+      },
+    });
+    const answer = await remote.request('initialize', INITIALIZE, 0);
+    expect(answer).toHaveProperty(expected.asked === 2 ? 'result' : 'error');
+    expect(counts).toEqual(expected);
+  },
+);

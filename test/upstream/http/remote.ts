@@ -39,6 +39,7 @@ export interface Remote {
 export interface RemoteOptions extends Partial<RemoteTarget> {
   readonly lineLimitBytes?: number;
   readonly initializeTimeoutMs?: number;
+  readonly makeRoom?: () => Promise<boolean>;
   /** A promise holds back what follows. */
   readonly onreceived?: (received: Received) => void | Promise<void>;
 }
@@ -67,11 +68,18 @@ export function targetFor(url: string, more: Partial<RemoteTarget> = {}): Remote
 /** Opens a link that closes when the test is over. */
 export async function openRemote(
   url: string,
-  { lineLimitBytes = 1_000_000, initializeTimeoutMs = 60_000, onreceived, ...more }: RemoteOptions = {},
+  {
+    lineLimitBytes = 1_000_000,
+    initializeTimeoutMs = 60_000,
+    makeRoom,
+    onreceived,
+    ...more
+  }: RemoteOptions = {},
 ): Promise<Remote> {
   return await openTarget(targetFor(url, more), {
     lineLimitBytes,
     initializeTimeoutMs,
+    ...(makeRoom !== undefined && { makeRoom }),
     ...(onreceived !== undefined && { onreceived }),
   });
 }
@@ -81,8 +89,9 @@ export async function openTarget(
   {
     lineLimitBytes = 1_000_000,
     initializeTimeoutMs = 60_000,
+    makeRoom,
     onreceived,
-  }: Pick<RemoteOptions, 'lineLimitBytes' | 'initializeTimeoutMs' | 'onreceived'> = {},
+  }: Pick<RemoteOptions, 'lineLimitBytes' | 'initializeTimeoutMs' | 'makeRoom' | 'onreceived'> = {},
 ): Promise<Remote> {
   const log = createRecordingLog();
   const received: Received[] = [];
@@ -96,6 +105,7 @@ export async function openTarget(
     stdout: 'skip',
     log,
     onReach: (failure) => void reaches.push(failure),
+    ...(makeRoom !== undefined && { makeRoom }),
     ...(USES_UNDICI && { openDispatcher: (_url, more) => createDispatcher(more) }),
   });
   onTestFinished(() => link.close());
