@@ -4,21 +4,11 @@ import type { Connection, Sending } from './connection.ts';
 import { readEvents } from './events.ts';
 import { mediaTypeOf, readAll, type HttpRequest, type HttpResponse } from './http-call.ts';
 import { readMessages } from './messages.ts';
+import { readRefusal, type Refusal } from './refusal.ts';
 import { StreamPosition } from './stream-position.ts';
 
 /** How long a stream may go on when the answer has come, before it is ended. */
 const AFTERWARDS_MS = 5_000;
-/** How long a refusal may take to explain itself: its status has said what matters. */
-const EXPLANATION_MS = 2_000;
-
-/** A response that is not what was asked for. */
-export interface Refusal {
-  readonly status: number;
-  /** A JSON-RPC error in its body. */
-  readonly error: Frame | undefined;
-  /** The beginning of its body. */
-  readonly text: string;
-}
 
 export interface PostOptions {
   readonly server: string;
@@ -69,7 +59,8 @@ export class Post {
       await this.#readStream(response);
       return undefined;
     }
-    if (status >= 300 || type !== 'application/json') return await this.#refusal(response, type);
+    if (status >= 300 || type !== 'application/json')
+      return await readRefusal(response, this.#options.maxBytes);
     await this.#readBody(response);
     return undefined;
   }
@@ -185,18 +176,6 @@ export class Post {
     return this.#options.take(frame, this);
   }
 
-  async #refusal(response: HttpResponse, type: string): Promise<Refusal> {
-    const { status } = response;
-    const timer = setTimeout(() => response.abort(), EXPLANATION_MS);
-    const body = await readAll(response, this.#options.maxBytes).catch(() => undefined);
-    clearTimeout(timer);
-    return {
-      status,
-      error: body === undefined || type !== 'application/json' ? undefined : errorIn(body),
-      text: body?.toString('utf8', 0, 500) ?? '',
-    };
-  }
-
   #malformed(cause?: unknown): RunError {
     const { method = '' } = this.frame;
     return new RunError('MALFORMED_ANSWER', { server: this.#options.server, method }, { cause });
@@ -205,13 +184,5 @@ export class Post {
   #lost(): never {
     const { method = '' } = this.frame;
     throw new RunError('UPSTREAM_STREAM_LOST', { server: this.#options.server, method });
-  }
-}
-
-function errorIn(body: Buffer): Frame | undefined {
-  try {
-    return readMessages(body).find((frame) => frame.kind === 'response' && frame.message.error !== undefined);
-  } catch {
-    return undefined;
   }
 }

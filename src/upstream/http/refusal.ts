@@ -1,8 +1,20 @@
 import type { RunError } from '../../errors.ts';
 import { RPC } from '../../protocol/constants.ts';
 import type { Frame } from '../../protocol/frame.ts';
-import type { Refusal } from './post.ts';
+import { mediaTypeOf, readAll, type HttpResponse } from './http-call.ts';
+import { readMessages } from './messages.ts';
 
+/** A response that is not what was asked for. */
+export interface Refusal {
+  readonly status: number;
+  /** A JSON-RPC error in its body. */
+  readonly error: Frame | undefined;
+  /** The beginning of its body. */
+  readonly text: string;
+}
+
+/** How long a refusal may take to explain itself. */
+const EXPLANATION_MS = 2_000;
 /** The answers by which a server says that it is of the older transport (2025-11-25, basic/transports, backward compatibility). */
 const NOT_STREAMABLE: ReadonlySet<number> = new Set([400, 404, 405]);
 /** A server that has these to say knows what it has been sent, and by which transport. */
@@ -18,6 +30,27 @@ const SHUT: ReadonlySet<string> = new Set([
   'AUTHORIZATION_FAILED',
   'UPSTREAM_REDIRECT',
 ]);
+
+/** Takes the response. Never rejects: the status has said what matters. */
+export async function readRefusal(response: HttpResponse, maxBytes: number): Promise<Refusal> {
+  const timer = setTimeout(() => response.abort(), EXPLANATION_MS);
+  const body = await readAll(response, maxBytes).catch(() => undefined);
+  clearTimeout(timer);
+  const isJson = mediaTypeOf(response) === 'application/json';
+  return {
+    status: response.status,
+    error: body === undefined || !isJson ? undefined : errorIn(body),
+    text: body?.toString('utf8', 0, 500) ?? '',
+  };
+}
+
+function errorIn(body: Buffer): Frame | undefined {
+  try {
+    return readMessages(body).find((frame) => frame.kind === 'response' && frame.message.error !== undefined);
+  } catch {
+    return undefined;
+  }
+}
 
 /** Whether a refusal of `initialize` may be that of a server of HTTP+SSE. */
 export function mayBeOlder({ status, error }: Refusal): boolean {
@@ -38,8 +71,8 @@ export function isError(answer: Frame): boolean {
 }
 
 /** Whether another mcp-run says that its clients have all the sessions or processes that it allows. */
-export function isFull(answer: Frame): boolean {
-  const data: unknown = answer.message.error?.data;
+export function isFull({ error }: Refusal): boolean {
+  const data: unknown = error?.message.error?.data;
   return typeof data === 'object' && data !== null && 'reason' in data && FULL.has(data.reason);
 }
 

@@ -3,8 +3,7 @@ import type { Frame } from '../../protocol/frame.ts';
 import { HEADER } from '../../protocol/mirrored-headers.ts';
 import { createHandshake } from './handshake.ts';
 import type { HttpResponse } from './http-call.ts';
-import type { Refusal } from './post.ts';
-import { isError } from './refusal.ts';
+import { isError, type Refusal } from './refusal.ts';
 
 /** Names a session of a server up to 2025-11-25, which need not give it an id. */
 export interface SessionKey {

@@ -5,12 +5,12 @@ import { faultFrame } from '../../protocol/fault.ts';
 import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
 import { createScope } from './connection.ts';
 import { failureCode } from './failure.ts';
-import { discard, readAll, type HttpRequest, type HttpResponse } from './http-call.ts';
+import { discard, type HttpRequest, type HttpResponse } from './http-call.ts';
 import { cancelledId, readMessages, withId } from './messages.ts';
 import { createOrder } from './order.ts';
 import { untilCancelled, untilReached } from './persistence.ts';
-import { Post, type Refusal } from './post.ts';
-import { codeOf, detailOf, isError, isFull, mayBeOlder } from './refusal.ts';
+import { Post } from './post.ts';
+import { codeOf, detailOf, isError, isFull, mayBeOlder, readRefusal, type Refusal } from './refusal.ts';
 import { createSession, type SessionKey } from './session.ts';
 import { openStandingStream, type StandingStream } from './standing-stream.ts';
 import type { RemoteTransport, RemoteTransportOptions } from './transport.ts';
@@ -31,9 +31,6 @@ const FIRST: ReadonlySet<string | undefined> = new Set(['initialize', 'server/di
 const LISTEN = 'subscriptions/listen';
 const MAX_RESUMES = 3;
 const MAX_PAGES = 100;
-/** How much a refusal of `initialize` may say, and for how long, until it is taken for one without a reason. */
-const MAX_REFUSAL_BYTES = 64 * 1024;
-const REFUSAL_MS = 2_000;
 const DELETE_MS = 2_000;
 /** How long a notification, or an answer, may take to be accepted. */
 const TELL_MS = 30_000;
@@ -144,11 +141,9 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
   }
 
   /** A session that its client left without a word keeps a place there until it is idle for long enough here. */
-  async function makeRoom(refusal: HttpResponse): Promise<boolean> {
-    const timer = setTimeout(() => refusal.abort(), REFUSAL_MS);
-    const body = await readAll(refusal, MAX_REFUSAL_BYTES).finally(() => clearTimeout(timer));
-    const [answer] = body === undefined ? [] : readMessages(body);
-    return answer !== undefined && isFull(answer) && (await options.makeRoom?.()) === true;
+  async function makeRoom(response: HttpResponse): Promise<boolean> {
+    const refusal = await readRefusal(response, maxBytes);
+    return isFull(refusal) && (await options.makeRoom?.()) === true;
   }
 
   /** The stream has ended before the answer (2025-11-25, basic/transports, resumability and redelivery). */
