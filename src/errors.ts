@@ -103,6 +103,12 @@ export const ERRORS = {
     exitCode: 4,
     ...INTERNAL,
   },
+  UPSTREAM_HUNG_UP: {
+    message: 'Server "{server}" closed its {stream} and went on running; it is stopped',
+    hint: 'A stdio server keeps stdin and stdout open for as long as it serves.',
+    exitCode: 4,
+    ...INTERNAL,
+  },
   STDOUT_NOT_MCP: {
     message: 'Server "{server}" wrote a line to stdout that is not an MCP message, and its stdout is strict',
     hint: 'Have it log to stderr, or set "stdout": "skip" for it.',
@@ -182,6 +188,12 @@ export const ERRORS = {
   MALFORMED_ANSWER: {
     message: 'Server "{server}" answered {method} with something that is not JSON-RPC',
     hint: '',
+    exitCode: 4,
+    ...INTERNAL,
+  },
+  UNREADABLE_ANSWER: {
+    message: 'Server "{server}" answered with something that is not JSON-RPC: {detail}',
+    hint: 'Servers may write nothing but whole JSON-RPC messages, in UTF-8 and one a line.',
     exitCode: 4,
     ...INTERNAL,
   },
@@ -504,6 +516,7 @@ export interface Culprit {
 
 export interface RunErrorOptions extends ErrorOptions {
   readonly culprits?: readonly Culprit[];
+  readonly requestId?: string | number | bigint | undefined;
 }
 
 /** The only error this project throws. Branch on `code`, never on the text. */
@@ -513,12 +526,15 @@ export class RunError extends Error {
   readonly fields: ErrorFields;
   /** Everything that is wrong with a manifest; empty for other errors. */
   readonly culprits: readonly Culprit[];
+  /** Of the request that could not be read, where at least its id could. */
+  readonly requestId: string | number | bigint | undefined;
 
   constructor(code: ErrorCode, fields: ErrorFields = {}, options?: RunErrorOptions) {
     super(fillIn(ERRORS[code].message, fields), options);
     this.code = code;
     this.fields = fields;
     this.culprits = options?.culprits ?? [];
+    this.requestId = options?.requestId;
   }
 
   /** What the reader can do about it; empty when there is nothing to add. A field of that name says it better. */
@@ -550,6 +566,21 @@ export function toRunError(error: unknown): RunError {
   if (error instanceof RunError) return error;
   const detail = error instanceof Error ? error.message : String(error);
   return new RunError('INTERNAL', { detail }, { cause: error });
+}
+
+/**
+ * A request that was not answered in time.
+ * @param remarks what else is known and may be the reason
+ */
+export function timeoutError(
+  fields: { readonly server: string; readonly method: string; readonly timeoutMs: number },
+  remarks: readonly string[] = [],
+): RunError {
+  // It reports no progress, and has an option of its own.
+  const advice =
+    fields.method === 'initialize' ? ['raise --initialize-timeout if the server needs longer to start'] : [];
+  const hint = [...remarks, ...advice].join('; ');
+  return new RunError('REQUEST_TIMEOUT', hint === '' ? fields : { ...fields, hint });
 }
 
 function fillIn(template: string, fields: ErrorFields): string {

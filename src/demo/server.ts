@@ -3,8 +3,9 @@
  * report progress, ask the user, send a lot, offer a resource and a prompt) and everything it takes to do it.
  */
 import { RPC, LEGACY_REVISIONS, isLegacyRevision } from '../protocol/constants.ts';
-import { frameOf, parseFrame, type Frame, type JsonRpcMessage, type RequestId } from '../protocol/frame.ts';
+import { frameOf, parseFrame, type Frame, type JsonRpcMessage } from '../protocol/frame.ts';
 import { createLineSplitter } from '../protocol/lines.ts';
+import { isRequestId, type RequestId } from '../protocol/request-id.ts';
 import { isRunError } from '../errors.ts';
 
 type Json = Record<string, unknown>;
@@ -169,7 +170,7 @@ async function run(
 function hear({ method, params = {} }: JsonRpcMessage): void {
   if (method !== 'notifications/cancelled') return;
   const id = params['requestId'];
-  if (typeof id === 'string' || typeof id === 'number') pending.get(id)?.abort();
+  if (isRequestId(id)) pending.get(id)?.abort();
 }
 
 function settle(id: RequestId, message: JsonRpcMessage): void {

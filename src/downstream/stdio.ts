@@ -4,8 +4,9 @@ import { RunError, toRunError } from '../errors.ts';
 import { faultFrame } from '../protocol/fault.ts';
 import { parseFrame, type Frame } from '../protocol/frame.ts';
 import { createLineWriter } from '../protocol/line-writer.ts';
-import { createLineSplitter } from '../protocol/lines.ts';
+import { createLineSplitter, type LineEnds } from '../protocol/lines.ts';
 import type { Link } from '../protocol/link.ts';
+import { longRequestId } from '../protocol/outline.ts';
 
 /** How long a client may take to read the last answers. */
 const FLUSH_MS = 1_000;
@@ -66,7 +67,7 @@ export function createStdioDownstream({ input, output, lineLimitBytes }: StdioOp
     try {
       deliver(parseFrame(bytes));
     } catch (error) {
-      // A line that is not a message gets `id: null` (JSON-RPC 2.0, section 5), and the next one its chance.
+      // Where not even an id can be read it is null (JSON-RPC 2.0, section 5); the next line gets its chance.
       void writer.send(faultFrame(toRunError(error), null));
     }
   }
@@ -90,9 +91,10 @@ export function createStdioDownstream({ input, output, lineLimitBytes }: StdioOp
     });
   }
 
-  function overflow(): void {
+  function overflow(ends: LineEnds): void {
     const detail = `a line is over ${lineLimitBytes} bytes`;
-    void writer.send(faultFrame(new RunError('INVALID_REQUEST', { detail }), null));
+    const id = longRequestId(ends) ?? null;
+    void writer.send(faultFrame(new RunError('INVALID_REQUEST', { detail }), id));
   }
 
   function gone(): void {

@@ -1,5 +1,6 @@
 import { LOG_LEVELS, META } from '../protocol/constants.ts';
-import type { JsonRpcMessage, RequestId } from '../protocol/frame.ts';
+import type { JsonRpcMessage } from '../protocol/frame.ts';
+import { isRequestId, type RequestId } from '../protocol/request-id.ts';
 import { isJson, jsonOf, withMeta, without, type Json } from './json.ts';
 
 /** What a request of revision 2026-07-28 says about its sender (2026-07-28, basic/index, per-request protocol fields). */
@@ -67,7 +68,7 @@ export function withProgressToken(message: JsonRpcMessage, token: RequestId): Js
 /** 2026-07-28, basic/patterns/progress. */
 export function progressTokenOf(message: JsonRpcMessage): RequestId | undefined {
   const { progressToken } = metaOf(message);
-  return typeof progressToken === 'string' || typeof progressToken === 'number' ? progressToken : undefined;
+  return isRequestId(progressToken) ? progressToken : undefined;
 }
 
 function metaOf({ params }: JsonRpcMessage): Json {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { META, RPC } from '../protocol/constants.ts';
+import { toJson } from '../protocol/request-id.ts';
 import { isJson, jsonOf, withMeta, without, type Json } from './json.ts';
 import type { RpcErrorBody } from './results.ts';
 
@@ -78,7 +79,7 @@ export function requestDigest(method: string, params: Json): string {
 
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (!isJson(value)) return JSON.stringify(value) ?? 'null';
+  if (!isJson(value)) return toJson(value) ?? 'null';
   const members = Object.keys(value)
     .toSorted()
     .map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`);

@@ -149,8 +149,20 @@ export function createServedServer(
       initializeTimeoutMs: supervisor.startTimeoutMs,
       requestTimeoutMs: spec.requestTimeoutMs ?? settings.requestTimeoutMs,
       maxRequestTimeMs: settings.maxRequestTimeMs,
+      remarkSince,
       log,
     };
+  }
+
+  /** What may be the reason of a silence. */
+  function remarkSince(time: number): string | undefined {
+    const lines = supervisor.skippedLines(time);
+    if (lines === 0) return undefined;
+    const were =
+      lines === 1
+        ? 'a line on its stdout was not an MCP message and was'
+        : `${lines} lines on its stdout were not MCP messages and were`;
+    return `${were} skipped: servers log to stderr`;
   }
 
   /** Ends an idle session of the principal for a new one. @returns false if there is none, otherwise true when the server knows */

@@ -52,11 +52,16 @@ function createLog(sink: Sink, level: LogOptions['level'], bound: object): Log {
 
 function lineOf(head: object, fields: LogFields, msg: string): string {
   try {
-    return `${JSON.stringify({ ...head, ...fields, msg })}\n`;
+    return `${JSON.stringify({ ...head, ...fields, msg }, digits)}\n`;
   } catch {
     // A field that is no JSON is a bug, but none that should end the service.
     return `${JSON.stringify({ ...head, event: fields.event, msg })}\n`;
   }
+}
+
+/** A request id may be an integer that JSON can hold and `JSON.stringify` cannot. */
+function digits(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? String(value) : value;
 }
 
 interface Sink {

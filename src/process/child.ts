@@ -39,6 +39,8 @@ export interface Child {
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;
+  /** False once it has ended, although what it wrote may still have to be read. */
+  readonly isRunning: boolean;
   /** Resolves once the process has ended and what it wrote has been read. Never rejects. */
   readonly exited: Promise<ChildExit>;
   /** Ends its stdin, then SIGTERM after 2 s, then SIGKILL after 3 s more, to the whole group. Idempotent. */
@@ -111,6 +113,9 @@ function supervise(child: Spawned, { endMs, termMs }: StopLadder): Child {
     stdin: child.stdin,
     stdout: child.stdout,
     stderr: child.stderr,
+    get isRunning() {
+      return child.exitCode === null && child.signalCode === null;
+    },
     exited,
     stop() {
       stopping ??= climb();

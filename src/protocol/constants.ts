@@ -58,3 +58,6 @@ export const LOG_LEVELS = [
   'alert',
   'emergency',
 ] as const;
+
+/** How the ids of our own requests to a server begin; between them and those of clients there is no mistake. */
+export const OWN_ID = 'mcpr:';

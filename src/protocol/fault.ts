@@ -6,12 +6,14 @@ import { frameOf, type Frame, type RequestId } from './frame.ts';
  * A catalogued error as a JSON-RPC error response. `data.reason` is the code in lower case, so that a client can
  * tell a crash from a timeout without reading the text.
  * @param id of the request that it answers. If that is not known: null on a stream of messages (JSON-RPC 2.0,
- * section 5), undefined in the body of an HTTP answer (2025-11-25, basic/transports: "has no id").
+ * section 5), undefined in the body of an HTTP answer (2025-11-25, basic/transports: "has no id"). A request that was
+ * refused unread may still have shown its id, which is then the one.
  * @param withStderr adds a server's last words; they may hold paths and secrets, so they are not for everyone
  */
 export function faultFrame(error: RunError, id: RequestId | null | undefined, withStderr = false): Frame {
   const fault = faultBody(error, withStderr);
-  return frameOf(id === undefined ? { error: fault } : { id, error: fault });
+  const known = id ?? error.requestId ?? id;
+  return frameOf(known === undefined ? { error: fault } : { id: known, error: fault });
 }
 
 interface Fault {

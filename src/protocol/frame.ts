@@ -1,8 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { RunError } from '../errors.ts';
+import { refusedId } from './outline.ts';
+import { isRequestId, restoreIds, toJson, type RequestId } from './request-id.ts';
 
-/** JSON-RPC 2.0 request id; never null in MCP. */
-export type RequestId = string | number;
+export type { RequestId } from './request-id.ts';
 
 export type FrameKind = 'request' | 'response' | 'notification';
 
@@ -51,7 +52,7 @@ export function parseFrame(bytes: Uint8Array): Frame {
   const value = parseJson(bytes);
   if (Array.isArray(value))
     throw new RunError('INVALID_REQUEST', { detail: 'batches are not supported here' });
-  return new ParsedFrame(singleLine(bytes), validate(value));
+  return new ParsedFrame(singleLine(bytes), validate(value, bytes));
 }
 
 /**
@@ -60,9 +61,22 @@ export function parseFrame(bytes: Uint8Array): Frame {
  */
 export function parseBody(bytes: Uint8Array): Frame | Frame[] {
   const value = parseJson(bytes);
-  if (!Array.isArray(value)) return new ParsedFrame(singleLine(bytes), validate(value));
+  if (!Array.isArray(value)) return new ParsedFrame(singleLine(bytes), validate(value, bytes));
   const texts = elementsOf(bytes);
-  return value.map((element, index) => new ParsedFrame(singleLine(texts[index] ?? bytes), validate(element)));
+  return value.map((element, index) => {
+    const text = texts[index] ?? bytes;
+    restoreIds(element, asBuffer(text));
+    return new ParsedFrame(singleLine(text), validate(element));
+  });
+}
+
+/**
+ * The messages of a batch as they are written, whatever each is worth.
+ * @throws RunError `PARSE_ERROR`, `INVALID_REQUEST` if it is no array
+ */
+export function splitBatch(bytes: Uint8Array): Uint8Array[] {
+  if (!Array.isArray(parseJson(bytes))) throw new RunError('INVALID_REQUEST', { detail: 'not an array' });
+  return elementsOf(bytes);
 }
 
 /** The elements of a JSON array that is known to be sound, as they are written: nothing is lost on the way. */
@@ -102,15 +116,6 @@ export function frameFromBytes(
  */
 export function peekFrame(bytes: Buffer): Frame {
   return peekHead(bytes) ?? peekEnds(bytes) ?? parseFrame(bytes);
-}
-
-/**
- * The request that a message answers, as far as its two ends show it.
- * @param ends the first and the last bytes of a message too long to keep, joined.
- */
-export function peekAnsweredId(ends: Buffer): RequestId | undefined {
-  const frame = peekHead(ends) ?? peekEnds(ends);
-  return frame?.kind === 'response' ? frame.id : undefined;
 }
 
 // {"jsonrpc":"2.0","id":1,"result":… and {"jsonrpc":"2.0",["id":1,]"method":"…",
@@ -160,27 +165,37 @@ function isAscii(text: string | undefined): boolean {
 }
 
 function parseJson(bytes: Uint8Array): unknown {
-  if (!isUtf8(bytes)) throw new RunError('PARSE_ERROR', { detail: 'not UTF-8' });
+  const buffer = asBuffer(bytes);
+  if (!isUtf8(bytes))
+    throw new RunError('PARSE_ERROR', { detail: 'not UTF-8' }, { requestId: refusedId(buffer) });
   try {
-    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()) as unknown;
+    const value: unknown = JSON.parse(buffer.toString());
+    restoreIds(value, buffer);
+    return value;
   } catch (error) {
-    throw new RunError('PARSE_ERROR', { detail: 'not JSON' }, { cause: error });
+    throw new RunError('PARSE_ERROR', { detail: 'not JSON' }, { cause: error, requestId: refusedId(buffer) });
   }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** The parser takes any depth, and the serialiser only as much as the stack. */
 function serialise(message: JsonRpcMessage): Buffer {
   try {
-    return Buffer.from(JSON.stringify(message));
+    return Buffer.from(toJson(message));
   } catch (error) {
     throw new RunError('INVALID_REQUEST', { detail: 'nested too deeply' }, { cause: error });
   }
 }
 
-function validate(value: unknown): JsonRpcMessage {
+/** @param bytes of a message that stands alone: what refuses it names its id, if that can be read */
+function validate(value: unknown, bytes?: Uint8Array): JsonRpcMessage {
   const fault = findFault(value);
-  if (fault !== undefined) throw new RunError('INVALID_REQUEST', { detail: fault });
-  return value as JsonRpcMessage;
+  if (fault === undefined) return value as JsonRpcMessage;
+  const requestId = bytes === undefined ? undefined : refusedId(asBuffer(bytes));
+  throw new RunError('INVALID_REQUEST', { detail: fault }, { requestId });
 }
 
 /** JSON-RPC 2.0 sections 4 and 5, with MCP's rule that an id is a string or a number. */
@@ -202,10 +217,6 @@ function findFault(value: unknown): string | undefined {
     return '"id" must be a string or a number';
   }
   return undefined;
-}
-
-function isRequestId(value: unknown): value is RequestId {
-  return typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value));
 }
 
 /**

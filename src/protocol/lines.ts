@@ -1,13 +1,21 @@
+import { withoutBom } from './bom.ts';
+
 const LF = 0x0a;
 const CR = 0x0d;
-/** How much of either end of an oversized line is kept: enough to see which request it answers. */
+/** How much of either end of an oversized line is kept: enough to see which request it is, or answers. */
 const END_BYTES = 256;
+
+/** The two ends of a line that was too long to be kept. */
+export interface LineEnds {
+  readonly head: Buffer;
+  readonly tail: Buffer;
+}
 
 export interface LineHandlers {
   /** One line without its terminator; empty lines are not reported. */
   readonly line: (bytes: Buffer) => void;
-  /** A line over the limit was skipped; `ends` is its first and its last bytes, joined. */
-  readonly overflow: (ends: Buffer) => void;
+  /** A line over the limit was skipped. */
+  readonly overflow: (ends: LineEnds) => void;
 }
 
 /**
@@ -17,11 +25,12 @@ export interface LineHandlers {
  */
 export type LineSplitter = (chunk: Buffer, maxLines?: number) => number;
 
-/** Cuts a byte stream into lines. Copies only lines that arrive in several chunks. */
+/** Cuts a byte stream into lines, without the byte order mark that it may begin with. Copies only lines that arrive in several chunks. */
 export function createLineSplitter(maxBytes: number, handlers: LineHandlers): LineSplitter {
   let parts: Buffer[] = [];
   let size = 0;
-  let skipped: { readonly head: Buffer; tail: Buffer } | undefined;
+  let skipped: LineEnds | undefined;
+  let isFirst = true;
 
   return (chunk, maxLines = Infinity) => {
     let start = 0;
@@ -38,7 +47,8 @@ export function createLineSplitter(maxBytes: number, handlers: LineHandlers): Li
 
   function keep(part: Buffer): void {
     if (skipped !== undefined) {
-      skipped.tail = lastBytes(Buffer.concat([skipped.tail, lastBytes(part)]));
+      const tail = lastBytes(Buffer.concat([skipped.tail, lastBytes(part)]));
+      skipped = { head: skipped.head, tail };
       return;
     }
     parts.push(part);
@@ -53,7 +63,7 @@ export function createLineSplitter(maxBytes: number, handlers: LineHandlers): Li
     }
     keep(part);
     if (skipped !== undefined) {
-      handlers.overflow(withoutCr(Buffer.concat([skipped.head, skipped.tail])));
+      handlers.overflow({ head: atStart(skipped.head), tail: withoutCr(skipped.tail) });
       skipped = undefined;
       return;
     }
@@ -72,8 +82,14 @@ export function createLineSplitter(maxBytes: number, handlers: LineHandlers): Li
   }
 
   function emit(line: Buffer): void {
-    const trimmed = withoutCr(line);
+    const trimmed = withoutCr(atStart(line));
     if (trimmed.length > 0) handlers.line(trimmed);
+  }
+
+  function atStart(line: Buffer): Buffer {
+    if (!isFirst) return line;
+    isFirst = false;
+    return withoutBom(line);
   }
 }
 

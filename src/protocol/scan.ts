@@ -55,6 +55,31 @@ export function scanObject(bytes: Buffer, start = 0, end = bytes.length): Member
   return bytes[at] === CLOSE && endsAt(bytes, at + 1, end) ? members : undefined;
 }
 
+/**
+ * The members of what begins like an object, as far as it can be read: JSON or not, whole or not. A value without an
+ * end lasts until the end of the bytes.
+ * @returns undefined if it does not begin so, or has a key twice
+ */
+export function scanBeginning(bytes: Buffer): Member[] | undefined {
+  let at = skipSpace(bytes, 0);
+  if (bytes[at] !== OPEN) return undefined;
+  const members: Member[] = [];
+  const hasKey = createKeyCheck(members);
+  do {
+    at = skipSpace(bytes, at + 1);
+    const keyEnd = bytes[at] === QUOTE ? endOfString(bytes, at) : -1;
+    const key = keyEnd === -1 ? undefined : keyOf(bytes, at, keyEnd);
+    at = skipSpace(bytes, keyEnd);
+    if (key === undefined || bytes[at] !== COLON) return members;
+    if (hasKey(key)) return undefined;
+    const start = skipSpace(bytes, at + 1);
+    const end = endOfValue(bytes, start);
+    members.push({ key, start, end: end === -1 ? endOfWord(bytes, start) : end });
+    at = skipSpace(bytes, members.at(-1)?.end ?? bytes.length);
+  } while (bytes[at] === COMMA);
+  return members;
+}
+
 /** A copy with other values in the given places; everything else stays byte for byte. */
 export function spliceValues(bytes: Buffer, edits: readonly Edit[]): Buffer {
   const parts: Buffer[] = [];
@@ -107,6 +132,14 @@ function endOfValue(bytes: Buffer, start: number): number {
   let at = start;
   while (at < bytes.length && !isDelimiter(bytes[at])) at += 1;
   return PRIMITIVE.test(bytes.toString('latin1', start, at)) ? at : -1;
+}
+
+/** Of a value that is none, such as `NaN`. */
+function endOfWord(bytes: Buffer, start: number): number {
+  if (bytes[start] === QUOTE || bytes[start] === OPEN || bytes[start] === 0x5b) return bytes.length;
+  let at = start;
+  while (at < bytes.length && !isDelimiter(bytes[at])) at += 1;
+  return at;
 }
 
 function endOfNested(bytes: Buffer, start: number): number {

@@ -1,4 +1,5 @@
-import type { Frame, RequestId } from '../protocol/frame.ts';
+import type { Frame } from '../protocol/frame.ts';
+import { isRequestId, type RequestId } from '../protocol/request-id.ts';
 import { TransientMap } from '../protocol/transient-map.ts';
 
 export interface ExchangeLimits {
@@ -13,6 +14,8 @@ export interface Exchange {
   readonly id: RequestId;
   readonly method: string;
   readonly progressToken: RequestId | undefined;
+  /** ms since 1970. */
+  readonly startedAt: number;
 }
 
 /** `limitMs` is the limit that was reached. */
@@ -21,7 +24,6 @@ type OnTimeout = (exchange: Exchange, limitMs: number) => void;
 interface Running extends Exchange {
   readonly limits: ExchangeLimits;
   readonly onTimeout: OnTimeout;
-  readonly startedAt: number;
   lastProgressAt: number;
 }
 
@@ -135,7 +137,7 @@ export function createExchanges(): Exchanges {
   }
 
   function progressed(token: unknown): Exchange | undefined {
-    const exchange = isToken(token) ? byToken.get(token) : undefined;
+    const exchange = isRequestId(token) ? byToken.get(token) : undefined;
     if (exchange !== undefined) exchange.lastProgressAt = Date.now();
     return exchange;
   }
@@ -151,9 +153,5 @@ export function createExchanges(): Exchanges {
 function progressTokenOf(request: Frame): RequestId | undefined {
   const meta = request.message.params?.['_meta'];
   if (typeof meta !== 'object' || meta === null || !('progressToken' in meta)) return undefined;
-  return isToken(meta.progressToken) ? meta.progressToken : undefined;
-}
-
-function isToken(value: unknown): value is RequestId {
-  return typeof value === 'string' || typeof value === 'number';
+  return isRequestId(meta.progressToken) ? meta.progressToken : undefined;
 }

@@ -1,10 +1,12 @@
 import { listenResult } from '../era/listen.ts';
-import { isRunError, RunError, toRunError } from '../errors.ts';
+import { isRunError, RunError, timeoutError, toRunError } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
 import { faultFrame } from '../protocol/fault.ts';
-import { frameOf, type Frame, type RequestId } from '../protocol/frame.ts';
+import { frameOf, type Frame } from '../protocol/frame.ts';
 import type { Link } from '../protocol/link.ts';
+import { isRequestId, type RequestId } from '../protocol/request-id.ts';
 import { createExchanges, LISTEN, type Exchange } from './exchange.ts';
+import { createStrays } from './strays.ts';
 import { isWithheld, withoutCapabilities, withoutRequestCapabilities, type Capability } from './withheld.ts';
 
 export interface RouterOptions {
@@ -19,6 +21,8 @@ export interface RouterOptions {
   readonly initializeTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly maxRequestTimeMs: number;
+  /** What the server has done since `time`, in ms since 1970, that may be why it does not answer. */
+  readonly remarkSince?: (time: number) => string | undefined;
   /** Called before the upstream is opened for an `initialize`. @throws RunError if there is no room for it. */
   readonly reserve: () => void;
   /** Rejects with a RunError. `abandoned` aborts when nobody waits for the server any more. */
@@ -53,6 +57,7 @@ type Phase = 'new' | 'initializing' | 'ready' | 'closed';
 export function joinLinks(downstream: Link, options: RouterOptions): Conversation {
   const { server, log } = options;
   const exchanges = createExchanges();
+  const strays = createStrays(log);
   const callLimits = { timeoutMs: options.requestTimeoutMs, maxMs: options.maxRequestTimeMs };
   const initializeLimits = { timeoutMs: options.initializeTimeoutMs, maxMs: options.maxRequestTimeMs };
   /** Requests of the server that the client has yet to answer. */
@@ -104,7 +109,7 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
     const { id, method } = frame;
     if (id === undefined || method === undefined) return undefined;
     if (phase === 'closed') throw new RunError('CLIENT_GONE');
-    if (exchanges.has(id)) throw new RunError('DUPLICATE_ID', { id });
+    if (exchanges.has(id)) throw new RunError('DUPLICATE_ID', { id: String(id) });
     const isInitialize = method === 'initialize';
     if (isInitialize && phase !== 'new') throw new RunError('ALREADY_INITIALIZED');
     if (!isInitialize && phase === 'new' && !options.eager) throw new RunError('NOT_INITIALIZED', { method });
@@ -141,9 +146,10 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
   /** Servers do not answer a cancelled request, and a client does not wait for the answer. */
   function cancelled(frame: Frame): void {
     const id = frame.message.params?.['requestId'];
-    if (typeof id !== 'string' && typeof id !== 'number') return;
+    if (!isRequestId(id)) return;
     if (exchanges.get(id)?.method === 'initialize') return;
     if (exchanges.settle(id) === undefined) return;
+    strays.gaveUp(id);
     downstream.forget(id);
     checkIdle();
   }
@@ -199,10 +205,7 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
   function answer(frame: Frame): void | Promise<void> {
     const exchange = exchanges.settle(frame.id);
     if (exchange === undefined) {
-      log.debug(
-        { event: 'server.answer-dropped', id: frame.id },
-        'the server answered a request that is not open',
-      );
+      strays.report(frame);
       return undefined;
     }
     const wait = downstream.send(exchange.method === 'initialize' ? initialized(frame) : frame, exchange.id);
@@ -253,7 +256,7 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
         return downstream.send(frame);
       case 'notifications/cancelled': {
         const id = paramOf(frame, 'requestId');
-        if (typeof id === 'string' || typeof id === 'number') asked.delete(id);
+        if (isRequestId(id)) asked.delete(id);
         return downstream.send(frame, ownerOf(about));
       }
       default:
@@ -278,9 +281,12 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
     return opening;
   }
 
-  function timedOut({ id, method }: Exchange, timeoutMs: number): void {
-    const error = new RunError('REQUEST_TIMEOUT', { server, method, timeoutMs });
-    log.warn({ event: 'exchange.timeout', method, timeoutMs }, error.message);
+  function timedOut(exchange: Exchange, timeoutMs: number): void {
+    const { id, method } = exchange;
+    const error = timeoutError({ server, method, timeoutMs }, remarksOn(exchange));
+    const text = [error.message, error.hint].filter((part) => part !== '').join('. ');
+    log.warn({ event: 'exchange.timeout', method, timeoutMs }, text);
+    strays.gaveUp(id);
     void downstream.send(faultFrame(error, id), id);
     if (method === 'initialize') void close(error);
     else
@@ -288,6 +294,15 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
         frameOf({ method: 'notifications/cancelled', params: { requestId: id, reason: 'timeout' } }),
       );
     checkIdle();
+  }
+
+  /** What has been noticed of the server meanwhile. */
+  function remarksOn({ method, startedAt }: Exchange): string[] {
+    // What a server has written before it was asked may be the very reason why it does not start.
+    const remark = options.remarkSince?.(method === 'initialize' ? 0 : startedAt);
+    const answers = strays.count === 1 ? 'an answer' : `${strays.count} answers`;
+    const stray = strays.count === 0 ? undefined : `it has sent ${answers} to no request of ours`;
+    return [remark, stray].filter((text) => text !== undefined);
   }
 
   function clientEnd(): void {

@@ -20,6 +20,18 @@ const SOURCES = new Map([
 /** Words of a server that died, and what they ask for; the first that match count. */
 const LAST_WORDS: readonly (readonly [RegExp, string])[] = [
   [
+    /(?:not a TTY|TTY-enabled container|no TTY|not a terminal)/i,
+    'There is no terminal here: take -t out of args, and keep -i (`docker run -i`, not `-it`)',
+  ],
+  [
+    /Cannot connect to the Docker daemon|Is the docker daemon running|Cannot connect to Podman|docker\.sock: connect/i,
+    'The container engine does not run, or does not let this user in: start it, and check its permissions',
+  ],
+  [
+    /pull access denied|manifest unknown|manifest for .* not found|No such image|repository does not exist/i,
+    'There is no such image, or it needs a login: check its name and tag, and try to pull it by hand',
+  ],
+  [
     /could not determine executable to run/,
     'The package has no program of that name: check the package name behind npx',
   ],
@@ -79,6 +91,8 @@ export function hintForExit({ command, args }: Launch, code: number, stderr: str
   if (known !== undefined) return known[1];
   if (code === 127) return 'A command was not found by the program that was started';
   if (code === 126) return 'A file is not executable';
+  if (code === 0 && lacksStdin({ command, args }))
+    return `${nameOf(command)} run without -i gives the server no stdin: add -i`;
   if (code !== 0 || stderr !== '') return undefined;
   return waitsForConfirmation({ command, args })
     ? 'npx without -y asks before it installs: add -y as its first argument'
@@ -93,6 +107,7 @@ export function hintForMissing(command: string): string | undefined {
 export function hintForSilence(launch: Launch, env: Readonly<Record<string, string>>): string {
   if (waitsForConfirmation(launch))
     return 'npx without -y may be waiting for a confirmation: add -y as its first argument';
+  if (lacksStdin(launch)) return `${nameOf(launch.command)} run without -i gives the server no stdin: add -i`;
   if (mayBeFetching(launch)) return `${nameOf(launch.command)} may be downloading the server`;
   if (buffersOutput(launch, env))
     return 'Python may be holding its output back: add -u, or set PYTHONUNBUFFERED=1';
@@ -113,6 +128,12 @@ function waitsForConfirmation({ command, args }: Launch): boolean {
   // Only what stands before the package is npx's own.
   const own = args.slice(0, args.findIndex((argument) => !argument.startsWith('-')) + 1 || args.length);
   return !own.some((argument) => argument === '-y' || argument === '--yes' || argument === '--no-install');
+}
+
+/** `docker run IMAGE`: a container gets no stdin unless it is asked for. */
+function lacksStdin({ command, args }: Launch): boolean {
+  if (!/^(?:docker|podman)$/.test(nameOf(command)) || !args.includes('run')) return false;
+  return !args.some((argument) => /^(?:-[a-zA-Z]*i[a-zA-Z]*|--interactive(?:=true)?)$/.test(argument));
 }
 
 function buffersOutput({ command, args }: Launch, env: Readonly<Record<string, string>>): boolean {

@@ -1,22 +1,23 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { isRunError, RunError } from '../errors.ts';
 import { startChild, type Child, type ChildExit } from '../process/child.ts';
-import { faultFrame } from '../protocol/fault.ts';
-import { parseBody, peekAnsweredId, peekFrame, type Frame } from '../protocol/frame.ts';
+import type { Frame } from '../protocol/frame.ts';
 import { createLineWriter } from '../protocol/line-writer.ts';
-import { FairReader } from './fair-reader.ts';
 import { createLineSplitter } from '../protocol/lines.ts';
 import type { Link } from '../protocol/link.ts';
 import { systemClock } from './clock.ts';
+import { FairReader } from './fair-reader.ts';
 import { hintForExit, hintForMissing } from './hints.ts';
 import { createLastWords, type LastWords } from './last-words.ts';
 import { watchSlowStart } from './slow-start.ts';
+import { createStdoutReader } from './stdout-messages.ts';
 import { createStdoutNoise, excerptOf } from './stdout-noise.ts';
 import type { StdioTarget, UpstreamOptions } from './target.ts';
 
-/** How a batch begins. */
-const ARRAY = '['.charCodeAt(0);
 /** Lines of a chunk of stdout that are handled in one turn of the event loop. */
 const LINES_PER_TURN = 32;
+/** How long a process may go on that has closed its stdin or stdout: one that ends does so in this order. */
+const HUNG_UP_MS = 500;
 /** Longest stderr line that is logged whole. */
 const STDERR_LINE_BYTES = 16 * 1024;
 
@@ -44,14 +45,16 @@ function createStdioLink(child: Child, target: StdioTarget, options: UpstreamOpt
   const { server, log } = options;
   const writer = createLineWriter(child.stdin);
   const lastWords = createLastWords();
-  const noise = createStdoutNoise(log, systemClock);
+  const noise = createStdoutNoise(log, systemClock, options.onSkipped);
   const slowStart = watchSlowStart(target, log, systemClock);
-  const split = createLineSplitter(options.lineLimitBytes, { line, overflow });
+  const split = createStdoutReader({ ...options, deliver, refuse, skip });
   const reader = new FairReader({ take: (chunk) => split(chunk, LINES_PER_TURN), pause, resume });
   let held = 0;
   let onframe: (frame: Frame) => void | Promise<void> = () => {};
   let onclose: (error?: Error) => void = () => {};
   let hasSpoken = false;
+  let isStopping = false;
+  let isClosed = false;
   /** Why we ended it ourselves, if it was not somebody else's wish. */
   let offence: RunError | undefined;
 
@@ -62,8 +65,9 @@ function createStdioLink(child: Child, target: StdioTarget, options: UpstreamOpt
     slowStart.end();
     noise.end();
     logExit(exit, options);
-    onclose(offence ?? endOf(exit));
+    closed(offence ?? endOf(exit));
   });
+  child.stdin.once('close', () => void hungUp('stdin'));
 
   return {
     peer: 'server',
@@ -76,53 +80,46 @@ function createStdioLink(child: Child, target: StdioTarget, options: UpstreamOpt
     },
     onframe(handler) {
       onframe = handler;
+      child.stdout.once('end', () => void hungUp('stdout'));
       child.stdout.on('data', (chunk: Buffer) => {
         reader.push(chunk);
         // Node resumes the stream of an exited process, even where it is held back.
         if (held > 0) child.stdout.pause();
       });
     },
-    // A server that ends its stdout is about to exit; `onclose` tells.
+    // A server that ends its stdout has ended; `onclose` tells.
     onend() {},
     onclose(handler) {
       onclose = handler;
     },
     forget() {},
     async close() {
+      isStopping = true;
       void writer.flush();
       await child.stop();
     },
   };
 
-  function line(bytes: Buffer): void {
+  function deliver(frame: Frame): void {
     if (offence !== undefined) return;
-    let frames: Frame | Frame[];
-    try {
-      // Revision 2025-03-26 has batches; nobody else is sent one.
-      frames = bytes[0] === ARRAY ? parseBody(bytes) : peekFrame(bytes);
-    } catch {
-      return notMcp(bytes);
-    }
     if (!hasSpoken) slowStart.end();
     hasSpoken = true;
-    if (Array.isArray(frames)) frames.forEach(deliver);
-    else deliver(frames);
-  }
-
-  function notMcp(bytes: Buffer): void {
-    if (options.stdout === 'skip') return noise.skip(bytes);
-    offence = new RunError('STDOUT_NOT_MCP', { server });
-    log.error({ event: 'server.stdout-refused', bytes: bytes.length }, offence.message);
-    log.debug({ event: 'server.stdout-line', bytes: bytes.length }, `refused: ${excerptOf(bytes)}`);
-    void child.stop();
-  }
-
-  function deliver(frame: Frame): void {
     const wait = onframe(frame);
     // The client does not keep up: stop reading, so that the server waits and not our memory grows.
     if (wait === undefined) return;
     pause();
     void wait.finally(resume);
+  }
+
+  function refuse(fault: Frame): void {
+    void writer.send(fault);
+  }
+
+  function skip(line: Buffer): void {
+    if (options.stdout === 'skip') return noise.skip(line);
+    if (offence !== undefined) return;
+    log.debug({ event: 'server.stdout-line', bytes: line.length }, `refused: ${excerptOf(line)}`);
+    giveUp('server.stdout-refused', new RunError('STDOUT_NOT_MCP', { server }));
   }
 
   function pause(): void {
@@ -135,11 +132,28 @@ function createStdioLink(child: Child, target: StdioTarget, options: UpstreamOpt
     if (held === 0) child.stdout.resume();
   }
 
-  function overflow(ends: Buffer): void {
-    const error = new RunError('LINE_TOO_LONG', { server, maxBytes: options.lineLimitBytes });
-    log.warn({ event: 'server.line-too-long', maxBytes: options.lineLimitBytes }, error.message);
-    const id = peekAnsweredId(ends);
-    if (id !== undefined) deliver(faultFrame(error, id));
+  /** A process that can neither be told nor say anything more has ended as a server, although it runs. */
+  async function hungUp(stream: 'stdin' | 'stdout'): Promise<void> {
+    await delay(HUNG_UP_MS, undefined, { ref: false });
+    // Timers come before what has arrived while this process had to wait for a processor.
+    await new Promise(setImmediate);
+    if (isStopping || offence !== undefined || !child.isRunning) return;
+    reader.flush();
+    giveUp('server.hung-up', new RunError('UPSTREAM_HUNG_UP', { server, stream, stderr: lastWords.text() }));
+  }
+
+  /** Its callers are told at once, however long it takes to end. */
+  function giveUp(event: string, error: RunError): void {
+    offence = error;
+    log.error({ event }, error.message);
+    closed(error);
+    void child.stop();
+  }
+
+  function closed(error: RunError): void {
+    if (isClosed) return;
+    isClosed = true;
+    onclose(error);
   }
 
   /** `exitCode` is the one that the process chose; 0 when we had to end it by a signal. */
@@ -170,7 +184,10 @@ function logStderr(child: Child, { log }: UpstreamOptions, lastWords: LastWords)
     lastWords.add(text);
     log.info({ event: 'server.stderr' }, text);
   };
-  const split = createLineSplitter(STDERR_LINE_BYTES, { line: write, overflow: write });
+  const split = createLineSplitter(STDERR_LINE_BYTES, {
+    line: write,
+    overflow: ({ head, tail }) => write(Buffer.concat([head, tail])),
+  });
   child.stderr.on('data', split);
   // The last words of a process that dies often come without a line end.
   child.stderr.on('end', () => split(Buffer.from('\n')));

@@ -13,7 +13,8 @@ export interface StdoutNoise {
   end(): void;
 }
 
-export function createStdoutNoise(log: Log, clock: Clock): StdoutNoise {
+/** @param onSkip called for each line */
+export function createStdoutNoise(log: Log, clock: Clock, onSkip: () => void = () => {}): StdoutNoise {
   let total = 0;
   let told = 0;
   let cancelSummary: (() => void) | undefined;
@@ -21,6 +22,7 @@ export function createStdoutNoise(log: Log, clock: Clock): StdoutNoise {
   return {
     skip(line) {
       total += 1;
+      onSkip();
       if (total === 1) {
         told = 1;
         log.warn(

@@ -59,6 +59,8 @@ export interface Supervisor {
   /** How long its start may take, the answer to `initialize` included. */
   readonly startTimeoutMs: number;
   snapshot(): ServerSnapshot;
+  /** How many lines of its processes' stdout have been skipped; 0 if none was since `time`, in ms since 1970. */
+  skippedLines(time: number): number;
   /** What a client that comes now has to be told, if it cannot be served. */
   refusal(): RunError | undefined;
   /**
@@ -95,6 +97,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   let waiting = 0;
   let cancelTrial: (() => void) | undefined;
   let trial: Promise<unknown> | undefined;
+  let skipped = { lines: 0, lastAt: 0 };
 
   const isRemote = target.kind === 'remote';
   const startTimeoutMs = startTimeoutOf(target, options.initializeTimeoutMs);
@@ -108,6 +111,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     },
     startTimeoutMs,
     snapshot,
+    skippedLines: (time) => (skipped.lastAt >= time ? skipped.lines : 0),
     refusal,
     open,
     async inspect() {
@@ -153,7 +157,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     unanswered += 1;
     move('start');
     try {
-      const own = { ...options, onReach, ...(makeRoom !== undefined && { makeRoom }) };
+      const own = { ...options, onReach, onSkipped, ...(makeRoom !== undefined && { makeRoom }) };
       return watch(await openLink(target, own));
     } catch (thrown) {
       unanswered -= 1;
@@ -161,6 +165,10 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       cannotStart(error);
       throw error;
     }
+  }
+
+  function onSkipped(): void {
+    skipped = { lines: skipped.lines + 1, lastAt: Date.now() };
   }
 
   async function pause(abandoned: AbortSignal | undefined): Promise<void> {

@@ -69,6 +69,8 @@ export interface UpstreamOptions {
   /** What becomes of lines on its stdout that are not MCP: `skip` counts them, `strict` ends it. */
   readonly stdout: 'strict' | 'skip';
   readonly log: Log;
+  /** A line of its stdout was no message and has been skipped. */
+  readonly onSkipped?: () => void;
   /** How long a remote server may take to begin a session again; a minute by default. */
   readonly initializeTimeoutMs?: number;
   /** A remote server has been reached, or could not be, whatever became of what it was asked. */

@@ -1,4 +1,4 @@
-import { RunError } from '../errors.ts';
+import { RunError, timeoutError } from '../errors.ts';
 import { LEGACY_REVISIONS } from '../protocol/constants.ts';
 import { frameOf, type Frame } from '../protocol/frame.ts';
 import type { Link } from '../protocol/link.ts';
@@ -21,7 +21,7 @@ export async function tryServer(
 ): Promise<void> {
   const outcome = await new Promise<RunError | undefined>((resolve) => {
     const cancel = clock.after(timeoutMs, () =>
-      settle(new RunError('REQUEST_TIMEOUT', { server, method: 'initialize', timeoutMs })),
+      settle(timeoutError({ server, method: 'initialize', timeoutMs })),
     );
     const stop = (): void => settle(new RunError('SHUTTING_DOWN'));
     cancelled.addEventListener('abort', stop);

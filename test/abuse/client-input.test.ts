@@ -23,7 +23,7 @@ const BODIES: readonly Row[] = [
     ['malformed JSON', '{"jsonrpc":"2.0","id":1,'],
     ['no body', ''],
     ['two messages', `${PING}\n${PING}`],
-    ['a byte order mark', `\ufeff${PING}`],
+    ['two byte order marks', `\ufeff\ufeff${PING}`],
     ['a NUL byte', `${PING}\0`],
     ['brackets that never close, 100,000 of them', '['.repeat(LEVELS)],
     ['braces that never close, 100,000 of them', '{"a":'.repeat(LEVELS)],

@@ -21,12 +21,34 @@ describe('goes on after', () => {
     ['null', 'null', -32600],
     ['a string', '"ping"', -32600],
     ['an object that is no message', '{"foo":1}', -32600],
-    ['a number as a method', '{"jsonrpc":"2.0","id":1,"method":7}', -32600],
+    ['a message with neither id nor sense', '{"jsonrpc":"2.0","method":7}', -32600],
     ['a line over the limit', Buffer.alloc(2 * MB, 'x'), -32600],
   ])('%s', async (_title, line, code) => {
     const client = await converse(BEHAVIOURS, ['--line-limit', '1mb']);
     client.send(line);
     expect(faultOf(await client.next((message) => message['id'] === null))['code']).toBe(code);
+    await client.expectEcho();
+    await client.expectClean();
+  });
+
+  test.each([
+    ['a number as a method', '{"jsonrpc":"2.0","id":"x","method":7}', -32600],
+    ['null params', '{"jsonrpc":"2.0","id":"x","method":"ping","params":null}', -32600],
+    ['a request without "jsonrpc"', '{"id":"x","method":"ping"}', -32600],
+    [
+      'a control character in a string',
+      '{"jsonrpc":"2.0","id":"x","method":"ping","params":{"text":"\u0001"}}',
+      -32700,
+    ],
+    [
+      'a request over the limit',
+      `{"jsonrpc":"2.0","id":"x","method":"ping","params":{"text":"${'x'.repeat(2 * MB)}"}}`,
+      -32600,
+    ],
+  ])('%s, which is refused with its id', async (_title, line, code) => {
+    const client = await converse(BEHAVIOURS, ['--line-limit', '1mb']);
+    client.send(line);
+    expect(faultOf(await client.answerTo('x'))['code']).toBe(code);
     await client.expectEcho();
     await client.expectClean();
   });

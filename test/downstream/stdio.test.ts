@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { PassThrough, Writable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -76,9 +77,33 @@ describe('what the client says', () => {
     },
   );
 
+  it.each([
+    ['has null params', '{"jsonrpc":"2.0","id":7,"method":"x","params":null}', -32_600],
+    ['has no "jsonrpc"', '{"id":7,"method":"x"}', -32_600],
+    ['has a large id', '{"id":1767000000123456789,"method":"x"}', -32_600],
+    ['is not JSON throughout', '{"jsonrpc":"2.0","id":7,"method":"x","params":{"text":"\u0001"}}', -32_700],
+    [
+      'is over the limit',
+      `{"jsonrpc":"2.0","id":7,"method":"x","params":{"text":"${'x'.repeat(1_000)}"}}`,
+      -32_600,
+    ],
+  ])('and %s gets its error under its own id all the same', async (_title, line, code) => {
+    const { input, output } = open();
+    input.write(`${line}\n`);
+    const text = await once(output, 'data');
+    expect(String(text)).toContain(`"id":${/"id":(\d+)/.exec(line)?.[1]},"error":{"code":${code}`);
+  });
+
+  it('may begin with one byte order mark', async () => {
+    const { input, frames, written } = open();
+    input.write(`\uFEFF${ping(1)}\uFEFF${ping(2)}`);
+    expect(await written()).toMatchObject([{ id: null, error: { code: -32_700 } }]);
+    expect(frames.map(({ id }) => id)).toEqual([1]);
+  });
+
   it('and is not accepted gets its error under its own id', async () => {
     const { input, written } = open(({ id = '' }) => {
-      throw new RunError('DUPLICATE_ID', { id });
+      throw new RunError('DUPLICATE_ID', { id: String(id) });
     });
     input.write(ping(7));
     expect(await written()).toMatchObject([

@@ -71,6 +71,24 @@ test('answers initialize with an error when the server dies at once, and says wh
   ).toBe(true);
 });
 
+test('tells with a timed-out initialize what was skipped on stdout, and which limit it was', async () => {
+  const run = serveStdio(
+    ['sh', '-c', 'echo listening on 3000; echo ready >&2; cat > /dev/null'],
+    ['--initialize-timeout', '2s'],
+  );
+  const output = run.lines();
+  // It starts ahead of the first message, and its stdout is read from then on.
+  await run.waitForLog(({ event }) => event === 'server.stderr');
+  run.write(INITIALIZE);
+  const { error } = await output.message(0);
+  expect(at(error, 'data')).toEqual({
+    reason: 'request_timeout',
+    hint:
+      'a line on its stdout was not an MCP message and was skipped: servers log to stderr; ' +
+      'raise --initialize-timeout if the server needs longer to start',
+  });
+});
+
 test('writes nothing but MCP to stdout, whatever the server prints and however much is logged', async () => {
   const run = serveStdio(fixtureServer('behaviours'), ['--log-level', 'trace']);
   const output = run.lines();

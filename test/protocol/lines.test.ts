@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { peekAnsweredId } from '../../src/protocol/frame.ts';
-import { createLineSplitter } from '../../src/protocol/lines.ts';
+import { createLineSplitter, type LineEnds } from '../../src/protocol/lines.ts';
+import { longAnswerTo } from '../../src/protocol/outline.ts';
 
 interface Cut {
   readonly lines: string[];
-  readonly overflows: Buffer[];
+  readonly overflows: LineEnds[];
 }
 
 describe('every chunk boundary', () => {
@@ -33,6 +33,27 @@ describe('every chunk boundary', () => {
 
   it('gives the same lines byte by byte', () => {
     expect(cut([...bytes].map((byte) => Buffer.from([byte]))).lines).toEqual(expected);
+  });
+});
+
+describe('a byte order mark', () => {
+  const mark = '\uFEFF';
+
+  it.each([1, 2, 3, 4, 100])('at the beginning is no part of the first line, in chunks of %i', (size) => {
+    expect(cut(chunks(`${mark}one\n${mark}two\n`, size)).lines).toEqual(['one', `${mark}two`]);
+  });
+
+  it('is left out once', () => {
+    expect(cut([Buffer.from(`${mark}${mark}one\n`)]).lines).toEqual([`${mark}one`]);
+  });
+
+  it('alone on a line is no line', () => {
+    expect(cut([Buffer.from(`${mark}\r\none\n`)]).lines).toEqual(['one']);
+  });
+
+  it('before a line that is too long does not hide which request that answers', () => {
+    const line = `${mark}{"jsonrpc":"2.0","id":7,"result":{"text":"${'x'.repeat(2_000)}"}}\n`;
+    expect(cut([Buffer.from(line)]).overflows.map(longAnswerTo)).toEqual([7]);
   });
 });
 
@@ -106,7 +127,9 @@ describe('a line over the limit', () => {
   it.each([1, 3, 255, 256, 257, 1_000, 10_000])('is told by its two ends, in chunks of %i', (size) => {
     const { lines, overflows } = cut(chunks(`before\n${long}\nafter\n`, size), limit);
     expect(lines).toEqual(['before', 'after']);
-    expect(overflows.map(String)).toEqual([`${'a'.repeat(256)}${'c'.repeat(256)}`]);
+    expect(overflows.map(({ head, tail }) => [String(head), String(tail)])).toEqual([
+      ['a'.repeat(256), 'c'.repeat(256)],
+    ]);
   });
 
   it('is told once for each such line', () => {
@@ -127,7 +150,7 @@ describe('a line over the limit', () => {
     ];
     for (const answer of answers) {
       const { overflows } = cut(chunks(answer + end, 100), limit);
-      expect(overflows.map((ends) => peekAnsweredId(ends))).toEqual([7]);
+      expect(overflows.map(longAnswerTo)).toEqual([7]);
     }
   });
 
@@ -136,7 +159,8 @@ describe('a line over the limit', () => {
       [Buffer.alloc(1024 * 1024, 'x'), Buffer.alloc(1024 * 1024, 'y'), Buffer.from('\n')],
       limit,
     );
-    expect(overflows[0]?.buffer.byteLength).toBeLessThanOrEqual(64 * 1024);
+    expect(overflows[0]?.head.buffer.byteLength).toBeLessThanOrEqual(64 * 1024);
+    expect(overflows[0]?.tail.buffer.byteLength).toBeLessThanOrEqual(64 * 1024);
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isRunError } from '../../src/errors.ts';
-import { parseFrame, peekAnsweredId, peekFrame, type Frame } from '../../src/protocol/frame.ts';
+import { parseFrame, peekFrame, type Frame } from '../../src/protocol/frame.ts';
 import { fuzz } from '../support/fuzz.ts';
 import { createRandom, type Random } from '../support/random.ts';
 
@@ -147,29 +147,6 @@ describe('property', () => {
   it(`agrees with the parser on generated messages (seed ${seed})`, () => {
     const random = createRandom(seed);
     for (let count = 0; count < numRuns; count += 1) agree(generate(random));
-  });
-});
-
-describe('the request that an over-long line answers', () => {
-  it.each([
-    ['at the start', '{"jsonrpc":"2.0","id":7,"result":{"text":"…', '…"}}', 7],
-    ['at the end', '{"result":{"text":"…', '…"},"jsonrpc":"2.0","id":"seven"}', 'seven'],
-    ['of an error', '{"jsonrpc":"2.0","id":7,"error":{"code":1,"message":"…', '…"}}', 7],
-    [
-      'that is a request itself',
-      '{"jsonrpc":"2.0","id":7,"method":"roots/list","params":{"…',
-      '…"}}',
-      undefined,
-    ],
-    [
-      'that is a notification',
-      '{"method":"notifications/message","params":{"…',
-      '…"},"jsonrpc":"2.0"}',
-      undefined,
-    ],
-    ['that is no message', 'xxxxxxxx', 'xxxxxxxx', undefined],
-  ])('%s', (_title, head, tail, id) => {
-    expect(peekAnsweredId(Buffer.from(head + tail))).toBe(id);
   });
 });
 

@@ -33,6 +33,20 @@ describe('an accepted request gets exactly one answer', () => {
     expect(log.of('server.answer-dropped')).toHaveLength(1);
   });
 
+  it('and what is known of the server meanwhile is told with it', async () => {
+    const asked: number[] = [];
+    const { client, log } = await joinInitialized({
+      requestTimeoutMs: 10,
+      remarkSince: (time) => (asked.push(time) > 0 ? '3 lines were skipped' : undefined),
+    });
+    const before = Date.now();
+    await client.deliver(call(1));
+    const { message } = await client.waitFor(({ message: { id } }) => id === 1);
+    expect(message.error?.message).toContain('within 10 ms. 3 lines were skipped');
+    expect(log.of('exchange.timeout')[0]?.text).toContain('3 lines were skipped');
+    expect(asked[0]).toBeGreaterThanOrEqual(before);
+  });
+
   it('and the server is told to stop when it has timed out', async () => {
     const { client, server } = await joinInitialized({ requestTimeoutMs: 10 });
     await client.deliver(call(1));
@@ -133,7 +147,36 @@ describe('an answer to nothing', () => {
       parseFrame(Buffer.from('{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":"?"}}')),
     );
     expect(client.sent).toEqual([]);
-    expect(log.of('server.answer-dropped')).toHaveLength(2);
+    expect(log.of('server.answer-dropped')).toMatchObject([
+      { level: 'warn', id: 99 },
+      { level: 'warn', text: 'the server could not make sense of a message: ?' },
+    ]);
+  });
+
+  it('is told about a few times, and one to a request that was given up is none', async () => {
+    const { client, server, log } = await joinInitialized();
+    await client.deliver(call(1));
+    await client.deliver({ method: 'notifications/cancelled', params: { requestId: 1 } });
+    for (const id of [1, 2, 3, 4, 5, 'mcpr:1']) await server.deliver({ id, result: {} });
+    expect(log.of('server.answer-dropped').map(({ level, id }) => [level, id])).toEqual([
+      ['debug', 1],
+      ['warn', 2],
+      ['warn', 3],
+      ['warn', 4],
+      ['debug', 5],
+      ['debug', 'mcpr:1'],
+    ]);
+  });
+
+  it('is told to the client whose call timed out', async () => {
+    const { client, server } = await joinInitialized({ requestTimeoutMs: 10 });
+    await client.deliver(call(1));
+    await server.deliver({ id: '1', result: {} });
+    const { message } = await client.waitFor(({ message: { id } }) => id === 1);
+    expect(message.error).toMatchObject({
+      code: -32_603,
+      data: { reason: 'request_timeout', hint: expect.stringContaining('an answer to no request of ours') },
+    });
   });
 
   it('is dropped, from the client', async () => {

@@ -82,6 +82,8 @@ describe('initialize', () => {
     expect(client.answersTo(1)).toMatchObject([
       { error: { code: -32_603, data: { reason: 'request_timeout' } } },
     ]);
+    // Its limit is not that of other requests.
+    expect(JSON.stringify(client.answersTo(1))).toMatch(/^(?!.*--request-timeout).*--initialize-timeout/);
     expect(server.closeReason).toMatchObject({ code: 'REQUEST_TIMEOUT' });
     expect(aboutOf(server, 'notifications/cancelled')).toEqual([]);
   });

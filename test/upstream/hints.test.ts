@@ -30,6 +30,17 @@ describe('the hint for a server that ended at once', () => {
       'does not run TypeScript',
     ],
     ['Error: listen EADDRINUSE: address already in use :::3000', 'A port it wants is in use'],
+    ['the input device is not a TTY', 'take -t out of args'],
+    ['cannot attach stdin to a TTY-enabled container because stdin is not a terminal', 'take -t out of args'],
+    [
+      'Cannot connect to the Docker daemon at unix:///var/run/docker.sock.',
+      'The container engine does not run',
+    ],
+    [
+      'permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: Get "http://%2Fvar%2Frun%2Fdocker.sock/v1.24/info": dial unix /var/run/docker.sock: connect: permission denied',
+      'The container engine does not run, or does not let this user in',
+    ],
+    ['docker: Error response from daemon: pull access denied for mcp/none', 'There is no such image'],
     ['Error: GITHUB_TOKEN environment variable is not set', 'It wants an environment variable'],
   ])('%s', (stderr, hint) => {
     expect(hintForExit(launch('node server.js'), 1, stderr)).toContain(hint);
@@ -43,6 +54,8 @@ describe('the hint for a server that ended at once', () => {
   it('says what ending without a word may mean', () => {
     expect(hintForExit(launch('npx some-server'), 0, '')).toContain('-y');
     expect(hintForExit(launch('npx -y some-server'), 0, '')).toContain('is this an MCP server');
+    expect(hintForExit(launch('docker run --rm mcp/fetch'), 0, '')).toContain('without -i');
+    expect(hintForExit(launch('docker run -i --rm mcp/fetch'), 0, '')).toContain('is this an MCP server');
   });
 
   it('is none when nothing is known', () => {

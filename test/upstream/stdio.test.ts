@@ -23,6 +23,7 @@ afterAll(() => Promise.all(links.map((link) => link.close())));
 async function run(
   steps: readonly unknown[],
   onframe?: (frame: Frame) => void | Promise<void>,
+  stdout: 'skip' | 'strict' = 'skip',
 ): Promise<Opened> {
   const log = createRecordingLog();
   const frames: Frame[] = [];
@@ -31,7 +32,7 @@ async function run(
   const [command = '', ...args] = fixtureServer('unit/lines', JSON.stringify(steps));
   const link = await openUpstream(
     { kind: 'stdio', command, args, cwd: undefined, env: {} },
-    { server: 'files', lineLimitBytes: 10_000, stdout: 'skip', log },
+    { server: 'files', lineLimitBytes: 10_000, stdout, log },
   );
   links.push(link);
   const closed = new Promise<Error | undefined>((resolve) => {
@@ -68,6 +69,87 @@ async function run(
 
 const answer = (id: number | string, text = ''): string =>
   `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{"t":"${text}"}}\n`;
+
+describe.concurrent('an answer that cannot be read', () => {
+  it.each([
+    ['bad UTF-8', String.raw`{"result":{"t":"\xff"},"id":7,"jsonrpc":"2.0"}`, 'not UTF-8'],
+    ['control characters', String.raw`{"id":7,"result":{"t":"\x01"},"jsonrpc":"2.0"}`, 'not JSON'],
+    ['no "jsonrpc"', '{"id":7,"result":{}}', '"jsonrpc" must be "2.0"'],
+    ['a null method', '{"jsonrpc":"2.0","method":null,"id":7,"result":{}}', '"method" must be a string'],
+    [
+      'an error that is a text',
+      '{"error":"no","jsonrpc":"2.0","id":7}',
+      'neither "method", "result" nor "error"',
+    ],
+  ])('for its %s is an error with the reason', async (_title, line, detail) => {
+    const out = line.replace(String.raw`\xff`, '\u00ff').replace(String.raw`\x01`, '\u0001');
+    const { waitFor, log } = await run([{ out: `${out}\n`, latin1: true }]);
+    const { message } = await waitFor(({ id }) => id === 7);
+    expect(message.error).toMatchObject({ code: -32_603, data: { reason: 'unreadable_answer' } });
+    expect(message.error?.message).toContain(detail);
+    expect(log.of('server.answer-unreadable')).toMatchObject([{ level: 'warn', id: 7 }]);
+    expect(log.of('server.stdout-skipped')).toEqual([]);
+  });
+
+  it('is none if it is a line of a log', async () => {
+    const { waitFor, frames, log } = await run([
+      { out: '{"level":"error","id":7,"error":"boom","msg":"no"}\n{"id":7}\n' },
+      { out: answer(1) },
+    ]);
+    await waitFor(({ id }) => id === 1);
+    expect(frames).toHaveLength(1);
+    expect(log.of('server.stdout-skipped')).toHaveLength(1);
+  });
+
+  it('ends a server whose stdout is strict, at once', async () => {
+    const { closed, frames } = await run([{ out: '{"id":7,"result":{}}\n' }, 'echo'], undefined, 'strict');
+    expect(await closed).toMatchObject({ code: 'STDOUT_NOT_MCP' });
+    expect(frames).toEqual([]);
+  });
+});
+
+it('a request of the server that cannot be read is refused with its id', async () => {
+  const { waitFor, log } = await run([
+    { out: '{"id":"q","jsonrpc":"2.0","method":"roots/list","params":null}\n' },
+    'echo',
+  ]);
+  // It takes the refusal for a request, and echoes it.
+  const echoed = await waitFor(({ id }) => id === 'q');
+  expect(echoed.kind).toBe('response');
+  expect(log.of('server.request-unreadable')).toMatchObject([{ level: 'warn', id: 'q' }]);
+});
+
+describe.concurrent('a server that closes a stream and lives on', () => {
+  it('has ended when that is its stdout: what it has said before is delivered, and it is stopped', async () => {
+    const { link, closed, frames, closes, log } = await run([
+      { out: answer(1) },
+      { err: 'bye\n' },
+      { close: 1 },
+    ]);
+    expect(await closed).toMatchObject({
+      code: 'UPSTREAM_HUNG_UP',
+      fields: { stream: 'stdout', stderr: 'bye' },
+    });
+    expect(frames).toHaveLength(1);
+    await link.close();
+    expect(log.of('server.exited')).toHaveLength(1);
+    expect(closes).toHaveLength(1);
+  });
+
+  it('has ended when that is its stdin, as soon as something is said to it', async () => {
+    const { link, closed, waitFor } = await run([{ close: 0 }, { out: answer(1) }]);
+    await waitFor(({ id }) => id === 1);
+    void link.send(frameOf({ id: 2, method: 'x' }));
+    expect(await closed).toMatchObject({ code: 'UPSTREAM_HUNG_UP', fields: { stream: 'stdin' } });
+  });
+
+  it('is no fault of one that is being stopped', async () => {
+    const { link, closed, waitFor } = await run([{ out: answer(1) }, 'echo']);
+    await waitFor(({ id }) => id === 1);
+    await link.close();
+    expect(await closed).toMatchObject({ code: 'UPSTREAM_CLOSED' });
+  });
+});
 
 describe.concurrent('messages', () => {
   it('go to the server as lines, and its answers come back', async () => {
@@ -114,6 +196,27 @@ describe.concurrent('messages', () => {
       '{"jsonrpc":"2.0","id":1,"result":{"n":12345678901234567890}}',
       answer(2).trim(),
     ]);
+  });
+
+  it('in a batch do not suffer from one that is none', async () => {
+    const { waitFor, frames, log } = await run([
+      { out: `[${answer(1).trim()},{"id":2,"jsonrpc":"2.0","error":"no"},3]\n` },
+      { out: answer(4) },
+    ]);
+    await waitFor(({ id }) => id === 4);
+    expect(frames.map(({ id, message }) => [id, message.error?.code])).toEqual([
+      [1, undefined],
+      [2, -32_603],
+      [4, undefined],
+    ]);
+    expect(log.of('server.stdout-skipped')).toEqual([]);
+  });
+
+  it('may have one byte order mark in front of the first', async () => {
+    const { waitFor, log } = await run([{ out: `\uFEFF${answer(1)}\uFEFF${answer(2)}${answer(3)}` }]);
+    await waitFor(({ id }) => id === 3);
+    expect((await waitFor(({ id }) => id === 1)).message.result).toEqual({ t: '' });
+    expect(log.of('server.stdout-skipped')).toHaveLength(1);
   });
 
   it('over the limit are answered with an error in their place', async () => {

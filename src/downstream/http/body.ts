@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { RunError } from '../../errors.ts';
+import { withoutBom } from '../../protocol/bom.ts';
 
 const JSON_TYPE = 'application/json';
 
@@ -7,7 +8,7 @@ const JSON_TYPE = 'application/json';
 type OnBody = (body: Buffer | undefined, error?: RunError) => void;
 
 /**
- * Reads a JSON body of at most `maxBytes`. `done` is called once, or never if the client leaves before.
+ * Reads a JSON body of at most `maxBytes`, without a byte order mark. `done` is called once, or never if the client leaves before.
  * @throws RunError `UNSUPPORTED_MEDIA_TYPE`, `BODY_TOO_LARGE`, where the head tells.
  */
 export function readBody(request: IncomingMessage, maxBytes: number, done: OnBody): void {
@@ -35,7 +36,8 @@ export function readBody(request: IncomingMessage, maxBytes: number, done: OnBod
 
   function end(): void {
     const [first] = chunks;
-    done(chunks.length === 1 ? first : Buffer.concat(chunks, size));
+    const whole = chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, size);
+    done(withoutBom(whole));
   }
 }
 

@@ -155,7 +155,7 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
     for (const { kind, id: requestId } of frames) {
       if (kind !== 'request' || requestId === undefined) continue;
       if (answers.has(requestId) || seen?.has(requestId) === true)
-        throw new RunError('DUPLICATE_ID', { id: requestId });
+        throw new RunError('DUPLICATE_ID', { id: String(requestId) });
       seen?.add(requestId);
     }
   }

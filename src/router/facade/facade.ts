@@ -4,6 +4,7 @@ import type { Log } from '../../observe/log.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
+import { createStrays } from '../strays.ts';
 import { answerFrame, createCall, faultAnswer, type Call } from './call.ts';
 import { createClient } from './client.ts';
 import { introduce, readDiscovered } from './introduction.ts';
@@ -30,7 +31,8 @@ export interface FacadeOptions {
  */
 export function presentAsLegacy(server: Link, options: FacadeOptions): Link {
   const { server: name, log, canAsk = () => true } = options;
-  const outgoing = createOutgoing(server);
+  const strays = createStrays(log);
+  const outgoing = createOutgoing(server, strays.gaveUp);
   let session: Session | undefined;
   /** Until it is known who the server is. */
   let introducing: Promise<void> | undefined;
@@ -98,10 +100,7 @@ export function presentAsLegacy(server: Link, options: FacadeOptions): Link {
     if (frame.kind !== 'response') return session?.fromServer(frame, about);
     const answered = outgoing.take(frame.id);
     if (answered !== undefined) return answered(frame);
-    log.debug(
-      { event: 'server.answer-dropped', id: frame.id },
-      'the server answered a request that is not open',
-    );
+    strays.report(frame);
     return undefined;
   }
 

@@ -1,5 +1,6 @@
 import { RunError } from '../../errors.ts';
 import type { Frame } from '../../protocol/frame.ts';
+import { toJson } from '../../protocol/request-id.ts';
 import { scanObject } from '../../protocol/scan.ts';
 
 /** A member of a JSON object, its value as it is written: large numbers and key order survive what JSON.parse would lose. */
@@ -67,7 +68,7 @@ export function asBuffer(bytes: Uint8Array): Buffer {
 /** The parser takes any depth, and the serialiser only as much as the stack. */
 function written(value: unknown): Buffer {
   try {
-    return Buffer.from(JSON.stringify(value));
+    return Buffer.from(toJson(value));
   } catch (error) {
     throw new RunError('INVALID_REQUEST', { detail: 'nested too deeply' }, { cause: error });
   }

@@ -15,7 +15,8 @@ export interface Outgoing {
   clear(): void;
 }
 
-export function createOutgoing(server: Link): Outgoing {
+/** @param gaveUp told of each request that is cancelled */
+export function createOutgoing(server: Link, gaveUp: (id: number) => void): Outgoing {
   const pending = new Map<unknown, Answered>();
   let next = 1;
 
@@ -34,6 +35,7 @@ export function createOutgoing(server: Link): Outgoing {
     },
     cancel(id, reason) {
       if (!pending.delete(id)) return undefined;
+      gaveUp(id);
       const params = reason === undefined ? { requestId: id } : { requestId: id, reason };
       return server.send(frameOf({ method: 'notifications/cancelled', params }));
     },

@@ -1,4 +1,5 @@
 import type { Json } from '../../era/json.ts';
+import { OWN_ID } from '../../protocol/constants.ts';
 import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
 
 /** A request that a client has to answer for its server. */
@@ -24,9 +25,6 @@ export interface Questions {
   clear(): void;
 }
 
-/** Servers' own ids are told apart from those of clients by direction; a name tells people whose they are. */
-const OWN = 'mcpr:';
-
 export function createQuestions(
   deliver: (frame: Frame, about: RequestId) => void | Promise<void>,
 ): Questions {
@@ -35,7 +33,7 @@ export function createQuestions(
 
   return {
     nextId() {
-      const id = `${OWN}${next}`;
+      const id = `${OWN_ID}${next}`;
       next += 1;
       return id;
     },

@@ -3,7 +3,8 @@ import { inputRequiredResult, toInputRequest } from '../../era/input.ts';
 import type { Json } from '../../era/json.ts';
 import type { Log } from '../../observe/log.ts';
 import { faultFrame } from '../../protocol/fault.ts';
-import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
+import { frameOf, type Frame } from '../../protocol/frame.ts';
+import { isRequestId, type RequestId } from '../../protocol/request-id.ts';
 import { resultAnswer } from './answer.ts';
 import type { CallBook } from './book.ts';
 import type { HeldCall, Question, Waiting } from './call.ts';
@@ -170,7 +171,7 @@ export function createAsking(options: AskingOptions): Asking {
   }
 
   function takeBack(id: unknown): void {
-    if (typeof id !== 'string' && typeof id !== 'number') return;
+    if (!isRequestId(id)) return;
     // A client that comes back waits for the call alone.
     for (const call of book.values()) call.questions.delete(id);
     unrelated.forget(id);

@@ -17,6 +17,7 @@ import { hasLogging } from '../share/initialized.ts';
 import { replaceValues, scanMessage, valueAt, type Scanned } from '../share/remap.ts';
 import { createSharedChild, type Running } from '../share/shared-child.ts';
 import type { Tenant } from '../share/tenant.ts';
+import { createStrays } from '../strays.ts';
 import { modernAnswer, modernErrorAnswer, resultAnswer } from './answer.ts';
 import { createAsking } from './asking.ts';
 import { createCallBook } from './book.ts';
@@ -75,6 +76,7 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
   /** Another one once it is taken over; its capabilities stay. */
   let key = first;
   const book = createCallBook(options.attribution === 'exact');
+  const strays = createStrays(log);
   const parking = createParking({
     states: options.states,
     keyText: () => key.text,
@@ -247,6 +249,7 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
   /** Servers do not answer a cancelled request, and do not take back what they have asked on its account. */
   function cancel(call: HeldCall): void {
     book.remove(call);
+    strays.gaveUp(call.number);
     for (const { id } of call.questions.values())
       void child.send(faultFrame(new RunError('CLIENT_GONE'), id));
     const params = { requestId: call.number, reason: 'the client is gone' };
@@ -289,10 +292,7 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
   function answered(scanned: Scanned, frame: Frame): void {
     const call = book.get(scanned.id);
     if (call === undefined) {
-      log.debug(
-        { event: 'server.answer-dropped', id: scanned.id },
-        'the server answered a request that is not open',
-      );
+      strays.report(frame);
       return undefined;
     }
     if (call.task !== undefined || scanned.isError) {

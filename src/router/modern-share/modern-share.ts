@@ -4,8 +4,9 @@ import { jsonOf } from '../../era/json.ts';
 import type { Log } from '../../observe/log.ts';
 import { META } from '../../protocol/constants.ts';
 import { faultFrame } from '../../protocol/fault.ts';
-import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
+import { frameOf, type Frame } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
+import { isRequestId, type RequestId } from '../../protocol/request-id.ts';
 import type { ModernFace } from '../modern-face.ts';
 import { createCalls, type Call } from '../share/calls.ts';
 import {
@@ -17,6 +18,7 @@ import {
   type Scanned,
 } from '../share/remap.ts';
 import { createUnreadLimit } from '../share/unread.ts';
+import { createStrays } from '../strays.ts';
 import { createTenant, type Tenant } from '../share/tenant.ts';
 
 export interface ModernShareOptions {
@@ -44,9 +46,12 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
   const tenants = new Set<Tenant>();
   const countUnread = createUnreadLimit(maxUnreadBytes, tenants, log);
   const calls = createCalls<Tenant>();
+  const strays = createStrays(log);
   let pending = 0;
   let child: Link | undefined;
   let starting: Promise<Link> | undefined;
+  /** One that serves no more may still run for a while: the next one must not start beside it. */
+  let ending: Promise<void> | undefined;
   let idleTimer: NodeJS.Timeout | undefined;
   let closing: Promise<void> | undefined;
   if (options.first !== undefined) take(options.first);
@@ -83,6 +88,7 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
   }
 
   async function start(): Promise<Link> {
+    if (ending !== undefined) await ending;
     if (closing !== undefined) throw new RunError('SHUTTING_DOWN');
     return take(await options.openChild());
   }
@@ -99,6 +105,7 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
   function lost(link: Link, reason: RunError): void {
     if (child !== link) return;
     child = undefined;
+    ending = link.close(reason);
     clearTimeout(idleTimer);
     for (const call of calls.settleAll()) finish(call, reason);
   }
@@ -130,7 +137,7 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
     for (const tenant of tenants) tenant.end(reason);
     const link = child ?? (await starting?.catch(() => undefined));
     child = undefined;
-    await link?.close(reason);
+    await (link?.close(reason) ?? ending);
   }
 
   // From the process
@@ -158,10 +165,7 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
   function answered(frame: Frame, scanned: Scanned): void {
     const call = calls.settle(scanned.id);
     if (call === undefined) {
-      log.debug(
-        { event: 'server.answer-dropped', id: scanned.id },
-        'the server answered a request that is not open',
-      );
+      strays.report(frame);
       return undefined;
     }
     pending -= 1;
@@ -244,12 +248,11 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
     const idText = textAt(scanned, 'id');
     if (frame.id === undefined || idText === undefined) return undefined;
     const token = valueAt(scanned, 'token');
-    const isToken = typeof token === 'string' || typeof token === 'number';
     const number = calls.start({
       tenant,
       id: frame.id,
       idText,
-      tokenText: isToken ? textAt(scanned, 'token') : undefined,
+      tokenText: isRequestId(token) ? textAt(scanned, 'token') : undefined,
       settled: undefined,
       isListening: frame.method === LISTEN,
     });
@@ -266,6 +269,7 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
     if (frame.method !== 'notifications/cancelled') return link.send(frame);
     const number = calls.abandon(tenant, valueAt(scanned, 'params.requestId'));
     if (number === undefined) return undefined;
+    strays.gaveUp(number);
     pending -= 1;
     restIfIdle();
     return link.send(
@@ -279,6 +283,7 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
     const left = calls.abandonAll(tenant);
     pending -= left.length;
     for (const requestId of left) {
+      strays.gaveUp(requestId);
       const params = { requestId, reason: 'the client is gone' };
       void child?.send(frameOf({ method: 'notifications/cancelled', params }));
     }

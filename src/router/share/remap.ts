@@ -1,5 +1,6 @@
 import { META as META_KEY } from '../../protocol/constants.ts';
-import { frameFromBytes, type Frame, type RequestId } from '../../protocol/frame.ts';
+import { frameFromBytes, type Frame } from '../../protocol/frame.ts';
+import { isRequestId, parseExact, type RequestId } from '../../protocol/request-id.ts';
 import { scanObject, spliceValues, type Member } from '../../protocol/scan.ts';
 
 /** The places in a message that say whom it concerns. */
@@ -46,7 +47,7 @@ export function scanMessage(frame: Frame): Scanned | undefined {
   if (envelope === undefined || hasImitation(envelope, ENVELOPE)) return undefined;
   const id = parseValue(bytes, find(envelope, 'id'));
   const method = parseValue(bytes, find(envelope, 'method'));
-  if (id !== undefined && typeof id !== 'string' && typeof id !== 'number') return undefined;
+  if (id !== undefined && !isRequestId(id)) return undefined;
   if (method !== undefined && typeof method !== 'string') return undefined;
   const params = scanInner(bytes, find(envelope, 'params'));
   if (params === undefined || hasImitation(params, PARAMS_OF.get(method) ?? PARAMS)) return undefined;
@@ -149,8 +150,7 @@ function find(members: readonly Member[], key: string): Member | undefined {
 function parseValue(bytes: Buffer, member: Member | undefined): unknown {
   if (member === undefined) return undefined;
   try {
-    const value: unknown = JSON.parse(bytes.toString('utf8', member.start, member.end));
-    return value;
+    return parseExact(bytes.toString('utf8', member.start, member.end));
   } catch {
     // Neither an id nor a method nor a token: the caller treats it as such.
     return null;

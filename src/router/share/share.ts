@@ -1,8 +1,9 @@
 import { RunError, toRunError } from '../../errors.ts';
 import { LOG_LEVELS } from '../../protocol/constants.ts';
 import { faultFrame } from '../../protocol/fault.ts';
-import { frameOf, type Frame, type JsonRpcMessage, type RequestId } from '../../protocol/frame.ts';
+import { frameOf, type Frame, type JsonRpcMessage } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
+import { isRequestId, type RequestId } from '../../protocol/request-id.ts';
 import { createCalls } from './calls.ts';
 import { hasLogging, replayInitialize } from './initialized.ts';
 import { createKeeper } from './keeper.ts';
@@ -10,6 +11,7 @@ import { replaceValues, scanMessage, textAt, valueAt, type Replacement, type Sca
 import { createSharedChild, type Running, type SharedChildOptions } from './shared-child.ts';
 import { createSubscriptions } from './subscriptions.ts';
 import { createUnreadLimit } from './unread.ts';
+import { createStrays } from '../strays.ts';
 import { createTenant, type Tenant } from './tenant.ts';
 
 export interface ShareOptions extends Omit<SharedChildOptions, 'onFrame' | 'onReady' | 'onLost'> {
@@ -41,6 +43,7 @@ export function createShare(options: ShareOptions): Share {
   const tenants = new Set<Tenant>();
   const countUnread = createUnreadLimit(maxUnreadBytes, tenants, log);
   const calls = createCalls<Tenant>();
+  const strays = createStrays(log);
   const subscriptions = createSubscriptions<Tenant>();
   const child = createSharedChild({ ...options, onFrame: fromChild, onReady: childReady, onLost: childLost });
   const keeper = createKeeper({ start: child.running, minLifeMs, log });
@@ -99,18 +102,15 @@ export function createShare(options: ShareOptions): Share {
       return undefined;
     }
     const { id, method } = scanned;
-    if (method === undefined) return answered(scanned);
+    if (method === undefined) return answered(scanned, frame);
     if (id !== undefined) return refuse(method, id);
     return notified(scanned, frame, about);
   }
 
-  function answered(scanned: Scanned): void {
+  function answered(scanned: Scanned, frame: Frame): void {
     const call = calls.settle(scanned.id);
     if (call === undefined) {
-      log.debug(
-        { event: 'server.answer-dropped', id: scanned.id },
-        'the server answered a request that is not open',
-      );
+      strays.report(frame);
       return undefined;
     }
     call.settled?.(scanned.isError);
@@ -240,8 +240,7 @@ export function createShare(options: ShareOptions): Share {
     const idText = textAt(scanned, 'id');
     if (frame.id === undefined || idText === undefined) return undefined;
     const token = valueAt(scanned, 'token');
-    const isToken = typeof token === 'string' || typeof token === 'number';
-    const tokenText = isToken ? textAt(scanned, 'token') : undefined;
+    const tokenText = isRequestId(token) ? textAt(scanned, 'token') : undefined;
     const number = calls.start({ tenant, id: frame.id, idText, tokenText, settled });
     const text = String(number);
     const replacements: Replacement[] = [{ place: 'id', text }];
@@ -314,6 +313,7 @@ export function createShare(options: ShareOptions): Share {
   function cancel(tenant: Tenant, scanned: Scanned): void | Promise<void> {
     const number = calls.abandon(tenant, valueAt(scanned, 'params.requestId'));
     if (number === undefined) return undefined;
+    strays.gaveUp(number);
     return child.send(
       replaceValues(scanned, undefined, [{ place: 'params.requestId', text: String(number) }]),
     );
@@ -324,6 +324,7 @@ export function createShare(options: ShareOptions): Share {
     tenants.delete(tenant);
     const unwanted = subscriptions.removeAll(tenant);
     for (const requestId of calls.abandonAll(tenant)) {
+      strays.gaveUp(requestId);
       const params = { requestId, reason: 'the client is gone' };
       void child.send(frameOf({ method: 'notifications/cancelled', params }));
     }

@@ -1,6 +1,6 @@
-import { RunError, toRunError } from '../../errors.ts';
+import { RunError, toRunError, timeoutError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
-import { LEGACY_REVISIONS } from '../../protocol/constants.ts';
+import { LEGACY_REVISIONS, OWN_ID } from '../../protocol/constants.ts';
 import { frameOf, type Frame, type JsonRpcMessage, type RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
 
@@ -45,9 +45,6 @@ interface Pending {
   readonly reject: (error: RunError) => void;
 }
 
-/** Our own requests have strings for ids, the clients' have numbers: they cannot meet. */
-const OWN = 'mcpr:';
-
 export function createSharedChild(options: SharedChildOptions): SharedChild {
   const { server } = options;
   const pending = new Map<string, Pending>();
@@ -56,6 +53,8 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
   let current: Running | undefined;
   /** From the moment it is open, before it is initialized. */
   let link: Link | undefined;
+  /** One that serves no more may still run for a while: the next one must not start beside it. */
+  let ending: Promise<void> | undefined;
   let isClosed = false;
 
   return {
@@ -67,7 +66,7 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
     ask,
     async close() {
       isClosed = true;
-      await link?.close();
+      await (link?.close() ?? ending);
       // One that was being started closes by itself, but not at once.
       await starting?.catch(() => {});
     },
@@ -83,6 +82,7 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
   }
 
   async function start(): Promise<Running> {
+    if (ending !== undefined) await ending;
     refuseWhenClosed();
     const opened = await options.openUpstream();
     opened.onclose((error) => lost(toRunError(error ?? new RunError('UPSTREAM_CLOSED', { server }))));
@@ -131,12 +131,12 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
 
   async function ask(method: string, params: Readonly<Record<string, unknown>>): Promise<JsonRpcMessage> {
     if (link === undefined) throw new RunError('UPSTREAM_CLOSED', { server });
-    const id = `${OWN}${nextId}`;
+    const id = `${OWN_ID}${nextId}`;
     nextId += 1;
     const answer = new Promise<JsonRpcMessage>((resolve, reject) => pending.set(id, { resolve, reject }));
     const timeoutMs = options.initializeTimeoutMs;
     const timer = setTimeout(() => {
-      pending.get(id)?.reject(new RunError('REQUEST_TIMEOUT', { server, method, timeoutMs }));
+      pending.get(id)?.reject(timeoutError({ server, method, timeoutMs }));
     }, timeoutMs);
     void link.send(frameOf({ id, method, params: { ...params } }));
     try {
@@ -162,6 +162,7 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
     // A start that fails ends as such.
     if (wasReady) starting = undefined;
     current = undefined;
+    ending = link?.close();
     link = undefined;
     for (const { reject } of pending.values()) reject(reason);
     options.onLost(reason, wasReady);

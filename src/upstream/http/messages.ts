@@ -1,4 +1,5 @@
-import { frameOf, parseBody, peekFrame, type Frame, type RequestId } from '../../protocol/frame.ts';
+import { frameOf, parseBody, peekFrame, type Frame } from '../../protocol/frame.ts';
+import { isRequestId, toJson, type RequestId } from '../../protocol/request-id.ts';
 import { scanObject, spliceValues } from '../../protocol/scan.ts';
 
 const ARRAY = '['.charCodeAt(0);
@@ -23,13 +24,13 @@ export function withId(frame: Frame, id: RequestId): Frame {
   const bytes = Buffer.from(frame.bytes.buffer, frame.bytes.byteOffset, frame.bytes.byteLength);
   const place = scanObject(bytes)?.find(({ key }) => key === 'id');
   if (place === undefined) return frameOf({ ...frame.message, id });
-  return readMessages(spliceValues(bytes, [{ ...place, text: JSON.stringify(id) }]))[0] ?? frame;
+  return readMessages(spliceValues(bytes, [{ ...place, text: toJson(id) }]))[0] ?? frame;
 }
 
 /** The request that a `notifications/cancelled` is about. */
 export function cancelledId({ message }: Frame): RequestId | undefined {
   const id = message.params?.['requestId'];
-  return typeof id === 'string' || typeof id === 'number' ? id : undefined;
+  return isRequestId(id) ? id : undefined;
 }
 
 function trimmed(bytes: Buffer): Buffer {

@@ -1,4 +1,4 @@
-import { RunError } from '../../errors.ts';
+import { RunError, timeoutError } from '../../errors.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Connection, Sending } from './connection.ts';
 import { readEvents } from './events.ts';
@@ -88,7 +88,7 @@ export class Post {
       timer = setInterval(() => {
         if (this.#sending?.isAuthorizing === true) return;
         const { server } = this.#options;
-        reject(new RunError('REQUEST_TIMEOUT', { server, method: this.frame.method ?? '', timeoutMs }));
+        reject(timeoutError({ server, method: this.frame.method ?? '', timeoutMs }));
         this.#sending?.abort();
         this.#wake?.();
       }, timeoutMs);

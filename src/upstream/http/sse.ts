@@ -1,7 +1,8 @@
-import { RunError, toRunError } from '../../errors.ts';
+import { RunError, toRunError, timeoutError } from '../../errors.ts';
 import { claimsModern } from '../../era/envelope.ts';
 import { faultFrame } from '../../protocol/fault.ts';
-import type { Frame, RequestId } from '../../protocol/frame.ts';
+import type { Frame } from '../../protocol/frame.ts';
+import { isRequestId, type RequestId } from '../../protocol/request-id.ts';
 import { createScope } from './connection.ts';
 import { shown } from './failure.ts';
 import { createHandshake } from './handshake.ts';
@@ -99,7 +100,7 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
 
   function forget({ message }: Frame): void {
     const id = message.params?.['requestId'];
-    if (typeof id === 'string' || typeof id === 'number') pending.delete(id);
+    if (isRequestId(id)) pending.delete(id);
   }
 
   // The stream
@@ -196,10 +197,7 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
     let timer: NodeJS.Timeout | undefined;
     const answered = new Promise<Frame>((done, failed) => {
       replayed = { id, done, failed };
-      timer = setTimeout(
-        () => failed(new RunError('REQUEST_TIMEOUT', { server, method, timeoutMs })),
-        timeoutMs,
-      );
+      timer = setTimeout(() => failed(timeoutError({ server, method, timeoutMs })), timeoutMs);
     });
     const [received] = await Promise.all([answered, post(to, request)]).finally(() => {
       clearTimeout(timer);

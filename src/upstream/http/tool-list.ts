@@ -1,4 +1,4 @@
-import { elementsOf, parseFrame, type Frame } from '../../protocol/frame.ts';
+import { elementsOf, frameOf, parseFrame, type Frame } from '../../protocol/frame.ts';
 import { scanObject } from '../../protocol/scan.ts';
 
 /** A tool as a server lists it. */
@@ -48,7 +48,7 @@ function expressionOf(pattern: string): RegExp {
 }
 
 function rewritten({ message }: Frame, tools: readonly unknown[]): Frame {
-  return parseFrame(Buffer.from(JSON.stringify({ ...message, result: { ...message.result, tools } })));
+  return frameOf({ ...message, result: { ...message.result, tools } });
 }
 
 function listOf(answer: Frame): unknown {

@@ -24,6 +24,7 @@ describe('the body of a POST', () => {
     body: string | Buffer,
     status: number,
     code: number,
+    id?: number,
   ][] = [
     ['of text/plain', { 'content-type': 'text/plain' }, PING, 415, -32_600],
     ['of no type', { 'content-type': '' }, PING, 415, -32_600],
@@ -41,17 +42,28 @@ describe('the body of a POST', () => {
     ['that is a scalar', {}, '42', 400, -32_600],
     ['that is no JSON-RPC', {}, '{"foo":1}', 400, -32_600],
     ['with a null id', {}, '{"jsonrpc":"2.0","id":null,"method":"ping"}', 400, -32_600],
-    ['with params by position', {}, '{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}', 400, -32_600],
+    ['with params by position', {}, '{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}', 400, -32_600, 1],
+    ['with null params', {}, '{"jsonrpc":"2.0","id":1,"method":"ping","params":null}', 400, -32_600, 1],
+    ['without "jsonrpc"', {}, '{"id":1,"method":"ping"}', 400, -32_600, 1],
     ['that is an empty batch', {}, '[]', 400, -32_600],
     ['with __proto__', {}, '{"__proto__":{"jsonrpc":"2.0","id":1,"method":"ping"}}', 400, -32_600],
   ];
 
-  it.each(rows)('%s', async (_title, headers, body, status, code) => {
+  it.each(rows)('%s', async (_title, headers, body, status, code, id) => {
     const { mcp } = await listen();
     expectFault(await send(mcp, { method: 'POST', headers: { ...MCP_HEADERS, ...headers } }, body), {
       status,
       code,
+      ...(id !== undefined && { id }),
     });
+  });
+
+  it('may begin with one byte order mark', async () => {
+    const { mcp } = await listen();
+    const post = { method: 'POST', headers: MCP_HEADERS };
+    expect((await send(mcp, post, `\uFEFF${JSON.stringify(initialize())}`)).status).toBe(200);
+    expectFault(await send(mcp, post, `\uFEFF\uFEFF${PING}`), { status: 400, code: -32_700 });
+    expectFault(await send(mcp, post, '\uFEFF'), { status: 400, code: -32_700 });
   });
 
   it.each(['application/json', 'application/json; charset=utf-8', 'Application/JSON;charset=UTF-8'])(

@@ -1,0 +1,121 @@
+import { META } from './constants.ts';
+import { scanObject } from './scan.ts';
+
+/**
+ * JSON-RPC 2.0 request id; never null in MCP. An integer that a double cannot hold is a bigint, so that two ids are the
+ * same exactly if they are written the same.
+ */
+export type RequestId = string | number | bigint;
+
+/** A longer number is no id. */
+const MAX_DIGITS = 400;
+const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
+
+/** Where a message names a request, a progress token or a subscription. */
+const PLACES: readonly (readonly string[])[] = [
+  ['id'],
+  ['params', 'requestId'],
+  ['params', 'progressToken'],
+  ['params', '_meta', 'progressToken'],
+  ['params', '_meta', META.subscriptionId],
+  ['result', '_meta', META.subscriptionId],
+];
+
+export function isRequestId(value: unknown): value is RequestId {
+  return (
+    typeof value === 'string' ||
+    (typeof value === 'number' ? Number.isFinite(value) : typeof value === 'bigint')
+  );
+}
+
+/** A JSON text that may be an id: like `JSON.parse`, but a large integer keeps its value. @throws SyntaxError */
+export function parseExact(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  return isRounded(value) ? integerOf(text) : value;
+}
+
+/**
+ * Gives the ids and tokens of a parsed message the values that they have in its bytes.
+ * @param message any parsed JSON
+ * @param bytes what it was parsed from
+ */
+export function restoreIds(message: unknown, bytes: Buffer): void {
+  if (!isObject(message)) return;
+  // Hardly ever true, and asked for every message: nothing is made on the way.
+  const { params, result } = message;
+  const isExact =
+    !isRounded(message['id']) &&
+    (!isObject(params) ||
+      (!isRounded(params['requestId']) &&
+        !isRounded(params['progressToken']) &&
+        !hasRounded(params['_meta']))) &&
+    (!isObject(result) || !hasRounded(result['_meta']));
+  if (!isExact) for (const place of PLACES) restore(message, bytes, place);
+}
+
+/** A value as JSON, like `JSON.stringify`, but with bigints as the integers that they are. */
+export function toJson(value: unknown): string {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return write(value) ?? 'null';
+  }
+}
+
+function hasRounded(meta: unknown): boolean {
+  return isObject(meta) && (isRounded(meta['progressToken']) || isRounded(meta[META.subscriptionId]));
+}
+
+/** An integer that shares its double with others. */
+function isRounded(value: unknown): boolean {
+  return typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value);
+}
+
+function restore(message: Readonly<Record<string, unknown>>, bytes: Buffer, place: readonly string[]): void {
+  const key = place.at(-1) ?? '';
+  const holder = place
+    .slice(0, -1)
+    .reduce<unknown>((object, name) => (isObject(object) ? object[name] : undefined), message);
+  if (!isObject(holder) || !isRounded(holder[key])) return;
+  const text = textAt(bytes, place);
+  // A key that is there twice names nothing.
+  holder[key] = text === undefined ? null : integerOf(text);
+}
+
+function textAt(bytes: Buffer, place: readonly string[]): string | undefined {
+  let [start, end] = [0, bytes.length];
+  for (const key of place) {
+    const member = scanObject(bytes, start, end)?.find((one) => one.key === key);
+    if (member === undefined) return undefined;
+    ({ start, end } = member);
+  }
+  return bytes.toString('latin1', start, end);
+}
+
+/** @returns the exact value if it is an integer, otherwise the nearest double; null if it is too long */
+function integerOf(text: string): bigint | number | null {
+  const [, sign, whole = '', fraction = '', exponent = '0'] = NUMBER.exec(text) ?? [];
+  if (sign === undefined || text.length > MAX_DIGITS) return null;
+  const shift = Number(exponent) - fraction.length;
+  const digits = BigInt(`${whole}${fraction}`);
+  const divisor = 10n ** BigInt(Math.max(0, -shift));
+  if (digits % divisor !== 0n) return Number(text);
+  const value = (digits / divisor) * 10n ** BigInt(Math.max(0, shift));
+  return sign === '-' ? -value : value;
+}
+
+function write(value: unknown): string | undefined {
+  if (typeof value === 'bigint') return String(value);
+  if (Array.isArray(value)) return `[${value.map((element) => write(element) ?? 'null').join(',')}]`;
+  if (!isObject(value)) return JSON.stringify(value);
+  const members = Object.entries(value).flatMap(([key, member]) => {
+    const text = write(member);
+    return text === undefined ? [] : `${JSON.stringify(key)}:${text}`;
+  });
+  return `{${members.join(',')}}`;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
