@@ -40,10 +40,15 @@ export async function createDirectDispatcher(options: DirectOptions): Promise<Ht
       });
       sent.on('response', (incoming) => {
         response = incoming;
-        call.onResponseStart(controller, incoming.statusCode ?? 0, incoming.headers);
+        // `headers` would join some of the lines, and drop others.
+        call.onResponseStart(controller, incoming.statusCode ?? 0, incoming.headersDistinct);
         incoming.on('data', (chunk: Buffer) => call.onResponseData(controller, chunk));
         incoming.on('end', () => call.onResponseEnd());
         incoming.on('error', (error) => call.onResponseError(controller, error));
+      });
+      sent.on('upgrade', (_incoming, socket) => {
+        socket.destroy();
+        call.onResponseError(controller, new Error('the server switched to another protocol'));
       });
       sent.on('error', (error) => call.onResponseError(controller, error));
       call.onRequestStart(controller);

@@ -1,6 +1,7 @@
 import { createBrotliDecompress, createGunzip, createInflate, constants, type Zlib } from 'node:zlib';
 import type { Transform } from 'node:stream';
 import type { Dispatcher } from 'undici';
+import { fieldValue } from './field-values.ts';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'DELETE';
@@ -48,7 +49,10 @@ export interface BodyReader {
 /** A response whose head is there. Its body comes when somebody reads it, decoded. */
 export interface HttpResponse {
   readonly status: number;
-  /** @param name in lower case */
+  /**
+   * Repeated lines of a field are read as `fieldValue` says.
+   * @param name in lower case
+   */
   header(name: string): string | undefined;
   /** Once. */
   read(reader: BodyReader): void;
@@ -99,8 +103,7 @@ export class HttpCall implements Dispatcher.DispatchHandler, HttpResponse {
   }
 
   header(name: string): string | undefined {
-    const value = this.#headers[name];
-    return Array.isArray(value) ? value.join(', ') : value;
+    return fieldValue(name, this.#headers[name]);
   }
 
   read(reader: BodyReader): void {
@@ -257,7 +260,9 @@ export function readAll(response: HttpResponse, maxBytes: number): Promise<Buffe
 
 /** In lower case, without its parameters. */
 export function mediaTypeOf(response: HttpResponse): string {
-  return (response.header('content-type') ?? '').split(';', 1).join('').trim().toLowerCase();
+  // A proxy may have joined identical lines, although the field is no list.
+  const [type = ''] = (response.header('content-type') ?? '').split(/[;,]/, 1);
+  return type.trim().toLowerCase();
 }
 
 /** Reads what nobody needs, so that the connection can be used again. */

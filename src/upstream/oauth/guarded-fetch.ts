@@ -2,6 +2,7 @@ import type { FetchLike } from '@modelcontextprotocol/client';
 import { request, type Dispatcher } from 'undici';
 import { isRunError, RunError } from '../../errors.ts';
 import { createDispatcher } from '../http/dispatcher.ts';
+import { fieldValue } from '../http/field-values.ts';
 import type { TlsSettings } from '../target.ts';
 import { createGuard } from './guard.ts';
 
@@ -52,9 +53,10 @@ export function createGuardedFetch({ server, url: serverUrl, tls }: GuardedFetch
         if (bytes === undefined) throw failure(`${url.origin}${url.pathname}: more than ${MAX_BYTES} bytes`);
         return new Response(BODILESS.has(statusCode) ? null : bytes, {
           status: statusCode,
-          headers: Object.entries(headers).flatMap(([name, value]): [string, string][] =>
-            [value ?? []].flat().map((each) => [name, each]),
-          ),
+          headers: Object.entries(headers).flatMap(([name, lines]): [string, string][] => {
+            const value = fieldValue(name, lines);
+            return value === undefined ? [] : [[name, value]];
+          }),
         });
       } catch (error) {
         signal.throwIfAborted();

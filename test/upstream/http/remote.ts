@@ -11,7 +11,7 @@ import { CLIENT_INFO } from '../../support/clients.ts';
 import { nameOf, openScriptedServer, type Call, type ScriptedServer } from './scripted-server.ts';
 
 /** Otherwise it relieves Node's own client once there have been many requests: more than in a test. */
-const USES_UNDICI = process.env['MCP_RUN_TEST_UNDICI'] === 'yes';
+export const USES_UNDICI = process.env['MCP_RUN_TEST_UNDICI'] === 'yes';
 
 export interface Received {
   readonly frame: Frame;
