@@ -1,12 +1,11 @@
-/** U+FEFF in UTF-8. */
-const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+const BOM = [0xef, 0xbb, 0xbf] as const;
 
 /**
- * The same without one byte order mark at the beginning: some programs write it in front of every text (RFC 8259,
- * section 8.1: parsers may ignore it).
+ * Text without one leading byte order mark, which some editors and servers write in front of UTF-8. RFC 8259, section
+ * 8.1 allows a parser of JSON to ignore it; anywhere else it is a character like any other.
  */
-export function withoutBom(bytes: Buffer): Buffer {
-  return bytes[0] === MARK[0] && bytes.subarray(0, MARK.length).equals(MARK)
-    ? bytes.subarray(MARK.length)
-    : bytes;
+export function withoutBom(bytes: Buffer): Buffer;
+export function withoutBom(bytes: Uint8Array): Uint8Array;
+export function withoutBom(bytes: Uint8Array): Uint8Array {
+  return BOM.every((byte, index) => bytes[index] === byte) ? bytes.subarray(BOM.length) : bytes;
 }

@@ -15,9 +15,11 @@ export interface EventReader {
   end(error: Error | undefined): void;
 }
 
+const BOM = '\uFEFF';
+
 /** Reads a response as a stream of events (HTML, server-sent events). */
 export function readEvents(response: HttpResponse, reader: EventReader): void {
-  const decoder = new StringDecoder('utf8');
+  const decode = createTextDecoder();
   let waits: Promise<void>[] = [];
   let isOver = false;
   const parser = createParser({
@@ -36,7 +38,7 @@ export function readEvents(response: HttpResponse, reader: EventReader): void {
   response.read({
     data(chunk) {
       if (isOver) return undefined;
-      parser.feed(decoder.write(chunk));
+      parser.feed(decode(chunk));
       if (waits.length === 0) return undefined;
       const held = waits;
       waits = [];
@@ -56,4 +58,22 @@ export function readEvents(response: HttpResponse, reader: EventReader): void {
     isOver = true;
     reader.end(error);
   }
+}
+
+/**
+ * The text of a stream without its byte order mark, all lines ended by LF: a CR at the end of a chunk ends its line at
+ * once, and a LF in the next chunk belongs to it.
+ */
+function createTextDecoder(): (chunk: Buffer) => string {
+  const decoder = new StringDecoder('utf8');
+  let isStart = true;
+  let isBehindCr = false;
+  return (chunk) => {
+    let text = decoder.write(chunk);
+    if (text === '') return text;
+    if (isStart ? text.startsWith(BOM) : isBehindCr && text.startsWith('\n')) text = text.slice(1);
+    isStart = false;
+    isBehindCr = text.endsWith('\r');
+    return text.includes('\r') ? text.replaceAll(/\r\n?/g, '\n') : text;
+  };
 }

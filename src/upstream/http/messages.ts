@@ -2,7 +2,7 @@ import { frameOf, parseBody, peekFrame, type Frame } from '../../protocol/frame.
 import { isRequestId, toJson, type RequestId } from '../../protocol/request-id.ts';
 import { scanObject, spliceValues } from '../../protocol/scan.ts';
 
-const ARRAY = '['.charCodeAt(0);
+const CLOSING_BRACE = '}'.charCodeAt(0);
 const LF = 0x0a;
 const SPACES: ReadonlySet<number | undefined> = new Set([0x20, 0x09, 0x0a, 0x0d]);
 
@@ -12,8 +12,8 @@ const SPACES: ReadonlySet<number | undefined> = new Set([0x20, 0x09, 0x0a, 0x0d]
  */
 export function readMessages(bytes: Buffer): Frame[] {
   const body = trimmed(bytes);
-  // What is on one line has, in all likelihood, the shape that needs no parsing.
-  if (body[0] !== ARRAY && !body.includes(LF)) return [peekFrame(body)];
+  // What is on one line has, in all likelihood, the shape that needs no parsing; its end shows whether it is complete.
+  if (body.at(-1) === CLOSING_BRACE && !body.includes(LF)) return [peekFrame(body)];
   const frames = parseBody(body);
   return Array.isArray(frames) ? frames : [frames];
 }

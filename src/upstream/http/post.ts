@@ -1,4 +1,5 @@
 import { RunError, timeoutError } from '../../errors.ts';
+import { withoutBom } from '../../protocol/bom.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Connection, Sending } from './connection.ts';
 import { readEvents } from './events.ts';
@@ -111,7 +112,7 @@ export class Post {
     const { server, maxBytes } = this.#options;
     const body = await readAll(response, maxBytes).catch(() => this.#lost());
     if (body === undefined) throw new RunError('LINE_TOO_LONG', { server, maxBytes });
-    for (const frame of this.#messages(body)) void this.#take(frame);
+    for (const frame of this.#messages(withoutBom(body))) void this.#take(frame);
     // Such a body answers all that it has been sent.
     if (!this.isAnswered) throw this.#malformed();
   }

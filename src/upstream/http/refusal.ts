@@ -1,5 +1,6 @@
 import type { RunError } from '../../errors.ts';
 import { RPC } from '../../protocol/constants.ts';
+import { withoutBom } from '../../protocol/bom.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import { mediaTypeOf, readAll, type HttpResponse } from './http-call.ts';
 import { readMessages } from './messages.ts';
@@ -34,8 +35,9 @@ const SHUT: ReadonlySet<string> = new Set([
 /** Takes the response. Never rejects: the status has said what matters. */
 export async function readRefusal(response: HttpResponse, maxBytes: number): Promise<Refusal> {
   const timer = setTimeout(() => response.abort(), EXPLANATION_MS);
-  const body = await readAll(response, maxBytes).catch(() => undefined);
+  const whole = await readAll(response, maxBytes).catch(() => undefined);
   clearTimeout(timer);
+  const body = whole && withoutBom(whole);
   const isJson = mediaTypeOf(response) === 'application/json';
   return {
     status: response.status,
