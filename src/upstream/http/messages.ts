@@ -1,7 +1,9 @@
-import { frameOf, parseBody, peekFrame, type Frame } from '../../protocol/frame.ts';
+import { frameOf, parseBody, parseFrame, peekFrame, splitBatch, type Frame } from '../../protocol/frame.ts';
+import { unreadableAnswerTo } from '../../protocol/outline.ts';
 import { isRequestId, toJson, type RequestId } from '../../protocol/request-id.ts';
 import { scanObject, spliceValues } from '../../protocol/scan.ts';
 
+const OPENING_BRACKET = '['.charCodeAt(0);
 const CLOSING_BRACE = '}'.charCodeAt(0);
 const LF = 0x0a;
 const SPACES: ReadonlySet<number | undefined> = new Set([0x20, 0x09, 0x0a, 0x0d]);
@@ -18,6 +20,41 @@ export function readMessages(bytes: Buffer): Frame[] {
   return Array.isArray(frames) ? frames : [frames];
 }
 
+/** Something in the place of a message. */
+export interface Fault {
+  readonly cause: unknown;
+  /** The request that it would be the answer to. */
+  readonly id: RequestId | undefined;
+}
+
+/** The messages in the data of an event, as `readMessages` finds them, and apart from them all else that it holds. */
+export function sortMessages(bytes: Buffer): { readonly frames: Frame[]; readonly faults: Fault[] } {
+  const frames: Frame[] = [];
+  const faults: Fault[] = [];
+  const batch = elementsOfBatch(bytes);
+  for (const part of batch ?? [bytes]) {
+    try {
+      frames.push(...(batch === undefined ? readMessages(part) : [parseFrame(part)]));
+    } catch (cause) {
+      faults.push({ cause, id: unreadableAnswerTo(part) });
+    }
+  }
+  if (batch?.length === 0) faults.push({ cause: undefined, id: undefined });
+  return { frames, faults };
+}
+
+/** One that is longer is checked at its ends only, like an answer of a process: parsing it would take too long. */
+const CHECKED_BYTES = 64 * 1024;
+
+/** Whether an answer is JSON-RPC throughout. */
+export function isSound(answer: Frame): boolean {
+  try {
+    return answer.bytes.length > CHECKED_BYTES || answer.message.jsonrpc === '2.0';
+  } catch {
+    return false;
+  }
+}
+
 /** The same message under another id; everything else stays byte for byte. */
 export function withId(frame: Frame, id: RequestId): Frame {
   if (frame.id === id) return frame;
@@ -31,6 +68,18 @@ export function withId(frame: Frame, id: RequestId): Frame {
 export function cancelledId({ message }: Frame): RequestId | undefined {
   const id = message.params?.['requestId'];
   return isRequestId(id) ? id : undefined;
+}
+
+function elementsOfBatch(bytes: Buffer): Buffer[] | undefined {
+  const body = trimmed(bytes);
+  if (body[0] !== OPENING_BRACKET) return undefined;
+  try {
+    return splitBatch(body)
+      .map((part) => trimmed(Buffer.from(part.buffer, part.byteOffset, part.byteLength)))
+      .filter((part) => part.length > 0);
+  } catch {
+    return undefined;
+  }
 }
 
 function trimmed(bytes: Buffer): Buffer {

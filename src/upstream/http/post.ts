@@ -4,7 +4,7 @@ import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Connection, Sending } from './connection.ts';
 import { readEvents } from './events.ts';
 import { mediaTypeOf, readAll, type HttpRequest, type HttpResponse } from './http-call.ts';
-import { readMessages } from './messages.ts';
+import { isSound, readMessages, sortMessages, type Fault } from './messages.ts';
 import { readRefusal, type Refusal } from './refusal.ts';
 import { StreamPosition } from './stream-position.ts';
 
@@ -16,6 +16,10 @@ export interface PostOptions {
   readonly maxBytes: number;
   /** Takes what the server says while the request runs, its answer last. */
   take(frame: Frame, post: Post): void | Promise<void>;
+  /** Data of an event that is not a message. */
+  unreadable(data: string, post: Post): void;
+  /** An answer to another request. */
+  unmatched(id: RequestId): void;
 }
 
 /** A request on its way, until its answer: one POST, and whatever has to follow it. */
@@ -146,16 +150,25 @@ export class Post {
     });
   }
 
+  /** A server may send heartbeats and the like between messages: they are dropped, and the answer is waited for. */
   #takeEvent(data: string, reject: (error: unknown) => void): void | Promise<void> {
     try {
-      const waits = this.#messages(Buffer.from(data)).flatMap((frame) => this.#take(frame) ?? []);
+      const { frames, faults } = sortMessages(Buffer.from(data));
+      const waits = frames.flatMap((frame) => this.#take(frame) ?? []);
+      if (faults.length > 0 && !this.isAnswered && !this.isAborted) this.#drop(faults, data);
       return waits.length === 0 ? undefined : Promise.all(waits).then(() => {});
     } catch (error) {
-      // Whom it was for cannot be known, but it came where this request's answer was to come.
       reject(error);
       this.#sending?.abort();
       return undefined;
     }
+  }
+
+  /** @throws RunError `MALFORMED_ANSWER`: what was to be the answer is not one, and there will be no other */
+  #drop(faults: readonly Fault[], data: string): void {
+    const answer = faults.find(({ id }) => id === this.id);
+    if (answer !== undefined) throw this.#malformed(answer.cause);
+    this.#options.unreadable(data, this);
   }
 
   #messages(bytes: Buffer): Frame[] {
@@ -171,7 +184,8 @@ export class Post {
     if (frame.kind === 'response') {
       // A server has no other request's answer to give here, and must not give it to somebody else. An error without an
       // id is from one that has not understood whom it answers.
-      if (frame.id !== undefined && frame.id !== this.id) return undefined;
+      if (frame.id !== undefined && frame.id !== this.id) return this.#options.unmatched(frame.id);
+      if (!isSound(frame)) throw this.#malformed();
       this.isAnswered = true;
     }
     return this.#options.take(frame, this);

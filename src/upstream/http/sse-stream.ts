@@ -76,7 +76,7 @@ function follow(
       server,
       maxLength: maxBytes,
       event({ event = 'message', data }) {
-        if (event === 'message') return message(data);
+        if (event === 'message') return data === '' ? undefined : message(data);
         if (event === 'endpoint') found(data);
         return undefined;
       },

@@ -4,10 +4,11 @@ import { faultFrame } from '../../protocol/fault.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import { isRequestId, type RequestId } from '../../protocol/request-id.ts';
 import { createScope } from './connection.ts';
+import { DroppedMessages } from './dropped-messages.ts';
 import { shown } from './failure.ts';
 import { createHandshake } from './handshake.ts';
 import { discard } from './http-call.ts';
-import { readMessages } from './messages.ts';
+import { isSound, sortMessages } from './messages.ts';
 import { isDown, isError } from './refusal.ts';
 import { openSseStream, type SseEnd, type SseStream } from './sse-stream.ts';
 import type { RemoteTransport, RemoteTransportOptions } from './transport.ts';
@@ -27,6 +28,7 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
   const { server, url, maxBytes, log } = options;
   const connection = createScope(options.connection);
   const handshake = createHandshake();
+  const dropped = new DroppedMessages(log);
   /** Requests without an answer. */
   const pending = new Map<RequestId, Frame>();
   /** Our own, when the session is begun again. */
@@ -83,7 +85,7 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
       if (isClosed) return;
       if (error.code === 'UPSTREAM_UNREACHABLE') options.reached(error);
       if (!hasWorked) return options.fail(error);
-      if (frame.id !== undefined && pending.delete(frame.id)) answer(frame.id, error);
+      if (frame.id !== undefined && settle(frame.id)) answer(frame.id, error);
     }
   }
 
@@ -100,7 +102,14 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
 
   function forget({ message }: Frame): void {
     const id = message.params?.['requestId'];
-    if (isRequestId(id)) pending.delete(id);
+    if (isRequestId(id)) settle(id);
+  }
+
+  /** @returns the request, if it had no answer yet */
+  function settle(id: RequestId): Frame | undefined {
+    const request = pending.get(id);
+    if (pending.delete(id)) dropped.ended(id);
+    return request;
   }
 
   // The stream
@@ -123,13 +132,15 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
   }
 
   async function connect(): Promise<URL> {
+    // Stands for the stream that is about to be opened.
+    const opened = {};
     stream = await openSseStream({
       server,
       url,
       connection,
       timeoutMs: options.initializeTimeoutMs,
       maxBytes,
-      message: receive,
+      message: (data) => receive(data, opened),
     });
     options.reached(undefined);
     const { endpoint: to } = stream;
@@ -143,10 +154,9 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
     if (isClosed) return undefined;
     if (!hasWorked) return options.fail(error ?? streamLost('initialize'));
     replayed?.failed(error ?? streamLost('initialize'));
-    const requests = [...pending.values()];
-    pending.clear();
     log.info({ event: 'remote.stream-lost' }, `the stream of ${shown(url)} has ended: it is opened again`);
-    for (const { id, method = '' } of requests) if (id !== undefined) answer(id, error ?? streamLost(method));
+    const requests = [...pending].filter(([id]) => settle(id) !== undefined);
+    for (const [id, { method = '' }] of requests) answer(id, error ?? streamLost(method));
     // Who begins the session again finds out by itself.
     if (!isBeginning) reopen(Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, retryMs)));
     return undefined;
@@ -196,7 +206,7 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
     const timeoutMs = options.initializeTimeoutMs;
     let timer: NodeJS.Timeout | undefined;
     const answered = new Promise<Frame>((done, failed) => {
-      replayed = { id, done, failed };
+      replayed = { id, method, done, failed };
       timer = setTimeout(() => failed(timeoutError({ server, method, timeoutMs })), timeoutMs);
     });
     const [received] = await Promise.all([answered, post(to, request)]).finally(() => {
@@ -211,13 +221,10 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
 
   // What it says
 
-  function receive(data: string): void | Promise<void> {
-    let frames: Frame[];
-    try {
-      frames = readMessages(Buffer.from(data));
-    } catch {
-      log.warn({ event: 'remote.unreadable' }, 'the server sent something that is not JSON-RPC');
-      return undefined;
+  function receive(data: string, from: object): void | Promise<void> {
+    const { frames, faults } = sortMessages(Buffer.from(data));
+    for (const { id, cause } of faults) {
+      if (id === undefined || !malformed(id, cause)) dropped.unreadable(data, from);
     }
     const waits = frames.flatMap((frame) => take(frame) ?? []);
     return waits.length === 0 ? undefined : Promise.all(waits).then(() => {});
@@ -225,16 +232,28 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
 
   function take(frame: Frame): void | Promise<void> {
     if (frame.kind !== 'response' || frame.id === undefined) return options.deliver(frame);
+    if (!isSound(frame) && malformed(frame.id)) return undefined;
     if (replayed !== undefined && frame.id === replayed.id) {
       replayed.done(frame);
       return undefined;
     }
-    const request = pending.get(frame.id);
-    if (request === undefined) return undefined;
-    pending.delete(frame.id);
+    const request = settle(frame.id);
+    if (request === undefined) return dropped.answer(frame.id);
     hasWorked = true;
     if (!isError(frame)) handshake.accepted(request);
     return options.deliver(frame);
+  }
+
+  /** The answer to a request is not a message, and there will be no other. @returns whether there is such a request */
+  function malformed(id: RequestId, cause?: unknown): boolean {
+    const own = replayed?.id === id ? replayed : undefined;
+    const request = own ?? settle(id);
+    if (request === undefined) return false;
+    const { method = '' } = request;
+    const error = new RunError('MALFORMED_ANSWER', { server, method }, { cause });
+    if (own === undefined) answer(id, error);
+    else own.failed(error);
+    return true;
   }
 
   function answer(id: RequestId, error: RunError): void {
@@ -260,6 +279,7 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
 /** A request of our own that waits for its answer. */
 interface Replayed {
   readonly id: RequestId;
+  readonly method: string;
   done(answer: Frame): void;
   failed(error: RunError): void;
 }

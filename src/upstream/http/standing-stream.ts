@@ -10,8 +10,11 @@ export interface StandingStreamOptions {
   readonly connection: Connection;
   readonly maxBytes: number;
   headers(): Record<string, string>;
-  /** A promise holds the next ones back. */
-  event(data: string): void | Promise<void>;
+  /**
+   * A promise holds the next ones back.
+   * @param stream the same for all events until the stream ends
+   */
+  event(data: string, stream: object): void | Promise<void>;
   /** The server has been reached, or could not be. */
   reached(failure: RunError | undefined): void;
   /** Whether a refusal says that the server does not know the session any more. */
@@ -98,7 +101,7 @@ export function openStandingStream(options: StandingStreamOptions): StandingStre
         event({ id, data, event = 'message' }) {
           hasSpoken = true;
           position.reached(id);
-          return data === '' || event !== 'message' ? undefined : options.event(data);
+          return data === '' || event !== 'message' ? undefined : options.event(data, response);
         },
         retry: (ms) => position.retry(ms),
         end(error) {

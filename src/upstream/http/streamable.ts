@@ -4,12 +4,13 @@ import { RPC } from '../../protocol/constants.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
 import { createScope } from './connection.ts';
+import { DroppedMessages } from './dropped-messages.ts';
 import { failureCode } from './failure.ts';
 import { discard, type HttpRequest, type HttpResponse } from './http-call.ts';
-import { cancelledId, readMessages, withId } from './messages.ts';
+import { cancelledId, sortMessages, withId } from './messages.ts';
 import { createOrder } from './order.ts';
 import { untilCancelled, untilReached } from './persistence.ts';
-import { Post } from './post.ts';
+import { Post, type PostOptions } from './post.ts';
 import { codeOf, detailOf, isError, isFull, mayBeOlder, readRefusal, type Refusal } from './refusal.ts';
 import { createSession, type SessionKey } from './session.ts';
 import { openStandingStream, type StandingStream } from './standing-stream.ts';
@@ -45,6 +46,13 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
   const { server, url, maxBytes, mirror, log } = options;
   const connection = createScope(options.connection);
   const posts = new Map<RequestId, Post>();
+  const dropped = new DroppedMessages(log);
+  const common: Omit<PostOptions, 'take'> = {
+    server,
+    maxBytes,
+    unreadable: (data, post) => dropped.unreadable(data, post),
+    unmatched: (id) => dropped.answer(id),
+  };
   const session = createSession({ server, ask, tell, onRenewed });
   const order = createOrder((frame) => (closing === undefined ? route(frame) : options.passOn(frame)));
   let standing: StandingStream | undefined;
@@ -80,10 +88,11 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
   }
 
   function request(frame: Frame, id: RequestId): void {
-    const post = new Post(frame, id, claimsModern(frame.message), { server, maxBytes, take });
+    const post = new Post(frame, id, claimsModern(frame.message), { ...common, take });
     posts.set(id, post);
     const done = run(post).finally(() => {
       if (posts.get(id) === post) posts.delete(id);
+      dropped.ended(id);
     });
     if (frame.method === 'initialize' || isFirst(post)) order.holdBack(done);
   }
@@ -219,8 +228,7 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
     const frame = withId(asked, id);
     let answer: Frame | undefined;
     const post = new Post(frame, id, claimsModern(frame.message), {
-      server,
-      maxBytes,
+      ...common,
       take(message) {
         if (message.kind !== 'response') return options.deliver(message);
         answer = message;
@@ -232,6 +240,7 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
       await post.within(options.initializeTimeoutMs, () => attempt(post));
     } finally {
       posts.delete(id);
+      dropped.ended(id);
     }
     return answer;
   }
@@ -277,18 +286,15 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
     });
   }
 
-  function unrelated(data: string): void | Promise<void> {
-    let frames: Frame[];
-    try {
-      frames = readMessages(Buffer.from(data));
-    } catch {
-      log.warn({ event: 'remote.unreadable' }, 'the server sent something that is not JSON-RPC');
-      return undefined;
-    }
-    // No answer comes by this way: its request has a stream of its own.
-    const waits = frames.flatMap((frame) =>
-      frame.kind === 'response' ? [] : (options.deliver(frame) ?? []),
-    );
+  function unrelated(data: string, stream: object): void | Promise<void> {
+    const { frames, faults } = sortMessages(Buffer.from(data));
+    if (faults.length > 0) dropped.unreadable(data, stream);
+    const waits = frames.flatMap((frame) => {
+      if (frame.kind !== 'response') return options.deliver(frame) ?? [];
+      // No answer comes by this way: its request has a stream of its own.
+      if (frame.id !== undefined) dropped.answer(frame.id);
+      return [];
+    });
     return waits.length === 0 ? undefined : Promise.all(waits).then(() => {});
   }
 

@@ -135,11 +135,11 @@ it('drops answers to other requests, and whatever follows the answer', async () 
   expect(remote.received.filter(({ frame }) => frame.kind === 'notification')).toEqual([]);
 });
 
-it('fails a request whose stream says what is no message', async () => {
+it('fails a request whose answer is not a message', async () => {
   const server = await openServer({
     'tools/call': (call) => {
       const stream = call.stream();
-      stream.event('this is not JSON');
+      stream.event({ id: call.message['id'], result: {} });
       void call.closed.then(() => stream.destroy());
     },
     ping: (call) => call.json({ hello: 'there' }),
