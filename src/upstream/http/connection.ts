@@ -3,12 +3,14 @@ import { RunError } from '../../errors.ts';
 import type { Authorization } from '../authorization.ts';
 import { failureCode, unreachable } from './failure.ts';
 import {
+  bufferedResponse,
   discard,
   ENCODINGS,
   HttpCall,
   type HttpDispatcher,
   type HttpRequest,
   type HttpResponse,
+  readAll,
 } from './http-call.ts';
 
 /** The way to one remote server, for all that is said to it. */
@@ -55,6 +57,9 @@ const MAX_BUSY = 3;
 const MAX_BUSY_MS = 10_000;
 /** How long a server that was told that a session is over may take to note it. */
 const ROOM_MS = 250;
+/** How long the refusal of a busy server may take, and how long it may be. */
+const EXPLANATION_MS = 2_000;
+const MAX_EXPLANATION = 1024 * 1024;
 const BUSY: ReadonlySet<number> = new Set([429, 503]);
 /** Those that send a request elsewhere as it is, and those that have always been used as if they did. */
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 307, 308]);
@@ -133,6 +138,8 @@ class Attempts implements Sending {
         await this.#challenged(response, authorization, challenges);
       } else if (BUSY.has(status) && busy < MAX_BUSY && isSoon(response)) {
         busy += 1;
+        const answer = await answerIn(request, response);
+        if (answer !== undefined) return answer;
         const isRoom = await hasMadeRoom(request, response);
         const ms = isRoom ? ROOM_MS : retryAfterMs(response);
         await sleep(ms, undefined, { signal: this.#signal() }).catch(() => {});
@@ -210,10 +217,27 @@ function isStepUp(response: HttpResponse): boolean {
   return /\berror="?insufficient_scope\b/.test(response.header('www-authenticate') ?? '');
 }
 
+/**
+ * Takes the response of a busy server to a request that must not be sent again once it has been processed.
+ * @returns the response, whole, if it is an answer, or cannot be read to its end
+ */
+async function answerIn(
+  { isAnswer }: HttpRequest,
+  response: HttpResponse,
+): Promise<HttpResponse | undefined> {
+  if (isAnswer === undefined) return undefined;
+  const timer = setTimeout(() => response.abort(), EXPLANATION_MS);
+  const body = await readAll(response, MAX_EXPLANATION).catch(() => undefined);
+  clearTimeout(timer);
+  return body === undefined || isAnswer(body)
+    ? bufferedResponse(response, body ?? Buffer.alloc(0))
+    : undefined;
+}
+
 /** Takes the response. One that is still refused then is told again: what was ended may have had no place there. */
-async function hasMadeRoom({ makeRoom }: HttpRequest, response: HttpResponse): Promise<boolean> {
+async function hasMadeRoom({ makeRoom, isAnswer }: HttpRequest, response: HttpResponse): Promise<boolean> {
   if (makeRoom !== undefined) return await makeRoom(response).catch(() => false);
-  discard(response);
+  if (isAnswer === undefined) discard(response);
   return false;
 }
 

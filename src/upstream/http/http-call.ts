@@ -13,6 +13,11 @@ export interface HttpRequest {
    * @returns whether room was made there, so that the request is worth sending again at once
    */
   readonly makeRoom?: (refusal: HttpResponse) => Promise<boolean>;
+  /**
+   * Whether the body with which a busy server refuses is the answer to the request, which is not sent again then. Without
+   * this, the request may be sent again in any case.
+   */
+  readonly isAnswer?: (body: Buffer) => boolean;
 }
 
 /** The way to a server: a dispatcher of undici is one. */
@@ -256,6 +261,20 @@ export function readAll(response: HttpResponse, maxBytes: number): Promise<Buffe
     });
     void response.over.then(() => resolve(undefined));
   });
+}
+
+/** A response whose body has been read already. */
+export function bufferedResponse(response: HttpResponse, body: Buffer): HttpResponse {
+  return {
+    status: response.status,
+    header: (name) => response.header(name),
+    over: Promise.resolve(),
+    abort() {},
+    read(reader) {
+      void reader.data(body);
+      reader.end();
+    },
+  };
 }
 
 /** In lower case, without its parameters. */

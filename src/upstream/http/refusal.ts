@@ -1,8 +1,8 @@
 import type { RunError } from '../../errors.ts';
 import { RPC } from '../../protocol/constants.ts';
 import { withoutBom } from '../../protocol/bom.ts';
-import type { Frame } from '../../protocol/frame.ts';
-import { mediaTypeOf, readAll, type HttpResponse } from './http-call.ts';
+import type { Frame, RequestId } from '../../protocol/frame.ts';
+import { readAll, type HttpResponse } from './http-call.ts';
 import { readMessages } from './messages.ts';
 
 /** A response that is not what was asked for. */
@@ -25,6 +25,8 @@ const OF_STREAMABLE: ReadonlySet<number | undefined> = new Set([
   RPC.missingClientCapability,
   RPC.unsupportedProtocolVersion,
 ]);
+/** Another mcp-run has not passed such a request on. */
+const UNPROCESSED: ReadonlySet<unknown> = new Set(['crash_loop', 'shutting_down', 'too_many_variants']);
 const FULL: ReadonlySet<unknown> = new Set(['too_many_sessions', 'too_many_children']);
 const SHUT: ReadonlySet<string> = new Set([
   'AUTHORIZATION_REQUIRED',
@@ -38,10 +40,9 @@ export async function readRefusal(response: HttpResponse, maxBytes: number): Pro
   const whole = await readAll(response, maxBytes).catch(() => undefined);
   clearTimeout(timer);
   const body = whole && withoutBom(whole);
-  const isJson = mediaTypeOf(response) === 'application/json';
   return {
     status: response.status,
-    error: body === undefined || !isJson ? undefined : errorIn(body),
+    error: body && errorIn(body),
     text: body?.toString('utf8', 0, 500) ?? '',
   };
 }
@@ -72,10 +73,31 @@ export function isError(answer: Frame): boolean {
   }
 }
 
+/**
+ * Whether the body of a refusal answers a request: the server has processed it, whatever its status says, and it must
+ * not be sent again.
+ */
+export function isProcessed(body: Buffer, id: RequestId): boolean {
+  try {
+    const answer = readMessages(withoutBom(body)).find(
+      (frame) => frame.kind === 'response' && frame.id === id,
+    );
+    if (answer === undefined) return false;
+    const reason = reasonOf(answer);
+    return !UNPROCESSED.has(reason) && !FULL.has(reason);
+  } catch {
+    return false;
+  }
+}
+
 /** Whether another mcp-run says that its clients have all the sessions or processes that it allows. */
 export function isFull({ error }: Refusal): boolean {
-  const data: unknown = error?.message.error?.data;
-  return typeof data === 'object' && data !== null && 'reason' in data && FULL.has(data.reason);
+  return error !== undefined && FULL.has(reasonOf(error));
+}
+
+function reasonOf({ message }: Frame): unknown {
+  const data: unknown = message.error?.data;
+  return typeof data === 'object' && data !== null && 'reason' in data ? data.reason : undefined;
 }
 
 /** What a server says with a status, secrets included. What a page says is for people, and none of ours. */

@@ -1,6 +1,7 @@
 import { RunError } from '../../errors.ts';
-import type { Frame } from '../../protocol/frame.ts';
+import type { Frame, RequestId } from '../../protocol/frame.ts';
 import { HEADER } from '../../protocol/mirrored-headers.ts';
+import { isSessionForgotten } from './forgotten-session.ts';
 import { createHandshake } from './handshake.ts';
 import type { HttpResponse } from './http-call.ts';
 import { isError, type Refusal } from './refusal.ts';
@@ -23,8 +24,8 @@ export interface HttpSession {
   /** Notes what the server has accepted. */
   accepted(request: Frame, answer: Frame): void;
   notified(notification: Frame): void;
-  /** Whether a refusal says that the server does not know the session. */
-  isForgotten(refusal: Refusal, used: SessionKey): boolean;
+  /** As `isSessionForgotten` says; never where there is no session id. */
+  isForgotten(refusal: Refusal, used: SessionKey, requestId?: RequestId): boolean;
   /**
    * Begins another one as the client began its first, unless somebody has since `used`; those who need one at the same
    * time share it.
@@ -84,10 +85,8 @@ export function createSession({ server, ask, tell, onRenewed }: SessionOptions):
       if (request.method === 'initialize') key = { id: key.id, revision: revisionOf(answer) };
     },
     notified: handshake.notified,
-    isForgotten({ status, text }, { id }) {
-      // Some servers have no word of their own for it.
-      return id !== undefined && (status === 404 || (status === 400 && /session/i.test(text)));
-    },
+    isForgotten: (refusal, { id }, requestId) =>
+      id !== undefined && isSessionForgotten(refusal, id, requestId),
     renew(used) {
       if (renewing === undefined && key !== used) return Promise.resolve(true);
       renewing ??= begin().finally(() => (renewing = undefined));

@@ -9,7 +9,7 @@ import { shown } from './failure.ts';
 import { createHandshake } from './handshake.ts';
 import { discard } from './http-call.ts';
 import { isSound, sortMessages } from './messages.ts';
-import { isDown, isError } from './refusal.ts';
+import { isDown, isError, isProcessed } from './refusal.ts';
 import { openSseStream, type SseEnd, type SseStream } from './sse-stream.ts';
 import type { RemoteTransport, RemoteTransportOptions } from './transport.ts';
 
@@ -89,9 +89,13 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
     }
   }
 
-  async function post(to: URL, { kind, bytes }: Frame): Promise<void> {
+  async function post(to: URL, { kind, id, bytes }: Frame): Promise<void> {
     const headers = { 'content-type': 'application/json', accept: 'application/json' };
-    const sending = connection.send({ method: 'POST', url: to, headers, body: bytes }, false);
+    // The answer may have arrived on the stream already.
+    const isAnswered = (own: RequestId): boolean => !pending.has(own) && replayed?.id !== own;
+    const isAnswer = (body: Buffer): boolean =>
+      kind === 'request' && id !== undefined && (isAnswered(id) || isProcessed(body, id));
+    const sending = connection.send({ method: 'POST', url: to, headers, body: bytes, isAnswer }, false);
     const timer = kind === 'request' ? undefined : setTimeout(() => sending.abort(), TELL_MS);
     const response = await sending.response.finally(() => clearTimeout(timer));
     discard(response);

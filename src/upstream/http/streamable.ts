@@ -11,7 +11,16 @@ import { cancelledId, sortMessages, withId } from './messages.ts';
 import { createOrder } from './order.ts';
 import { untilCancelled, untilReached } from './persistence.ts';
 import { Post, type PostOptions } from './post.ts';
-import { codeOf, detailOf, isError, isFull, mayBeOlder, readRefusal, type Refusal } from './refusal.ts';
+import {
+  codeOf,
+  detailOf,
+  isError,
+  isFull,
+  isProcessed,
+  mayBeOlder,
+  readRefusal,
+  type Refusal,
+} from './refusal.ts';
 import { createSession, type SessionKey } from './session.ts';
 import { openStandingStream, type StandingStream } from './standing-stream.ts';
 import type { RemoteTransport, RemoteTransportOptions } from './transport.ts';
@@ -30,6 +39,27 @@ const JSON_HEADERS = { 'content-type': 'application/json', accept: 'application/
 /** Methods that are asked first. */
 const FIRST: ReadonlySet<string | undefined> = new Set(['initialize', 'server/discover']);
 const LISTEN = 'subscriptions/listen';
+/** Methods that change nothing, or the same again. What may have been processed is not sent again with any other. */
+const REPEATABLE: ReadonlySet<string | undefined> = new Set([
+  'completion/complete',
+  'initialize',
+  'logging/setLevel',
+  'ping',
+  'prompts/get',
+  'prompts/list',
+  'resources/list',
+  'resources/read',
+  'resources/subscribe',
+  'resources/templates/list',
+  'resources/unsubscribe',
+  'server/discover',
+  LISTEN,
+  'tasks/cancel',
+  'tasks/get',
+  'tasks/list',
+  'tasks/result',
+  'tools/list',
+]);
 const MAX_RESUMES = 3;
 const MAX_PAGES = 100;
 const DELETE_MS = 2_000;
@@ -131,8 +161,10 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
 
   async function attempt(post: Post): Promise<Refusal | undefined> {
     const { frame } = post;
-    // What may have been carried out is not asked for twice.
-    const response = await post.send(connection, postOf(frame, post.isModern), frame.method !== 'tools/call');
+    const isRepeatable = REPEATABLE.has(frame.method);
+    const own = postOf(frame, post.isModern);
+    const request = isRepeatable ? own : { ...own, isAnswer: (body: Buffer) => isProcessed(body, post.id) };
+    const response = await post.send(connection, request, isRepeatable);
     if (frame.method === 'initialize' && response.status < 300) session.opened(response);
     noteStatus(response);
     return await post.read(response);
@@ -183,7 +215,8 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
       return (
         codeOf(refusal.error) === RPC.headerMismatch && method === 'tools/call' && (await listTools(post))
       );
-    return method !== 'initialize' && session.isForgotten(refusal, used) && (await session.renew(used));
+    const isForgotten = method !== 'initialize' && session.isForgotten(refusal, used, post.id);
+    return isForgotten && (await session.renew(used));
   }
 
   async function refuse(post: Post, refusal: Refusal): Promise<void> {
