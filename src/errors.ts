@@ -136,7 +136,7 @@ export const ERRORS = {
     ...INTERNAL,
   },
   UPSTREAM_REDIRECT: {
-    message: 'Server "{server}" redirects to another origin, {origin}, which is not followed',
+    message: 'Server "{server}" {action} another origin, {origin}, which is not followed',
     hint: 'Use the URL of that origin if you trust it.',
     exitCode: 4,
     ...INTERNAL,

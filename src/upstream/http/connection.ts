@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RunError } from '../../errors.ts';
 import type { Authorization } from '../authorization.ts';
-import { failureCode, unreachable } from './failure.ts';
+import { failureCode, originOf, unreachable } from './failure.ts';
 import {
   bufferedResponse,
   discard,
@@ -201,7 +201,8 @@ class Attempts implements Sending {
       location !== undefined && URL.canParse(location, from.href) ? new URL(location, from) : undefined;
     if (to === undefined)
       throw new RunError('UPSTREAM_HTTP', { server, status: response.status, detail: '' });
-    if (to.origin !== from.origin) throw new RunError('UPSTREAM_REDIRECT', { server, origin: to.origin });
+    if (to.origin !== from.origin)
+      throw new RunError('UPSTREAM_REDIRECT', { server, action: 'redirects to', origin: originOf(to) });
     return to;
   }
 

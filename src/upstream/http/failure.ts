@@ -15,6 +15,27 @@ export function shown({ origin, pathname }: URL): string {
   return origin + pathname;
 }
 
+/** The origin of an address, or its scheme where it has none. */
+export function originOf({ origin, protocol }: URL): string {
+  return origin === 'null' ? protocol : origin;
+}
+
+const TO_ENDPOINT = 'sends the messages of HTTP+SSE to an endpoint of';
+
+/** The stream of a server of HTTP+SSE names an endpoint that no message is sent to. */
+export function foreignEndpoint(server: string, endpoint: URL): RunError {
+  return new RunError('UPSTREAM_REDIRECT', {
+    server,
+    action: TO_ENDPOINT,
+    origin: originOf(endpoint),
+    hint: 'Use the URL of that origin if you trust it; behind a proxy, configure the server with its public URL.',
+  });
+}
+
+export function isForeignEndpoint({ fields }: RunError): boolean {
+  return fields['action'] === TO_ENDPOINT;
+}
+
 /** The system's code of what failed, of a connection to several addresses the first one's. */
 export function failureCode(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;

@@ -1,7 +1,8 @@
-import type { RunError } from '../../errors.ts';
+import type { ErrorFields, RunError } from '../../errors.ts';
 import { RPC } from '../../protocol/constants.ts';
 import { withoutBom } from '../../protocol/bom.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
+import { failureCode, isForeignEndpoint } from './failure.ts';
 import { readAll, type HttpResponse } from './http-call.ts';
 import { readMessages } from './messages.ts';
 
@@ -58,6 +59,30 @@ function errorIn(body: Buffer): Frame | undefined {
 /** Whether a refusal of `initialize` may be that of a server of HTTP+SSE. */
 export function mayBeOlder({ status, error }: Refusal): boolean {
   return NOT_STREAMABLE.has(status) && !OF_STREAMABLE.has(codeOf(error));
+}
+
+/** The answer to a GET of a server that has no stream, as it ends a `RunError`. */
+export const NO_STREAM = ', but not with a stream of events';
+/** Statuses by which a server says that it has none. */
+const STREAMLESS: ReadonlySet<unknown> = new Set([400, 404, 405, 406, 415, 501]);
+
+/**
+ * Whether the failure of HTTP+SSE says more than the refusal of Streamable HTTP before it: it does if the server has a
+ * stream of events, or may have one.
+ */
+export function tellsMore(failure: RunError, refusal: Refusal): boolean {
+  const { code, fields, cause } = failure;
+  if (isForeignEndpoint(failure)) return true;
+  // A server that explains its refusal knows better.
+  if (refusal.error !== undefined) return false;
+  if (code === 'UPSTREAM_HTTP') return !isStreamless(fields);
+  // Streamable HTTP has such a stream as well, and it names no endpoint.
+  if (code === 'UPSTREAM_UNREACHABLE' && failureCode(cause) === undefined) return detailOf(refusal) === '';
+  return true;
+}
+
+function isStreamless({ status, detail }: ErrorFields): boolean {
+  return STREAMLESS.has(status) || detail === NO_STREAM;
 }
 
 export function codeOf(error: Frame | undefined): number | undefined {

@@ -1,4 +1,4 @@
-import { RunError } from '../../errors.ts';
+import { RunError, toRunError } from '../../errors.ts';
 import { maskSecrets, redact, secretsOf } from '../../observe/redact.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
@@ -131,7 +131,7 @@ function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared
   }
 
   /** As the specification has clients find out (2025-11-25, basic/transports, backward compatibility). */
-  async function tryOlder(initialize: Frame): Promise<boolean> {
+  async function tryOlder(initialize: Frame): Promise<RunError | undefined> {
     const older = createSse({ ...transportOptions, patienceMs: 0 });
     tried = older;
     try {
@@ -139,7 +139,7 @@ function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared
     } catch (error) {
       log.debug({ event: 'remote.no-sse' }, `not a server of HTTP+SSE either: ${String(error)}`);
       await older.close();
-      return false;
+      return toRunError(error);
     }
     log.info({ event: 'remote.transport', transport: 'sse' }, 'the server speaks HTTP+SSE');
     shared.isSse = true;
@@ -147,7 +147,7 @@ function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared
     transport = older;
     void before.close();
     void older.send(initialize);
-    return true;
+    return undefined;
   }
 
   function end(error: RunError): Promise<void> {

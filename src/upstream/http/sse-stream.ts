@@ -1,8 +1,9 @@
 import { RunError } from '../../errors.ts';
 import type { Connection } from './connection.ts';
 import { readEvents } from './events.ts';
-import { unreachable } from './failure.ts';
+import { foreignEndpoint, unreachable } from './failure.ts';
 import { discard, mediaTypeOf, type HttpResponse } from './http-call.ts';
+import { NO_STREAM } from './refusal.ts';
 import { RETRY_MS } from './stream-position.ts';
 
 export interface SseStreamOptions {
@@ -58,7 +59,7 @@ export async function openSseStream(options: SseStreamOptions): Promise<SseStrea
   const { status } = response;
   if (status < 300 && mediaTypeOf(response) === 'text/event-stream') return await follow(response, options);
   discard(response);
-  const detail = status < 300 ? ', but not with a stream of events' : '';
+  const detail = status < 300 ? NO_STREAM : '';
   throw new RunError('UPSTREAM_HTTP', { server, status, detail });
 }
 
@@ -94,12 +95,13 @@ function follow(
 
     function found(data: string): void {
       if (isOpen) return;
-      const endpoint = URL.canParse(data, url.href) ? new URL(data, url) : undefined;
-      // Messages, and credentials with them, go to the origin that was configured.
-      if (endpoint?.origin !== url.origin) {
-        const origin = endpoint?.origin ?? data.slice(0, 100);
-        return refuse(new RunError('UPSTREAM_REDIRECT', { server, origin }));
+      if (!URL.canParse(data, url.href)) {
+        const detail = `, but the endpoint that it names is not a URL: ${JSON.stringify(data.slice(0, 100))}`;
+        return refuse(new RunError('UPSTREAM_HTTP', { server, status: response.status, detail }));
       }
+      const endpoint = new URL(data, url);
+      // Messages, and credentials with them, go to the origin that was configured.
+      if (endpoint.origin !== url.origin) return refuse(foreignEndpoint(server, endpoint));
       isOpen = true;
       clearTimeout(timer);
       resolve({

@@ -9,7 +9,7 @@ import { shown } from './failure.ts';
 import { createHandshake } from './handshake.ts';
 import { discard } from './http-call.ts';
 import { isSound, sortMessages } from './messages.ts';
-import { isDown, isError, isProcessed } from './refusal.ts';
+import { detailOf, isDown, isError, isProcessed, readRefusal } from './refusal.ts';
 import { openSseStream, type SseEnd, type SseStream } from './sse-stream.ts';
 import type { RemoteTransport, RemoteTransportOptions } from './transport.ts';
 
@@ -98,10 +98,13 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
     const sending = connection.send({ method: 'POST', url: to, headers, body: bytes, isAnswer }, false);
     const timer = kind === 'request' ? undefined : setTimeout(() => sending.abort(), TELL_MS);
     const response = await sending.response.finally(() => clearTimeout(timer));
-    discard(response);
     const { status } = response;
     if (status < 500) options.reached(undefined);
-    if (status >= 300) throw new RunError('UPSTREAM_HTTP', { server, status, detail: '' });
+    if (status < 300) return discard(response);
+    const refusal = await readRefusal(response, maxBytes);
+    const isOwn = id !== undefined && refusal.error?.id === id && kind === 'request';
+    if (isOwn && settle(id) !== undefined) return void options.deliver(refusal.error);
+    throw new RunError('UPSTREAM_HTTP', { server, status, detail: options.mask(detailOf(refusal)) });
   }
 
   function forget({ message }: Frame): void {

@@ -19,6 +19,7 @@ import {
   isProcessed,
   mayBeOlder,
   readRefusal,
+  tellsMore,
   type Refusal,
 } from './refusal.ts';
 import { createSession, type SessionKey } from './session.ts';
@@ -28,9 +29,9 @@ import type { RemoteTransport, RemoteTransportOptions } from './transport.ts';
 export interface StreamableOptions extends RemoteTransportOptions {
   /**
    * The server has refused `initialize` as one of an older transport does.
-   * @returns whether somebody else takes the message over
+   * @returns why the other transport does not take the message over; undefined if it does
    */
-  notStreamable?(initialize: Frame): Promise<boolean>;
+  notStreamable?(initialize: Frame): Promise<RunError | undefined>;
   /** Takes what had to wait until somebody else had taken over. */
   passOn(frame: Frame): void;
 }
@@ -222,9 +223,13 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
   async function refuse(post: Post, refusal: Refusal): Promise<void> {
     const { status, error } = refusal;
     const isOlder = post.frame.method === 'initialize' && mayBeOlder(refusal);
-    if (isOlder && (await options.notStreamable?.(post.frame)) === true) {
-      post.isAnswered = true;
-      return;
+    if (isOlder && options.notStreamable !== undefined) {
+      const failure = await options.notStreamable(post.frame);
+      if (failure === undefined) {
+        post.isAnswered = true;
+        return;
+      }
+      if (tellsMore(failure, refusal)) throw failure;
     }
     if (error === undefined)
       throw new RunError('UPSTREAM_HTTP', { server, status, detail: options.mask(detailOf(refusal)) });

@@ -182,7 +182,7 @@ it('sends a request once to a busy server of HTTP+SSE that has processed it', as
   });
   const remote = await openRemote(server.url, { transport: 'sse' });
   await remote.initialize();
-  expect(await remote.request('tools/call', { name: 'x' })).toHaveProperty('error');
+  expect((await remote.request('tools/call', { name: 'x' })).error).toEqual(error);
   expect((await remote.request('orders/create', {}, 'order')).result).toEqual({ n: 1 });
   expect(await remote.request('ping')).toHaveProperty('result');
   expect(

@@ -110,7 +110,10 @@ it('speaks to no other origin over HTTP+SSE either', async () => {
   });
   const remote = await openRemote(server.url, { transport: 'sse', headers: SECRET });
   remote.send({ id: 0, method: 'initialize', params: INITIALIZE });
-  expect(await remote.closed).toMatchObject({ code: 'UPSTREAM_REDIRECT' });
+  expect(await remote.closed).toMatchObject({
+    code: 'UPSTREAM_REDIRECT',
+    fields: { origin: new URL(other.url).origin },
+  });
   expect(other.connections).toBe(0);
   expect(server.of('initialize')).toEqual([]);
   await server.calls[0]?.closed;
