@@ -1,3 +1,4 @@
+import { withoutBom } from './bom.ts';
 import type { LineEnds } from './lines.ts';
 import { isRequestId, parseExact, type RequestId } from './request-id.ts';
 import { scanBeginning, scanObject, type Member } from './scan.ts';
@@ -25,7 +26,9 @@ export function refusedId(bytes: Buffer): RequestId | undefined {
  * The request that an unreadable line of a server answers, in whatever order its keys are.
  * @returns undefined if that cannot be told, or it is no answer: lines of a log may be JSON and have an `id` as well
  */
-export function unreadableAnswerTo(bytes: Buffer): RequestId | undefined {
+export function unreadableAnswerTo(line: Buffer): RequestId | undefined {
+  // In the middle of a stream it is an error, but one that hides nothing.
+  const bytes = withoutBom(line);
   const members = scanBeginning(bytes);
   if (members === undefined || (has(members, 'method') && !isNull(bytes, members, 'method')))
     return undefined;
