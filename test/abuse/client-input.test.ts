@@ -3,7 +3,7 @@ import { request } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { MCP_HEADERS, openSocket, send, type Answer } from '../support/http.ts';
 import { at, json } from '../support/json.ts';
-import type { Peer } from '../support/peer.ts';
+import type { Peer, PeerAnswer } from '../support/peer.ts';
 import { call, expectEcho, inTime, NETWORK, setUpWorld, type Network } from './world.ts';
 
 const world = setUpWorld({ other: ['true'] });
@@ -16,6 +16,8 @@ interface Row {
   readonly body: string | Buffer;
   readonly status: number;
   readonly code: number;
+  /** Of a request, where it can be read: over HTTP+SSE the error then comes on the stream. */
+  readonly id?: number | string;
 }
 
 const BODIES: readonly Row[] = [
@@ -48,20 +50,26 @@ const BODIES: readonly Row[] = [
     '"tools/list"',
     '{}',
     '{"foo":1}',
-    '{"jsonrpc":"1.0","id":1,"method":"ping"}',
-    '{"jsonrpc":"2.0","id":1}',
-    '{"jsonrpc":"2.0","id":1,"method":7}',
-    '{"jsonrpc":"2.0","id":1,"method":null}',
     '{"jsonrpc":"2.0","id":null,"method":"ping"}',
     '{"jsonrpc":"2.0","id":{},"method":"ping"}',
     '{"jsonrpc":"2.0","id":1e999,"method":"ping"}',
-    '{"jsonrpc":"2.0","id":1,"method":"ping","params":[1]}',
-    '{"jsonrpc":"2.0","id":1,"method":"ping","params":"x"}',
     '{"jsonrpc":"2.0","id":1,"error":"x"}',
+    '{"jsonrpc":"1.0","id":1,"result":{}}',
+    '{"jsonrpc":"2.0","method":"ping","params":[1]}',
     '[]',
     `[${PING}]`,
     '[1,2]',
   ].map((body) => ({ title: body, body, status: 400, code: -32600 })),
+  ...[
+    '{"jsonrpc":"1.0","id":"bad","method":"ping"}',
+    '{"id":"bad","method":"ping"}',
+    '{"jsonrpc":"2.0","id":"bad"}',
+    '{"jsonrpc":"2.0","id":"bad","method":7}',
+    '{"jsonrpc":"2.0","id":"bad","method":null}',
+    '{"jsonrpc":"2.0","id":"bad","method":"ping","params":[1]}',
+    '{"jsonrpc":"2.0","id":"bad","method":"ping","params":"x"}',
+    '{"jsonrpc":"2.0","id":"bad","method":"ping","params":null}',
+  ].map((body) => ({ title: body, body, status: 400, code: -32600, id: 'bad' })),
   { title: '100,000 arrays in each other', body: deepArray(LEVELS), status: 400, code: -32600 },
   { title: 'a body over the limit', body: ' '.repeat(BODY_LIMIT) + PING, status: 413, code: -32600 },
 ];
@@ -117,8 +125,9 @@ const ODD_SESSION_IDS = [
 ];
 
 describe.each(NETWORK)('over %s', (kind) => {
-  test.each(BODIES)('refuses $title', async ({ body, status, code }) => {
+  test.each(BODIES)('refuses $title', async ({ body, status, code, id }) => {
     await disturb(kind, async (peer) => {
+      if (kind === 'sse' && id !== undefined) return await expectRefusal(peer, body, id, code);
       expectFault(await inTime(postTo(peer, body), 'the refusal'), status, code);
     });
   });
@@ -175,16 +184,25 @@ describe.each(NETWORK)('over %s', (kind) => {
         method: 'tools/call',
         params: { name: 'echo', arguments: {} },
       };
-      const second = await postTo(peer, JSON.stringify(message));
-      expectFault(second, 400, -32600, 'duplicate_id');
-      expect(at((await inTime(first, 'the first')).message, 'result', 'content', 0, 'text')).toBe('waited');
+      if (kind === 'http') {
+        const second = await postTo(peer, JSON.stringify(message));
+        expectFault(second, 400, -32600, 'duplicate_id');
+        expect(at((await inTime(first, 'the first')).message, 'result', 'content', 0, 'text')).toBe('waited');
+        return;
+      }
+      // The error response for the second request names the id of both.
+      expect((await postTo(peer, JSON.stringify(message))).status).toBe(202);
+      expect(faultIn(await inTime(first, 'the refusal'))).toEqual({ code: -32600, reason: 'duplicate_id' });
+      const answer = await inTime(peer.answerTo('same'), 'the first');
+      expect(at(answer.message, 'result', 'content', 0, 'text')).toBe('waited');
     });
   });
 
   test('refuses to initialize a second time', async () => {
     await misuse(kind, async (peer) => {
-      const again = { jsonrpc: '2.0', id: 'again', method: 'initialize', params: {} };
-      expectFault(await postTo(peer, JSON.stringify(again)), 400, -32600, 'already_initialized');
+      const again = JSON.stringify({ jsonrpc: '2.0', id: 'again', method: 'initialize', params: {} });
+      if (kind === 'sse') await expectRefusal(peer, again, 'again', -32600, 'already_initialized');
+      else expectFault(await postTo(peer, again), 400, -32600, 'already_initialized');
     });
   });
 
@@ -208,8 +226,9 @@ describe.each(NETWORK)('over %s', (kind) => {
         expectFault(await send(world.url(kind), { method: 'POST', headers: MCP_HEADERS }, text), 400, -32600);
         return;
       }
-      const { messages, close } = await openEventStream();
-      expectFault(await send(messages, { method: 'POST', headers: MCP_HEADERS }, text), 400, -32600);
+      const { messages, said, close } = await openEventStream();
+      expect((await send(messages, { method: 'POST', headers: MCP_HEADERS }, text)).status).toBe(202);
+      await expect.poll(said).toContain('"id":1,"error":{"code":-32600');
       close();
     });
   });
@@ -291,6 +310,26 @@ async function misuse(kind: Network, act: (peer: Peer) => Promise<void>): Promis
   });
 }
 
+/** Over HTTP+SSE: the POST is accepted, and the error response comes on the stream. */
+async function expectRefusal(
+  peer: Peer,
+  body: string | Buffer,
+  id: string | number,
+  code: number,
+  reason?: string,
+): Promise<void> {
+  const refusal = peer.answerTo(id);
+  expect(await inTime(postTo(peer, body), 'the POST')).toMatchObject({ status: 202, text: '' });
+  expect(faultIn(await inTime(refusal, 'the refusal'))).toEqual({
+    code,
+    reason: reason ?? expect.stringMatching(/^[a-z_]+$/),
+  });
+}
+
+function faultIn({ message }: PeerAnswer): { code: unknown; reason: unknown } {
+  return { code: at(message, 'error', 'code'), reason: at(message, 'error', 'data', 'reason') };
+}
+
 function expectFault(answer: Answer, status: number, code: number, reason?: string): void {
   expect({ status: answer.status, type: answer.headers['content-type'] }).toEqual({
     status,
@@ -331,13 +370,26 @@ function postChunks(peer: Peer, bytes: number): Promise<Answer> {
   });
 }
 
-async function openEventStream(): Promise<{ messages: string; close: () => void }> {
-  const opened = await new Promise<{ messages: string; close: () => void }>((resolve, reject) => {
+interface EventStream {
+  readonly messages: string;
+  /** All of it so far. */
+  readonly said: () => string;
+  readonly close: () => void;
+}
+
+async function openEventStream(): Promise<EventStream> {
+  const opened = await new Promise<EventStream>((resolve, reject) => {
     const outgoing = request(world.url('sse'), { agent: false }, (incoming) => {
+      let text = '';
       incoming.on('error', () => {});
-      incoming.once('data', (chunk: Buffer) => {
-        const path = /data: (.*)/.exec(chunk.toString())?.[1] ?? '';
-        resolve({ messages: new URL(path, world.gateway.url).href, close: () => void incoming.destroy() });
+      incoming.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      incoming.once('data', () => {
+        const path = /data: (.*)/.exec(text)?.[1] ?? '';
+        resolve({
+          messages: new URL(path, world.gateway.url).href,
+          said: () => text,
+          close: () => void incoming.destroy(),
+        });
       });
     });
     outgoing.on('error', reject);

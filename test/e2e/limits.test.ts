@@ -76,23 +76,19 @@ describe('processes', () => {
     const streams = await Promise.all(
       [1, 2, 3].map(() => open(`${run.url}/sse`, { headers: { accept: 'text/event-stream' } })),
     );
+    const events = streams.map((stream) => eventsOf(stream));
     const posts: string[] = [];
-    for (const stream of streams)
-      posts.push(new URL(String((await eventsOf(stream).next()).value?.data), run.url).href);
-    expect((await post(String(posts[0]), initializeMessage())).status).toBe(202);
-    const refused = await post(String(posts[1]), initializeMessage(7));
-    expect({
-      status: refused.status,
-      reason: reasonOf(refused),
-      id: at(JSON.parse(refused.text), 'id'),
-    }).toEqual({
-      status: 503,
-      reason: 'too_many_children',
-      id: 7,
-    });
+    for (const stream of events) posts.push(new URL(String((await stream.next()).value?.data), run.url).href);
+    const answerOf = async (index: number, id: number): Promise<unknown> => {
+      expect((await post(String(posts[index]), initializeMessage(id))).status).toBe(202);
+      return JSON.parse(String((await events[index]?.next())?.value?.data));
+    };
+    expect(await answerOf(0, 1)).toHaveProperty('result');
+    expect(await answerOf(1, 7)).toMatchObject({ id: 7, error: { data: { reason: 'too_many_children' } } });
     // The stream of the first is its session, and its process goes with it.
     streams[0]?.destroy();
-    await expect.poll(async () => (await post(String(posts[1]), initializeMessage(8))).status).toBe(202);
+    let id = 8;
+    await expect.poll(() => answerOf(1, id++)).toHaveProperty('result');
     streams.forEach((stream) => stream.destroy());
   });
 

@@ -27,6 +27,9 @@ export function connectModernPeer(url: string, options: ModernPeerOptions = {}):
     postUrl: url,
     request,
     notify: async (method, params = {}) => void (await post({ method, params }, 'none')).resume(),
+    async answerTo() {
+      throw new Error('in this revision an answer comes with its request');
+    },
     async cancel(id) {
       cancels.get(id)?.();
     },

@@ -32,6 +32,8 @@ export interface Peer {
   /** Rejects with `PeerGone` if the peer drops, or the connection ends without an answer. */
   request(method: string, params?: Json, id?: string | number): Promise<PeerAnswer>;
   notify(method: string, params?: Json): Promise<void>;
+  /** The next answer to a request that was posted by other means, or answered before. */
+  answerTo(id: string | number): Promise<PeerAnswer>;
   /** Gives up on a request: afterwards an answer is welcome but not owed. */
   cancel(id: string | number): Promise<void>;
   /** Stops reading. */
@@ -89,6 +91,7 @@ export async function connectPeer(
     },
     request,
     notify,
+    answerTo,
     cancel,
     pause,
     resume,
@@ -101,14 +104,19 @@ export async function connectPeer(
     params: Json = {},
     id: string | number = nextId++,
   ): Promise<PeerAnswer> {
-    const answer = new Promise<PeerAnswer>((resolve, reject) => waiting.set(id, { resolve, reject }));
-    // Whoever asked may have stopped caring by the time it fails.
-    answer.catch(() => {});
+    const answer = answerTo(id);
     void post({ id, method, params }).then(
       (response) => collect(response, id),
       (error: unknown) => fail(id, String(error)),
     );
     return await answer;
+  }
+
+  function answerTo(id: string | number): Promise<PeerAnswer> {
+    const answer = new Promise<PeerAnswer>((resolve, reject) => waiting.set(id, { resolve, reject }));
+    // The caller may have stopped waiting by the time it fails.
+    answer.catch(() => {});
+    return answer;
   }
 
   async function notify(method: string, params: Json = {}): Promise<void> {

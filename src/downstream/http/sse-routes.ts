@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { RunError, toRunError } from '../../errors.ts';
-import { parseFrame } from '../../protocol/frame.ts';
+import { parseFrame, type RequestId } from '../../protocol/frame.ts';
 import { requireAccept } from './accept-header.ts';
 import { sendEmpty, sendFault } from './reply.ts';
 import type { HttpCall, Route, RouteContext } from './route.ts';
@@ -42,16 +42,18 @@ export function createSseRoutes({
     const id = new URLSearchParams(request.url?.split('?', 2)[1]).get('sessionId');
     const session = sessions.find('sse', id ?? '', server, principal);
     if (body === undefined) throw new RunError('PARSE_ERROR', { detail: 'the body is empty' });
-    const frame = parseFrame(body);
     try {
+      const frame = parseFrame(body);
       if (frame.kind === 'request') refuseWhenDraining();
       await session.receive(frame);
-      sendEmpty(response, 202);
     } catch (error) {
       const failure = toRunError(error);
       if (failure.code === 'INTERNAL') throw error;
-      sendFault(response, failure, frame.kind === 'request' ? frame.id : undefined);
+      const id = failure.code === 'PARSE_ERROR' ? undefined : requestIdIn(body);
+      // The response belongs on the stream: clients take a status for a broken connection, and do not fall back.
+      if (id === undefined || !(await session.refuse(failure, id))) return sendFault(response, failure, id);
     }
+    sendEmpty(response, 202);
   }
 
   /** The messages path beside the SSE path that was asked for: with the server's name if that had it. */
@@ -70,4 +72,16 @@ export function createSseRoutes({
       ? prefix.replace(/\/$/, '')
       : '';
   }
+}
+
+/** The id of a rejected request, malformed ones included; undefined if it has none, or is no request. */
+function requestIdIn(body: Buffer): RequestId | undefined {
+  const message: unknown = JSON.parse(body.toString());
+  if (!isJson(message) || 'result' in message || 'error' in message) return undefined;
+  const { id } = message;
+  return typeof id === 'string' || (typeof id === 'number' && Number.isFinite(id)) ? id : undefined;
+}
+
+function isJson(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
 }

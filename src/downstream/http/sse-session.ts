@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { isRunError, RunError } from '../../errors.ts';
-import type { Frame } from '../../protocol/frame.ts';
+import { faultFrame } from '../../protocol/fault.ts';
+import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
 import { openSseResponse } from './sse-response.ts';
 
@@ -29,6 +30,8 @@ export interface SseSession {
   readonly link: Link;
   /** Takes one POSTed message. @throws RunError if it is not accepted. */
   receive(frame: Frame): Promise<void>;
+  /** Sends the error response to a request that was not accepted. @returns false if the stream has ended */
+  refuse(error: RunError, id: RequestId): Promise<boolean>;
   /** Sends the first event, `endpoint`; the conversation has to be able to take messages by then. */
   open(): void;
   /** Called about once a second, for keep-alives. */
@@ -79,6 +82,11 @@ export function createSseSession(options: SseSessionOptions): SseSession {
       if (isClosed) throw new RunError('SESSION_NOT_FOUND');
       lastMessageAt = Date.now();
       await onframe(frame);
+    },
+    async refuse(error, id) {
+      if (isClosed) return false;
+      await sse.message(faultFrame(error, id).bytes);
+      return true;
     },
     tick: (now) => sse.tick(now, options.keepAliveMs),
     open: () => sse.event({ event: 'endpoint', data: options.endpoint }),

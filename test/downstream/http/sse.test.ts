@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { HttpOptions } from '../../../src/downstream/downstream.ts';
+import { RunError } from '../../../src/errors.ts';
 import { open, post, send, type Answer } from '../../support/http.ts';
 import {
   expectFault,
@@ -154,6 +155,48 @@ describe('messages', () => {
     expectFault(await connection.post(body), { status: 400, code });
     expect((await connection.post(request('echo'))).status).toBe(202);
     expect(await connection.stream.nextMessage()).toMatchObject({ id: 1 });
+  });
+
+  it.each([
+    ['another revision of JSON-RPC', '{"jsonrpc":"1.0","id":7,"method":"ping"}', 7],
+    ['params that are null', '{"jsonrpc":"2.0","id":"a","method":"ping","params":null}', 'a'],
+    ['no method', '{"jsonrpc":"2.0","id":0}', 0],
+  ])('that are requests with %s are 202, and their error is on the stream', async (_title, body, id) => {
+    const connection = await connect(await listen());
+    expect(await connection.post(body)).toMatchObject({ status: 202, text: '' });
+    expect(await connection.stream.nextMessage()).toMatchObject({ id, error: { code: -32_600 } });
+  });
+
+  it('that are not accepted are 202, and their error is on the stream', async () => {
+    const connection = await connect(await listen());
+    connection.accepted.link.onframe(() => {
+      throw new RunError('NOT_INITIALIZED', { method: 'server/discover' });
+    });
+    expect(await connection.post(request('server/discover', 'd'))).toMatchObject({ status: 202, text: '' });
+    expect(await connection.stream.nextMessage()).toMatchObject({
+      id: 'd',
+      error: { code: -32_600, data: { reason: 'not_initialized' } },
+    });
+  });
+
+  it('that are no requests, and not accepted, are statuses', async () => {
+    const connection = await connect(await listen());
+    connection.accepted.link.onframe(() => {
+      throw new RunError('INVALID_REQUEST', { detail: 'no' });
+    });
+    for (const body of ['{"jsonrpc":"2.0","method":"a"}', '{"jsonrpc":"2.0","id":1,"result":{}}'])
+      expectFault(await connection.post(body), { status: 400, code: -32_600 });
+  });
+
+  it('that come when the listener drains are refused on the stream, if they are requests', async () => {
+    const harness = await listen();
+    const connection = await connect(harness);
+    harness.listener.drain();
+    expect((await connection.post(request('echo', 5))).status).toBe(202);
+    expect(await connection.stream.nextMessage()).toMatchObject({
+      id: 5,
+      error: { data: { reason: 'shutting_down' } },
+    });
   });
 
   it.each([
