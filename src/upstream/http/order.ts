@@ -1,44 +1,61 @@
-import type { Frame, RequestId } from '../../protocol/frame.ts';
+import type { Frame } from '../../protocol/frame.ts';
 import { cancelledId } from './messages.ts';
 
-/** Sees to it that nothing overtakes what everything else rests on. */
+/** Sends messages in the order in which they came, and holds them back until the handshake has come far enough. */
 export interface Order {
-  /** Lets a message go, at once or when it may. */
+  /** Sends a message, at once or when its turn comes. */
   pass(frame: Frame): void;
-  /** What comes from now on waits for this; never rejects. */
+  /** Messages that come from now on wait for this promise, which never rejects. */
   holdBack(until: Promise<void>): void;
+  /** Sends all messages that wait, and makes no message wait any more: another transport takes them over, or none. */
+  release(): void;
 }
 
 export function createOrder(go: (frame: Frame) => void): Order {
-  let barrier: Promise<void> | undefined;
-  /** The requests that wait for it. */
-  const waiting = new Set<RequestId>();
+  /** Oldest first. A message waits for the barrier as well as for those before it. */
+  const queue: Frame[] = [];
+  let barriers = 0;
+  let isReleased = false;
 
   return {
     pass(frame) {
-      if (frame.method === 'notifications/cancelled') {
-        const id = cancelledId(frame);
-        // What has not been sent need not be cancelled.
-        if (id === undefined || !waiting.delete(id)) go(frame);
-      } else if (barrier === undefined) go(frame);
-      else wait(frame, barrier);
+      if (frame.method === 'notifications/cancelled') return cancel(frame);
+      // The server may wait for the response before it goes on with the handshake.
+      if (frame.kind === 'response') return go(frame);
+      if (isFree() && queue.length === 0) go(frame);
+      else queue.push(frame);
     },
     holdBack(until) {
-      const mine = until.finally(() => {
-        if (barrier === mine) barrier = undefined;
+      barriers += 1;
+      void until.then(() => {
+        barriers -= 1;
+        drain();
       });
-      barrier = mine;
+    },
+    release() {
+      isReleased = true;
+      drain();
     },
   };
 
-  function wait(frame: Frame, until: Promise<void>): void {
-    const id = frame.kind === 'request' ? frame.id : undefined;
-    if (id !== undefined) waiting.add(id);
-    void until.then(() => {
-      if (id !== undefined && !waiting.has(id)) return;
-      if (barrier !== undefined) return wait(frame, barrier);
-      if (id !== undefined) waiting.delete(id);
+  function isFree(): boolean {
+    return barriers === 0 || isReleased;
+  }
+
+  /** Sending a message may raise the next barrier. */
+  function drain(): void {
+    while (isFree()) {
+      const frame = queue.shift();
+      if (frame === undefined) return;
       go(frame);
-    });
+    }
+  }
+
+  /** A cancellation overtakes. A request that has not been sent need not be cancelled. */
+  function cancel(frame: Frame): void {
+    const id = cancelledId(frame);
+    const index = queue.findIndex((queued) => queued.kind === 'request' && queued.id === id);
+    if (id === undefined || index === -1) go(frame);
+    else queue.splice(index, 1);
   }
 }

@@ -19,6 +19,7 @@ const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 30_000;
 /** The first time somebody waits for it. */
 const LONGEST_FIRST_MS = 2_000;
+const OWN_FAILURES: ReadonlySet<number> = new Set([500, 501]);
 /** How long a server may take over a question that it may not know. */
 const LONGEST_DISCOVER_MS = 30_000;
 
@@ -35,14 +36,19 @@ export async function untilReached(post: Post, exchange: Exchange, options: Firs
     } catch (thrown) {
       const error = toRunError(thrown);
       if (post.isAborted || options.isClosed()) return;
-      // A server that refuses what only newer ones know has said enough.
-      if (!isInitialize && !isDown(error) && !isShut(error)) throw error;
+      // A server that rejects a request of newer revisions has answered, also one that fails at it.
+      if (!isInitialize && (hasFailed(error) || (!isDown(error) && !isShut(error)))) throw error;
       const leftMs = options.patienceMs - (performance.now() - start);
       if (!isDown(error) || leftMs <= pauseMs) return options.fail(error);
       options.log.info({ event: 'remote.waiting' }, `${error.message}; trying again`);
       await post.pause(pauseMs);
     }
   }
+}
+
+/** Whether the server itself says that it failed, and not a proxy in front of it. */
+function hasFailed({ code, fields }: RunError): boolean {
+  return code === 'UPSTREAM_HTTP' && OWN_FAILURES.has(Number(fields['status']));
 }
 
 /** A subscription outlives its stream: what the server has taken up once, it is asked for again. */

@@ -145,8 +145,9 @@ function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared
     shared.isSse = true;
     const before = transport;
     transport = older;
-    void before.close();
     void older.send(initialize);
+    // Messages that wait behind `initialize` come by the older transport, ahead of those that are still to come.
+    void before.close();
     return undefined;
   }
 

@@ -100,7 +100,10 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
       order.pass(frame);
     },
     close() {
-      closing ??= close();
+      if (closing === undefined) {
+        closing = close();
+        order.release();
+      }
       return closing;
     },
   };
