@@ -77,10 +77,15 @@ export function envelopeOf(initializeParams: Json): Envelope {
   };
 }
 
-/** Whether a server takes `initialize` as well. @param answer to `server/discover` */
+/** Whether a server lists a revision with `initialize`. Servers of both eras may list the others only. @param answer to `server/discover` */
 export function isDual({ result, error }: JsonRpcMessage): boolean {
   const versions = result?.['supportedVersions'] ?? jsonOf(error?.data)['supported'];
   return Array.isArray(versions) && versions.some(isLegacyRevision);
+}
+
+/** Whether an answer to `initialize` names a revision that has no handshake: a server of such revisions alone may do so. */
+export function isModernRevision(revision: unknown): boolean {
+  return typeof revision === 'string' && /^\d{4}-\d\d-\d\d$/.test(revision) && revision >= MODERN_REVISION;
 }
 
 export function isDiscoverResult(result: unknown): boolean {

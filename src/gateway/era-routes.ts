@@ -5,7 +5,7 @@ import type { Link } from '../protocol/link.ts';
 import { createHandover } from '../router/eras/handover.ts';
 import { createKnownEras } from '../router/eras/known-eras.ts';
 import { createModernRoute } from '../router/eras/modern-route.ts';
-import { ownEraFirst } from '../router/eras/own-era-first.ts';
+import { ownEraFirst, type OwnEraOptions } from '../router/eras/own-era-first.ts';
 import { createStdioEras } from '../router/eras/stdio-eras.ts';
 import { createLegacyPool } from '../router/held/pool.ts';
 import type { ModernFace } from '../router/modern-face.ts';
@@ -52,8 +52,9 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
   const known = createKnownEras(pinned === 'auto' ? undefined : pinned);
   const version = packageVersion();
   const isRemote = spec.target.kind === 'remote';
-  // A user may have to sign in before a remote server says anything.
-  const probing = { version, ...(isRemote && { longestMs: supervisor.startTimeoutMs }) };
+  // A user may have to sign in before a remote server says anything. It reads no request after another, so a ping tells nothing.
+  const ofRemote = { silenceMs: Infinity, longestMs: supervisor.startTimeoutMs };
+  const probing = { version, ...(isRemote && ofRemote) };
   const reopen = (): Promise<Link> => supervisor.open();
   const toLegacyServer = (
     openChild: (principal: string) => Promise<Link>,
@@ -64,7 +65,7 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
       version,
       // It may turn out not to be one: then what it has begun goes on, and whoever comes next knows better.
       openChild: async (principal) => toLegacyClient(createHandover(await openChild(principal))),
-      first: first === undefined ? undefined : toLegacyClient(first),
+      first: first === undefined ? undefined : toLegacyClient(first, { wasProbed: true }),
       initializeTimeoutMs: supervisor.startTimeoutMs,
       childIdleMs: settings.childIdleMs,
       inputTtlMs: spec.inputTtlMs ?? settings.inputTtlMs,
@@ -98,7 +99,7 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
         ...probing,
         known,
         openChild: reopen,
-        toLegacyClient: (child) => toLegacyClient(child, canAsk),
+        toLegacyClient: (child, wasProbed) => toLegacyClient(child, { canAsk, wasProbed }),
         toLegacyServer: (child) => toLegacyServer(reopen, child),
       });
     },
@@ -106,12 +107,13 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
 
   async function openLegacy(client?: LegacyClient, abandoned?: AbortSignal): Promise<Link> {
     const child = await supervisor.open(abandoned, client && (() => makeRoom(client.principal)));
-    return toLegacyClient(createHandover(child), client?.canAsk);
+    return toLegacyClient(createHandover(child), client && { canAsk: client.canAsk });
   }
 
-  function toLegacyClient(child: Link, canAsk?: () => boolean): Link {
+  function toLegacyClient(child: Link, more: Pick<OwnEraOptions, 'canAsk' | 'wasProbed'> = {}): Link {
     const shared = { ...probing, server: name, known, reopen, asksFirst: isRemote, log };
-    return ownEraFirst(child, canAsk === undefined ? shared : { ...shared, canAsk });
+    // Requests to a remote server have no process in common that one of them could settle.
+    return ownEraFirst(child, { ...shared, ...more, wasProbed: more.wasProbed === true && !isRemote });
   }
 
   /** A process for clients without sessions, which has a place for as long as it lives. */

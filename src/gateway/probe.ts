@@ -136,7 +136,8 @@ async function probe(
     if (era === 'legacy') return Promise.resolve({ era: 'legacy' });
     return new Promise((resolve, reject) => {
       giveUp = (toError) => reject(toError('initialize'));
-      probeEra(asked, options).then(resolve, reject);
+      const silence = target.kind === 'remote' ? { silenceMs: Infinity } : {};
+      probeEra(asked, { version: options.version, ...silence }).then(resolve, reject);
     });
   }
 

@@ -9,6 +9,8 @@ import { probeEra } from './probe.ts';
 export interface ModernRouteOptions {
   /** Ours, for `clientInfo`. */
   readonly version: string;
+  /** Silence after which a server is sent a ping. */
+  readonly silenceMs?: number;
   /** How long a server may take to say what it is. */
   readonly longestMs?: number;
   readonly known: KnownEras;

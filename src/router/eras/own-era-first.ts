@@ -1,179 +1,321 @@
-import { isDual, isModernError } from '../../era/handshake.ts';
-import { RunError, toRunError } from '../../errors.ts';
+import { isDual, isModernError, isModernRevision } from '../../era/handshake.ts';
+import { jsonOf } from '../../era/json.ts';
+import { toRunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
-import { RPC } from '../../protocol/constants.ts';
-import type { Frame, RequestId } from '../../protocol/frame.ts';
-import type { Link } from '../../protocol/link.ts';
+import { isLegacyRevision, RPC } from '../../protocol/constants.ts';
+import type { Frame, JsonRpcMessage, RequestId } from '../../protocol/frame.ts';
+import type { Link, Reach } from '../../protocol/link.ts';
 import { presentAsLegacy } from '../facade/facade.ts';
 import { createHandover } from './handover.ts';
+import { createInOrder } from './in-order.ts';
 import type { KnownEras } from './known-eras.ts';
-import { probeEra } from './probe.ts';
+import { probeEra, type Verdict } from './probe.ts';
 
 export interface OwnEraOptions {
   readonly server: string;
   /** Ours, for `clientInfo`. */
   readonly version: string;
+  /** Silence after which a server is sent a ping. */
+  readonly silenceMs?: number;
   /** How long a server may take to say what it is. */
   readonly longestMs?: number;
   readonly known: KnownEras;
-  /** Opens another process, for a server that ended when it was asked what it is. */
+  /** Opens another link: a process, or a conversation with a remote server. */
   readonly reopen: () => Promise<Link>;
   /** Whether the client can be asked something now; yes by default. */
   readonly canAsk?: () => boolean;
   /**
-   * Whether a server that nobody knows yet is asked what it is before it gets an `initialize`. Over HTTP, what a modern
-   * server makes of one is up to it (2026-07-28, basic/transports/streamable-http, backward compatibility).
+   * Whether a server of unknown eras is sent `server/discover` before `initialize`. Over HTTP, a modern server may answer
+   * `initialize` with anything (2026-07-28, basic/transports/streamable-http, backward compatibility).
    */
   readonly asksFirst?: boolean;
+  /** Whether the process has been sent `server/discover`: one that then refuses `initialize` may accept it in a new process. */
+  readonly wasProbed?: boolean;
+  /** How long a server that lists modern revisions only may take to accept `initialize`. */
+  readonly offerMs?: number;
   readonly log: Log;
 }
 
+type Wait = void | Promise<void>;
+
+/** What has become of an `initialize`. */
+type Outcome =
+  /** The response has been delivered. */
+  | { readonly kind: 'accepted' }
+  /** `answer`: undefined if there was none in time. */
+  | { readonly kind: 'refused'; readonly answer: Frame | undefined }
+  | { readonly kind: 'ended'; readonly error: Error | undefined };
+
+type ModernVerdict = Extract<Verdict, { era: 'modern' }>;
+
+const OFFER_MS = 10_000;
+/** The statuses by which a server refuses `initialize` for good, in the text of our own error. */
+const FINAL_STATUS = /HTTP status (?:400|404|405|406|410|415|422|501)\b/;
+/** Messages that a client may send before the response to `initialize` without being asked to wait. */
+const EARLY_FRAMES = 100;
+
 /**
- * A server for a client of the revisions with a handshake. Its `initialize` goes to the server as it is: a server that
- * speaks both eras is never translated, and one that takes it costs nothing more. One that refuses it is asked whether it
- * is modern, and then presented as what the client knows.
+ * A server for a client of the revisions with a handshake. Its `initialize` is forwarded as it is: a server of both eras is
+ * never translated, even if it lists modern revisions only. A server that refuses `initialize` is probed, and translated if
+ * it is modern.
  * @param link one that can be handed over
  */
 export function ownEraFirst(link: Link, options: OwnEraOptions): Link {
   const { known } = options;
   if (known.legacy === false) return presentAsLegacy(link, options);
   if (known.legacy === true && known.modern === false) return link;
+  return new OwnEraLink(link, options);
+}
 
-  let current = link;
-  let initialize: Frame | undefined;
-  let crossing: Promise<void> | undefined;
-  let ended: { readonly error: Error | undefined } | undefined;
-  let isClosed = false;
-  let onframe: (frame: Frame, about?: RequestId) => void | Promise<void> = () => {};
-  let onclose: (error?: Error) => void = () => {};
+class OwnEraLink implements Link {
+  readonly peer = 'server';
+  readonly era = 'legacy';
+  readonly principal: string;
+  readonly #options: OwnEraOptions;
+  readonly #known: KnownEras;
+  readonly #inOrder = createInOrder((frame) => this.#pass(frame), EARLY_FRAMES);
+  /** The link that `initialize` goes to. */
+  #link: Link;
+  /** The link that everything goes to: `#link`, or a facade. */
+  #current: Link;
+  #isSettled = false;
+  #isClosed = false;
+  /** The server's own answer to `server/discover`, once it has shown to be modern. */
+  #modern: ModernVerdict | undefined;
+  #wasProbed: boolean;
+  #onframe: (frame: Frame, about?: RequestId) => Wait = () => {};
+  #onclose: (error?: Error) => void = () => {};
 
-  return {
-    peer: 'server',
-    era: 'legacy',
-    principal: link.principal,
-    get can() {
-      return current.can;
-    },
-    send(frame) {
-      if (crossing !== undefined) return crossing.then(() => current.send(frame));
-      if (frame.method !== 'initialize') return current.send(frame);
-      initialize = frame;
-      if (options.asksFirst !== true || known.legacy !== undefined || known.modern !== undefined)
-        return current.send(frame);
-      crossing = ask(frame).finally(() => (crossing = undefined));
-      return crossing;
-    },
-    onframe(handler) {
-      onframe = handler;
-      link.onframe(receive);
-    },
-    onend() {},
-    onclose(handler) {
-      onclose = handler;
-      link.onclose(gone);
-    },
-    forget: (id) => current.forget(id),
-    async close(reason) {
-      isClosed = true;
-      await current.close(reason);
-    },
-  };
-
-  function receive(frame: Frame, about?: RequestId): void | Promise<void> {
-    if (frame.kind !== 'response' || initialize === undefined || frame.id !== initialize.id)
-      return onframe(frame, about);
-    if (isRefusal(frame) && mayBeModern(frame)) {
-      // Not to be waited for: the answer to what is asked now comes by the same way.
-      crossing = cross(initialize, frame).finally(() => (crossing = undefined));
-      return undefined;
-    }
-    known.legacy = true;
-    // From here on there is nothing to look for.
-    link.onframe(onframe);
-    return onframe(frame, about);
+  constructor(link: Link, options: OwnEraOptions) {
+    this.principal = link.principal;
+    this.#options = options;
+    this.#known = options.known;
+    this.#wasProbed = options.wasProbed === true;
+    this.#link = link;
+    this.#current = link;
   }
 
-  async function cross(request: Frame, refusal: Frame): Promise<void> {
-    const found = await find();
-    if (found === undefined || isClosed) {
-      await found?.close();
-      link.onframe(receive);
-      await onframe(refusal);
-      if (ended !== undefined) onclose(ended.error);
-      return;
-    }
-    await translate(found, request);
+  get can(): Reach {
+    return this.#current.can;
   }
 
-  async function ask(request: Frame): Promise<void> {
-    const verdict = await probeEra(link, options).catch((error: unknown) => toRunError(error));
-    if (verdict instanceof RunError) return onclose(verdict);
-    link.onclose(gone);
-    if (verdict.era === 'gone') return onclose(verdict.error);
-    known.modern = verdict.era === 'modern';
-    if (verdict.era === 'legacy' || isDual(verdict.answer.message)) {
-      link.onframe(receive);
-      return await link.send(request);
-    }
-    const { discovered } = verdict;
-    await translate(presentAsLegacy(link, { ...options, ...(discovered && { discovered }) }), request);
+  /** A response does not wait: the server may need it before it answers `initialize`. */
+  send(frame: Frame): Wait {
+    return frame.kind === 'response' ? this.#current.send(frame) : this.#inOrder.pass(frame);
   }
 
-  async function translate(modern: Link, request: Frame): Promise<void> {
-    known.legacy = false;
+  onframe(handler: (frame: Frame, about?: RequestId) => Wait): void {
+    this.#onframe = handler;
+    this.#current.onframe((frame, about) => this.#onframe(frame, about));
+  }
+
+  onend(): void {}
+
+  onclose(handler: (error?: Error) => void): void {
+    this.#onclose = handler;
+    this.#current.onclose((error) => this.#onclose(error));
+  }
+
+  forget(id: RequestId): void {
+    this.#current.forget(id);
+  }
+
+  async close(reason?: Error): Promise<void> {
+    this.#isClosed = true;
+    await this.#current.close(reason);
+  }
+
+  #pass(frame: Frame): Wait {
+    if (frame.method !== 'initialize' || this.#isSettled) return this.#current.send(frame);
+    const settled = this.#initialize(frame);
+    // Behind a server that is known to accept it, nothing has to wait for the response.
+    if (this.#known.legacy !== true) this.#inOrder.holdBack(settled);
+    return undefined;
+  }
+
+  async #initialize(request: Frame): Promise<void> {
+    if (this.#asksFirst() && !(await this.#askFirst())) return;
+    let outcome = await this.#offer(request);
+    if (outcome.kind !== 'accepted' && this.#wasProbed && !this.#isClosed) {
+      this.#wasProbed = false;
+      const another = await this.#reopen();
+      if (another !== undefined) {
+        await this.#replace(another);
+        outcome = await this.#offer(request);
+      }
+    }
+    if (outcome.kind === 'refused') await this.#refused(request, outcome.answer);
+    if (outcome.kind === 'ended') this.#onclose(outcome.error);
+  }
+
+  #asksFirst(): boolean {
+    const { legacy, modern } = this.#known;
+    return this.#options.asksFirst === true && legacy === undefined && modern !== false;
+  }
+
+  /** @returns false if the link has ended */
+  async #askFirst(): Promise<boolean> {
+    const verdict = await this.#probe(this.#link);
+    if (verdict.era === 'gone') {
+      this.#onclose(verdict.error);
+      return false;
+    }
+    this.#known.modern = verdict.era === 'modern';
+    if (verdict.era === 'modern') this.#modern = verdict;
+    return true;
+  }
+
+  /** Sends `initialize`. An accepting response is delivered at once, since other messages may be right behind it. */
+  #offer(request: Frame): Promise<Outcome> {
+    const link = this.#link;
+    return new Promise((resolve) => {
+      let outcome: Outcome['kind'] | undefined;
+      const limitMs = this.#limitMs();
+      const timer = limitMs === undefined ? undefined : setTimeout(() => refuse(undefined), limitMs);
+      const settle = (next: Outcome): void => {
+        clearTimeout(timer);
+        outcome ??= next.kind;
+        resolve(next);
+      };
+      const refuse = (answer: Frame | undefined): void => settle({ kind: 'refused', answer });
+      link.onclose((error) => {
+        if (outcome === 'accepted') this.#onclose(error);
+        // A link that ends after a refusal says so to its next holder.
+        else settle({ kind: 'ended', error });
+      });
+      link.onframe((frame, about) => {
+        if (frame.kind !== 'response' || frame.id !== request.id) return this.#onframe(frame, about);
+        if (outcome !== undefined) return undefined;
+        if (!this.#isAccepted(frame)) return refuse(frame);
+        settle({ kind: 'accepted' });
+        this.#known.legacy = true;
+        this.#isSettled = true;
+        // There is nothing to look for from here on.
+        link.onframe(this.#onframe);
+        return this.#onframe(frame, about);
+      });
+      void link.send(request);
+    });
+  }
+
+  #limitMs(): number | undefined {
+    if (this.#modern === undefined || isDual(this.#modern.answer.message)) return undefined;
+    return this.#options.offerMs ?? OFFER_MS;
+  }
+
+  #isAccepted(answer: Frame): boolean {
+    const message = read(answer);
+    // The router rejects an answer that cannot be read.
+    if (message === undefined) return this.#modern === undefined;
+    if (message.error !== undefined) return false;
+    const revision = message.result?.['protocolVersion'];
+    return this.#modern === undefined ? !isModernRevision(revision) : isLegacyRevision(revision);
+  }
+
+  async #refused(request: Frame, answer: Frame | undefined): Promise<void> {
+    const message = answer === undefined ? undefined : read(answer);
+    const modern = this.#modern;
+    const found = modern === undefined ? await this.#find(message) : await this.#freshRemote(modern);
+    if (this.#isClosed) await found?.close();
+    else if (found !== undefined) return await this.#translate(found, request, isFinal(message));
+    this.#link.onframe((frame, about) => this.#onframe(frame, about));
+    if (answer !== undefined) {
+      if (message?.error === undefined) this.#known.legacy = true;
+      await this.#onframe(answer);
+    }
+    this.#link.onclose((error) => this.#onclose(error));
+  }
+
+  /** @returns a modern server, undefined if it is none, or has a reason of its own to refuse this client */
+  async #find(message: JsonRpcMessage | undefined): Promise<Link | undefined> {
+    const known = this.#known;
+    const error = message?.error;
+    const saysModern = error === undefined || isModernError(error);
+    if (known.legacy === true && !saysModern) return undefined;
+    if (known.modern === false && !saysModern && error.code !== RPC.methodNotFound) return undefined;
+    const first = await this.#probe(this.#link);
+    if (first.era === 'modern') return await this.#found(this.#link, first);
+    if (this.#isClosed || first.isUnreached) return undefined;
+    const isExpected = saysModern || known.modern === true;
+    // The process has ended, or its first message has settled it for the other era.
+    const second = first.era === 'gone' || isExpected ? await this.#probeAnother() : undefined;
+    known.modern = second !== undefined;
+    return second;
+  }
+
+  async #probeAnother(): Promise<Link | undefined> {
+    const another = await this.#reopen();
+    if (another === undefined) return undefined;
+    const verdict = await this.#probe(another);
+    if (verdict.era === 'modern') return await this.#found(another, verdict);
+    await another.close();
+    return undefined;
+  }
+
+  async #found(server: Link, { discovered }: ModernVerdict): Promise<Link> {
+    if (server !== this.#link) await this.#replace(server);
+    return presentAsLegacy(server, { ...this.#options, ...(discovered !== undefined && { discovered }) });
+  }
+
+  /** A session that a refused `initialize` may have begun ends with its link. */
+  async #freshRemote(found: ModernVerdict): Promise<Link> {
+    return await this.#found((await this.#reopen()) ?? this.#link, found);
+  }
+
+  async #translate(facade: Link, request: Frame, isFinal: boolean): Promise<void> {
+    const known = this.#known;
     known.modern = true;
-    options.log.info(
+    if (isFinal) known.legacy = false;
+    this.#options.log.info(
       { event: 'server.era', era: 'modern' },
       'speaks 2026-07-28 only: translated for older clients',
     );
-    current = modern;
-    current.onframe((frame, about) => onframe(frame, about));
-    current.onclose((error) => onclose(error));
-    await current.send(request);
+    this.#isSettled = true;
+    this.#current = facade;
+    facade.onframe((frame, about) => this.#onframe(frame, about));
+    facade.onclose((error) => this.#onclose(error));
+    await facade.send(request);
   }
 
-  /** @returns undefined if it is no modern server either */
-  async function find(): Promise<Link | undefined> {
-    let asked = link;
-    let verdict = await probeEra(asked, options).catch((error: unknown) => toRunError(error));
-    if (verdict instanceof RunError) {
-      ended = { error: verdict };
+  /** A server that could not be reached has not shown its era. */
+  async #probe(link: Link): Promise<Verdict & { readonly isUnreached?: boolean }> {
+    try {
+      return await probeEra(link, this.#options);
+    } catch (error) {
+      return { era: 'gone', error: toRunError(error), isUnreached: true };
+    }
+  }
+
+  async #reopen(): Promise<Link | undefined> {
+    try {
+      return createHandover(await this.#options.reopen());
+    } catch {
       return undefined;
     }
-    if (verdict.era === 'gone' && !isClosed) {
-      ended = { error: verdict.error };
-      const again = await options.reopen().catch(() => undefined);
-      // What the server has said is the answer, then.
-      if (again === undefined) return undefined;
-      asked = createHandover(again);
-      verdict = await probeEra(asked, options);
-      if (verdict.era !== 'modern') await asked.close();
-    }
-    if (verdict.era !== 'modern') {
-      known.modern = false;
-      if (asked === link) link.onclose(gone);
-      return undefined;
-    }
-    const { discovered } = verdict;
-    return presentAsLegacy(asked, { ...options, ...(discovered !== undefined && { discovered }) });
   }
 
-  /** One that was found to be legacy may have been too slow to say what it is. */
-  function mayBeModern({ message: { error } }: Frame): boolean {
-    return known.modern !== false || isModernError(error) || error?.code === RPC.methodNotFound;
-  }
-
-  function gone(error?: Error): void {
-    ended = { error };
-    if (crossing === undefined) onclose(error);
+  async #replace(link: Link): Promise<void> {
+    const before = this.#link;
+    this.#link = link;
+    this.#current = link;
+    before.onclose(() => {});
+    await before.close();
   }
 }
 
-function isRefusal(answer: Frame): boolean {
+/** Whether a refusal says for good that the server has no handshake; any other may be about this client or this moment. */
+function isFinal(refusal: JsonRpcMessage | undefined): boolean {
+  if (refusal === undefined) return false;
+  const { error } = refusal;
+  if (error === undefined || isModernError(error) || error.code === RPC.methodNotFound) return true;
+  const reason: unknown = jsonOf(error.data)['reason'];
+  return reason === 'upstream_http' && FINAL_STATUS.test(error.message);
+}
+
+function read(answer: Frame): JsonRpcMessage | undefined {
   try {
-    return answer.message.error !== undefined;
+    return answer.message;
   } catch {
-    // What it is worth is for the router to say.
-    return false;
+    return undefined;
   }
 }

@@ -27,7 +27,7 @@ export interface ProbeOptions {
   readonly version: string;
   /** A client's own `server/discover`, to be sent in place of one of ours. */
   readonly request?: Frame;
-  /** Silence after which a ping is sent: the server may be slow to start, or may ignore unknown requests. */
+  /** Silence after which a ping is sent: the server may be slow to start, or may ignore unknown requests. `Infinity`: never. */
   readonly silenceMs?: number;
   /** How long an answer may still come after the answer to the ping. */
   readonly graceMs?: number;
@@ -62,7 +62,7 @@ export function probeEra(link: Link, options: ProbeOptions): Promise<Verdict> {
   return new Promise((resolve, reject) => {
     let isOver = false;
     let wasPinged = false;
-    let timer = setTimeout(ping, silenceMs);
+    let timer = silenceMs === Infinity ? undefined : setTimeout(ping, silenceMs);
     const end = setTimeout(() => settle({ era: 'legacy' }), longestMs);
     link.onclose((error) => {
       if (isRunError(error) && INCONCLUSIVE.has(error.code)) reject(error);

@@ -6,6 +6,7 @@ import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
 import type { ModernFace } from '../modern-face.ts';
 import { createHandover } from './handover.ts';
+import { createInOrder } from './in-order.ts';
 import type { KnownEras } from './known-eras.ts';
 import { probeEra } from './probe.ts';
 
@@ -19,8 +20,8 @@ export interface StdioErasOptions {
   readonly known: KnownEras;
   /** Opens another process. Rejects with a RunError. */
   readonly openChild: () => Promise<Link>;
-  /** A process for a client that sends `initialize`. */
-  readonly toLegacyClient: (child: Link) => Link;
+  /** A process for a client that sends `initialize`. @param wasProbed whether it has been sent `server/discover` */
+  readonly toLegacyClient: (child: Link, wasProbed: boolean) => Link;
   /** A server of a 2025 revision for a modern client. @param first a process that runs already and was not initialized */
   readonly toLegacyServer: (first: Link | undefined) => ModernFace;
 }
@@ -43,7 +44,8 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
   let target: Link | undefined;
   let face: ModernFace | undefined;
   let pinned: 'legacy' | 'modern' | undefined;
-  let choosing: Promise<void> | undefined;
+  let wasProbed = false;
+  const inOrder = createInOrder(route);
   let isClosed = false;
   let onframe: (frame: Frame, about?: RequestId) => Wait = () => {};
   let onclose: (error?: Error) => void = () => {};
@@ -54,10 +56,7 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
     era: 'legacy',
     principal: first.principal,
     can: { push: true, ask: true },
-    send(frame) {
-      if (choosing !== undefined) return choosing.then(() => route(frame));
-      return route(frame);
-    },
+    send: (frame) => inOrder.pass(frame),
     onframe(handler) {
       onframe = handler;
     },
@@ -89,11 +88,11 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
   }
 
   function wait(frame: Frame, act: (frame: Frame) => Promise<Wait>): Promise<void> {
-    choosing = act(frame)
+    const done = act(frame)
       .catch((error: unknown) => onframe(faultFrame(toRunError(error), frame.id)))
-      .then(() => undefined)
-      .finally(() => (choosing = undefined));
-    return choosing;
+      .then(() => undefined);
+    inOrder.holdBack(done);
+    return done;
   }
 
   async function pinLegacy(frame: Frame): Promise<Wait> {
@@ -101,9 +100,9 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
     if (!isOpen) await discard(takeSpare() ?? target);
     // What a probe has left is as good as new; what a modern client's questions have left is not.
     const isUsable = isOpen && face === undefined && target !== undefined;
-    const child = takeSpare() ?? (isUsable ? undefined : await reopen());
+    const child = takeSpare() ?? (isUsable ? target : await reopenUnprobed());
     if (isClosed) return child?.close();
-    if (child !== undefined) target = use(options.toLegacyClient(child));
+    if (child !== undefined) target = use(options.toLegacyClient(child, wasProbed));
     return target?.send(frame);
   }
 
@@ -125,6 +124,7 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
     // The first one may have ended without having said anything.
     const child = spare ?? (await reopen());
     spare = undefined;
+    wasProbed = true;
     const verdict = await probeEra(child, request === undefined ? options : { ...options, request });
     known.modern = verdict.era === 'modern';
     if (verdict.era !== 'gone') {
@@ -163,6 +163,11 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
     const taken = spare;
     spare = undefined;
     return taken;
+  }
+
+  async function reopenUnprobed(): Promise<Link> {
+    wasProbed = false;
+    return await reopen();
   }
 
   async function reopen(): Promise<Link> {

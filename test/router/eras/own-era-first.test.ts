@@ -1,7 +1,8 @@
 /** A legacy client's server: its own words first, and a translation only for one that does not understand them. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { RunError } from '../../../src/errors.ts';
 import type { JsonRpcMessage } from '../../../src/protocol/frame.ts';
+import { faultFrame } from '../../../src/protocol/fault.ts';
 import { frameOf, parseFrame } from '../../../src/protocol/frame.ts';
 import type { Link } from '../../../src/protocol/link.ts';
 import { createHandover } from '../../../src/router/eras/handover.ts';
@@ -85,6 +86,7 @@ test('a server that is known to be legacy is not asked why it refuses a client',
   const { server, link, got } = open({ known: { legacy: undefined, modern: false } });
   await link.send(frameOf(INITIALIZE));
   await server.deliver({ id: 1, error: { code: -32602, message: 'not you' } });
+  await new Promise(setImmediate);
   expect(got).toMatchObject([{ id: 1, error: { code: -32602 } }]);
   expect(server.sent).toHaveLength(1);
 });
@@ -123,15 +125,118 @@ test('a server that ends at the question is started once more', async () => {
   expect(got).toMatchObject([{ id: 1, result: { protocolVersion: '2025-06-18' } }]);
 });
 
-test('a server that is asked first gets no initialize if it is modern alone', async () => {
-  const { server, link, got, known } = open({ asksFirst: true });
-  const sent = link.send(frameOf(INITIALIZE));
+describe('a server that is asked first, and lists modern revisions only,', () => {
+  test('is not translated if it accepts initialize, for clients that come later as well', async () => {
+    const { server, link, got, known } = open({ asksFirst: true });
+    const frame = frameOf(INITIALIZE);
+    void link.send(frame);
+    await answer(server, 'server/discover', { result: DISCOVERED });
+    expect((await server.waitFor(({ message }) => message.method === 'initialize')).frame).toBe(frame);
+    await server.deliver({ id: 1, result: { protocolVersion: '2025-06-18' } });
+    await server.deliver({ method: 'notifications/message', params: {} });
+    expect(got).toMatchObject([
+      { id: 1, result: { protocolVersion: '2025-06-18' } },
+      { method: 'notifications/message' },
+    ]);
+    expect(known).toEqual({ legacy: true, modern: true });
+
+    const next = open({ asksFirst: true, known });
+    void next.link.send(frame);
+    expect(next.server.sent[0]?.frame).toBe(frame);
+  });
+
+  test.each([
+    ['refuses initialize', { error: REFUSED }, false],
+    ['does not know initialize', { error: { code: -32601, message: 'what?' } }, false],
+    ['answers initialize with its own revision', { result: { protocolVersion: '2026-07-28' } }, false],
+    ['answers initialize with a later revision', { result: { protocolVersion: '2027-01-01' } }, false],
+    ['answers initialize with no revision', { result: {} }, false],
+    ['refuses this client', { error: { code: -32602, message: 'not you' } }, undefined],
+    ['has no room', { error: { code: -32603, message: 'too many' } }, undefined],
+    ['answers with a status', { error: httpFault(404) }, false],
+    ['is out of order', { error: httpFault(503) }, undefined],
+  ])('is translated over a new link if it %s', async (_title, outcome, legacy) => {
+    const again = createMemoryLink('server');
+    const { server, link, got, known } = open({ asksFirst: true, again });
+    void link.send(frameOf(INITIALIZE));
+    void link.send(frameOf({ method: 'notifications/initialized' }));
+    void link.send(frameOf({ id: 2, method: 'tools/list' }));
+    await answer(server, 'server/discover', { result: DISCOVERED });
+    await answer(server, 'initialize', outcome);
+    await answer(again, 'tools/list', { result: { resultType: 'complete', tools: [] } });
+    expect(got).toMatchObject([
+      { id: 1, result: { protocolVersion: '2025-06-18' } },
+      { id: 2, result: { tools: [] } },
+    ]);
+    expect(server.isClosed).toBe(true);
+    expect(server.sent.map(({ message }) => message.method)).toEqual(['server/discover', 'initialize']);
+    expect(known).toEqual({ legacy, modern: true });
+  });
+
+  test('is translated if it does not answer initialize, and asked again by the next client', async () => {
+    const again = createMemoryLink('server');
+    const { server, link, got, known } = open({ asksFirst: true, again, offerMs: 1 });
+    void link.send(frameOf(INITIALIZE));
+    void link.send(frameOf({ id: 2, method: 'tools/list' }));
+    await answer(server, 'server/discover', { result: DISCOVERED });
+    await answer(again, 'tools/list', { result: { resultType: 'complete', tools: [] } });
+    expect(got).toMatchObject([{ id: 1, result: {} }, { id: 2 }]);
+    expect(known).toEqual({ legacy: undefined, modern: true });
+  });
+});
+
+test('a server that was found to be modern by another client is asked first as well', async () => {
+  const { server, link, known } = open({ asksFirst: true, known: { legacy: undefined, modern: true } });
+  void link.send(frameOf(INITIALIZE));
   await answer(server, 'server/discover', { result: DISCOVERED });
-  await sent;
+  await answer(server, 'initialize', { result: { protocolVersion: '2025-06-18' } });
+  expect(known).toEqual({ legacy: true, modern: true });
+});
+
+test('a server of both eras that refuses one client is not translated for the others', async () => {
+  const { server, link, got, known } = open({ known: { legacy: true, modern: true } });
+  void link.send(frameOf(INITIALIZE));
+  await server.deliver({ id: 1, error: { code: -32602, message: 'not you' } });
+  await new Promise(setImmediate);
+  expect(got).toMatchObject([{ id: 1, error: { code: -32602 } }]);
+  expect(server.sent).toHaveLength(1);
+  expect(known).toEqual({ legacy: true, modern: true });
+});
+
+test('a process that was probed, and then refuses initialize, is replaced', async () => {
+  const again = createMemoryLink('server');
+  const { server, link, got, known } = open({ again, wasProbed: true });
+  void link.send(frameOf(INITIALIZE));
+  await server.deliver({ id: 1, error: REFUSED });
+  await answer(again, 'initialize', { result: { protocolVersion: '2025-06-18' } });
+  expect(server.isClosed).toBe(true);
+  expect(got).toMatchObject([{ id: 1, result: { protocolVersion: '2025-06-18' } }]);
+  expect(known.legacy).toBe(true);
+});
+
+test('a modern server whose process has settled for initialize is probed in a new one', async () => {
+  const again = createMemoryLink('server');
+  const { server, link, got } = open({ again });
+  void link.send(frameOf(INITIALIZE));
+  await server.deliver({ id: 1, result: { protocolVersion: '2026-07-28' } });
+  await answer(server, 'server/discover', { error: { code: -32601, message: 'settled' } });
+  await answer(again, 'server/discover', { result: DISCOVERED });
   await new Promise(setImmediate);
   expect(got).toMatchObject([{ id: 1, result: { protocolVersion: '2025-06-18' } }]);
-  expect(server.sent.map(({ message }) => message.method)).not.toContain('initialize');
-  expect(known).toEqual({ legacy: false, modern: true });
+});
+
+test('what a client sends behind initialize waits until the server has accepted it, in order', async () => {
+  const { server, link, got } = open();
+  const sent = ['notifications/initialized', 'tools/list', 'ping'];
+  void link.send(frameOf(INITIALIZE));
+  for (const [id, method] of sent.entries()) void link.send(frameOf({ id: id + 10, method }));
+  await server.deliver({ id: 'q', method: 'ping' });
+  await link.send(frameOf({ id: 'q', result: {} }));
+  expect(server.sent.map(({ message }) => message.method)).toEqual(['initialize', undefined]);
+  await server.deliver({ id: 1, result: { protocolVersion: '2025-06-18' } });
+  await new Promise(setImmediate);
+  expect(server.sent.map(({ message }) => message.method)).toEqual(['initialize', undefined, ...sent]);
+  expect(got).toMatchObject([{ id: 'q', method: 'ping' }, { id: 1 }]);
 });
 
 test.each([
@@ -148,10 +253,9 @@ test.each([
     const [, outcome, modern] = row;
     const { server, link, got, known } = open({ asksFirst: true });
     const frame = frameOf(INITIALIZE);
-    const sent = link.send(frame);
+    void link.send(frame);
     await answer(server, 'server/discover', outcome);
-    await sent;
-    expect(server.sent.at(-1)?.frame).toBe(frame);
+    expect((await server.waitFor(({ message }) => message.method === 'initialize')).frame).toBe(frame);
     await server.deliver({ id: 1, result: { protocolVersion: '2025-06-18' } });
     expect(got).toMatchObject([{ id: 1, result: { protocolVersion: '2025-06-18' } }]);
     expect(known).toEqual({ legacy: true, modern });
@@ -185,12 +289,15 @@ interface Setting {
   /** What comes of opening another process. */
   readonly again?: MemoryLink | RunError;
   readonly asksFirst?: boolean;
+  readonly wasProbed?: boolean;
+  readonly offerMs?: number;
 }
 
 function open({
   known = createKnownEras(undefined),
   again = createMemoryLink('server'),
   asksFirst = false,
+  ...more
 }: Setting = {}): {
   server: MemoryLink;
   link: Link;
@@ -202,6 +309,7 @@ function open({
   const link = ownEraFirst(createHandover(server), {
     server: 'files',
     version: '0',
+    ...more,
     known,
     asksFirst,
     reopen: async () => {
@@ -219,4 +327,9 @@ function open({
 async function answer(server: MemoryLink, method: string, outcome: object): Promise<void> {
   const { message } = await server.waitFor((sent) => sent.message.method === method);
   await server.deliver({ id: message.id ?? 0, ...outcome });
+}
+
+/** A status in place of an answer, as a client is told of it. */
+function httpFault(status: number): JsonRpcMessage['error'] {
+  return faultFrame(new RunError('UPSTREAM_HTTP', { server: 'files', status, detail: '' }), 1).message.error;
 }
