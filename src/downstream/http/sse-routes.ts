@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { RunError, toRunError } from '../../errors.ts';
-import { parseFrame, type RequestId } from '../../protocol/frame.ts';
+import { parseFrame } from '../../protocol/frame.ts';
+import { refusedId } from '../../protocol/outline.ts';
 import { requireAccept } from './accept-header.ts';
 import { sendEmpty, sendFault } from './reply.ts';
 import type { HttpCall, Route, RouteContext } from './route.ts';
@@ -49,9 +50,12 @@ export function createSseRoutes({
     } catch (error) {
       const failure = toRunError(error);
       if (failure.code === 'INTERNAL') throw error;
-      const id = failure.code === 'PARSE_ERROR' ? undefined : requestIdIn(body);
-      // The response belongs on the stream: clients take a status for a broken connection, and do not fall back.
-      if (id === undefined || !(await session.refuse(failure, id))) return sendFault(response, failure, id);
+      const refused = refusedId(body);
+      // What is no JSON is no request. The response to one belongs on the stream: clients take a status for a broken
+      // connection, and do not fall back.
+      const isOnStream =
+        failure.code !== 'PARSE_ERROR' && refused !== undefined && (await session.refuse(failure, refused));
+      if (!isOnStream) return sendFault(response, failure, refused);
     }
     sendEmpty(response, 202);
   }
@@ -72,16 +76,4 @@ export function createSseRoutes({
       ? prefix.replace(/\/$/, '')
       : '';
   }
-}
-
-/** The id of a rejected request, malformed ones included; undefined if it has none, or is no request. */
-function requestIdIn(body: Buffer): RequestId | undefined {
-  const message: unknown = JSON.parse(body.toString());
-  if (!isJson(message) || 'result' in message || 'error' in message) return undefined;
-  const { id } = message;
-  return typeof id === 'string' || (typeof id === 'number' && Number.isFinite(id)) ? id : undefined;
-}
-
-function isJson(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null;
 }
