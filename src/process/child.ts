@@ -43,8 +43,11 @@ export interface Child {
   readonly isRunning: boolean;
   /** Resolves once the process has ended and what it wrote has been read. Never rejects. */
   readonly exited: Promise<ChildExit>;
-  /** Ends its stdin, then SIGTERM after 2 s, then SIGKILL after 3 s more, to the whole group. Idempotent. */
-  stop(): Promise<ChildExit>;
+  /**
+   * Ends its stdin, then SIGTERM after 2 s, then SIGKILL after 3 s more, to the whole group. Idempotent.
+   * @param isUseless the end of stdin has no meaning for it: SIGTERM comes at once
+   */
+  stop(isUseless?: boolean): Promise<ChildExit>;
 }
 
 export const STOP_LADDER: StopLadder = { endMs: 2_000, termMs: 3_000 };
@@ -117,15 +120,15 @@ function supervise(child: Spawned, { endMs, termMs }: StopLadder): Child {
       return child.exitCode === null && child.signalCode === null;
     },
     exited,
-    stop() {
-      stopping ??= climb();
+    stop(isUseless = false) {
+      stopping ??= climb(isUseless ? 0 : endMs);
       return stopping;
     },
   };
 
-  async function climb(): Promise<ChildExit> {
+  async function climb(patienceMs: number): Promise<ChildExit> {
     child.stdin.end();
-    if (!(await settles(exited, endMs))) signalTree(pid, 'SIGTERM');
+    if (!(await settles(exited, patienceMs))) signalTree(pid, 'SIGTERM');
     if (!(await settles(exited, termMs))) signalTree(pid, 'SIGKILL');
     const exit = await exited;
     await ended;

@@ -119,6 +119,7 @@ function createStdioLink(child: Child, target: StdioTarget, options: UpstreamOpt
     if (options.stdout === 'skip') return noise.skip(line);
     if (offence !== undefined) return;
     log.debug({ event: 'server.stdout-line', bytes: line.length }, `refused: ${excerptOf(line)}`);
+    void child.stop();
     giveUp('server.stdout-refused', new RunError('STDOUT_NOT_MCP', { server }));
   }
 
@@ -139,6 +140,7 @@ function createStdioLink(child: Child, target: StdioTarget, options: UpstreamOpt
     await new Promise(setImmediate);
     if (isStopping || offence !== undefined || !child.isRunning) return;
     reader.flush();
+    void child.stop(true);
     giveUp('server.hung-up', new RunError('UPSTREAM_HUNG_UP', { server, stream, stderr: lastWords.text() }));
   }
 
@@ -147,7 +149,6 @@ function createStdioLink(child: Child, target: StdioTarget, options: UpstreamOpt
     offence = error;
     log.error({ event }, error.message);
     closed(error);
-    void child.stop();
   }
 
   function closed(error: RunError): void {

@@ -44,7 +44,7 @@ export function sortMessages(bytes: Buffer): { readonly frames: Frame[]; readonl
 }
 
 /** One that is longer is checked at its ends only, like an answer of a process: parsing it would take too long. */
-const CHECKED_BYTES = 64 * 1024;
+const CHECKED_BYTES = 4 * 1024;
 
 /** Whether an answer is JSON-RPC throughout. */
 export function isSound(answer: Frame): boolean {
