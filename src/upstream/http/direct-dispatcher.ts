@@ -1,5 +1,6 @@
 import { Agent, request as requestByHttp, type IncomingMessage, type RequestOptions } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { SecureContextOptions } from 'node:tls';
 import type { CallController, CallOptions, HttpCall, HttpDispatcher } from './http-call.ts';
 
@@ -30,6 +31,8 @@ export async function createDirectDispatcher(options: DirectOptions): Promise<Ht
     dispatch({ path, method, headers, body }: CallOptions, call: HttpCall): void {
       let response: IncomingMessage | undefined;
       const sent = request({ ...common, path, method, headers });
+      // The limit is on their size; fields behind this number would be dropped in silence.
+      sent.maxHeadersCount = 0;
       const controller: CallController = {
         abort: (reason) => void sent.destroy(reason),
         pause: () => void response?.pause(),
@@ -40,19 +43,24 @@ export async function createDirectDispatcher(options: DirectOptions): Promise<Ht
       });
       sent.on('response', (incoming) => {
         response = incoming;
+        const { statusCode = 0 } = incoming;
+        if (statusCode < 200) return switched(incoming.socket);
         // `headers` would join some of the lines, and drop others.
-        call.onResponseStart(controller, incoming.statusCode ?? 0, incoming.headersDistinct);
+        call.onResponseStart(controller, statusCode, incoming.headersDistinct);
         incoming.on('data', (chunk: Buffer) => call.onResponseData(controller, chunk));
         incoming.on('end', () => call.onResponseEnd());
         incoming.on('error', (error) => call.onResponseError(controller, error));
       });
-      sent.on('upgrade', (_incoming, socket) => {
-        socket.destroy();
-        call.onResponseError(controller, new Error('the server switched to another protocol'));
-      });
+      sent.on('upgrade', (_incoming, socket) => switched(socket));
       sent.on('error', (error) => call.onResponseError(controller, error));
       call.onRequestStart(controller);
       sent.end(body);
+
+      /** The status says that no answer follows, at least not in HTTP. */
+      function switched(socket: Duplex): void {
+        socket.destroy();
+        call.onResponseError(controller, new Error('the server switched to another protocol'));
+      }
     },
   };
 

@@ -21,6 +21,9 @@ const LISTS: ReadonlySet<string> = new Set([
   'www-authenticate',
 ]);
 
+/** White space around a value is no part of it (RFC 9110, section 5.5). */
+const OUTER_SPACE = /^[ \t]+|[ \t]+$/g;
+
 /**
  * The value of a header field that may have arrived on several lines, the same for every HTTP client: identical lines
  * count once, the lines of a list are joined, and a field with a single value has that of its first line.
@@ -28,10 +31,9 @@ const LISTS: ReadonlySet<string> = new Set([
  * @param lines as they arrived
  */
 export function fieldValue(name: string, lines: string | readonly string[] | undefined): string | undefined {
-  if (typeof lines !== 'object') return lines;
-  const [first, ...others] = lines;
-  if (others.length === 0 || first === undefined) return first;
-  if (LISTS.has(name)) return [...new Set(lines)].join(', ');
+  if (lines === undefined) return undefined;
+  const values = [lines].flat().map((line) => line.replaceAll(OUTER_SPACE, ''));
+  if (values.length > 1 && LISTS.has(name)) return [...new Set(values)].join(', ');
   // A line without a value says nothing that a later one could contradict.
-  return lines.find((line) => line.trim() !== '') ?? first;
+  return values.find((value) => value !== '') ?? values[0];
 }

@@ -32,6 +32,8 @@ it.for([
   ['retry-after', ['0', '3600'], '0'],
   ['mcp-session-id', ['S', 'S'], 'S'],
   ['mcp-session-id', 'S, S', 'S, S'],
+  ['mcp-session-id', ' S\t', 'S'],
+  ['www-authenticate', ['Basic', 'Basic '], 'Basic'],
   ['x-unknown', ['a', 'b'], 'a'],
   ['content-encoding', ['gzip', 'gzip'], 'gzip'],
   ['content-encoding', ['gzip', 'br'], 'gzip, br'],
@@ -188,12 +190,41 @@ it('rejects an answer with two lengths', async () => {
   expect((await remote.request('ping')).error).toMatchObject({ data: { reason: 'upstream_unreachable' } });
 });
 
-it('fails a request that is answered with another protocol', async () => {
+it('ignores white space around a value', async () => {
   const server = await openServer({
-    initialize: (call) =>
-      void call.response.socket?.write(
-        'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n',
-      ),
+    initialize(call) {
+      const body = JSON.stringify(answerTo(call, initializeResult()));
+      const head = `HTTP/1.1 200 OK\r\nContent-Type:\t ${JSON_TYPE} \t\r\nMcp-Session-Id:  S \t \r\n`;
+      call.response.socket?.end(`${head}Connection: close\r\n\r\n${body}`);
+    },
+  });
+  const remote = await openRemote(server.url);
+  await remote.initialize();
+  await remote.request('ping');
+  expect(server.of('ping')[0]?.headers[SESSION]).toBe('S');
+});
+
+it('reads fields behind a thousand others', async () => {
+  const server = await openServer({
+    ping(call) {
+      const body = JSON.stringify(answerTo(call, { n: 1 }));
+      const others = Array.from({ length: 1_200 }, (_, index) => `A${index}: 1\r\n`).join('');
+      const fields = `Content-Type: ${JSON_TYPE}\r\nContent-Length: ${body.length}\r\n`;
+      call.response.socket?.end(`HTTP/1.1 200 OK\r\n${others}${fields}\r\n${body}`);
+    },
+  });
+  const remote = await openRemote(server.url);
+  await remote.initialize();
+  expect((await remote.request('ping')).result).toEqual({ n: 1 });
+});
+
+it.for([
+  ['which is named', '101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade'],
+  ['which is not named', '101 Switching Protocols'],
+  ['by a status that does not exist', '099 What'],
+] as const)('fails a request that is answered with another protocol, %s', async ([, head]) => {
+  const server = await openServer({
+    initialize: (call) => void call.response.socket?.write(`HTTP/1.1 ${head}\r\n\r\n`),
   });
   const remote = await openRemote(server.url);
   remote.send({ id: 0, method: 'initialize', params: INITIALIZE });
