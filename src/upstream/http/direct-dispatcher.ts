@@ -13,8 +13,13 @@ export interface DirectOptions {
   readonly keepAliveMs: number;
 }
 
+export interface DirectDispatcher extends HttpDispatcher {
+  /** The server has sent status 100 unasked, as it may (RFC 9110, section 15.2); undici takes that for an error. */
+  readonly hasContinued: boolean;
+}
+
 /** Connections without a proxy, by Node's own client: it has an answer when undici would still be loading. */
-export async function createDirectDispatcher(options: DirectOptions): Promise<HttpDispatcher> {
+export async function createDirectDispatcher(options: DirectOptions): Promise<DirectDispatcher> {
   const { origin, tls, connectMs, keepAliveMs } = options;
   const keeping = { keepAlive: true, timeout: keepAliveMs };
   const https = origin.protocol === 'https:' ? await import('node:https') : undefined;
@@ -27,7 +32,12 @@ export async function createDirectDispatcher(options: DirectOptions): Promise<Ht
   };
   const connected = https === undefined ? 'connect' : 'secureConnect';
 
+  let hasContinued = false;
+
   return {
+    get hasContinued() {
+      return hasContinued;
+    },
     dispatch({ path, method, headers, body }: CallOptions, call: HttpCall): void {
       let response: IncomingMessage | undefined;
       const sent = request({ ...common, path, method, headers });
@@ -51,6 +61,7 @@ export async function createDirectDispatcher(options: DirectOptions): Promise<Ht
         incoming.on('end', () => call.onResponseEnd());
         incoming.on('error', (error) => call.onResponseError(controller, error));
       });
+      sent.once('continue', () => (hasContinued = true));
       sent.on('upgrade', (_incoming, socket) => switched(socket));
       sent.on('error', (error) => call.onResponseError(controller, error));
       call.onRequestStart(controller);

@@ -30,7 +30,11 @@ export async function openDispatcher(url: URL, options: DispatcherOptions): Prom
   const tls = await readTls(options);
   const limits = { connectMs: CONNECT_MS, keepAliveMs: KEEP_ALIVE_MS };
   const direct = await createDirectDispatcher({ origin: url, tls, ...limits });
-  return createRelievedDispatcher(direct, () => createDispatcher(options), WORTH_LOADING);
+  return createRelievedDispatcher(direct, load, WORTH_LOADING);
+
+  async function load(): Promise<HttpDispatcher> {
+    return direct.hasContinued ? direct : await createDispatcher(options);
+  }
 }
 
 /**

@@ -34,6 +34,6 @@ export function fieldValue(name: string, lines: string | readonly string[] | und
   if (lines === undefined) return undefined;
   const values = [lines].flat().map((line) => line.replaceAll(OUTER_SPACE, ''));
   if (values.length > 1 && LISTS.has(name)) return [...new Set(values)].join(', ');
-  // A line without a value says nothing that a later one could contradict.
+  // An empty line does not take precedence over a later one with a value.
   return values.find((value) => value !== '') ?? values[0];
 }

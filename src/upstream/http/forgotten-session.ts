@@ -26,7 +26,7 @@ const TEXTS = [
 ].map((source) => new RegExp(source, 'i'));
 
 /**
- * Whether a refusal says that the server does not know the session (2025-11-25, basic/transports, session management),
+ * Whether a refusal means that the server does not know the session (2025-11-25, basic/transports, session management),
  * so that the request was not processed and may be sent again in another session. An error that names the request comes
  * from a server that has processed it.
  * @param sessionId that the request was sent with
@@ -38,16 +38,16 @@ export function isSessionForgotten(
   requestId: RequestId | undefined,
 ): boolean {
   const isOwn = requestId !== undefined && error?.id === requestId;
-  if (status === 404) return !isOwn || !isOfRequests(codeOf(error)) || tells(text, sessionId);
+  if (status === 404) return !isOwn || !isOfRequests(codeOf(error)) || namesUnknownSession(text, sessionId);
   // Some servers answer as if the request had come without a session.
-  return status === 400 && !isOwn && tells(error?.message.error?.message ?? text, sessionId);
+  return status === 400 && !isOwn && namesUnknownSession(error?.message.error?.message ?? text, sessionId);
 }
 
 function isOfRequests(code: number | undefined): boolean {
   return code !== undefined && (OF_REQUESTS.has(code) || code < FIRST_RESERVED || code > LAST_RESERVED);
 }
 
-function tells(text: unknown, sessionId: string): boolean {
+function namesUnknownSession(text: unknown, sessionId: string): boolean {
   if (typeof text !== 'string') return false;
   const words = text.replaceAll(sessionId, ' ').replaceAll(/[^\w;,.!?-]+/g, ' ');
   return TEXTS.some((pattern) => pattern.test(words));

@@ -55,7 +55,7 @@ export interface BodyReader {
 export interface HttpResponse {
   readonly status: number;
   /**
-   * Repeated lines of a field are read as `fieldValue` says.
+   * Repeated lines of a field are merged by `fieldValue`.
    * @param name in lower case
    */
   header(name: string): string | undefined;

@@ -164,7 +164,7 @@ export class Post {
     }
   }
 
-  /** @throws RunError `MALFORMED_ANSWER`: what was to be the answer is not one, and there will be no other */
+  /** @throws RunError `MALFORMED_ANSWER` if the answer to the request is among them: no other answer follows */
   #drop(faults: readonly Fault[], data: string): void {
     const answer = faults.find(({ id }) => id === this.id);
     if (answer !== undefined) throw this.#malformed(answer.cause);

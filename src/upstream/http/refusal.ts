@@ -63,14 +63,14 @@ export function mayBeOlder({ status, error }: Refusal): boolean {
 
 /** The answer to a GET of a server that has no stream, as it ends a `RunError`. */
 export const NO_STREAM = ', but not with a stream of events';
-/** Statuses by which a server says that it has none. */
+/** Statuses of a server without such a stream. */
 const STREAMLESS: ReadonlySet<unknown> = new Set([400, 404, 405, 406, 415, 501]);
 
 /**
- * Whether the failure of HTTP+SSE says more than the refusal of Streamable HTTP before it: it does if the server has a
+ * Whether the failure of HTTP+SSE is a better explanation than the refusal of Streamable HTTP before it: the server has a
  * stream of events, or may have one.
  */
-export function tellsMore(failure: RunError, refusal: Refusal): boolean {
+export function isMoreSpecific(failure: RunError, refusal: Refusal): boolean {
   const { code, fields, cause } = failure;
   if (isForeignEndpoint(failure)) return true;
   // A server that explains its refusal knows better.
@@ -99,7 +99,7 @@ export function isError(answer: Frame): boolean {
 }
 
 /**
- * Whether the body of a refusal answers a request: the server has processed it, whatever its status says, and it must
+ * Whether the body of a refusal answers a request: the server has processed it, with whatever status, and it must
  * not be sent again.
  */
 export function isProcessed(body: Buffer, id: RequestId): boolean {

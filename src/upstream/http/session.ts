@@ -24,7 +24,7 @@ export interface HttpSession {
   /** Notes what the server has accepted. */
   accepted(request: Frame, answer: Frame): void;
   notified(notification: Frame): void;
-  /** As `isSessionForgotten` says; never where there is no session id. */
+  /** The result of `isSessionForgotten`; false without a session id. */
   isForgotten(refusal: Refusal, used: SessionKey, requestId?: RequestId): boolean;
   /**
    * Begins another one as the client began its first, unless somebody has since `used`; those who need one at the same
@@ -77,7 +77,8 @@ export function createSession({ server, ask, tell, onRenewed }: SessionOptions):
       };
     },
     opened(response) {
-      key = { id: response.header(SESSION_HEADER), revision: undefined };
+      const id = response.header(SESSION_HEADER);
+      key = { id: id === '' ? undefined : id, revision: undefined };
     },
     accepted(request, answer) {
       if (!NOTED.has(request.method) || isError(answer)) return;

@@ -19,7 +19,7 @@ import {
   isProcessed,
   mayBeOlder,
   readRefusal,
-  tellsMore,
+  isMoreSpecific,
   type Refusal,
 } from './refusal.ts';
 import { createSession, type SessionKey } from './session.ts';
@@ -40,7 +40,7 @@ const JSON_HEADERS = { 'content-type': 'application/json', accept: 'application/
 /** Methods that are asked first. */
 const FIRST: ReadonlySet<string | undefined> = new Set(['initialize', 'server/discover']);
 const LISTEN = 'subscriptions/listen';
-/** Methods that change nothing, or the same again. What may have been processed is not sent again with any other. */
+/** Methods that change nothing, or the same again. A request of any other method is not sent again if it may have been processed. */
 const REPEATABLE: ReadonlySet<string | undefined> = new Set([
   'completion/complete',
   'initialize',
@@ -232,7 +232,7 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
         post.isAnswered = true;
         return;
       }
-      if (tellsMore(failure, refusal)) throw failure;
+      if (isMoreSpecific(failure, refusal)) throw failure;
     }
     if (error === undefined)
       throw new RunError('UPSTREAM_HTTP', { server, status, detail: options.mask(detailOf(refusal)) });

@@ -1,7 +1,15 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { HttpCall, type CallOptions, type HttpDispatcher } from '../../../src/upstream/http/http-call.ts';
+import { openDispatcher } from '../../../src/upstream/http/dispatcher.ts';
+import {
+  HttpCall,
+  readAll,
+  type CallOptions,
+  type HttpDispatcher,
+  type HttpResponse,
+} from '../../../src/upstream/http/http-call.ts';
 import { createRelievedDispatcher } from '../../../src/upstream/http/relieved-dispatcher.ts';
+import { openScriptedServer } from './scripted-server.ts';
 
 const REQUEST: CallOptions = { origin: 'http://far', path: '/', method: 'GET', headers: {} };
 
@@ -46,4 +54,24 @@ it('the first way stays when the better one cannot be loaded', async () => {
   await turn();
   send(dispatcher, 2);
   expect(first.count).toBe(3);
+});
+
+it('the first way stays for a server that undici does not understand', async () => {
+  const server = await openScriptedServer((call) => {
+    call.response.writeContinue();
+    call.status(200);
+  });
+  const tls = { caFile: undefined, certFile: undefined, keyFile: undefined };
+  const dispatcher = await openDispatcher(new URL(server.url), { server: 'far', tls, env: {} });
+  const url = new URL(server.url);
+  const statuses = new Set<number>();
+  for (let count = 0; count < 250; count += 1) {
+    const response = await new Promise<HttpResponse | Error>((resolve) => {
+      new HttpCall(resolve).start(dispatcher, { method: 'POST', url, headers: {}, body: Buffer.from('{}') });
+    });
+    if (response instanceof Error) throw response;
+    statuses.add(response.status);
+    await readAll(response, 0);
+  }
+  expect([...statuses]).toEqual([200]);
 });

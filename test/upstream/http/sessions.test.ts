@@ -42,8 +42,8 @@ it('speaks the revision that the server has chosen', async () => {
   expect(server.of('ping')[0]?.headers['mcp-protocol-version']).toBe('2025-03-26');
 });
 
-it('does without an id where the server gives none', async () => {
-  const server = await openServer({ initialize: (call) => call.result(initializeResult()) });
+it.for([{}, { [SESSION]: '' }])('does without an id where the server gives none (%j)', async (headers) => {
+  const server = await openServer({ initialize: (call) => call.result(initializeResult(), headers) });
   const remote = await openRemote(server.url);
   await remote.initialize();
   await remote.request('ping');

@@ -68,7 +68,7 @@ it.for([
     'http://[',
     'status 200, but the endpoint that it names is not a URL: "http://["',
   ],
-] as const)('tells %s', async ([, endpoint, text]) => {
+] as const)('reports %s', async ([, endpoint, text]) => {
   const error = await endOf({ GET: (call) => void call.stream().event(endpoint, { event: 'endpoint' }) });
   expect(error?.message).toContain(text);
 });
@@ -94,7 +94,7 @@ it.for<readonly [string, Act, object]>([
     (call) => void call.stream().event('x'.repeat(1_100_000)),
     { code: 'LINE_TOO_LONG' },
   ],
-])('tells why the stream of HTTP+SSE cannot be used that %s', async ([, get, expected]) => {
+])('reports why a stream of HTTP+SSE cannot be used that %s', async ([, get, expected]) => {
   expect(await endOf({ GET: get })).toMatchObject(expected);
 });
 
@@ -104,12 +104,12 @@ it.for<readonly [string, Act]>([
   ['405', (call) => call.status(405)],
   ['406', (call) => call.status(406)],
   ['a page', (call) => call.status(200, { 'content-type': 'text/html' }, '<html>')],
-])('tells the status of Streamable HTTP when GET is answered with %s', async ([, get]) => {
+])('reports the status of Streamable HTTP when GET is answered with %s', async ([, get]) => {
   const error = await endOf({ initialize: (call) => call.status(404, {}, 'nothing here'), GET: get });
   expect(error).toMatchObject({ code: 'UPSTREAM_HTTP', fields: { status: 404, detail: ': nothing here' } });
 });
 
-it('tells the refusal of a server that explains it, and has a stream without an endpoint', async () => {
+it('reports a refusal with a text when the server has a stream without an endpoint', async () => {
   const error = await endOf({
     initialize: (call) => call.status(400, {}, 'unsupported version'),
     GET: (call): void => call.stream().end(),
@@ -120,7 +120,7 @@ it('tells the refusal of a server that explains it, and has a stream without an 
   });
 });
 
-it('tells the text with which a server of HTTP+SSE refuses a message', async () => {
+it('reports the text with which a server of HTTP+SSE rejects a message', async () => {
   const server = await openSseServer({
     ping: (call) =>
       call.status(400, { 'content-type': 'text/plain' }, `unknown stream, ${String(call.headers['x-key'])}`),
