@@ -1,7 +1,7 @@
 import { isRunError, RunError } from '../errors.ts';
 import { withEnvelope } from '../era/envelope.ts';
 import { frameOf, type Frame, type JsonRpcMessage, type RequestId } from '../protocol/frame.ts';
-import { LEGACY_REVISIONS, META, MODERN_REVISION, RPC } from '../protocol/constants.ts';
+import { isLegacyRevision, LEGACY_REVISIONS, META, MODERN_REVISION, RPC } from '../protocol/constants.ts';
 import type { Link } from '../protocol/link.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -26,6 +26,8 @@ export interface Offer {
 
 /** A conversation in which we are the client and do nothing but ask. */
 export interface Interview {
+  /** The link has ended. */
+  readonly isOver: boolean;
   /** @throws RunError `UPSTREAM_ERROR`, `NOT_MCP`, `MALFORMED_ANSWER`, or why the link ended. */
   introduce(): Promise<Introduction>;
   /** Counts everything that the introduction says there is. Throws what `introduce` throws. */
@@ -75,6 +77,9 @@ export function createInterview(
   });
 
   return {
+    get isOver() {
+      return ended !== undefined;
+    },
     async introduce() {
       const modern = discovered === undefined ? undefined : introducedBy(discovered);
       if (modern !== undefined && !speaksLegacy) return modern;
@@ -114,16 +119,17 @@ export function createInterview(
     },
   };
 
-  /** @returns undefined if a server that need not know the handshake refuses it */
+  /** @returns undefined if a server that need not know the handshake refuses it, ends at it, or answers with a revision that has none */
   async function shakeHands(isOptional: boolean): Promise<Json | undefined> {
     try {
-      return await ask('initialize', {
+      const result = await ask('initialize', {
         protocolVersion: LEGACY_REVISIONS[0],
         capabilities: {},
         clientInfo: { name: 'mcp-run', version: clientVersion },
       });
+      return isOptional && !isLegacyRevision(result['protocolVersion']) ? undefined : result;
     } catch (error) {
-      if (isOptional && isRunError(error, 'UPSTREAM_ERROR')) return undefined;
+      if (isOptional && (isRunError(error, 'UPSTREAM_ERROR') || ended !== undefined)) return undefined;
       throw error;
     }
   }

@@ -1,4 +1,4 @@
-import { RunError, toRunError } from '../errors.ts';
+import { isRunError, RunError, toRunError } from '../errors.ts';
 import { maskUrl } from '../manifest/secrets.ts';
 import type { ServerSpec } from '../manifest/settings.ts';
 import { createListenerLog } from '../observe/listener.ts';
@@ -10,7 +10,7 @@ import { probeEra, type Verdict } from '../router/eras/probe.ts';
 import { hintForSilence } from '../upstream/hints.ts';
 import { nextState, type ServerState } from '../upstream/server-state.ts';
 import { openUpstream } from '../upstream/upstream.ts';
-import { createInterview, type Introduction, type Offer } from './interview.ts';
+import { createInterview, type Interview, type Introduction, type Offer } from './interview.ts';
 
 /** What came out of starting one server and asking it what it is. */
 export interface ProbeResult {
@@ -50,6 +50,9 @@ export interface ProbeWatcher {
   ended(result: ProbeResult): void;
 }
 
+/** The answer to `server/discover` of a modern server. */
+type Discovered = Extract<Verdict, { era: 'modern' }>['discovered'];
+
 const AT_ONCE = 4;
 const STDERR_LINES = 10;
 
@@ -87,6 +90,12 @@ function maskError(error: RunError, secrets: readonly string[]): RunError {
   return new RunError(error.code, Object.fromEntries(fields), { cause: error });
 }
 
+/** @throws what ends all that is being waited for */
+function unlessGivenUp(error: unknown): undefined {
+  if (isRunError(error, 'PROBE_TIMEOUT') || isRunError(error, 'INTERRUPTED')) throw error;
+  return undefined;
+}
+
 /** Starts a server, performs the handshake, counts what it offers, and stops it. Never rejects. */
 async function probe(
   { name: server, target, stdout, era }: ServerSpec,
@@ -117,10 +126,14 @@ async function probe(
       const asked = verdict.era === 'gone' || isUsed ? await openAgain() : first;
       link = asked;
       const discovered = verdict.era === 'modern' ? verdict.discovered : undefined;
-      const interview = createInterview(asked, server, options.version, discovered, era !== 'modern');
-      giveUp = interview.giveUp;
+      let interview = startInterview(asked, discovered);
       introduction = await interview.introduce();
       startMs = Math.round(performance.now() - startedAt);
+      // A process may have settled for the era of the first request. Over HTTP there is none to settle.
+      const maySpeakBoth = introduction.era === 'modern' && era !== 'modern' && target.kind === 'stdio';
+      if (maySpeakBoth && !isUsed) interview = (await tryHandshake(discovered)) ?? interview;
+      if (introduction.era === 'modern' && interview.isOver) interview = await startModern(discovered);
+      giveUp = interview.giveUp;
       offer = await interview.count(introduction.capabilities);
     });
   } catch (thrown) {
@@ -139,6 +152,38 @@ async function probe(
       const silence = target.kind === 'remote' ? { silenceMs: Infinity } : {};
       probeEra(asked, { version: options.version, ...silence }).then(resolve, reject);
     });
+  }
+
+  /** Another process of a server that has ended when it was sent `initialize`. */
+  async function startModern(discovered: Discovered): Promise<Interview> {
+    link = await openAgain();
+    const interview = startInterview(link, discovered, false);
+    introduction = await interview.introduce();
+    return interview;
+  }
+
+  function startInterview(asked: Link, discovered: Discovered, speaksLegacy = era !== 'modern'): Interview {
+    const interview = createInterview(asked, server, options.version, discovered, speaksLegacy);
+    giveUp = interview.giveUp;
+    return interview;
+  }
+
+  /** Tries `initialize` as the first message of another process. @returns undefined if that refuses it as well */
+  async function tryHandshake(discovered: Discovered): Promise<Interview | undefined> {
+    const before = { link, lines: [...stderr], skippedLines };
+    const another = await openAgain();
+    link = another;
+    const interview = startInterview(another, discovered);
+    const found = await interview.introduce().catch(unlessGivenUp);
+    const isAccepted = found?.era === 'both';
+    await (isAccepted ? before.link : another)?.close();
+    if (isAccepted) {
+      introduction = found;
+      return interview;
+    }
+    ({ link, skippedLines } = before);
+    stderr.splice(0, Infinity, ...before.lines);
+    return undefined;
   }
 
   async function open(): Promise<Link> {

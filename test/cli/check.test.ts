@@ -75,6 +75,26 @@ test.each([
 });
 
 test.each([
+  [[], 'both', '2025-11-25', []],
+  [['--exits'], 'both', '2025-11-25', []],
+  [['--slow'], 'both', '2025-11-25', []],
+  [['--modern'], 'modern', '2026-07-28', ['legacy']],
+  [['--modern', '--exits'], 'modern', '2026-07-28', ['legacy']],
+])(
+  'a server whose process settles with its first message, %j: era %s, revision %s',
+  async (args, found, revision, translatedFor) => {
+    const { document } = await check({ one: entry('settles', ...args) });
+    expect(document.servers[0]).toMatchObject({
+      status: 'ready',
+      era: found,
+      revision,
+      translatedFor,
+      tools: 1,
+    });
+  },
+);
+
+test.each([
   ['dies-at-start', [], 4, 'backoff', 'UPSTREAM_EXITED', 'exited (exit code 3)'],
   ['misfit', ['silent'], 4, 'backoff', 'PROBE_TIMEOUT', 'did not answer initialize within 300 ms'],
   [

@@ -6,8 +6,8 @@ import type { AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import type { Endpoint } from '../support/clients.ts';
-import { json, type Json } from '../support/json.ts';
-import { startMcpRun, type ListeningMcpRun } from '../support/mcp-run.ts';
+import { at, json, type Json } from '../support/json.ts';
+import { spawnMcpRun, startMcpRun, type ListeningMcpRun } from '../support/mcp-run.ts';
 import { MCP_RUN, NODE } from '../support/paths.ts';
 import { connectRaw, type RawClient } from '../support/raw-client.ts';
 import { connectSdkV1 } from '../support/sdk-v1.ts';
@@ -130,6 +130,24 @@ test('a modern client of a server of both eras goes its own way, before and afte
   }
 });
 
+test('mcp-run check tells both eras of a server that lists one', async () => {
+  expect(await check(await openSdkServer())).toMatchObject({ era: 'both', revision: '2025-11-25', tools: 1 });
+});
+
+test('mcp-run check tells a server without handshake by the revision that it answers with', async () => {
+  const { url } = await openModernServer((call) =>
+    call.result({ ...initializeResult(), protocolVersion: MODERN }, { [SESSION]: 'unused' }),
+  );
+  expect(await check(url)).toMatchObject({ era: 'modern', revision: MODERN, tools: 0 });
+});
+
+async function check(url: string): Promise<unknown> {
+  const run = spawnMcpRun(['check', '--json', url]);
+  let text = '';
+  for await (const chunk of run.stdout) text += String(chunk);
+  return at(JSON.parse(text), 'servers', 0);
+}
+
 async function callTool(client: RawClient): Promise<void> {
   expect(await client.request('tools/call', { name: 'any', arguments: {} })).toMatchObject({
     content: [{ text: 'done' }],
@@ -212,7 +230,7 @@ function openModernServer(initialize: (call: Call) => void): Promise<ScriptedSer
     if (name === 'DELETE') return call.status(200);
     if (json(json(call.message['params'])['_meta'])['io.modelcontextprotocol/protocolVersion'] !== MODERN)
       return call.status(400);
-    return call.result({ resultType: 'complete', content: [{ type: 'text', text: 'done' }] });
+    return call.result({ resultType: 'complete', tools: [], content: [{ type: 'text', text: 'done' }] });
   });
 }
 
