@@ -43,6 +43,9 @@ export interface EraRoutesOptions {
   readonly log: Log;
 }
 
+/** A local server that takes longer than this, or than half of its time to start, is taken for a legacy one. */
+const MIN_PROBE_MS = 30_000;
+
 /** Opens nothing by itself. */
 export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
   const { spec, manifest, supervisor, places, makeRoom, maxUnreadBytes, log } = options;
@@ -52,9 +55,7 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
   const known = createKnownEras(pinned === 'auto' ? undefined : pinned);
   const version = packageVersion();
   const isRemote = spec.target.kind === 'remote';
-  // A user may have to sign in before a remote server says anything. It reads no request after another, so a ping tells nothing.
-  const ofRemote = { silenceMs: Infinity, longestMs: supervisor.startTimeoutMs };
-  const probing = { version, ...(isRemote && ofRemote) };
+  const probing = { version, ...limitsOfProbe(isRemote, supervisor.startTimeoutMs) };
   const reopen = (): Promise<Link> => supervisor.open();
   const toLegacyServer = (
     openChild: (principal: string) => Promise<Link>,
@@ -140,4 +141,13 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
       throw error;
     }
   }
+}
+
+/**
+ * A user may have to sign in before a remote server says anything, and a local one may have to be downloaded. A ping says
+ * something about servers that read one request after the other, which remote ones do not.
+ */
+function limitsOfProbe(isRemote: boolean, startTimeoutMs: number): { silenceMs?: number; longestMs: number } {
+  if (isRemote) return { silenceMs: Infinity, longestMs: startTimeoutMs };
+  return { longestMs: Math.max(MIN_PROBE_MS, startTimeoutMs / 2) };
 }

@@ -9,7 +9,7 @@ import { presentAsLegacy } from '../facade/facade.ts';
 import { createHandover } from './handover.ts';
 import { createInOrder } from './in-order.ts';
 import type { KnownEras } from './known-eras.ts';
-import { probeEra, type Verdict } from './probe.ts';
+import { isLateDiscovery, probeEra, type Verdict } from './probe.ts';
 
 export interface OwnEraOptions {
   readonly server: string;
@@ -184,6 +184,7 @@ class OwnEraLink implements Link {
         else settle({ kind: 'ended', error });
       });
       link.onframe((frame, about) => {
+        if (isLateDiscovery(frame)) this.#known.modern = true;
         if (frame.kind !== 'response' || frame.id !== request.id) return this.#onframe(frame, about);
         if (outcome !== undefined) return undefined;
         if (!this.#isAccepted(frame)) return refuse(frame);

@@ -38,6 +38,7 @@ export interface ProbeOptions {
 const SILENCE_MS = 3_000;
 const GRACE_MS = 500;
 const LONGEST_MS = 30_000;
+const DISCOVER_ID = 'mcpr:discover';
 const PING_ID = 'mcpr:alive';
 
 /** A remote server that could not be reached has not said what it is. */
@@ -58,7 +59,7 @@ const INCONCLUSIVE: ReadonlySet<string> = new Set([
  */
 export function probeEra(link: Link, options: ProbeOptions): Promise<Verdict> {
   const { silenceMs = SILENCE_MS, graceMs = GRACE_MS, longestMs = LONGEST_MS } = options;
-  const request = options.request ?? modernRequest('mcpr:discover', 'server/discover', options.version);
+  const request = options.request ?? modernRequest(DISCOVER_ID, 'server/discover', options.version);
   return new Promise((resolve, reject) => {
     let isOver = false;
     let wasPinged = false;
@@ -96,6 +97,11 @@ export function probeEra(link: Link, options: ProbeOptions): Promise<Verdict> {
       resolve(verdict);
     }
   });
+}
+
+/** Whether a server shows to be modern after all, by an answer to the probe that comes when the probe has given up. */
+export function isLateDiscovery(frame: Frame): boolean {
+  return frame.kind === 'response' && frame.id === DISCOVER_ID && verdictOf(frame, false).era === 'modern';
 }
 
 function verdictOf(answer: Frame, isOpen: boolean): Verdict {

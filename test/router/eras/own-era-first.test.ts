@@ -214,6 +214,18 @@ test('a process that was probed, and then refuses initialize, is replaced', asyn
   expect(known.legacy).toBe(true);
 });
 
+test('a server that answers the probe when that has given up is known to be modern', async () => {
+  const { server, link, got, known } = open({
+    known: { legacy: undefined, modern: false },
+    wasProbed: true,
+  });
+  void link.send(frameOf(INITIALIZE));
+  await server.deliver({ id: 'mcpr:discover', result: DISCOVERED });
+  expect(known.modern).toBe(true);
+  await server.deliver({ id: 1, result: { protocolVersion: '2025-06-18' } });
+  expect(got.at(-1)).toMatchObject({ id: 1, result: {} });
+});
+
 test('a modern server whose process has settled for initialize is probed in a new one', async () => {
   const again = createMemoryLink('server');
   const { server, link, got } = open({ again });
