@@ -1,7 +1,7 @@
 /** A client that writes its whole handshake at once: what it rests on arrives first, whatever comes of the question about the era. */
 import { describe, expect, test } from 'vitest';
 import { json, type Json } from '../support/json.ts';
-import { spawnMcpRun } from '../support/mcp-run.ts';
+import { spawnMcpRun, type McpRun } from '../support/mcp-run.ts';
 import { fixtureServer } from '../support/paths.ts';
 import { INITIALIZE, initializeResult, SESSION } from '../upstream/http/remote.ts';
 import {
@@ -56,6 +56,17 @@ describe('to a remote server that answers server/discover with', () => {
   });
 });
 
+test('to a remote server that listens only when it has been looked for in vain', async () => {
+  const server = await openSessionServer((call) => call.json(errorFor(call)));
+  await server.stop();
+  const answer = await writeAtOnce(server.url, [], async (run) => {
+    await run.waitForLog(({ event }) => event === 'remote.waiting');
+    await server.listen();
+  });
+  expect(answer).toMatchObject({ result: { tools: [] } });
+  expect(arrivedAt(server)).toEqual(HANDSHAKE);
+});
+
 test('to a remote server that speaks HTTP+SSE', async () => {
   const server = await openSseServer();
   expect(await writeAtOnce(server.url, [])).toMatchObject({ result: { path: expect.any(String) } });
@@ -69,7 +80,11 @@ test.each(['behaviours', 'modern-behaviours', 'dual-behaviours'])('to a local se
 });
 
 /** Writes a handshake and a request to `mcp-run serve --stdio` in one write. @returns the answer to the request */
-async function writeAtOnce(target: string, args: readonly string[]): Promise<Json> {
+async function writeAtOnce(
+  target: string,
+  args: readonly string[],
+  meanwhile: (run: McpRun) => Promise<void> = async () => {},
+): Promise<Json> {
   const run = spawnMcpRun(
     target === '--' ? ['serve', '--stdio', '--', ...args] : ['serve', '--stdio', ...args, target],
   );
@@ -79,6 +94,7 @@ async function writeAtOnce(target: string, args: readonly string[]): Promise<Jso
     { id: 2, method: 'tools/list' },
   ];
   run.stdin.write(lines.map((line) => `${JSON.stringify({ jsonrpc: '2.0', ...line })}\n`).join(''));
+  await meanwhile(run);
   let text = '';
   for await (const chunk of run.stdout) {
     text += String(chunk);

@@ -225,7 +225,8 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
 
   async function refuse(post: Post, refusal: Refusal): Promise<void> {
     const { status, error } = refusal;
-    const isOlder = post.frame.method === 'initialize' && mayBeOlder(refusal);
+    // A server that has answered a POST before is of no older transport.
+    const isOlder = post.frame.method === 'initialize' && !hasWorked && mayBeOlder(refusal);
     if (isOlder && options.notStreamable !== undefined) {
       const failure = await options.notStreamable(post.frame);
       if (failure === undefined) {

@@ -39,6 +39,16 @@ describe('in front of a modern server', () => {
     expect(got).toEqual([]);
   });
 
+  test('a client that has looked twice, and then turns to initialize, has the process of a legacy client', async () => {
+    const { first, link, taken } = open();
+    void link.send(frameOf(DISCOVER));
+    await first.deliver({ id: 'd', result: DISCOVERED });
+    await link.send(frameOf({ ...DISCOVER, id: 'd2' }));
+    await link.send(frameOf(INITIALIZE));
+    expect(taken).toHaveLength(1);
+    expect(first.sent.at(-1)?.message.method).toBe('initialize');
+  });
+
   test('a client that has only looked may still turn to initialize', async () => {
     const { first, link } = open();
     void link.send(frameOf(DISCOVER));
