@@ -574,12 +574,13 @@ export function toRunError(error: unknown): RunError {
  */
 export function timeoutError(
   fields: { readonly server: string; readonly method: string; readonly timeoutMs: number },
-  remarks: readonly string[] = [],
+  remarks: readonly (string | undefined)[] = [],
 ): RunError {
   // It reports no progress, and has an option of its own.
   const advice =
     fields.method === 'initialize' ? ['raise --initialize-timeout if the server needs longer to start'] : [];
-  const hint = [...remarks, ...advice].join('; ');
+  const text = [...remarks, ...advice].filter((remark) => remark !== undefined).join('; ');
+  const hint = `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
   return new RunError('REQUEST_TIMEOUT', hint === '' ? fields : { ...fields, hint });
 }
 

@@ -10,13 +10,16 @@ import { createStdioEras } from '../router/eras/stdio-eras.ts';
 import { createLegacyPool } from '../router/held/pool.ts';
 import type { ModernFace } from '../router/modern-face.ts';
 import { createModernShare } from '../router/modern-share/modern-share.ts';
-import type { Supervisor } from '../upstream/supervisor.ts';
+import type { OwnOptions, Supervisor } from '../upstream/supervisor.ts';
+import type { Noticed } from './noticed.ts';
 import type { Places } from './places.ts';
 import { packageVersion } from './version.ts';
 
-/** A client that sends `initialize`. */
+/** A client that sends `initialize`, and has a process of its own. */
 interface LegacyClient {
   readonly principal: string;
+  /** Of its process. */
+  readonly noticed: Noticed;
   /** Whether it can be asked something now. */
   canAsk(): boolean;
 }
@@ -27,8 +30,8 @@ export interface EraRoutes {
   readonly modern: ModernFace;
   /** A process for a client that sends `initialize`. */
   openLegacy(client?: LegacyClient, abandoned?: AbortSignal): Promise<Link>;
-  /** A process for whoever started us. */
-  openStdio(canAsk: () => boolean, abandoned?: AbortSignal): Promise<Link>;
+  /** A process for the parent process. */
+  openStdio(client: Omit<LegacyClient, 'principal'>, abandoned?: AbortSignal): Promise<Link>;
 }
 
 export interface EraRoutesOptions {
@@ -38,6 +41,8 @@ export interface EraRoutesOptions {
   readonly places: Places;
   /** Ends an idle session of the principal for a new one; false if there is none. */
   makeRoom(principal: string): Promise<boolean>;
+  /** Of processes that several clients use. */
+  readonly noticed: Noticed;
   /** What the clients of one process may leave unread together. */
   readonly maxUnreadBytes: number;
   readonly log: Log;
@@ -48,7 +53,7 @@ const MIN_PROBE_MS = 30_000;
 
 /** Opens nothing by itself. */
 export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
-  const { spec, manifest, supervisor, places, makeRoom, maxUnreadBytes, log } = options;
+  const { spec, manifest, supervisor, places, makeRoom, noticed, maxUnreadBytes, log } = options;
   const { name } = spec;
   const { settings } = manifest;
   const pinned = spec.era ?? settings.era;
@@ -56,7 +61,6 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
   const version = packageVersion();
   const isRemote = spec.target.kind === 'remote';
   const probing = { version, ...limitsOfProbe(isRemote, supervisor.startTimeoutMs) };
-  const reopen = (): Promise<Link> => supervisor.open();
   const toLegacyServer = (
     openChild: (principal: string) => Promise<Link>,
     first: Link | undefined,
@@ -66,7 +70,7 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
       version,
       // It may turn out not to be one: then what it has begun goes on, and whoever comes next knows better.
       openChild: async (principal) => toLegacyClient(createHandover(await openChild(principal))),
-      first: first === undefined ? undefined : toLegacyClient(first, { wasProbed: true }),
+      first: first === undefined ? undefined : toLegacyClient(first, undefined, { wasProbed: true }),
       initializeTimeoutMs: supervisor.startTimeoutMs,
       childIdleMs: settings.childIdleMs,
       inputTtlMs: spec.inputTtlMs ?? settings.inputTtlMs,
@@ -74,6 +78,7 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
       attribution: spec.attribution,
       warm: spec.warm,
       maxUnreadBytes,
+      remarkSince: noticed.remarkSince,
       log,
     });
 
@@ -94,27 +99,47 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
       toLegacyServer: (first) => toLegacyServer(openChild, first),
     }),
     openLegacy,
-    async openStdio(canAsk, abandoned) {
-      const first = await supervisor.open(abandoned);
+    async openStdio(client, abandoned) {
+      const first = await supervisor.open(abandoned, own(client.noticed));
       return createStdioEras(first, {
         ...probing,
         known,
-        openChild: reopen,
-        toLegacyClient: (child, wasProbed) => toLegacyClient(child, { canAsk, wasProbed }),
-        toLegacyServer: (child) => toLegacyServer(reopen, child),
+        openChild: () => reopen(client.noticed),
+        toLegacyClient: (child, wasProbed) => toLegacyClient(child, client, { wasProbed }),
+        toLegacyServer: (child) => toLegacyServer(() => reopen(client.noticed), child),
       });
     },
   };
 
   async function openLegacy(client?: LegacyClient, abandoned?: AbortSignal): Promise<Link> {
-    const child = await supervisor.open(abandoned, client && (() => makeRoom(client.principal)));
-    return toLegacyClient(createHandover(child), client && { canAsk: client.canAsk });
+    const child = await supervisor.open(abandoned, own(client?.noticed, client?.principal));
+    return toLegacyClient(createHandover(child), client);
   }
 
-  function toLegacyClient(child: Link, more: Pick<OwnEraOptions, 'canAsk' | 'wasProbed'> = {}): Link {
-    const shared = { ...probing, server: name, known, reopen, asksFirst: isRemote, log };
-    // Requests to a remote server have no process in common that one of them could settle.
-    return ownEraFirst(child, { ...shared, ...more, wasProbed: more.wasProbed === true && !isRemote });
+  function toLegacyClient(
+    child: Link,
+    client?: Omit<LegacyClient, 'principal'>,
+    { wasProbed = false }: Pick<OwnEraOptions, 'wasProbed'> = {},
+  ): Link {
+    return ownEraFirst(child, {
+      ...probing,
+      server: name,
+      known,
+      reopen: () => reopen(client?.noticed),
+      asksFirst: isRemote,
+      // Requests to a remote server have no process in common that one of them could settle.
+      wasProbed: wasProbed && !isRemote,
+      ...(client !== undefined && { canAsk: () => client.canAsk() }),
+      log,
+    });
+  }
+
+  function reopen(of?: Noticed): Promise<Link> {
+    return supervisor.open(undefined, own(of));
+  }
+
+  function own({ onSkipped }: Noticed = noticed, principal?: string): OwnOptions {
+    return { onSkipped, ...(principal !== undefined && { makeRoom: () => makeRoom(principal) }) };
   }
 
   /** A process for clients without sessions, which has a place for as long as it lives. */
@@ -124,8 +149,9 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
     try {
       await place.ready();
       if (supervisor.isClosed) throw new RunError('SHUTTING_DOWN');
-      const child = await supervisor.open(undefined, () => makeRoom(principal));
-      const link = createHandover(child, place.leave);
+      const child = await supervisor.open(undefined, own(noticed, principal));
+      // It may run on for a while after it has shown to be of no use.
+      const link = createHandover(child, () => void child.close().finally(place.leave));
       return {
         ...link,
         get can() {

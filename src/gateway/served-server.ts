@@ -7,6 +7,7 @@ import { joinLinks, type Conversation } from '../router/router.ts';
 import { createShare, type Share } from '../router/share/share.ts';
 import { createSupervisor, type Supervisor } from '../upstream/supervisor.ts';
 import { createEraRoutes } from './era-routes.ts';
+import { createNoticed, type Noticed } from './noticed.ts';
 import { withoutLimit, type Places, type Tenant } from './places.ts';
 import { packageVersion } from './version.ts';
 import { NOTHING, withheldFrom } from './withheld.ts';
@@ -63,8 +64,19 @@ export function createServedServer(
     hasTrials: settings.transports.some((transport) => transport !== 'stdio') && !isShared,
     log,
   });
+  /** Of processes that several clients use. */
+  const noticed = createNoticed();
   const maxUnreadBytes = Math.max(MIN_UNREAD_BYTES, UNREAD_LINES * settings.lineLimitBytes);
-  const routes = createEraRoutes({ spec, manifest, supervisor, places, makeRoom, maxUnreadBytes, log });
+  const routes = createEraRoutes({
+    spec,
+    manifest,
+    supervisor,
+    places,
+    makeRoom,
+    noticed,
+    maxUnreadBytes,
+    log,
+  });
   const share = isShared ? createShareOf() : undefined;
   const conversations = new Set<Conversation>();
 
@@ -94,6 +106,7 @@ export function createServedServer(
       initializeTimeoutMs: supervisor.startTimeoutMs,
       maxUnreadBytes,
       openUpstream: () => routes.openLegacy(),
+      remarkSince: noticed.remarkSince,
       log,
     });
   }
@@ -103,7 +116,7 @@ export function createServedServer(
     const withheld = withheldFrom(spec, manifest);
     return keepTrack(
       joinLinks(downstream, {
-        ...common(),
+        ...common(noticed),
         eager: true,
         withheld,
         reserve: () => {},
@@ -120,8 +133,9 @@ export function createServedServer(
       isLeaving: () => conversation.isClosed,
     };
     let place = isNetwork || share !== undefined ? undefined : places.seat(tenant);
+    const own = share === undefined ? createNoticed() : noticed;
     const conversation = joinLinks(downstream, {
-      ...common(),
+      ...common(own),
       eager,
       withheld: isNetwork ? withheldFrom(spec, manifest) : NOTHING,
       reserve: () => {
@@ -135,15 +149,15 @@ export function createServedServer(
         await place?.ready();
         if (conversation.isClosed) throw new RunError('CLIENT_GONE');
         const canAsk = (): boolean => downstream.can.ask;
-        if (!isNetwork) return await routes.openStdio(canAsk, abandoned);
-        return await routes.openLegacy({ canAsk, principal: downstream.principal }, abandoned);
+        if (!isNetwork) return await routes.openStdio({ canAsk, noticed: own }, abandoned);
+        return await routes.openLegacy({ canAsk, principal: downstream.principal, noticed: own }, abandoned);
       },
     });
     void conversation.closed.then(() => place?.leave());
     return keepTrack(conversation);
   }
 
-  function common() {
+  function common({ remarkSince }: Noticed) {
     return {
       server: name,
       initializeTimeoutMs: supervisor.startTimeoutMs,
@@ -152,17 +166,6 @@ export function createServedServer(
       remarkSince,
       log,
     };
-  }
-
-  /** What may be the reason of a silence. */
-  function remarkSince(time: number): string | undefined {
-    const lines = supervisor.skippedLines(time);
-    if (lines === 0) return undefined;
-    const were =
-      lines === 1
-        ? 'a line on its stdout was not an MCP message and was'
-        : `${lines} lines on its stdout were not MCP messages and were`;
-    return `${were} skipped: servers log to stderr`;
   }
 
   /** Ends an idle session of the principal for a new one. @returns false if there is none, otherwise true when the server knows */

@@ -34,6 +34,7 @@ export interface Frame {
 const CR = 0x0d;
 const LF = 0x0a;
 const SPACE = 0x20;
+const CLOSE = 0x7d;
 
 /**
  * A frame made here.
@@ -70,13 +71,13 @@ export function parseBody(bytes: Uint8Array): Frame | Frame[] {
   });
 }
 
-/**
- * The messages of a batch as they are written, whatever each is worth.
- * @throws RunError `PARSE_ERROR`, `INVALID_REQUEST` if it is no array
- */
-export function splitBatch(bytes: Uint8Array): Uint8Array[] {
-  if (!Array.isArray(parseJson(bytes))) throw new RunError('INVALID_REQUEST', { detail: 'not an array' });
-  return elementsOf(bytes);
+/** How a batch begins and ends. */
+const BATCH = /^\[\s*\{[^]*\]\s*$/;
+
+/** The elements of a batch of messages as they are written, whatever each is worth; undefined if it is none. */
+export function splitBatch(bytes: Uint8Array): Uint8Array[] | undefined {
+  const text = asBuffer(bytes).toString('latin1');
+  return BATCH.test(text) ? elementsOf(bytes) : undefined;
 }
 
 /** The elements of a JSON array that is known to be sound, as they are written: nothing is lost on the way. */
@@ -128,8 +129,8 @@ const ID_KEY = Buffer.from('"id"');
 const START = /^\{"(?:(result|error)":\{|method":"([^"\\]{0,80})",)/;
 
 function peekHead(bytes: Buffer): Frame | undefined {
-  // One byte tells most other beginnings, for less than a match costs.
-  if (bytes[2] !== HEAD_LETTER) return undefined;
+  // One byte tells most other beginnings, for less than a match costs; another one that the end is missing.
+  if (bytes[2] !== HEAD_LETTER || bytes.at(-1) !== CLOSE) return undefined;
   const match = HEAD.exec(bytes.toString('latin1', 0, 220));
   if (match === null || bytes.includes(CR)) return undefined;
   return peeked(bytes, match[1], match[2], match[3], match[4]);
@@ -212,6 +213,7 @@ function findFault(value: unknown): string | undefined {
     return undefined;
   }
   const isError = typeof error === 'object' && error !== null;
+  if (error !== undefined && error !== null && !isError) return '"error" must be an object';
   if (result === undefined && !isError) return 'neither "method", "result" nor "error"';
   if (!isRequestId(id) && !(isError && (id === null || id === undefined))) {
     return '"id" must be a string or a number';

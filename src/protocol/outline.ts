@@ -1,102 +1,122 @@
 import { withoutBom } from './bom.ts';
 import type { LineEnds } from './lines.ts';
 import { isRequestId, parseExact, type RequestId } from './request-id.ts';
-import { scanBeginning, scanObject, type Member } from './scan.ts';
+import { scanBeginning } from './scan.ts';
 
-/** What can be told about messages that could not be read. */
+/** Reads the request id off messages that cannot be read as a whole. */
 
-/** The last members of a message, if all that they hold is short; nothing nested touches the outermost brace. */
+/** The members of a message, and of a long one those that are known. */
+interface Outline {
+  /** Key → JSON text, if it was that. */
+  readonly values: ReadonlyMap<string, string>;
+  /** A key is there twice. */
+  readonly repeated: ReadonlySet<string>;
+  readonly isWhole: boolean;
+}
+
+/** The last members of a message, if all their values are short; nothing nested touches the outermost brace. */
 const LAST_MEMBERS = /(?:,\s*"(?:jsonrpc|id|method)"\s*:\s*(?:"[^"\\]*"|-?\d+)\s*)+\}\s*$/;
 const ENVELOPE: ReadonlySet<string> = new Set(['jsonrpc', 'id', 'result', 'error', 'method', 'params']);
-
-const OUTCOMES: ReadonlySet<string> = new Set(['result', 'error']);
-const OPEN = 0x7b;
+/** Of an error of JSON-RPC: a log has others. */
+const ERROR_CODE = /^\{.*"code"\s*:\s*-?\d/s;
+/** Longest text of a value that is kept. */
+const MAX_VALUE = 1_000;
 
 /**
- * The id of a request that is refused unread.
- * @returns undefined if its id cannot be told either, or it may be an answer
+ * The id of a request that is rejected because it cannot be read.
+ * @returns undefined if its id cannot be read either, or it may be an answer
  */
 export function refusedId(bytes: Buffer): RequestId | undefined {
-  const members = scanObject(bytes);
-  if (members === undefined) return undefined;
-  return has(members, 'method') || !hasOutcome(members) ? idOf(bytes, members) : undefined;
+  const outline = outlineOf(withoutBom(bytes));
+  if (outline === undefined) return undefined;
+  const isRequest = outline.values.has('method') || (outline.isWhole && !hasOutcome(outline));
+  return isRequest ? idOf(outline) : undefined;
 }
 
 /**
  * The request that an unreadable line of a server answers, in whatever order its keys are.
- * @returns undefined if that cannot be told, or it is no answer: lines of a log may be JSON and have an `id` as well
+ * @param isJoined it was several lines: only a whole object counts
+ * @returns undefined if that cannot be read, or it is no answer: lines of a log may be JSON and have an `id` as well
  */
-export function unreadableAnswerTo(line: Buffer): RequestId | undefined {
-  // In the middle of a stream it is an error, but one that hides nothing.
-  const bytes = withoutBom(line);
-  const members = scanBeginning(bytes);
-  if (members === undefined || (has(members, 'method') && !isNull(bytes, members, 'method')))
-    return undefined;
-  const isBare = members.every(({ key }) => ENVELOPE.has(key));
-  const isAnswer = has(members, 'jsonrpc')
-    ? isBare || hasOutcome(members)
-    : isBare && members.some(({ key, start }) => OUTCOMES.has(key) && bytes[start] === OPEN);
-  return isAnswer ? idOf(bytes, members) : undefined;
+export function unreadableAnswerTo(line: Buffer, isJoined = false): RequestId | undefined {
+  // In the middle of a stream a byte order mark is an error, but one that hides nothing.
+  const outline = outlineOf(withoutBom(line));
+  if (outline === undefined || (isJoined && !outline.isWhole)) return undefined;
+  return isAnswer(outline) ? idOf(outline) : undefined;
 }
 
-/** The request of a server that could not be read: a line of its own method that has all that makes it one. */
+/** The id of a server's request that cannot be read: it says that it is JSON-RPC, and has a method. */
 export function unreadableRequestId(bytes: Buffer): RequestId | undefined {
-  const members = scanObject(bytes);
-  if (members === undefined || !has(members, 'jsonrpc') || !has(members, 'method')) return undefined;
-  return isNull(bytes, members, 'method') ? undefined : idOf(bytes, members);
+  const outline = outlineOf(bytes);
+  if (outline?.isWhole !== true || !outline.values.has('jsonrpc')) return undefined;
+  return hasMethod(outline) ? idOf(outline) : undefined;
 }
 
 /** The request that a message too long to be kept answers. */
 export function longAnswerTo(ends: LineEnds): RequestId | undefined {
-  const message = readEnds(ends);
-  return message?.keys.has('method') === false ? message.id : undefined;
+  const outline = outlineOfEnds(ends);
+  return outline !== undefined && isAnswer(outline) ? idOf(outline) : undefined;
 }
 
 /** The id of a request too long to be kept. */
 export function longRequestId(ends: LineEnds): RequestId | undefined {
-  const message = readEnds(ends);
-  return message?.keys.has('method') === true ? message.id : undefined;
+  const outline = outlineOfEnds(ends);
+  return outline !== undefined && hasMethod(outline) ? idOf(outline) : undefined;
 }
 
-function readEnds({
-  head,
-  tail,
-}: LineEnds): { keys: ReadonlySet<string>; id: RequestId | undefined } | undefined {
-  const members = scanBeginning(head);
-  if (members === undefined) return undefined;
-  const last = Buffer.from(
-    (LAST_MEMBERS.exec(tail.toString('latin1'))?.[0] ?? '').replace(',', '{'),
-    'latin1',
-  );
-  const lastMembers = scanBeginning(last) ?? [];
-  const keys = new Set([...members, ...lastMembers].map(({ key }) => key));
-  // The last member of the head is cut off, and what it holds is not known.
-  const [first, second] = [idOf(head, members.slice(0, -1)), idOf(last, lastMembers)];
-  return { keys, id: first !== undefined && second !== undefined ? undefined : (first ?? second) };
+function outlineOf(bytes: Buffer): Outline | undefined {
+  const scanned = scanBeginning(bytes);
+  if (scanned === undefined) return undefined;
+  const values = new Map<string, string>();
+  const repeated = new Set<string>();
+  for (const { key, start, end } of scanned.members) {
+    if (values.has(key)) repeated.add(key);
+    values.set(key, bytes.toString('utf8', start, Math.min(end, start + MAX_VALUE)));
+  }
+  return { values, repeated, isWhole: scanned.end !== undefined };
 }
 
-function hasOutcome(members: readonly Member[]): boolean {
-  return members.some(({ key }) => OUTCOMES.has(key));
+function outlineOfEnds({ head, tail }: LineEnds): Outline | undefined {
+  const first = outlineOf(head);
+  if (first === undefined) return undefined;
+  const members = LAST_MEMBERS.exec(tail.toString('latin1'))?.[0] ?? '';
+  const last = outlineOf(Buffer.from(members.replace(',', '{'), 'latin1'));
+  const values = new Map(first.values);
+  // The last member of the head is cut off: an id there would be another one.
+  const cut = [...values.keys()].at(-1);
+  if (cut === 'id') values.delete(cut);
+  const repeated = new Set(first.repeated);
+  for (const [key, text] of last?.values ?? []) {
+    if (values.has(key)) repeated.add(key);
+    values.set(key, text);
+  }
+  return { values, repeated, isWhole: false };
 }
 
-function has(members: readonly Member[], key: string): boolean {
-  return members.some((member) => member.key === key);
+/** Without `jsonrpc` it is one only if there is nothing else in it. */
+function isAnswer(outline: Outline): boolean {
+  if (hasMethod(outline)) return false;
+  const { values, isWhole } = outline;
+  const isBare = [...values.keys()].every((key) => ENVELOPE.has(key));
+  if (values.has('jsonrpc')) return hasOutcome(outline) || (isBare && isWhole);
+  return isBare && (values.has('result') || ERROR_CODE.test(values.get('error') ?? ''));
 }
 
-function isNull(bytes: Buffer, members: readonly Member[], key: string): boolean {
-  return textOf(bytes, members, key) === 'null';
+function hasMethod({ values }: Outline): boolean {
+  return (values.get('method') ?? 'null') !== 'null';
 }
 
-function idOf(bytes: Buffer, members: readonly Member[]): RequestId | undefined {
+function hasOutcome({ values }: Outline): boolean {
+  return values.has('result') || values.has('error');
+}
+
+function idOf({ values, repeated }: Outline): RequestId | undefined {
+  const text = values.get('id');
+  if (text === undefined || repeated.has('id')) return undefined;
   try {
-    const id = parseExact(textOf(bytes, members, 'id') ?? 'null');
+    const id = parseExact(text);
     return isRequestId(id) ? id : undefined;
   } catch {
     return undefined;
   }
-}
-
-function textOf(bytes: Buffer, members: readonly Member[], key: string): string | undefined {
-  const member = members.find((one) => one.key === key);
-  return member === undefined ? undefined : bytes.toString('utf8', member.start, member.end);
 }

@@ -1,5 +1,5 @@
 import { META } from './constants.ts';
-import { scanObject } from './scan.ts';
+import { scanBeginning } from './scan.ts';
 
 /**
  * JSON-RPC 2.0 request id; never null in MCP. An integer that a double cannot hold is a bigint, so that two ids are the
@@ -83,14 +83,15 @@ function restore(message: Readonly<Record<string, unknown>>, bytes: Buffer, plac
   holder[key] = text === undefined ? null : integerOf(text);
 }
 
+/** @returns undefined if a key on the way is there twice */
 function textAt(bytes: Buffer, place: readonly string[]): string | undefined {
-  let [start, end] = [0, bytes.length];
+  let object = bytes;
   for (const key of place) {
-    const member = scanObject(bytes, start, end)?.find((one) => one.key === key);
-    if (member === undefined) return undefined;
-    ({ start, end } = member);
+    const [member, second] = scanBeginning(object)?.members.filter((one) => one.key === key) ?? [];
+    if (member === undefined || second !== undefined) return undefined;
+    object = object.subarray(member.start, member.end);
   }
-  return bytes.toString('latin1', start, end);
+  return object.toString('latin1');
 }
 
 /** @returns the exact value if it is an integer, otherwise the nearest double; null if it is too long */

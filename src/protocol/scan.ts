@@ -20,6 +20,8 @@ const COLON = 0x3a;
 const COMMA = 0x2c;
 const OPEN = 0x7b;
 const CLOSE = 0x7d;
+const OPEN_ARRAY = 0x5b;
+const CLOSE_ARRAY = 0x5d;
 /** Up to this many keys, comparing them all is quicker than hashing them. */
 const FEW = 16;
 const PRIMITIVE = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/;
@@ -56,28 +58,26 @@ export function scanObject(bytes: Buffer, start = 0, end = bytes.length): Member
 }
 
 /**
- * The members of what begins like an object, as far as it can be read: JSON or not, whole or not. A value without an
- * end lasts until the end of the bytes.
- * @returns undefined if it does not begin so, or has a key twice
+ * The members of what begins like an object, as far as they can be read: JSON or not, whole or not, and whether or not a
+ * key is there twice. A value without an end lasts until the end of the bytes.
+ * @returns undefined if it does not begin like one; `end` is the index behind its closing brace, if it has that
  */
-export function scanBeginning(bytes: Buffer): Member[] | undefined {
+export function scanBeginning(bytes: Buffer): { members: Member[]; end: number | undefined } | undefined {
   let at = skipSpace(bytes, 0);
   if (bytes[at] !== OPEN) return undefined;
   const members: Member[] = [];
-  const hasKey = createKeyCheck(members);
   do {
     at = skipSpace(bytes, at + 1);
     const keyEnd = bytes[at] === QUOTE ? endOfString(bytes, at) : -1;
     const key = keyEnd === -1 ? undefined : keyOf(bytes, at, keyEnd);
     at = skipSpace(bytes, keyEnd);
-    if (key === undefined || bytes[at] !== COLON) return members;
-    if (hasKey(key)) return undefined;
+    if (key === undefined || bytes[at] !== COLON) return { members, end: undefined };
     const start = skipSpace(bytes, at + 1);
-    const end = endOfValue(bytes, start);
-    members.push({ key, start, end: end === -1 ? endOfWord(bytes, start) : end });
-    at = skipSpace(bytes, members.at(-1)?.end ?? bytes.length);
+    const end = endOfAnything(bytes, start);
+    members.push({ key, start, end });
+    at = skipSpace(bytes, end);
   } while (bytes[at] === COMMA);
-  return members;
+  return { members, end: bytes[at] === CLOSE ? at + 1 : undefined };
 }
 
 /** A copy with other values in the given places; everything else stays byte for byte. */
@@ -128,18 +128,47 @@ function endOfString(bytes: Buffer, start: number): number {
 function endOfValue(bytes: Buffer, start: number): number {
   const first = bytes[start];
   if (first === QUOTE) return endOfString(bytes, start);
-  if (first === OPEN || first === 0x5b) return endOfNested(bytes, start);
+  if (first === OPEN || first === OPEN_ARRAY) return endOfNested(bytes, start);
   let at = start;
   while (at < bytes.length && !isDelimiter(bytes[at])) at += 1;
   return PRIMITIVE.test(bytes.toString('latin1', start, at)) ? at : -1;
 }
 
-/** Of a value that is none, such as `NaN`. */
-function endOfWord(bytes: Buffer, start: number): number {
-  if (bytes[start] === QUOTE || bytes[start] === OPEN || bytes[start] === 0x5b) return bytes.length;
-  let at = start;
-  while (at < bytes.length && !isDelimiter(bytes[at])) at += 1;
-  return at;
+/** @returns the index behind what is, or may have been meant to be, a value */
+function endOfAnything(bytes: Buffer, start: number): number {
+  switch (bytes[start]) {
+    case QUOTE: {
+      const end = endOfString(bytes, start);
+      return end === -1 ? bytes.length : end;
+    }
+    case OPEN:
+    case OPEN_ARRAY:
+      return endOfMisnested(bytes, start);
+    default: {
+      let at = start;
+      while (at < bytes.length && !isDelimiter(bytes[at])) at += 1;
+      return at;
+    }
+  }
+}
+
+/** A bracket that closes closes those of the other kind that are open within. */
+function endOfMisnested(bytes: Buffer, start: number): number {
+  const open: number[] = [];
+  for (let at = start; at < bytes.length; at += 1) {
+    const byte = bytes[at];
+    if (byte === QUOTE) {
+      at = endOfString(bytes, at) - 1;
+      if (at < 0) return bytes.length;
+    } else if (byte === OPEN || byte === OPEN_ARRAY) {
+      open.push(byte);
+    } else if (byte === CLOSE || byte === CLOSE_ARRAY) {
+      const opening = open.lastIndexOf(byte === CLOSE ? OPEN : OPEN_ARRAY);
+      if (opening !== -1) open.length = opening;
+      if (open.length === 0) return at + 1;
+    }
+  }
+  return bytes.length;
 }
 
 function endOfNested(bytes: Buffer, start: number): number {
@@ -149,9 +178,9 @@ function endOfNested(bytes: Buffer, start: number): number {
     if (byte === QUOTE) {
       at = endOfString(bytes, at) - 1;
       if (at < 0) return -1;
-    } else if (byte === OPEN || byte === 0x5b) {
+    } else if (byte === OPEN || byte === OPEN_ARRAY) {
       depth += 1;
-    } else if (byte === CLOSE || byte === 0x5d) {
+    } else if (byte === CLOSE || byte === CLOSE_ARRAY) {
       depth -= 1;
       if (depth === 0) return at + 1;
     }
@@ -160,7 +189,7 @@ function endOfNested(bytes: Buffer, start: number): number {
 }
 
 function isDelimiter(byte: number | undefined): boolean {
-  return byte === COMMA || byte === CLOSE || byte === 0x5d || isSpace(byte);
+  return byte === COMMA || byte === CLOSE || byte === CLOSE_ARRAY || isSpace(byte);
 }
 
 /** Whether nothing but white space follows. */

@@ -282,8 +282,10 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
   }
 
   function timedOut(exchange: Exchange, timeoutMs: number): void {
-    const { id, method } = exchange;
-    const error = timeoutError({ server, method, timeoutMs }, remarksOn(exchange));
+    const { id, method, startedAt } = exchange;
+    // A line that a server has written before it was asked may be the very reason why it does not start.
+    const remark = options.remarkSince?.(method === 'initialize' ? 0 : startedAt);
+    const error = timeoutError({ server, method, timeoutMs }, [remark, strays.remarkSince(startedAt)]);
     const text = [error.message, error.hint].filter((part) => part !== '').join('. ');
     log.warn({ event: 'exchange.timeout', method, timeoutMs }, text);
     strays.gaveUp(id);
@@ -294,15 +296,6 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
         frameOf({ method: 'notifications/cancelled', params: { requestId: id, reason: 'timeout' } }),
       );
     checkIdle();
-  }
-
-  /** What has been noticed of the server meanwhile. */
-  function remarksOn({ method, startedAt }: Exchange): string[] {
-    // What a server has written before it was asked may be the very reason why it does not start.
-    const remark = options.remarkSince?.(method === 'initialize' ? 0 : startedAt);
-    const answers = strays.count === 1 ? 'an answer' : `${strays.count} answers`;
-    const stray = strays.count === 0 ? undefined : `it has sent ${answers} to no request of ours`;
-    return [remark, stray].filter((text) => text !== undefined);
   }
 
   function clientEnd(): void {

@@ -20,7 +20,7 @@ const SOURCES = new Map([
 /** Words of a server that died, and what they ask for; the first that match count. */
 const LAST_WORDS: readonly (readonly [RegExp, string])[] = [
   [
-    /(?:not a TTY|TTY-enabled container|no TTY|not a terminal)/i,
+    /input device is not a (?:TTY|terminal)|TTY-enabled container/i,
     'There is no terminal here: take -t out of args, and keep -i (`docker run -i`, not `-it`)',
   ],
   [
@@ -130,10 +130,13 @@ function waitsForConfirmation({ command, args }: Launch): boolean {
   return !own.some((argument) => argument === '-y' || argument === '--yes' || argument === '--no-install');
 }
 
-/** `docker run IMAGE`: a container gets no stdin unless it is asked for. */
+/** `docker run IMAGE`: a container has no stdin unless it is asked for. */
 function lacksStdin({ command, args }: Launch): boolean {
-  if (!/^(?:docker|podman)$/.test(nameOf(command)) || !args.includes('run')) return false;
-  return !args.some((argument) => /^(?:-[a-zA-Z]*i[a-zA-Z]*|--interactive(?:=true)?)$/.test(argument));
+  if (!/^(?:docker|podman)$/.test(nameOf(command))) return false;
+  const [first, second] = args;
+  if (first !== 'run' && first !== 'exec' && !(first === 'container' && second === 'run')) return false;
+  // Among other flags that take no value.
+  return !args.some((argument) => /^(?:-[dtPq]*i[dtPq]*|--interactive(?:=true)?)$/.test(argument));
 }
 
 function buffersOutput({ command, args }: Launch, env: Readonly<Record<string, string>>): boolean {

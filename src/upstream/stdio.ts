@@ -104,15 +104,18 @@ function createStdioLink(child: Child, target: StdioTarget, options: UpstreamOpt
     if (offence !== undefined) return;
     if (!hasSpoken) slowStart.end();
     hasSpoken = true;
-    const wait = onframe(frame);
-    // The client does not keep up: stop reading, so that the server waits and not our memory grows.
-    if (wait === undefined) return;
-    pause();
-    void wait.finally(resume);
+    holdFor(onframe(frame));
   }
 
   function refuse(fault: Frame): void {
-    void writer.send(fault);
+    holdFor(writer.send(fault));
+  }
+
+  /** A reader that does not keep up has the server wait, so that our memory does not grow. */
+  function holdFor(wait: void | Promise<void>): void {
+    if (wait === undefined) return;
+    pause();
+    void wait.finally(resume);
   }
 
   function skip(line: Buffer): void {

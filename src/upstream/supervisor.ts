@@ -51,6 +51,9 @@ export interface ServerSnapshot {
   readonly retryInMs?: number;
 }
 
+/** What one conversation with a server has of its own. */
+export type OwnOptions = Pick<UpstreamOptions, 'makeRoom' | 'onSkipped'>;
+
 /** Starts the processes of one server, and knows how they fare. */
 export interface Supervisor {
   readonly state: ServerState;
@@ -59,17 +62,15 @@ export interface Supervisor {
   /** How long its start may take, the answer to `initialize` included. */
   readonly startTimeoutMs: number;
   snapshot(): ServerSnapshot;
-  /** How many lines of its processes' stdout have been skipped; 0 if none was since `time`, in ms since 1970. */
-  skippedLines(time: number): number;
   /** What a client that comes now has to be told, if it cannot be served. */
   refusal(): RunError | undefined;
   /**
    * Opens a conversation with a process of its own, after the pause that failed starts have caused.
    * @param abandoned ends the wait for that pause
-   * @param makeRoom see `UpstreamOptions`
+   * @param own see `UpstreamOptions`
    * @throws RunError `COMMAND_NOT_FOUND`, `SPAWN_FAILED`, `CRASH_LOOP`, `SHUTTING_DOWN`, `CLIENT_GONE`
    */
-  open(abandoned?: AbortSignal, makeRoom?: UpstreamOptions['makeRoom']): Promise<Link>;
+  open(abandoned?: AbortSignal, own?: OwnOptions): Promise<Link>;
   /** Looks whether it could be started at all, and says so if not. Starts nothing. */
   inspect(): Promise<void>;
   /** No start from now on. Conversations that are open are closed by their owners. */
@@ -97,7 +98,6 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   let waiting = 0;
   let cancelTrial: (() => void) | undefined;
   let trial: Promise<unknown> | undefined;
-  let skipped = { lines: 0, lastAt: 0 };
 
   const isRemote = target.kind === 'remote';
   const startTimeoutMs = startTimeoutOf(target, options.initializeTimeoutMs);
@@ -111,7 +111,6 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     },
     startTimeoutMs,
     snapshot,
-    skippedLines: (time) => (skipped.lastAt >= time ? skipped.lines : 0),
     refusal,
     open,
     async inspect() {
@@ -150,25 +149,20 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     return new RunError('CRASH_LOOP', { server, reason, retryAfter, ...(hint !== undefined && { hint }) });
   }
 
-  async function open(abandoned?: AbortSignal, makeRoom?: UpstreamOptions['makeRoom']): Promise<Link> {
+  async function open(abandoned?: AbortSignal, own: OwnOptions = {}): Promise<Link> {
     await pause(abandoned);
     // In a crash loop one start at a time: whoever comes first makes it, the others are refused.
     if (failedStarts.isLoop) retryAt = clock.now() + LOOP_RETRY_MS;
     unanswered += 1;
     move('start');
     try {
-      const own = { ...options, onReach, onSkipped, ...(makeRoom !== undefined && { makeRoom }) };
-      return watch(await openLink(target, own));
+      return watch(await openLink(target, { ...options, onReach, ...own }));
     } catch (thrown) {
       unanswered -= 1;
       const error = toRunError(thrown);
       cannotStart(error);
       throw error;
     }
-  }
-
-  function onSkipped(): void {
-    skipped = { lines: skipped.lines + 1, lastAt: Date.now() };
   }
 
   async function pause(abandoned: AbortSignal | undefined): Promise<void> {

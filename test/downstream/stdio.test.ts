@@ -97,7 +97,7 @@ describe('what the client says', () => {
   it('may begin with one byte order mark', async () => {
     const { input, frames, written } = open();
     input.write(`\uFEFF${ping(1)}\uFEFF${ping(2)}`);
-    expect(await written()).toMatchObject([{ id: null, error: { code: -32_700 } }]);
+    expect(await written()).toMatchObject([{ id: 2, error: { code: -32_700 } }]);
     expect(frames.map(({ id }) => id)).toEqual([1]);
   });
 

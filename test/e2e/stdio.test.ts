@@ -84,7 +84,7 @@ test('tells with a timed-out initialize what was skipped on stdout, and which li
   expect(at(error, 'data')).toEqual({
     reason: 'request_timeout',
     hint:
-      'a line on its stdout was not an MCP message and was skipped: servers log to stderr; ' +
+      'A line on its stdout was not an MCP message and was skipped: servers log to stderr; ' +
       'raise --initialize-timeout if the server needs longer to start',
   });
 });

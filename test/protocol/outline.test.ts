@@ -27,8 +27,15 @@ describe('the request that an over-long line answers', () => {
     ],
     ['in an order of its own', '{"id":7,"jsonrpc":"2.0","result":{"text":"…', '…"}}', 7],
     ['in another order at the end', '{"result":{"text":"…', '…"} , "id": 7, "jsonrpc": "2.0" }', 7],
-    ['with a large id', '{"error":{"message":"…', '…"},"id":1767000000123456789}', 1767000000123456789n],
+    [
+      'with a large id',
+      '{"error":{"message":"…',
+      '…"},"jsonrpc":"2.0","id":1767000000123456789}',
+      1767000000123456789n,
+    ],
     ['that only what is nested seems to name', '{"result":{"text":"…', '…","id":7}}', undefined],
+    ['that a line of a log names', '{"level":"info","id":7,"msg":"…', '…"}', undefined],
+    ['that a line of a log names last', '{"level":"info","msg":"…', '…","id":7}', undefined],
     ['that is named twice', '{"jsonrpc":"2.0","id":7,"result":{"text":"…', '…"},"id":8}', undefined],
     ['that is no message', 'xxxxxxxx', 'xxxxxxxx', undefined],
   ])('%s', (_title, head, tail, id) => {
@@ -73,7 +80,9 @@ describe('the request that an unreadable line answers', () => {
     ['no outcome', [VERSION, '"id":7']],
     ['a number that is none', [VERSION, '"id":7', '"result":{"n":NaN}']],
     ['a result that is none', [VERSION, '"id":7', '"result":NaN']],
-    ['a large id', [VERSION, '"id":7', '"result":{"text":"\u0001"}']],
+    ['brackets that do not match', [VERSION, '"id":7', '"result":{"content":[1,2}']],
+    ['a result twice', [VERSION, '"id":7', '"result":{}', '"result":{}']],
+    ['a null result and no "jsonrpc"', ['"id":7', '"result":null']],
   ];
   it.each(rows)('%s, in any order of the keys', (_title, members) => {
     for (const line of orders(members)) {
@@ -89,6 +98,12 @@ describe('the request that an unreadable line answers', () => {
     expect(unreadableAnswerTo(Buffer.from('{"id":7,"jsonrpc":"2.0","result":{"text":"first line'))).toBe(7);
   });
 
+  it('is known of a whole object that was several lines', () => {
+    const whole = Buffer.from('{"result":{"text":"one two"},"id":7,"jsonrpc":"2.0"}');
+    expect(unreadableAnswerTo(whole, true)).toBe(7);
+    expect(unreadableAnswerTo(whole.subarray(0, -1), true)).toBeUndefined();
+  });
+
   it.each([
     ['a line of a log with an id', '{"level":"info","id":7,"msg":"done"}'],
     ['a line of a log with an error', '{"level":"error","id":7,"error":"boom"}'],
@@ -99,7 +114,10 @@ describe('the request that an unreadable line answers', () => {
     ['a line of a log with a result', '{"event":"answered","id":7,"result":{"ok":true}}'],
     ['an id and nothing more', '{"id":7}'],
     ['an id and a text', '{"id":7,"error":"connection refused"}'],
+    ['a line of a log with an error code of its own', '{"id":7,"error":{"code":"EBUSY"}}'],
     ['a request', '{"jsonrpc":"2.0","id":7,"method":"ping","params":null}'],
+    ['a request whose method is cut off', '{"jsonrpc":"2.0","id":7,"params":{"text":"line'],
+    ['a request that is cut off in its method', '{"jsonrpc":"2.0","id":7,"meth'],
     ['a nested id', '{"jsonrpc":"2.0","result":{"id":7}}'],
     ['an id that is none', '{"jsonrpc":"2.0","id":null,"result":{}}'],
     ['two ids', '{"jsonrpc":"2.0","id":7,"id":8,"result":{"text":"\u0001"}}'],
@@ -125,7 +143,11 @@ describe('the id of a request that is refused unread', () => {
     ['{"jsonrpc":"2.0","id":{},"method":"ping"}', undefined],
     ['{"jsonrpc":"2.0","id":7,"id":8,"method":"ping","params":null}', undefined],
     ['{"id":7,"result":{}}', undefined],
-    ['{"jsonrpc":"2.0","id":7,"method":"x","params":{', undefined],
+    ['{"jsonrpc":"2.0","id":7,"method":"x","params":{', 7],
+    ['{"jsonrpc":"2.0","id":7,"method":"x","params":NaN}', 7],
+    ['{"jsonrpc":"2.0","id":7,"method":"x",}', 7],
+    ['\uFEFF{"jsonrpc":"2.0","id":7,"method":"x"}', 7],
+    ['{"jsonrpc":"2.0","id":7,', undefined],
     ['[]', undefined],
   ])('of %s', (line, id) => {
     expect(refusedId(Buffer.from(line))).toBe(id);

@@ -48,6 +48,11 @@ describe('an id', () => {
     );
   });
 
+  it('is known beside another key that is there twice', () => {
+    const line = '{"jsonrpc":"2.0","x":1,"x":2,"id":1767000000123456789,"method":"x"}';
+    expect(parseFrame(Buffer.from(line)).id).toBe(1_767_000_000_123_456_789n);
+  });
+
   it('that is there twice is none if a double cannot hold it', () => {
     const line = '{"jsonrpc":"2.0","id":1,"id":1767000000123456789,"method":"x"}';
     expect(() => parseFrame(Buffer.from(line))).toThrow('"id" must be');
@@ -68,7 +73,7 @@ it.each(['params.requestId', 'params.progressToken', 'params._meta.progressToken
       .split('.')
       .reduce<unknown>((object, key) => (object as Record<string, unknown>)[key], message);
     expect(found).toBe(value);
-    // What nobody compares stays what the parser makes of it.
+    // A value that is never compared stays as the parser has it.
     expect(message['other']).toBe(Number(value));
   },
 );

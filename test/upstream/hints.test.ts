@@ -31,6 +31,10 @@ describe('the hint for a server that ended at once', () => {
     ],
     ['Error: listen EADDRINUSE: address already in use :::3000', 'A port it wants is in use'],
     ['the input device is not a TTY', 'take -t out of args'],
+    [
+      'sudo: no tty present and no askpass program specified\nError: API_KEY is not set',
+      'environment variable',
+    ],
     ['cannot attach stdin to a TTY-enabled container because stdin is not a terminal', 'take -t out of args'],
     [
       'Cannot connect to the Docker daemon at unix:///var/run/docker.sock.',
@@ -55,7 +59,8 @@ describe('the hint for a server that ended at once', () => {
     expect(hintForExit(launch('npx some-server'), 0, '')).toContain('-y');
     expect(hintForExit(launch('npx -y some-server'), 0, '')).toContain('is this an MCP server');
     expect(hintForExit(launch('docker run --rm mcp/fetch'), 0, '')).toContain('without -i');
-    expect(hintForExit(launch('docker run -i --rm mcp/fetch'), 0, '')).toContain('is this an MCP server');
+    for (const line of ['docker run -i --rm mcp/fetch', 'docker run -dit x', 'docker mcp gateway run'])
+      expect(hintForExit(launch(line), 0, '')).toContain('is this an MCP server');
   });
 
   it('is none when nothing is known', () => {

@@ -76,11 +76,7 @@ describe.concurrent('an answer that cannot be read', () => {
     ['control characters', String.raw`{"id":7,"result":{"t":"\x01"},"jsonrpc":"2.0"}`, 'not JSON'],
     ['no "jsonrpc"', '{"id":7,"result":{}}', '"jsonrpc" must be "2.0"'],
     ['a null method', '{"jsonrpc":"2.0","method":null,"id":7,"result":{}}', '"method" must be a string'],
-    [
-      'an error that is a text',
-      '{"error":"no","jsonrpc":"2.0","id":7}',
-      'neither "method", "result" nor "error"',
-    ],
+    ['an error that is a text', '{"error":"no","jsonrpc":"2.0","id":7}', '"error" must be an object'],
   ])('for its %s is an error with the reason', async (_title, line, detail) => {
     const out = line.replace(String.raw`\xff`, '\u00ff').replace(String.raw`\x01`, '\u0001');
     const { waitFor, log } = await run([{ out: `${out}\n`, latin1: true }]);
@@ -89,6 +85,25 @@ describe.concurrent('an answer that cannot be read', () => {
     expect(message.error?.message).toContain(detail);
     expect(log.of('server.answer-unreadable')).toMatchObject([{ level: 'warn', id: 7 }]);
     expect(log.of('server.stdout-skipped')).toEqual([]);
+  });
+
+  it('is told apart from the lines that a raw line break makes of it', async () => {
+    const { waitFor, log } = await run([
+      { out: '{"result":{"t":"one\ntwo"},"id":7,"jsonrpc":"2.0"}\n' },
+      { out: '{"jsonrpc":"2.0","id":8,"result":{"t":"one\ntwo"}}\n' },
+    ]);
+    for (const answered of [7, 8])
+      expect((await waitFor(({ id }) => id === answered)).message.error?.code).toBe(-32_603);
+    expect(log.of('server.answer-unreadable')).toHaveLength(2);
+  });
+
+  it('is a warning three times', async () => {
+    const { waitFor, log } = await run([
+      { out: '{"jsonrpc":"2.0","id":#}\n', repeat: 10 },
+      { out: answer('last') },
+    ]);
+    await waitFor(({ id }) => id === 'last');
+    expect(log.of('server.answer-unreadable').filter(({ level }) => level === 'warn')).toHaveLength(3);
   });
 
   it('is none if it is a line of a log', async () => {
@@ -209,7 +224,7 @@ describe.concurrent('messages', () => {
       [2, -32_603],
       [4, undefined],
     ]);
-    expect(log.of('server.stdout-skipped')).toEqual([]);
+    expect(log.of('server.stdout-skipped')).toHaveLength(1);
   });
 
   it('may have one byte order mark in front of the first', async () => {

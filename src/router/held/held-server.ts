@@ -14,7 +14,7 @@ import type { Link } from '../../protocol/link.ts';
 import { asBuffer } from '../facade/members.ts';
 import { readRequest } from '../facade/request.ts';
 import { hasLogging } from '../share/initialized.ts';
-import { replaceValues, scanMessage, valueAt, type Scanned } from '../share/remap.ts';
+import { replaceValues, scanFromServer, valueAt, type Scanned } from '../share/remap.ts';
 import { createSharedChild, type Running } from '../share/shared-child.ts';
 import type { Tenant } from '../share/tenant.ts';
 import { createStrays } from '../strays.ts';
@@ -48,6 +48,8 @@ export interface HeldServerOptions {
   readonly onPark: () => void;
   /** Nothing is left to do for anybody. */
   readonly onIdle: () => void;
+  /** As `RouterOptions` has it. */
+  readonly remarkSince?: (time: number) => string | undefined;
   readonly log: Log;
 }
 
@@ -259,15 +261,10 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
 
   // From the process
 
-  function fromChild(frame: Frame, about?: RequestId): void {
-    const scanned = scanMessage(frame);
-    if (scanned === undefined) {
-      log.warn(
-        { event: 'server.ambiguous-line' },
-        'a message on stdout says twice, or not at all, whom it is about: dropped',
-      );
-      return undefined;
-    }
+  function fromChild(message: Frame, about?: RequestId): void {
+    const read = scanFromServer(message, options);
+    if (read === undefined) return undefined;
+    const { frame, scanned } = read;
     try {
       if (scanned.method === undefined) return answered(scanned, frame);
       if (scanned.id !== undefined) {

@@ -32,6 +32,8 @@ export interface LegacyPoolOptions {
   readonly warm: number;
   /** What all clients together may leave unread before the worst of them is cut off. */
   readonly maxUnreadBytes: number;
+  /** As `RouterOptions` has it. */
+  readonly remarkSince?: (time: number) => string | undefined;
   readonly log: Log;
 }
 
@@ -158,6 +160,7 @@ export function createLegacyPool(options: LegacyPoolOptions): ModernFace {
       server,
       version: options.version,
       initializeTimeoutMs: options.initializeTimeoutMs,
+      ...(options.remarkSince !== undefined && { remarkSince: options.remarkSince }),
       inputTtlMs: options.inputTtlMs,
       maxParked: MAX_PARKED_EACH,
       maxListens: MAX_LISTENS_EACH,

@@ -11,6 +11,7 @@ import type { ModernFace } from '../modern-face.ts';
 import { createCalls, type Call } from '../share/calls.ts';
 import {
   replaceValues,
+  scanFromServer,
   scanMessage,
   textAt,
   valueAt,
@@ -142,15 +143,10 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
 
   // From the process
 
-  function fromChild(frame: Frame, about?: RequestId): void {
-    const scanned = scanMessage(frame);
-    if (scanned === undefined) {
-      log.warn(
-        { event: 'server.ambiguous-line' },
-        'a message on stdout says twice, or not at all, whom it is about: dropped',
-      );
-      return undefined;
-    }
+  function fromChild(message: Frame, about?: RequestId): void {
+    const read = scanFromServer(message, options);
+    if (read === undefined) return undefined;
+    const { frame, scanned } = read;
     const { id, method } = scanned;
     if (method === undefined) return answered(frame, scanned);
     if (id === undefined) return notified(scanned, frame, about);

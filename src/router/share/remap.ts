@@ -1,7 +1,11 @@
+import { RunError } from '../../errors.ts';
+import type { Log } from '../../observe/log.ts';
 import { META as META_KEY } from '../../protocol/constants.ts';
+import { faultFrame } from '../../protocol/fault.ts';
 import { frameFromBytes, type Frame } from '../../protocol/frame.ts';
+import { unreadableAnswerTo } from '../../protocol/outline.ts';
 import { isRequestId, parseExact, type RequestId } from '../../protocol/request-id.ts';
-import { scanObject, spliceValues, type Member } from '../../protocol/scan.ts';
+import { scanBeginning, scanObject, spliceValues, type Member } from '../../protocol/scan.ts';
 
 /** The places in a message that say whom it concerns. */
 export type Place =
@@ -54,6 +58,39 @@ export function scanMessage(frame: Frame): Scanned | undefined {
   const meta = scanInner(bytes, find(params, '_meta'));
   if (meta === undefined || hasImitation(meta, META)) return undefined;
   return new ScannedMessage(bytes, id, method, envelope, params, meta);
+}
+
+/**
+ * The same for a message of a server: an answer that does not say to the letter which request it answers becomes its
+ * failure, so that the caller does not wait for another one.
+ */
+export function scanFromServer(
+  frame: Frame,
+  { server, log }: { readonly server: string; readonly log: Log },
+): { readonly frame: Frame; readonly scanned: Scanned } | undefined {
+  const scanned = scanMessage(frame);
+  if (scanned !== undefined) return { frame, scanned };
+  const id = frame.kind === 'response' ? soleIdOf(asBuffer(frame.bytes)) : undefined;
+  const error = new RunError('UNREADABLE_ANSWER', {
+    server,
+    detail: 'it is not one object, or has a key twice',
+  });
+  const fault = id === undefined ? undefined : faultFrame(error, id);
+  const instead = fault === undefined ? undefined : scanMessage(fault);
+  log.warn(
+    { event: 'server.ambiguous-line' },
+    instead === undefined
+      ? 'dropped a message from the server: it names two requests or none, or is not JSON'
+      : error.message,
+  );
+  return fault === undefined || instead === undefined ? undefined : { frame: fault, scanned: instead };
+}
+
+/** The request that an unreadable answer names; undefined if it may as well name another one. */
+function soleIdOf(bytes: Buffer): RequestId | undefined {
+  const { members = NONE, end = bytes.length } = scanBeginning(bytes) ?? {};
+  if (hasImitation(members, ENVELOPE) || bytes.includes('"id"', end)) return undefined;
+  return unreadableAnswerTo(bytes);
 }
 
 /** The JSON text of a value, digit for digit. */

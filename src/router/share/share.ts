@@ -7,7 +7,15 @@ import { isRequestId, type RequestId } from '../../protocol/request-id.ts';
 import { createCalls } from './calls.ts';
 import { hasLogging, replayInitialize } from './initialized.ts';
 import { createKeeper } from './keeper.ts';
-import { replaceValues, scanMessage, textAt, valueAt, type Replacement, type Scanned } from './remap.ts';
+import {
+  replaceValues,
+  scanFromServer,
+  scanMessage,
+  textAt,
+  valueAt,
+  type Replacement,
+  type Scanned,
+} from './remap.ts';
 import { createSharedChild, type Running, type SharedChildOptions } from './shared-child.ts';
 import { createSubscriptions } from './subscriptions.ts';
 import { createUnreadLimit } from './unread.ts';
@@ -92,15 +100,10 @@ export function createShare(options: ShareOptions): Share {
 
   // From the child
 
-  function fromChild(frame: Frame, about?: RequestId): void {
-    const scanned = scanMessage(frame);
-    if (scanned === undefined) {
-      log.warn(
-        { event: 'server.ambiguous-line' },
-        'a message on stdout says twice, or not at all, whom it is about: dropped',
-      );
-      return undefined;
-    }
+  function fromChild(message: Frame, about?: RequestId): void {
+    const read = scanFromServer(message, options);
+    if (read === undefined) return undefined;
+    const { frame, scanned } = read;
     const { id, method } = scanned;
     if (method === undefined) return answered(scanned, frame);
     if (id !== undefined) return refuse(method, id);

@@ -1,4 +1,5 @@
-import { RunError, toRunError, timeoutError } from '../../errors.ts';
+import { isJson } from '../../era/json.ts';
+import { RunError, timeoutError, toRunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import { LEGACY_REVISIONS, OWN_ID } from '../../protocol/constants.ts';
 import { frameOf, type Frame, type JsonRpcMessage, type RequestId } from '../../protocol/frame.ts';
@@ -18,6 +19,8 @@ export interface SharedChildOptions {
   /** A child has been initialized; tell it what its clients had asked the one before. */
   readonly onReady: () => void;
   readonly onLost: (reason: RunError, wasReady: boolean) => void;
+  /** As `RouterOptions` has it. */
+  readonly remarkSince?: (time: number) => string | undefined;
   readonly log: Log;
 }
 
@@ -118,8 +121,9 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
 
   /** Every client is going to be told what it says. */
   function requireReplayable({ result }: JsonRpcMessage): void {
+    if (!isJson(result)) throw new RunError('MALFORMED_ANSWER', { server, method: 'initialize' });
     try {
-      frameOf({ result: { ...result } });
+      frameOf({ result });
     } catch (error) {
       throw new RunError('MALFORMED_ANSWER', { server, method: 'initialize' }, { cause: error });
     }
@@ -135,8 +139,10 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
     nextId += 1;
     const answer = new Promise<JsonRpcMessage>((resolve, reject) => pending.set(id, { resolve, reject }));
     const timeoutMs = options.initializeTimeoutMs;
+    const startedAt = Date.now();
     const timer = setTimeout(() => {
-      pending.get(id)?.reject(timeoutError({ server, method, timeoutMs }));
+      const remark = options.remarkSince?.(method === 'initialize' ? 0 : startedAt);
+      pending.get(id)?.reject(timeoutError({ server, method, timeoutMs }, [remark]));
     }, timeoutMs);
     void link.send(frameOf({ id, method, params: { ...params } }));
     try {

@@ -8,6 +8,8 @@ const BURST = 5;
 const WARNING_MS = 60_000;
 /** Ended requests whose ids are kept at least. */
 const KEPT_IDS = 1_000;
+/** Longest id that is kept. */
+const MAX_ID = 100;
 
 /** Logs messages of a remote server that are dropped: heartbeats must not fill the log, whatever their rate. */
 export class DroppedMessages {
@@ -48,6 +50,7 @@ export class DroppedMessages {
 
   /** A request was answered, cancelled or has failed: the server may still answer it. */
   ended(id: RequestId): void {
+    if (String(id).length > MAX_ID) return;
     this.#ended.add(id);
     if (this.#ended.size < KEPT_IDS) return;
     this.#endedBefore = this.#ended;

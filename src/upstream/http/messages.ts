@@ -3,7 +3,6 @@ import { unreadableAnswerTo } from '../../protocol/outline.ts';
 import { isRequestId, toJson, type RequestId } from '../../protocol/request-id.ts';
 import { scanObject, spliceValues } from '../../protocol/scan.ts';
 
-const OPENING_BRACKET = '['.charCodeAt(0);
 const CLOSING_BRACE = '}'.charCodeAt(0);
 const LF = 0x0a;
 const SPACES: ReadonlySet<number | undefined> = new Set([0x20, 0x09, 0x0a, 0x0d]);
@@ -71,15 +70,9 @@ export function cancelledId({ message }: Frame): RequestId | undefined {
 }
 
 function elementsOfBatch(bytes: Buffer): Buffer[] | undefined {
-  const body = trimmed(bytes);
-  if (body[0] !== OPENING_BRACKET) return undefined;
-  try {
-    return splitBatch(body)
-      .map((part) => trimmed(Buffer.from(part.buffer, part.byteOffset, part.byteLength)))
-      .filter((part) => part.length > 0);
-  } catch {
-    return undefined;
-  }
+  return splitBatch(trimmed(bytes))
+    ?.map((part) => trimmed(Buffer.from(part.buffer, part.byteOffset, part.byteLength)))
+    .filter((part) => part.length > 0);
 }
 
 function trimmed(bytes: Buffer): Buffer {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { frameFromBytes } from '../../../src/protocol/frame.ts';
 import {
   callsOf,
   initializeRequest,
@@ -251,6 +252,24 @@ describe('a hostile line of the child', () => {
     await child.deliver({ id: first?.id ?? null, result: {} });
     await child.deliver({ id: second?.id ?? null, result: {} });
     expect([a.received, b.received]).toMatchObject([[{ id: 'a' }], [{ id: 'b' }]]);
+  });
+
+  it.each([
+    ['an end that is missing', '{"jsonrpc":"2.0","id":$A,"result":{"content":[{"type":"text","text":"unterm'],
+    ['brackets that do not match', '{"result":{"content":[1,2},"jsonrpc":"2.0","id":$A}'],
+    ['its result twice', '{"jsonrpc":"2.0","id":$A,"result":{},"result":{}}'],
+    ['a text behind it', '{"jsonrpc":"2.0","id":$A,"result":{}} done'],
+  ])('that is an answer with %s fails its call at once, and no other', async (_what, template) => {
+    const { connect, child } = await warmed();
+    const [a, b] = [await connect(), await connect()];
+    await a.send(toolCall('a', 't'));
+    await b.send(toolCall('b', 't'));
+    const [first] = callsOf(child);
+    const { id } = first ?? {};
+    const bytes = Buffer.from(template.replaceAll('$A', String(id)));
+    await child.deliver(frameFromBytes('response', bytes, id ?? undefined, undefined));
+    const error = { code: -32_603, data: { reason: 'unreadable_answer' } };
+    expect([a.received, b.received]).toMatchObject([[{ id: 'a', error }], []]);
   });
 
   it("as an answer to a client's id reaches nobody, even if another client's call has that number", async () => {
