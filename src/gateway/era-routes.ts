@@ -150,8 +150,11 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
       await place.ready();
       if (supervisor.isClosed) throw new RunError('SHUTTING_DOWN');
       const child = await supervisor.open(undefined, own(noticed, principal));
-      // It may run on for a while after it has shown to be of no use.
-      const link = createHandover(child, () => void child.close().finally(place.leave));
+      // A process that hung up runs on for a while, and keeps its place until it has ended.
+      const link = createHandover(child, () => {
+        isLeaving = true;
+        void child.close().finally(place.leave);
+      });
       return {
         ...link,
         get can() {

@@ -1,6 +1,6 @@
 import { RecentEvents } from '../observe/recent.ts';
 
-/** What has been noticed of a server's processes, and may explain why a request is not answered. */
+/** Observations of a server's processes that may explain why a request is not answered. */
 export interface Noticed {
   /** A line of its stdout has been skipped. */
   readonly onSkipped: () => void;

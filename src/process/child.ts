@@ -39,7 +39,7 @@ export interface Child {
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;
-  /** False once it has ended, although what it wrote may still have to be read. */
+  /** False once it has ended, although its output may still have to be read. */
   readonly isRunning: boolean;
   /** Resolves once the process has ended and what it wrote has been read. Never rejects. */
   readonly exited: Promise<ChildExit>;

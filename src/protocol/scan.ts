@@ -134,7 +134,7 @@ function endOfValue(bytes: Buffer, start: number): number {
   return PRIMITIVE.test(bytes.toString('latin1', start, at)) ? at : -1;
 }
 
-/** @returns the index behind what is, or may have been meant to be, a value */
+/** @returns the index behind a value, or behind text in the place of one */
 function endOfAnything(bytes: Buffer, start: number): number {
   switch (bytes[start]) {
     case QUOTE: {

@@ -21,7 +21,7 @@ export interface RouterOptions {
   readonly initializeTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly maxRequestTimeMs: number;
-  /** What the server has done since `time`, in ms since 1970, that may be why it does not answer. */
+  /** Observations since `time`, in ms since 1970, that may explain why the server does not answer. */
   readonly remarkSince?: (time: number) => string | undefined;
   /** Called before the upstream is opened for an `initialize`. @throws RunError if there is no room for it. */
   readonly reserve: () => void;

@@ -6,7 +6,7 @@ import type { RequestId } from '../protocol/request-id.ts';
 
 /** Answers of a server to requests that are not open. */
 export interface Strays {
-  /** What there was since `time`, in ms since 1970, that no request explains: for a caller that gets no answer. */
+  /** A remark on such answers since `time`, in ms since 1970, for a caller that gets no answer. */
   remarkSince(time: number): string | undefined;
   /** The request has been given up, and an answer to it is no surprise. */
   gaveUp(id: RequestId): void;

@@ -51,7 +51,7 @@ export interface ServerSnapshot {
   readonly retryInMs?: number;
 }
 
-/** What one conversation with a server has of its own. */
+/** Options of a single conversation with a server. */
 export type OwnOptions = Pick<UpstreamOptions, 'makeRoom' | 'onSkipped'>;
 
 /** Starts the processes of one server, and knows how they fare. */

@@ -51,8 +51,8 @@ export function createSseRoutes({
       const failure = toRunError(error);
       if (failure.code === 'INTERNAL') throw error;
       const refused = refusedId(body);
-      // What is no JSON is no request. The response to one belongs on the stream: clients take a status for a broken
-      // connection, and do not fall back.
+      // A body that is not JSON contains no request. The response to a request belongs on the stream: clients take a
+      // status for a broken connection, and do not fall back.
       const isOnStream =
         failure.code !== 'PARSE_ERROR' && refused !== undefined && (await session.refuse(failure, refused));
       if (!isOnStream) return sendFault(response, failure, refused);

@@ -38,7 +38,7 @@ export interface OwnEraOptions {
 
 type Wait = void | Promise<void>;
 
-/** What has become of an `initialize`. */
+/** The outcome of an `initialize`. */
 type Outcome =
   /** The response has been delivered. */
   | { readonly kind: 'accepted' }

@@ -210,6 +210,8 @@ describe('a child that cannot be used', () => {
   it.each([
     ['nested too deeply to be told to anybody', '{"a":'.repeat(20_000) + '1' + '}'.repeat(20_000)],
     ['cut off in the middle', '{"a":}'],
+    ['null', 'null'],
+    ['a text', '"x"'],
   ])('fails the calls that wait for it when its answer is %s', async (_what, result) => {
     const setup = shareChild({ initialize: () => undefined });
     const client = await setup.connect({ initialize: false });
