@@ -24,6 +24,11 @@ export function claimsModern(message: JsonRpcMessage): boolean {
   return message.method !== 'initialize' && META.protocolVersion in metaOf(message);
 }
 
+/** The revision that the metadata of a message names. */
+export function claimedRevision(message: JsonRpcMessage): unknown {
+  return metaOf(message)[META.protocolVersion];
+}
+
 export function readEnvelope(message: JsonRpcMessage): EnvelopeReading {
   const {
     [META.protocolVersion]: protocolVersion,

@@ -122,8 +122,10 @@ function openSessionServer(probe: AnswerProbe): Promise<ScriptedServer> {
   });
 }
 
+/** Without the questions of mcp-run, among them an `initialize` whose session ends at once. */
 function arrivedAt({ calls }: ScriptedServer): string[] {
-  return calls.map(nameOf).filter((name) => name !== 'server/discover' && name !== 'GET');
+  const ofClient = calls.filter(({ message }) => message['id'] !== 'mcpr:offer');
+  return ofClient.map(nameOf).filter((name) => !['server/discover', 'GET', 'DELETE'].includes(name));
 }
 
 function errorFor({ message }: Call, code = UNKNOWN.code): Json {

@@ -7,6 +7,8 @@ import type { Era } from '../../protocol/link.ts';
 export interface KnownEras {
   legacy: boolean | undefined;
   modern: boolean | undefined;
+  /** When an `initialize` of our own was not answered in time, in ms since 1970. */
+  silentAt?: number;
 }
 
 /** @param pinned the only one that it is to be spoken to in */

@@ -4,7 +4,7 @@ import type { ModernFace } from '../modern-face.ts';
 import { deferLink } from './deferred-link.ts';
 import { createHandover } from './handover.ts';
 import type { KnownEras } from './known-eras.ts';
-import { probeEra } from './probe.ts';
+import { isModernBy, probeEra } from './probe.ts';
 
 export interface ModernRouteOptions {
   /** Ours, for `clientInfo`. */
@@ -22,6 +22,8 @@ export interface ModernRouteOptions {
   readonly toLegacyServer: (first: Link | undefined) => ModernFace;
 }
 
+const ASK_AGAIN_MS = 10_000;
+
 /** A server for clients of revision 2026-07-28; the first of them has it asked which era it is of. */
 export function createModernRoute(options: ModernRouteOptions): ModernFace {
   const { known, openChild } = options;
@@ -32,6 +34,7 @@ export function createModernRoute(options: ModernRouteOptions): ModernFace {
   let asked: Link | undefined;
   let deciding: Promise<ModernFace> | undefined;
   let wasLegacy = false;
+  let askedAt = 0;
   let closedWith: RunError | undefined;
 
   return {
@@ -39,7 +42,7 @@ export function createModernRoute(options: ModernRouteOptions): ModernFace {
       return (face?.pending ?? 0) + (mistaken?.pending ?? 0);
     },
     open(client) {
-      if (wasLegacy && known.modern === true) forsake();
+      if (wasLegacy && mayBeModern()) forsake();
       if (face !== undefined) return face.open(client);
       return deferLink('modern', async () => (await decide(client.principal)).open(client));
     },
@@ -70,6 +73,12 @@ export function createModernRoute(options: ModernRouteOptions): ModernFace {
   async function find(principal: string): Promise<ModernFace> {
     const child = known.modern === undefined ? await ask(principal) : undefined;
     wasLegacy = known.modern !== true;
+    if (wasLegacy && mistaken !== undefined) {
+      const before = mistaken;
+      mistaken = undefined;
+      await child?.close();
+      return before;
+    }
     return wasLegacy ? options.toLegacyServer(child) : options.toModernServer(child);
   }
 
@@ -78,8 +87,14 @@ export function createModernRoute(options: ModernRouteOptions): ModernFace {
     asked = createHandover(await openChild(principal));
     const child = asked;
     const verdict = await probeEra(child, options).finally(() => (asked = undefined));
-    known.modern = verdict.era === 'modern';
+    known.modern = isModernBy(verdict);
+    askedAt = Date.now();
     return verdict.era === 'gone' ? undefined : child;
+  }
+
+  /** A server that failed when it was asked is asked again from time to time. */
+  function mayBeModern(): boolean {
+    return known.modern ?? Date.now() - askedAt > ASK_AGAIN_MS;
   }
 
   /** One that was too slow to say what it is, or died of something else, has refused `initialize` since. */

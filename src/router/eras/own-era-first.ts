@@ -1,5 +1,4 @@
 import { isDual, isModernError, isModernRevision } from '../../era/handshake.ts';
-import { jsonOf } from '../../era/json.ts';
 import { toRunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import { isLegacyRevision, RPC } from '../../protocol/constants.ts';
@@ -9,7 +8,8 @@ import { presentAsLegacy } from '../facade/facade.ts';
 import { createHandover } from './handover.ts';
 import { createInOrder } from './in-order.ts';
 import type { KnownEras } from './known-eras.ts';
-import { isLateDiscovery, probeEra, type Verdict } from './probe.ts';
+import { isFinalRefusal, offerHandshake, type OfferOutcome } from './offer.ts';
+import { isLateDiscovery, isModernBy, probeEra, type Verdict } from './probe.ts';
 
 export interface OwnEraOptions {
   readonly server: string;
@@ -49,8 +49,7 @@ type Outcome =
 type ModernVerdict = Extract<Verdict, { era: 'modern' }>;
 
 const OFFER_MS = 10_000;
-/** The statuses by which a server refuses `initialize` for good, in the text of our own error. */
-const FINAL_STATUS = /HTTP status (?:400|404|405|406|410|415|422|501)\b/;
+const OFFER_AGAIN_MS = 60_000;
 /** Messages that a client may send before the response to `initialize` without being asked to wait. */
 const EARLY_FRAMES = 100;
 
@@ -78,6 +77,8 @@ class OwnEraLink implements Link {
   #link: Link;
   /** The link that everything goes to: `#link`, or a facade. */
   #current: Link;
+  /** The link that an `initialize` of our own goes to. */
+  #trial: Link | undefined;
   #isSettled = false;
   #isClosed = false;
   /** The server's own answer to `server/discover`, once it has shown to be modern. */
@@ -122,7 +123,7 @@ class OwnEraLink implements Link {
 
   async close(reason?: Error): Promise<void> {
     this.#isClosed = true;
-    await this.#current.close(reason);
+    await Promise.all([this.#current.close(reason), this.#trial?.close(reason)]);
   }
 
   #pass(frame: Frame): Wait {
@@ -135,6 +136,12 @@ class OwnEraLink implements Link {
 
   async #initialize(request: Frame): Promise<void> {
     if (this.#asksFirst() && !(await this.#askFirst())) return;
+    const modern = this.#known.legacy === true ? undefined : this.#modern;
+    if (modern !== undefined && !isDual(modern.answer.message)) {
+      const facade = await this.#withoutHandshake(modern);
+      if (this.#isClosed) return;
+      if (facade !== undefined) return await this.#translate(facade, request, false);
+    }
     let outcome = await this.#offer(request);
     if (outcome.kind !== 'accepted' && this.#wasProbed && !this.#isClosed) {
       this.#wasProbed = false;
@@ -160,9 +167,28 @@ class OwnEraLink implements Link {
       this.#onclose(verdict.error);
       return false;
     }
-    this.#known.modern = verdict.era === 'modern';
+    const isModern = isModernBy(verdict);
+    if (isModern !== undefined) this.#known.modern = isModern;
     if (verdict.era === 'modern') this.#modern = verdict;
     return true;
+  }
+
+  /** @returns a facade of a server that lists modern revisions only, and does not accept an `initialize` of our own */
+  async #withoutHandshake(modern: ModernVerdict): Promise<Link | undefined> {
+    const outcome = await this.#tryHandshake();
+    if (outcome === 'accepted' || outcome === 'refused') this.#known.legacy ??= outcome === 'accepted';
+    return outcome === 'accepted' ? undefined : await this.#found(this.#link, modern);
+  }
+
+  async #tryHandshake(): Promise<OfferOutcome> {
+    const { version, offerMs = OFFER_MS } = this.#options;
+    // The next client does not wait for the same silence.
+    if (Date.now() - (this.#known.silentAt ?? 0) < OFFER_AGAIN_MS) return 'silent';
+    this.#trial = await this.#reopen();
+    if (this.#trial === undefined) return 'failed';
+    const outcome = await offerHandshake(this.#trial, version, offerMs);
+    if (outcome === 'silent') this.#known.silentAt = Date.now();
+    return outcome;
   }
 
   /** Sends `initialize`. An accepting response is delivered at once, since other messages may be right behind it. */
@@ -170,10 +196,7 @@ class OwnEraLink implements Link {
     const link = this.#link;
     return new Promise((resolve) => {
       let outcome: Outcome['kind'] | undefined;
-      const limitMs = this.#limitMs();
-      const timer = limitMs === undefined ? undefined : setTimeout(() => refuse(undefined), limitMs);
       const settle = (next: Outcome): void => {
-        clearTimeout(timer);
         outcome ??= next.kind;
         resolve(next);
       };
@@ -199,11 +222,6 @@ class OwnEraLink implements Link {
     });
   }
 
-  #limitMs(): number | undefined {
-    if (this.#modern === undefined || isDual(this.#modern.answer.message)) return undefined;
-    return this.#options.offerMs ?? OFFER_MS;
-  }
-
   #isAccepted(answer: Frame): boolean {
     const message = read(answer);
     // The router rejects an answer that cannot be read.
@@ -215,10 +233,14 @@ class OwnEraLink implements Link {
 
   async #refused(request: Frame, answer: Frame | undefined): Promise<void> {
     const message = answer === undefined ? undefined : read(answer);
-    const modern = this.#modern;
-    const found = modern === undefined ? await this.#find(message) : await this.#freshRemote(modern);
+    // A server that accepts others has a reason of its own to refuse this client.
+    const found = this.#known.legacy === true ? undefined : await this.#find(message);
     if (this.#isClosed) await found?.close();
-    else if (found !== undefined) return await this.#translate(found, request, isFinal(message));
+    else if (found !== undefined) {
+      const isUsual = isLegacyRevision(request.message.params?.['protocolVersion']);
+      const isFinal = isUsual && message !== undefined && isFinalRefusal(message);
+      return await this.#translate(found, request, isFinal);
+    }
     this.#link.onframe((frame, about) => this.#onframe(frame, about));
     if (answer !== undefined) {
       if (message?.error === undefined) this.#known.legacy = true;
@@ -232,7 +254,6 @@ class OwnEraLink implements Link {
     const known = this.#known;
     const error = message?.error;
     const saysModern = error === undefined || isModernError(error);
-    if (known.legacy === true && !saysModern) return undefined;
     if (known.modern === false && !saysModern && error.code !== RPC.methodNotFound) return undefined;
     const first = await this.#probe(this.#link);
     if (first.era === 'modern') return await this.#found(this.#link, first);
@@ -256,11 +277,6 @@ class OwnEraLink implements Link {
   async #found(server: Link, { discovered }: ModernVerdict): Promise<Link> {
     if (server !== this.#link) await this.#replace(server);
     return presentAsLegacy(server, { ...this.#options, ...(discovered !== undefined && { discovered }) });
-  }
-
-  /** A session that a refused `initialize` may have begun ends with its link. */
-  async #freshRemote(found: ModernVerdict): Promise<Link> {
-    return await this.#found((await this.#reopen()) ?? this.#link, found);
   }
 
   async #translate(facade: Link, request: Frame, isFinal: boolean): Promise<void> {
@@ -302,15 +318,6 @@ class OwnEraLink implements Link {
     before.onclose(() => {});
     await before.close();
   }
-}
-
-/** Whether a refusal says for good that the server has no handshake; any other may be about this client or this moment. */
-function isFinal(refusal: JsonRpcMessage | undefined): boolean {
-  if (refusal === undefined) return false;
-  const { error } = refusal;
-  if (error === undefined || isModernError(error) || error.code === RPC.methodNotFound) return true;
-  const reason: unknown = jsonOf(error.data)['reason'];
-  return reason === 'upstream_http' && FINAL_STATUS.test(error.message);
 }
 
 function read(answer: Frame): JsonRpcMessage | undefined {

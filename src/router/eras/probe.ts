@@ -18,7 +18,8 @@ export type Verdict =
       readonly discovered: Json | undefined;
       readonly isOpen: boolean;
     }
-  | { readonly era: 'legacy' }
+  /** `isPassing`: a remote server has failed in a way that says nothing about its era. */
+  | { readonly era: 'legacy'; readonly isPassing?: boolean }
   /** It ended: some do at a request that they do not know. */
   | { readonly era: 'gone'; readonly error: Error | undefined };
 
@@ -39,6 +40,8 @@ const SILENCE_MS = 3_000;
 const GRACE_MS = 500;
 const LONGEST_MS = 30_000;
 const DISCOVER_ID = 'mcpr:discover';
+/** The statuses by which a server refuses a method for good, in the text of our own error. */
+export const FINAL_STATUS = /HTTP status (?:400|404|405|406|410|415|422|501)\b/;
 const PING_ID = 'mcpr:alive';
 
 /** A remote server that could not be reached has not said what it is. */
@@ -108,8 +111,22 @@ function verdictOf(answer: Frame, isOpen: boolean): Verdict {
   const message = read(answer);
   if (message?.error !== undefined && isModernError(message.error))
     return { era: 'modern', answer, discovered: undefined, isOpen };
-  if (message === undefined || !isDiscoverResult(message.result)) return { era: 'legacy' };
+  if (message === undefined || !isDiscoverResult(message.result))
+    return isFailure(message) ? { era: 'legacy', isPassing: true } : { era: 'legacy' };
   return { era: 'modern', answer, discovered: jsonOf(message.result), isOpen };
+}
+
+/** What a verdict says of the server: undefined if the next client has to ask again. */
+export function isModernBy(verdict: Verdict): boolean | undefined {
+  if (verdict.era === 'legacy' && verdict.isPassing === true) return undefined;
+  return verdict.era === 'modern';
+}
+
+/** Whether an answer is an error of our own in place of one, and no status by which servers refuse what they do not know. */
+function isFailure(answer: JsonRpcMessage | undefined): boolean {
+  const reason: unknown = jsonOf(answer?.error?.data)['reason'];
+  if (typeof reason !== 'string' || !reason.startsWith('upstream_')) return false;
+  return reason !== 'upstream_http' || !FINAL_STATUS.test(answer?.error?.message ?? '');
 }
 
 /** Revision 2026-07-28 has no ping: its servers do not know the method, and their results have a type. */

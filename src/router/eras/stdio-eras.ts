@@ -8,7 +8,7 @@ import type { ModernFace } from '../modern-face.ts';
 import { createHandover } from './handover.ts';
 import { createInOrder } from './in-order.ts';
 import type { KnownEras } from './known-eras.ts';
-import { probeEra } from './probe.ts';
+import { isModernBy, probeEra } from './probe.ts';
 
 export interface StdioErasOptions {
   /** Ours, for `clientInfo`. */
@@ -126,7 +126,7 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
     spare = undefined;
     wasProbed = true;
     const verdict = await probeEra(child, request === undefined ? options : { ...options, request });
-    known.modern = verdict.era === 'modern';
+    known.modern = isModernBy(verdict);
     if (verdict.era !== 'gone') {
       spare = child;
       isOpen = verdict.era === 'legacy' || verdict.isOpen;

@@ -8,7 +8,7 @@ const BURST = 5;
 const WARNING_MS = 60_000;
 /** Ended requests whose ids are kept at least. */
 const KEPT_IDS = 1_000;
-/** Longest id that is kept. */
+/** Longest id that is kept, or logged whole. */
 const MAX_ID = 100;
 
 /** Logs messages of a remote server that are dropped: heartbeats must not fill the log, whatever their rate. */
@@ -58,9 +58,10 @@ export class DroppedMessages {
   }
 
   /** An answer that no request waits for. */
-  answer(id: RequestId): void {
+  answer(answered: RequestId): void {
     const event = 'remote.answer-dropped';
-    if (this.#ended.has(id) || this.#endedBefore.has(id)) {
+    const id = shortened(answered);
+    if (this.#ended.has(answered) || this.#endedBefore.has(answered)) {
       this.#log.debug({ event, id }, 'dropped a late answer: its request has ended');
     } else if (this.#hasUnknownAnswer) {
       this.#log.debug({ event, id }, 'dropped an answer with an unknown request id');
@@ -84,4 +85,9 @@ export class DroppedMessages {
     this.#warnings -= 1;
     return true;
   }
+}
+
+function shortened(id: RequestId): RequestId {
+  const text = String(id);
+  return text.length > MAX_ID ? text.slice(0, MAX_ID) : id;
 }

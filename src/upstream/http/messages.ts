@@ -38,7 +38,7 @@ export function sortMessages(bytes: Buffer): { readonly frames: Frame[]; readonl
       faults.push({ cause, id: unreadableAnswerTo(part) });
     }
   }
-  if (batch?.length === 0) faults.push({ cause: undefined, id: undefined });
+  if (frames.length === 0 && faults.length === 0) faults.push({ cause: undefined, id: undefined });
   return { frames, faults };
 }
 

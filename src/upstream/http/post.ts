@@ -65,7 +65,7 @@ export class Post {
       return undefined;
     }
     if (status >= 300 || type !== 'application/json')
-      return await readRefusal(response, this.#options.maxBytes);
+      return await readRefusal(response, this.#options.maxBytes, this.id);
     await this.#readBody(response);
     return undefined;
   }

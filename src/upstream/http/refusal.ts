@@ -1,18 +1,25 @@
 import type { ErrorFields, RunError } from '../../errors.ts';
 import { RPC } from '../../protocol/constants.ts';
 import { withoutBom } from '../../protocol/bom.ts';
-import type { Frame, RequestId } from '../../protocol/frame.ts';
+import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
 import { failureCode, isForeignEndpoint } from './failure.ts';
 import { readAll, type HttpResponse } from './http-call.ts';
 import { readMessages } from './messages.ts';
+import { codeIn, isJsonRpc, isObject, isReplyTo, reasonIn, repliesIn, type Reply } from './reply.ts';
 
 /** A response that is not what was asked for. */
 export interface Refusal {
   readonly status: number;
-  /** A JSON-RPC error in its body. */
+  /** A JSON-RPC error in its body; that of the request, if there is one. */
   readonly error: Frame | undefined;
+  /** The result of the request in its body, whatever the status says. */
+  readonly result: Frame | undefined;
+  /** All that its body says in the way of JSON-RPC. */
+  readonly replies: readonly Reply[];
   /** The beginning of its body. */
   readonly text: string;
+  /** Its body could not be read to its end. */
+  readonly isCut: boolean;
 }
 
 /** How long a refusal may take to explain itself. */
@@ -35,25 +42,75 @@ const SHUT: ReadonlySet<string> = new Set([
   'UPSTREAM_REDIRECT',
 ]);
 
-/** Takes the response. Never rejects: the status has said what matters. */
-export async function readRefusal(response: HttpResponse, maxBytes: number): Promise<Refusal> {
+/**
+ * Takes the response. Never rejects: the status has said what matters.
+ * @param id of the request
+ */
+export async function readRefusal(
+  response: HttpResponse,
+  maxBytes: number,
+  id?: RequestId,
+): Promise<Refusal> {
   const timer = setTimeout(() => response.abort(), EXPLANATION_MS);
   const whole = await readAll(response, maxBytes).catch(() => undefined);
   clearTimeout(timer);
-  const body = whole && withoutBom(whole);
+  if (whole === undefined) return { ...refusalOf(response.status), isCut: true };
+  const body = withoutBom(whole);
+  const replies = repliesIn(body.toString());
+  const frames = replies.length === 0 ? [] : responsesIn(body);
+  const text = body.toString('utf8', 0, 500);
   return {
     status: response.status,
-    error: body && errorIn(body),
-    text: body?.toString('utf8', 0, 500) ?? '',
+    error: errorIn(frames, replies, id),
+    result: id === undefined ? undefined : resultIn(frames, replies, id),
+    replies,
+    text,
+    isCut: false,
   };
 }
 
-function errorIn(body: Buffer): Frame | undefined {
+/** A refusal of which no more is known. */
+export function refusalOf(status: number, text = ''): Refusal {
+  return { status, error: undefined, result: undefined, replies: [], text, isCut: false };
+}
+
+function responsesIn(body: Buffer): Frame[] {
   try {
-    return readMessages(body).find((frame) => frame.kind === 'response' && frame.message.error !== undefined);
+    const frames = readMessages(body).filter(({ kind }) => kind === 'response');
+    // Has them parsed.
+    for (const { message } of frames) void message.error;
+    return frames;
   } catch {
-    return undefined;
+    return [];
   }
+}
+
+function errorIn(
+  frames: readonly Frame[],
+  replies: readonly Reply[],
+  id: RequestId | undefined,
+): Frame | undefined {
+  const errors = frames.filter(({ message }) => message.error !== undefined);
+  const own = id === undefined ? undefined : errors.find((frame) => String(frame.id) === String(id));
+  if (own !== undefined) return own;
+  const isOwn = (reply: Reply): boolean => id !== undefined && isReplyTo(reply, id);
+  const loose = replies.filter((reply) => codeIn(reply) !== undefined);
+  const reply = loose.find(isOwn) ?? (errors.length > 0 ? undefined : loose.find(isJsonRpc));
+  return (reply && errorOf(reply, isOwn(reply) ? id : undefined)) ?? errors[0];
+}
+
+function errorOf({ error }: Reply, id: RequestId | undefined): Frame | undefined {
+  if (!isObject(error)) return undefined;
+  const { code, message, data } = error;
+  if (typeof code !== 'number' || !Number.isInteger(code) || typeof message !== 'string') return undefined;
+  return frameOf({ id: id ?? null, error: { code, message, ...(data !== undefined && { data }) } });
+}
+
+function resultIn(frames: readonly Frame[], replies: readonly Reply[], id: RequestId): Frame | undefined {
+  const own = frames.find(({ id: of, message }) => String(of) === String(id) && message.result !== undefined);
+  if (own !== undefined) return own;
+  const result = replies.find((reply) => isReplyTo(reply, id))?.['result'];
+  return isObject(result) ? frameOf({ id, result }) : undefined;
 }
 
 /** Whether a refusal of `initialize` may be that of a server of HTTP+SSE. */
@@ -99,20 +156,16 @@ export function isError(answer: Frame): boolean {
 }
 
 /**
- * Whether the body of a refusal answers a request: the server has processed it, with whatever status, and it must
- * not be sent again.
+ * Whether the body of a refusal may answer a request: the server has processed it, with whatever status, and it must
+ * not be sent again. A reply that names no request may be to this one.
  */
 export function isProcessed(body: Buffer, id: RequestId): boolean {
-  try {
-    const answer = readMessages(withoutBom(body)).find(
-      (frame) => frame.kind === 'response' && frame.id === id,
-    );
-    if (answer === undefined) return false;
-    const reason = reasonOf(answer);
+  const replies = repliesIn(withoutBom(body).toString());
+  const own = replies.filter((reply) => isReplyTo(reply, id));
+  return (own.length > 0 ? own : replies.filter(isJsonRpc)).some((reply) => {
+    const reason = reasonIn(reply);
     return !UNPROCESSED.has(reason) && !FULL.has(reason);
-  } catch {
-    return false;
-  }
+  });
 }
 
 /** Whether another mcp-run says that its clients have all the sessions or processes that it allows. */

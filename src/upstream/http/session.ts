@@ -17,8 +17,8 @@ export interface HttpSession {
   readonly key: SessionKey;
   /** A client has begun one. */
   readonly isBegun: boolean;
-  /** What belongs to it: the id and the revision. */
-  headers(): Record<string, string>;
+  /** What belongs to it: the id and the revision. @param of another session than the present one */
+  headers(of?: SessionKey): Record<string, string>;
   /** Notes the id that the server gives a session with its response to `initialize`. */
   opened(response: HttpResponse): void;
   /** Notes what the server has accepted. */
@@ -69,8 +69,7 @@ export function createSession({ server, ask, tell, onRenewed }: SessionOptions):
     get isBegun() {
       return handshake.initialize !== undefined;
     },
-    headers() {
-      const { id, revision } = key;
+    headers({ id, revision } = key) {
       return {
         ...(id !== undefined && { [SESSION_HEADER]: id }),
         ...(revision !== undefined && { [HEADER.protocolVersion]: revision }),

@@ -8,7 +8,7 @@ import { DroppedMessages } from './dropped-messages.ts';
 import { shown } from './failure.ts';
 import { createHandshake } from './handshake.ts';
 import { discard } from './http-call.ts';
-import { isSound, sortMessages } from './messages.ts';
+import { isSound, sortMessages, withId } from './messages.ts';
 import { detailOf, isDown, isError, isProcessed, readRefusal } from './refusal.ts';
 import { openSseStream, type SseEnd, type SseStream } from './sse-stream.ts';
 import type { RemoteTransport, RemoteTransportOptions } from './transport.ts';
@@ -101,9 +101,11 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
     const { status } = response;
     if (status < 500) options.reached(undefined);
     if (status < 300) return discard(response);
-    const refusal = await readRefusal(response, maxBytes);
-    const isOwn = id !== undefined && refusal.error?.id === id && kind === 'request';
-    if (isOwn && settle(id) !== undefined) return void options.deliver(refusal.error);
+    const refusal = await readRefusal(response, maxBytes, id);
+    const reply = refusal.error ?? refusal.result;
+    const isOwn =
+      kind === 'request' && id !== undefined && reply !== undefined && String(reply.id) === String(id);
+    if (isOwn && settle(id) !== undefined) return void options.deliver(withId(reply, id));
     throw new RunError('UPSTREAM_HTTP', { server, status, detail: options.mask(detailOf(refusal)) });
   }
 

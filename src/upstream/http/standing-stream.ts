@@ -19,8 +19,11 @@ export interface StandingStreamOptions {
   reached(failure: RunError | undefined): void;
   /** Whether a refusal says that the server does not know the session any more. */
   isForgotten(status: number, text: string): boolean;
-  /** @returns whether there is another session */
-  renew(): Promise<boolean>;
+  /**
+   * @param status of the refusal
+   * @returns whether there is another session
+   */
+  renew(status: number): Promise<boolean>;
 }
 
 export interface StandingStream {
@@ -82,7 +85,8 @@ export function openStandingStream(options: StandingStreamOptions): StandingStre
         return (await read(response)) ? 'read' : 'failed';
       }
       const text = String(await readAll(response, MAX_REFUSAL).catch(() => ''));
-      if (hasOpened && options.isForgotten(status, text)) return (await options.renew()) ? 'none' : 'failed';
+      if (hasOpened && options.isForgotten(status, text))
+        return (await options.renew(status)) ? 'none' : 'failed';
       return status >= 500 || PASSING.has(status) ? 'failed' : 'none';
     } catch (error) {
       const failure = toRunError(error);

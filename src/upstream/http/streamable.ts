@@ -1,8 +1,9 @@
 import { RunError, toRunError } from '../../errors.ts';
-import { claimsModern } from '../../era/envelope.ts';
-import { RPC } from '../../protocol/constants.ts';
+import { claimedRevision, claimsModern } from '../../era/envelope.ts';
+import { isLegacyRevision, RPC } from '../../protocol/constants.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
+import { HEADER } from '../../protocol/mirrored-headers.ts';
 import { createScope } from './connection.ts';
 import { DroppedMessages } from './dropped-messages.ts';
 import { failureCode } from './failure.ts';
@@ -20,6 +21,7 @@ import {
   mayBeOlder,
   readRefusal,
   isMoreSpecific,
+  refusalOf,
   type Refusal,
 } from './refusal.ts';
 import { createSession, type SessionKey } from './session.ts';
@@ -86,6 +88,8 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
   };
   const session = createSession({ server, ask, tell, onRenewed });
   const order = createOrder((frame) => (closing === undefined ? route(frame) : options.passOn(frame)));
+  /** Sessions that were ended because there is another one. */
+  const replaced = new WeakSet<SessionKey>();
   let standing: StandingStream | undefined;
   /** Notifications leave one after the other. */
   let notified: Promise<void> = Promise.resolve();
@@ -175,14 +179,15 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
   }
 
   function postOf(frame: Frame, isModern: boolean): HttpRequest {
-    const own = isModern ? mirror.headersOf(frame) : frame.method === 'initialize' ? {} : session.headers();
+    const isInitialize = frame.method === 'initialize';
+    const own = isModern ? mirror.headersOf(frame) : isInitialize ? claimedHeaders(frame) : session.headers();
     const post: HttpRequest = {
       method: 'POST',
       url,
       headers: { ...JSON_HEADERS, ...own },
       body: frame.bytes,
     };
-    return frame.method === 'initialize' && options.makeRoom !== undefined ? { ...post, makeRoom } : post;
+    return isInitialize && options.makeRoom !== undefined ? { ...post, makeRoom } : post;
   }
 
   /** A session that its client left without a word keeps a place there until it is idle for long enough here. */
@@ -220,7 +225,20 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
         codeOf(refusal.error) === RPC.headerMismatch && method === 'tools/call' && (await listTools(post))
       );
     const isForgotten = method !== 'initialize' && session.isForgotten(refusal, used, post.id);
-    return isForgotten && (await session.renew(used));
+    return isForgotten && (await replace(used, refusal.status));
+  }
+
+  /**
+   * Begins another session. A server that has not said so with 404 may still keep the one before.
+   * @returns whether there is another one
+   */
+  async function replace(used: SessionKey, status: number): Promise<boolean> {
+    const isRenewed = await session.renew(used);
+    if (isRenewed && status !== 404 && session.key.id !== used.id && !replaced.has(used)) {
+      replaced.add(used);
+      void end(used);
+    }
+    return isRenewed;
   }
 
   async function refuse(post: Post, refusal: Refusal): Promise<void> {
@@ -234,6 +252,11 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
         return;
       }
       if (isMoreSpecific(failure, refusal)) throw failure;
+    }
+    const result = status < 300 || post.frame.method === 'initialize' ? undefined : refusal.result;
+    if (result !== undefined) {
+      post.isAnswered = true;
+      return void take(result, post);
     }
     if (error === undefined)
       throw new RunError('UPSTREAM_HTTP', { server, status, detail: options.mask(detailOf(refusal)) });
@@ -323,8 +346,8 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
       headers: session.headers,
       event: unrelated,
       reached: options.reached,
-      isForgotten: (status, text) => session.isForgotten({ status, error: undefined, text }, session.key),
-      renew: () => session.renew(session.key),
+      isForgotten: (status, text) => session.isForgotten(refusalOf(status, text), session.key),
+      renew: (status) => replace(session.key, status),
     });
   }
 
@@ -374,7 +397,7 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
         const { status } = response;
         if (status < 300) return;
         log.debug({ event: 'remote.refused', status }, `refused ${frame.method ?? 'an answer'}`);
-        const isForgotten = session.isForgotten({ status, error: undefined, text: '' }, used);
+        const isForgotten = session.isForgotten(refusalOf(status), used);
         // An answer is for the session that has asked; what begins a session is not said again by itself.
         const isLost = frame.kind === 'response' || frame.method === 'notifications/initialized';
         if (isLost || !isForgotten || !(await session.renew(used))) return;
@@ -403,7 +426,12 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
     connection.abort();
     if (session.key.id === undefined) return;
     // The server may keep a session for as long as it likes if nobody tells.
-    const sending = connection.send({ method: 'DELETE', url, headers: session.headers() }, true);
+    await end(session.key);
+  }
+
+  /** Never rejects. */
+  async function end(key: SessionKey): Promise<void> {
+    const sending = connection.send({ method: 'DELETE', url, headers: session.headers(key) }, true);
     const timer = setTimeout(() => sending.abort(), DELETE_MS);
     await sending.response.then(discard, () => {});
     clearTimeout(timer);
@@ -412,4 +440,11 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
   function lost({ method = '' }: Frame): RunError {
     return new RunError('UPSTREAM_STREAM_LOST', { server, method });
   }
+}
+
+/** An `initialize` with metadata repeats it in headers, as all requests to a modern server do. */
+function claimedHeaders({ message }: Frame): Readonly<Record<string, string>> {
+  const version = claimedRevision(message);
+  if (!isLegacyRevision(version)) return {};
+  return { [HEADER.protocolVersion]: version, [HEADER.method]: 'initialize' };
 }

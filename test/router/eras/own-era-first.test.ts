@@ -126,12 +126,15 @@ test('a server that ends at the question is started once more', async () => {
 });
 
 describe('a server that is asked first, and lists modern revisions only,', () => {
-  test('is not translated if it accepts initialize, for clients that come later as well', async () => {
-    const { server, link, got, known } = open({ asksFirst: true });
+  test('is not translated if it accepts an initialize of our own, for clients that come later as well', async () => {
+    const again = createMemoryLink('server');
+    const { server, link, got, known } = open({ asksFirst: true, again });
     const frame = frameOf(INITIALIZE);
     void link.send(frame);
     await answer(server, 'server/discover', { result: DISCOVERED });
+    await answer(again, 'initialize', { result: { protocolVersion: '2025-11-25' } });
     expect((await server.waitFor(({ message }) => message.method === 'initialize')).frame).toBe(frame);
+    expect(again.isClosed).toBe(true);
     await server.deliver({ id: 1, result: { protocolVersion: '2025-06-18' } });
     await server.deliver({ method: 'notifications/message', params: {} });
     expect(got).toMatchObject([
@@ -145,6 +148,22 @@ describe('a server that is asked first, and lists modern revisions only,', () =>
     expect(next.server.sent[0]?.frame).toBe(frame);
   });
 
+  test('is sent an initialize with metadata of a revision that has it', async () => {
+    const again = createMemoryLink('server');
+    const { server, link } = open({ asksFirst: true, again });
+    void link.send(frameOf(INITIALIZE));
+    await answer(server, 'server/discover', { result: DISCOVERED });
+    const { message } = await again.waitFor(({ message: { method } }) => method === 'initialize');
+    expect(message.params).toMatchObject({
+      protocolVersion: '2025-11-25',
+      capabilities: {},
+      _meta: {
+        'io.modelcontextprotocol/protocolVersion': '2025-11-25',
+        'io.modelcontextprotocol/clientCapabilities': {},
+      },
+    });
+  });
+
   test.each([
     ['refuses initialize', { error: REFUSED }, false],
     ['does not know initialize', { error: { code: -32601, message: 'what?' } }, false],
@@ -155,42 +174,92 @@ describe('a server that is asked first, and lists modern revisions only,', () =>
     ['has no room', { error: { code: -32603, message: 'too many' } }, undefined],
     ['answers with a status', { error: httpFault(404) }, false],
     ['is out of order', { error: httpFault(503) }, undefined],
-  ])('is translated over a new link if it %s', async (_title, outcome, legacy) => {
+    [
+      'refuses the revision alone',
+      { error: { code: -32022, message: 'no', data: { supported: ['2026-07-28', '2025-03-26'] } } },
+      undefined,
+    ],
+  ])('is translated if it %s', async (_title, outcome, legacy) => {
     const again = createMemoryLink('server');
     const { server, link, got, known } = open({ asksFirst: true, again });
     void link.send(frameOf(INITIALIZE));
     void link.send(frameOf({ method: 'notifications/initialized' }));
     void link.send(frameOf({ id: 2, method: 'tools/list' }));
     await answer(server, 'server/discover', { result: DISCOVERED });
-    await answer(server, 'initialize', outcome);
-    await answer(again, 'tools/list', { result: { resultType: 'complete', tools: [] } });
+    await answer(again, 'initialize', outcome);
+    await answer(server, 'tools/list', { result: { resultType: 'complete', tools: [] } });
     expect(got).toMatchObject([
       { id: 1, result: { protocolVersion: '2025-06-18' } },
       { id: 2, result: { tools: [] } },
     ]);
-    expect(server.isClosed).toBe(true);
-    expect(server.sent.map(({ message }) => message.method)).toEqual(['server/discover', 'initialize']);
-    expect(known).toEqual({ legacy, modern: true });
+    expect(again.isClosed).toBe(true);
+    expect(again.sent.map(({ message }) => message.method)).toEqual(['initialize']);
+    expect(known).toMatchObject({ legacy, modern: true });
   });
 
-  test('is translated if it does not answer initialize, and asked again by the next client', async () => {
+  test('is translated if it does not answer initialize, and the next client does not wait for it', async () => {
     const again = createMemoryLink('server');
     const { server, link, got, known } = open({ asksFirst: true, again, offerMs: 1 });
     void link.send(frameOf(INITIALIZE));
     void link.send(frameOf({ id: 2, method: 'tools/list' }));
     await answer(server, 'server/discover', { result: DISCOVERED });
-    await answer(again, 'tools/list', { result: { resultType: 'complete', tools: [] } });
+    await answer(server, 'tools/list', { result: { resultType: 'complete', tools: [] } });
     expect(got).toMatchObject([{ id: 1, result: {} }, { id: 2 }]);
-    expect(known).toEqual({ legacy: undefined, modern: true });
+    expect(known).toMatchObject({ legacy: undefined, modern: true });
+
+    const untouched = createMemoryLink('server');
+    const next = open({ asksFirst: true, known, again: untouched });
+    void next.link.send(frameOf(INITIALIZE));
+    await answer(next.server, 'server/discover', { result: DISCOVERED });
+    await new Promise(setImmediate);
+    expect(next.got).toMatchObject([{ id: 1, result: {} }]);
+    expect(untouched.sent).toEqual([]);
+  });
+
+  test('leaves no link behind if the client leaves while it is asked', async () => {
+    const again = createMemoryLink('server');
+    const { server, link } = open({ asksFirst: true, again });
+    void link.send(frameOf(INITIALIZE));
+    await answer(server, 'server/discover', { result: DISCOVERED });
+    await again.waitFor(({ message }) => message.method === 'initialize');
+    await link.close();
+    expect([server.isClosed, again.isClosed]).toEqual([true, true]);
   });
 });
 
 test('a server that was found to be modern by another client is asked first as well', async () => {
-  const { server, link, known } = open({ asksFirst: true, known: { legacy: undefined, modern: true } });
+  const again = createMemoryLink('server');
+  const { server, link, known } = open({
+    asksFirst: true,
+    known: { legacy: undefined, modern: true },
+    again,
+  });
   void link.send(frameOf(INITIALIZE));
   await answer(server, 'server/discover', { result: DISCOVERED });
+  await answer(again, 'initialize', { result: { protocolVersion: '2025-06-18' } });
   await answer(server, 'initialize', { result: { protocolVersion: '2025-06-18' } });
   expect(known).toEqual({ legacy: true, modern: true });
+});
+
+test.each([
+  ['an error of the other era', { error: REFUSED }],
+  ['a revision without handshake', { result: { protocolVersion: '2026-07-28' } }],
+])('a server that accepts others is not translated for a client that gets %s', async (_title, outcome) => {
+  const { server, link, got, known } = open({ known: { legacy: true, modern: true } });
+  void link.send(frameOf(INITIALIZE));
+  await server.deliver({ id: 1, ...outcome });
+  await new Promise(setImmediate);
+  expect(got).toMatchObject([{ id: 1, ...outcome }]);
+  expect(known).toEqual({ legacy: true, modern: true });
+});
+
+test('a failure to answer server/discover says nothing about the era', async () => {
+  const { server, link, got, known } = open({ asksFirst: true });
+  void link.send(frameOf(INITIALIZE));
+  await answer(server, 'server/discover', { error: httpFault(500) });
+  await answer(server, 'initialize', { result: { protocolVersion: '2025-06-18' } });
+  expect(got).toMatchObject([{ id: 1, result: {} }]);
+  expect(known).toEqual({ legacy: true, modern: undefined });
 });
 
 test('a server of both eras that refuses one client is not translated for the others', async () => {

@@ -263,6 +263,18 @@ it('warns of an unknown answer over HTTP+SSE, and not of a late one', async () =
   ]);
 });
 
+it('logs the beginning of a long id', () => {
+  const log = createRecordingLog();
+  const dropped = new DroppedMessages(log);
+  const long = 'x'.repeat(1_000_000);
+  for (const id of [long, long, 10n ** 300n, 'y'.repeat(100), 5]) {
+    dropped.ended(id);
+    dropped.answer(id);
+  }
+  const ids = log.of('remote.answer-dropped').map(({ id }) => id);
+  expect(ids).toEqual(['x'.repeat(100), 'x'.repeat(100), `1${'0'.repeat(99)}`, 'y'.repeat(100), 5]);
+});
+
 it('warns of a few streams at once, then of one a minute', async () => {
   const [log, clock] = [createRecordingLog(), createFakeClock()];
   const dropped = new DroppedMessages(log, clock);

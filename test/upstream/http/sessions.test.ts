@@ -143,8 +143,25 @@ it('calls a tool again that a forgotten session kept from running', async () => 
   );
   const remote = await openRemote(server.url);
   await remote.initialize();
+  const answers = await Promise.all([1, 2, 3].map(() => remote.request('tools/call', { name: 'x' })));
+  for (const { result } of answers) expect(result).toEqual({ session: 'session-2' });
+  // The server may still keep the session: it has not said so with 404.
+  await server.waitFor(({ method }) => method === 'DELETE');
+  await remote.link.close();
+  expect(server.of('DELETE').map(({ headers }) => headers[SESSION])).toEqual(['session-1', 'session-2']);
+});
+
+it('does not wait for the end of a session that was replaced', async () => {
+  const server = await openServer({
+    ...forgets('session-1', (call) => call.status(400, {}, 'Invalid session ID')),
+    DELETE: () => {},
+  });
+  const remote = await openRemote(server.url);
+  await remote.initialize();
   const { result } = await remote.request('tools/call', { name: 'x' });
   expect(result).toEqual({ session: 'session-2' });
+  const ended = await server.waitFor(({ method }) => method === 'DELETE');
+  await ended.closed;
 });
 
 it('holds requests while another session is begun', async () => {
