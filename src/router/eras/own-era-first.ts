@@ -1,4 +1,5 @@
 import { isDual, isModernError, isModernRevision } from '../../era/handshake.ts';
+import { jsonOf } from '../../era/json.ts';
 import { toRunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import { isLegacyRevision, RPC } from '../../protocol/constants.ts';
@@ -210,9 +211,11 @@ class OwnEraLink implements Link {
         if (isLateDiscovery(frame)) this.#known.modern = true;
         if (frame.kind !== 'response' || frame.id !== request.id) return this.#onframe(frame, about);
         if (outcome !== undefined) return undefined;
-        if (!this.#isAccepted(frame)) return refuse(frame);
+        // An answer that could not be read is no refusal, and its caller does not wait for a probe.
+        const isRead = !isUnread(frame);
+        if (isRead && !this.#isAccepted(frame)) return refuse(frame);
         settle({ kind: 'accepted' });
-        this.#known.legacy = true;
+        if (isRead) this.#known.legacy = true;
         this.#isSettled = true;
         // There is nothing to look for from here on.
         link.onframe(this.#onframe);
@@ -318,6 +321,12 @@ class OwnEraLink implements Link {
     before.onclose(() => {});
     await before.close();
   }
+}
+
+/** Whether an error of our own stands in the place of an answer that the server has given. */
+function isUnread(answer: Frame): boolean {
+  const { reason } = jsonOf(read(answer)?.error?.data);
+  return reason === 'unreadable_answer' || reason === 'line_too_long';
 }
 
 function read(answer: Frame): JsonRpcMessage | undefined {

@@ -253,6 +253,18 @@ test.each([
   expect(known).toEqual({ legacy: true, modern: true });
 });
 
+test.each(['unreadable_answer', 'line_too_long'])(
+  'an answer in whose place there is an error of ours (%s) is passed on at once',
+  async (reason) => {
+    const { server, link, got, known } = open();
+    void link.send(frameOf(INITIALIZE));
+    await server.deliver({ id: 1, error: { code: -32603, message: '?', data: { reason } } });
+    expect(got).toMatchObject([{ id: 1, error: { code: -32603 } }]);
+    expect(server.sent).toHaveLength(1);
+    expect(known.legacy).toBeUndefined();
+  },
+);
+
 test('a failure to answer server/discover says nothing about the era', async () => {
   const { server, link, got, known } = open({ asksFirst: true });
   void link.send(frameOf(INITIALIZE));
