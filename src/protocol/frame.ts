@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { RunError } from '../errors.ts';
+import { asBuffer } from './bytes.ts';
 import { refusedId } from './outline.ts';
 import { isRequestId, restoreIds, toJson, type RequestId } from './request-id.ts';
 
@@ -74,7 +75,7 @@ export function parseBody(bytes: Uint8Array): Frame | Frame[] {
 /** How a batch begins and ends. */
 const BATCH = /^\[\s*\{[^]*\]\s*$/;
 
-/** The elements of a batch of messages as they are written, whatever each is worth; undefined if it is none. */
+/** The elements of a batch of messages as they are written, sound or not; undefined if the bytes are no batch. */
 export function splitBatch(bytes: Uint8Array): Uint8Array[] | undefined {
   const text = asBuffer(bytes).toString('latin1');
   return BATCH.test(text) ? elementsOf(bytes) : undefined;
@@ -176,10 +177,6 @@ function parseJson(bytes: Uint8Array): unknown {
   } catch (error) {
     throw new RunError('PARSE_ERROR', { detail: 'not JSON' }, { cause: error, requestId: refusedId(buffer) });
   }
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** The parser takes any depth, and the serialiser only as much as the stack. */

@@ -34,7 +34,7 @@ export function refusedId(bytes: Buffer): RequestId | undefined {
 }
 
 /**
- * The request that an unreadable line of a server answers, in whatever order its keys are.
+ * The request that an unreadable line of a server answers; the order of its keys makes no difference.
  * @param isJoined it was several lines: only a whole object counts
  * @returns undefined if that cannot be read, or it is no answer: lines of a log may be JSON and have an `id` as well
  */

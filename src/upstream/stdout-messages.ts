@@ -1,5 +1,6 @@
 import { RunError, toRunError } from '../errors.ts';
 import type { Log, LogFields } from '../observe/log.ts';
+import { asBuffer } from '../protocol/bytes.ts';
 import { faultFrame } from '../protocol/fault.ts';
 import { peekFrame, splitBatch, type Frame } from '../protocol/frame.ts';
 import { createLineSplitter, type LineEnds, type LineSplitter } from '../protocol/lines.ts';
@@ -107,8 +108,4 @@ export function createStdoutReader(options: StdoutOptions): LineSplitter {
     const id = longAnswerTo(ends);
     if (id !== undefined) deliver(faultFrame(error, id));
   }
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -1,4 +1,4 @@
-/** A client that writes its whole handshake at once: what it rests on arrives first, whatever comes of the question about the era. */
+/** A client that writes its whole handshake at once: `initialize` arrives first, after any outcome of the probe. */
 import { describe, expect, test } from 'vitest';
 import { json, type Json } from '../support/json.ts';
 import { spawnMcpRun, type McpRun } from '../support/mcp-run.ts';

@@ -1,4 +1,4 @@
-/** Ids that differ, and that a double cannot tell apart: they are told apart in both directions, whatever is between. */
+/** Ids that differ, and that a double cannot tell apart: they are told apart in both directions, over every way. */
 import { describe, expect, it } from 'vitest';
 import type { Endpoint } from '../support/clients.ts';
 import { serve, startMcpRun } from '../support/mcp-run.ts';

@@ -4,7 +4,7 @@ import { jsonOf } from '../../era/json.ts';
 import { isLegacyRevision, LEGACY_REVISIONS, OWN_ID, RPC } from '../../protocol/constants.ts';
 import { frameOf, type Frame, type JsonRpcMessage } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
-import { FINAL_STATUS } from './probe.ts';
+import { FINAL_STATUS, messageOf } from './probe.ts';
 
 /** `refused`: for good, by a server without handshake. `failed`: another try may end otherwise. `silent`: no answer in time. */
 export type OfferOutcome = 'accepted' | 'refused' | 'failed' | 'silent';
@@ -26,7 +26,7 @@ export async function offerHandshake(link: Link, version: string, limitMs: numbe
       settle(error !== undefined && FINAL_STATUS.test(error.message) ? 'refused' : 'failed'),
     );
     link.onframe((frame) => {
-      if (frame.kind === 'response' && frame.id === OFFER_ID) settle(outcomeOf(read(frame)));
+      if (frame.kind === 'response' && frame.id === OFFER_ID) settle(outcomeOf(messageOf(frame)));
     });
     void link.send(offer(version));
 
@@ -64,12 +64,4 @@ function offer(version: string): Frame {
       { protocolVersion, clientCapabilities: {}, clientInfo, logLevel: undefined },
     ),
   );
-}
-
-function read(answer: Frame): JsonRpcMessage | undefined {
-  try {
-    return answer.message;
-  } catch {
-    return undefined;
-  }
 }

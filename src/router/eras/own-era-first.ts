@@ -10,7 +10,7 @@ import { createHandover } from './handover.ts';
 import { createInOrder } from './in-order.ts';
 import type { KnownEras } from './known-eras.ts';
 import { isFinalRefusal, offerHandshake, type OfferOutcome } from './offer.ts';
-import { isLateDiscovery, isModernBy, probeEra, type Verdict } from './probe.ts';
+import { isLateDiscovery, isModernBy, messageOf, probeEra, type Verdict } from './probe.ts';
 
 export interface OwnEraOptions {
   readonly server: string;
@@ -226,7 +226,7 @@ class OwnEraLink implements Link {
   }
 
   #isAccepted(answer: Frame): boolean {
-    const message = read(answer);
+    const message = messageOf(answer);
     // The router rejects an answer that cannot be read.
     if (message === undefined) return this.#modern === undefined;
     if (message.error !== undefined) return false;
@@ -235,7 +235,7 @@ class OwnEraLink implements Link {
   }
 
   async #refused(request: Frame, answer: Frame | undefined): Promise<void> {
-    const message = answer === undefined ? undefined : read(answer);
+    const message = answer === undefined ? undefined : messageOf(answer);
     // A server that accepts others has a reason of its own to refuse this client.
     const found = this.#known.legacy === true ? undefined : await this.#find(message);
     if (this.#isClosed) await found?.close();
@@ -325,14 +325,6 @@ class OwnEraLink implements Link {
 
 /** Whether an error of our own stands in the place of an answer that the server has given. */
 function isUnread(answer: Frame): boolean {
-  const { reason } = jsonOf(read(answer)?.error?.data);
+  const { reason } = jsonOf(messageOf(answer)?.error?.data);
   return reason === 'unreadable_answer' || reason === 'line_too_long';
-}
-
-function read(answer: Frame): JsonRpcMessage | undefined {
-  try {
-    return answer.message;
-  } catch {
-    return undefined;
-  }
 }

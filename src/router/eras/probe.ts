@@ -108,7 +108,7 @@ export function isLateDiscovery(frame: Frame): boolean {
 }
 
 function verdictOf(answer: Frame, isOpen: boolean): Verdict {
-  const message = read(answer);
+  const message = messageOf(answer);
   if (message?.error !== undefined && isModernError(message.error))
     return { era: 'modern', answer, discovered: undefined, isOpen };
   if (message === undefined || !isDiscoverResult(message.result))
@@ -131,16 +131,16 @@ function isFailure(answer: JsonRpcMessage | undefined): boolean {
 
 /** Revision 2026-07-28 has no ping: its servers do not know the method, and their results have a type. */
 function isLegacyPong(answer: Frame): boolean {
-  const message = read(answer);
+  const message = messageOf(answer);
   if (message?.error !== undefined) return message.error.code !== RPC.methodNotFound;
   return message?.result !== undefined && !('resultType' in jsonOf(message.result));
 }
 
-function read(frame: Frame): JsonRpcMessage | undefined {
+/** The message of a frame, if it is one: its ends may have looked like that. */
+export function messageOf(frame: Frame): JsonRpcMessage | undefined {
   try {
     return frame.message;
   } catch {
-    // Its ends looked like a message: it is none.
     return undefined;
   }
 }

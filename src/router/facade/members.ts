@@ -1,4 +1,5 @@
 import { RunError } from '../../errors.ts';
+import { asBuffer } from '../../protocol/bytes.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import { toJson } from '../../protocol/request-id.ts';
 import { scanObject } from '../../protocol/scan.ts';
@@ -59,10 +60,6 @@ export function writeObject(members: readonly Member[]): Buffer {
   }
   pieces.push(Buffer.from(pieces.length === 0 ? '{}' : '}'));
   return Buffer.concat(pieces);
-}
-
-export function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** The parser takes any depth, and the serialiser only as much as the stack. */

@@ -2,6 +2,7 @@ import { RunError, toRunError } from '../../errors.ts';
 import { isJson } from '../../era/json.ts';
 import { wants, withoutSubscriptionId } from '../../era/listen.ts';
 import type { Log } from '../../observe/log.ts';
+import { asBuffer } from '../../protocol/bytes.ts';
 import { LOG_LEVELS, META } from '../../protocol/constants.ts';
 import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
 import { answerFrame, faultAnswer, type Call } from './call.ts';
@@ -9,7 +10,7 @@ import type { Client } from './client.ts';
 import { createForwarding } from './forwarding.ts';
 import type { Introduction } from './introduction.ts';
 import { createListening } from './listening.ts';
-import { asBuffer, member } from './members.ts';
+import { member } from './members.ts';
 import type { Outgoing } from './outgoing.ts';
 import { listenRequest } from './request.ts';
 

@@ -6,12 +6,13 @@ import { isJson, jsonOf, type Json } from '../../era/json.ts';
 import { readFilter } from '../../era/listen.ts';
 import type { RequestStates } from '../../era/request-state.ts';
 import type { Log } from '../../observe/log.ts';
+import { asBuffer } from '../../protocol/bytes.ts';
 import { LOG_LEVELS } from '../../protocol/constants.ts';
 import { isTooDeep } from '../../protocol/depth.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
-import { asBuffer } from '../facade/members.ts';
+
 import { readRequest } from '../facade/request.ts';
 import { hasLogging } from '../share/initialized.ts';
 import { replaceValues, scanFromServer, valueAt, type Scanned } from '../share/remap.ts';

@@ -1,5 +1,6 @@
 import { RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
+import { asBuffer } from '../../protocol/bytes.ts';
 import { META as META_KEY } from '../../protocol/constants.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import { frameFromBytes, type Frame } from '../../protocol/frame.ts';
@@ -210,8 +211,4 @@ function hasImitation(members: readonly Member[], names: ReadonlyMap<string, str
 /** Twice, so that the Kelvin sign becomes a K and the long s an S: that is what they are taken for. */
 function fold(name: string): string {
   return name.toLowerCase().toUpperCase();
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

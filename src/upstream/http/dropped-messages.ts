@@ -11,7 +11,7 @@ const KEPT_IDS = 1_000;
 /** Longest id that is kept, or logged whole. */
 const MAX_ID = 100;
 
-/** Logs messages of a remote server that are dropped: heartbeats must not fill the log, whatever their rate. */
+/** Logs messages of a remote server that are dropped: heartbeats must not fill the log at any rate. */
 export class DroppedMessages {
   readonly #log: Log;
   readonly #clock: Clock;

@@ -12,7 +12,7 @@ export interface Refusal {
   readonly status: number;
   /** A JSON-RPC error in its body; that of the request, if there is one. */
   readonly error: Frame | undefined;
-  /** The result of the request in its body, whatever the status says. */
+  /** The result of the request in its body; the status does not count. */
   readonly result: Frame | undefined;
   /** All that its body says in the way of JSON-RPC. */
   readonly replies: readonly Reply[];
@@ -156,7 +156,7 @@ export function isError(answer: Frame): boolean {
 }
 
 /**
- * Whether the body of a refusal may answer a request: the server has processed it, with whatever status, and it must
+ * Whether the body of a refusal may answer a request: the server has processed it, at any status, and it must
  * not be sent again. A reply that names no request may be to this one.
  */
 export function isProcessed(body: Buffer, id: RequestId): boolean {

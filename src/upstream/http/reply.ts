@@ -3,7 +3,7 @@ import type { RequestId } from '../../protocol/frame.ts';
 /** An object with a `result` or an `error`, as a body has it: it need not be JSON-RPC in all other respects. */
 export type Reply = Readonly<Record<string, unknown>>;
 
-/** The replies in a body: one, several of them, or the events of a stream, whatever the media type of the body is. */
+/** The replies in a body: one, several of them, or the events of a stream; the media type of the body does not count. */
 export function repliesIn(text: string): Reply[] {
   const values = [...valuesIn(text)].flatMap((value): unknown[] => (Array.isArray(value) ? value : [value]));
   return values.filter(isObject).filter((value) => 'result' in value || 'error' in value);

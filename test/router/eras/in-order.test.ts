@@ -1,4 +1,4 @@
-/** Frames keep their order, whatever they wait for. */
+/** Frames keep their order while they wait. */
 import { expect, test } from 'vitest';
 import { frameOf, type Frame } from '../../../src/protocol/frame.ts';
 import { createInOrder } from '../../../src/router/eras/in-order.ts';
