@@ -20,14 +20,15 @@ const LAYERS = {
   errors: { folders: [], packages: [], node: [] },
   cli: { folders: ['gateway', 'manifest', 'observe'], packages: ['commander', 'chalk'], node: 'any' },
   gateway: {
-    folders: ['downstream', 'router', 'upstream', 'era/envelope', 'manifest', 'observe', 'protocol'],
+    folders: ['downstream', 'router', 'upstream', 'link', 'era/envelope', 'manifest', 'observe', 'protocol'],
     packages: [],
     node: 'any',
   },
+  link: { folders: ['protocol'], packages: [], node: PURE },
   downstream: { folders: ['protocol', 'observe', 'era/envelope'], packages: ['fastify'], node: 'any' },
   router: { folders: ['protocol', 'era', 'observe'], packages: [], node: PURE },
   upstream: {
-    folders: ['process', 'protocol', 'observe', 'era/envelope'],
+    folders: ['process', 'link', 'protocol', 'observe', 'era/envelope'],
     packages: ['undici', 'eventsource-parser', '@modelcontextprotocol/client'],
     node: 'any',
   },

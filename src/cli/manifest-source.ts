@@ -104,7 +104,7 @@ async function readOwnServer(request: Request, context: CliContext): Promise<Man
   if (url !== undefined) return await serveUrl(url, request, context);
   if (command !== undefined) return await serveCommand(command, launch, settings, child, context);
   // A file that is named counts more than the variable MCP_RUN_DEMO.
-  if (launch.demo && files.length === 0) return await serveDemo(settings, child, context);
+  if (launch.demo && files.length === 0) return await serveDemo(launch, settings, child, context);
   return undefined;
 }
 
@@ -122,6 +122,7 @@ async function loadOptions(
     overrides: settings,
     child,
     remote,
+    ignoreTools: launch.ignoreTools,
     cwd: context.cwd,
     env: context.env,
     ask: context.canAsk ? await terminalAsk(context) : undefined,
@@ -173,13 +174,20 @@ async function serveUrl(url: string, request: Request, context: CliContext): Pro
   const { options, warnings } = await readRemote(flags, context);
   const { createUrlManifest } = await import('../manifest/one-off.ts');
   const { env } = context;
-  const manifest = await createUrlManifest({ url, name: launch.name, settings, remote: options, env });
+  const manifest = await createUrlManifest({
+    url,
+    name: launch.name,
+    ignoreTools: launch.ignoreTools,
+    settings,
+    remote: options,
+    env,
+  });
   return { ...manifest, warnings: [...manifest.warnings, ...warnings] };
 }
 
 async function serveCommand(
   [command, ...args]: readonly string[],
-  { name }: Launch,
+  { name, ignoreTools }: Launch,
   settings: SettingsLayer,
   child: ChildOptions,
   { env }: CliContext,
@@ -189,10 +197,11 @@ async function serveCommand(
   }
   if (isUrl(command)) throw new RunError('USAGE', { detail: 'A URL goes without the -- before it' });
   const { createCommandManifest } = await import('../manifest/one-off.ts');
-  return await createCommandManifest({ command, args, name, settings, child, env });
+  return await createCommandManifest({ command, args, name, ignoreTools, settings, child, env });
 }
 
 async function serveDemo(
+  { ignoreTools }: Launch,
   settings: SettingsLayer,
   child: ChildOptions,
   { env }: CliContext,
@@ -205,6 +214,7 @@ async function serveDemo(
     args: [file],
     name: 'demo',
     source: DEMO_SOURCE,
+    ignoreTools,
     settings,
     child,
     env,

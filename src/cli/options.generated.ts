@@ -482,6 +482,15 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     commands: ['serve', 'check'],
   },
   {
+    key: 'ignoreTool',
+    flag: '--ignore-tool <pattern>',
+    env: 'MCP_RUN_IGNORE_TOOL',
+    group: 'Access',
+    kind: 'list',
+    description: 'Tool that clients neither see nor call; * stands for any text; repeatable',
+    commands: ['serve', 'check'],
+  },
+  {
     key: 'transport',
     flag: '--transport <transport>',
     env: 'MCP_RUN_TRANSPORT',
@@ -519,15 +528,6 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     kind: 'boolean',
     description: 'Let the URL be http although its host is not this machine',
     commands: ['serve', 'check', 'login', 'logout'],
-  },
-  {
-    key: 'ignoreTool',
-    flag: '--ignore-tool <pattern>',
-    env: 'MCP_RUN_IGNORE_TOOL',
-    group: 'The remote server',
-    kind: 'list',
-    description: 'Hide this tool from clients; * stands for any text; repeatable',
-    commands: ['serve', 'check'],
   },
   {
     key: 'caFile',

@@ -26,6 +26,7 @@ export interface Launch {
   readonly envFile: readonly string[];
   readonly passEnv: readonly string[];
   readonly cwd: string | undefined;
+  readonly ignoreTools: readonly string[];
 }
 
 /**
@@ -103,6 +104,7 @@ export function readLaunch(flags: Readonly<Record<string, unknown>>, env: Variab
     envFile: textsOf(values.get('envFile')),
     passEnv: textsOf(values.get('passEnv')),
     cwd: textOf(values.get('cwd')),
+    ignoreTools: textsOf(values.get('ignoreTool')),
   };
 }
 

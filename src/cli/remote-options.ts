@@ -36,7 +36,6 @@ export async function readRemote(
     transport: checked('transport', (value) => oneOf(TRANSPORTS, value, '--transport')),
     headers: await readHeaders(),
     allowHttp: booleanOf(values.get('allowHttp')),
-    ignoreTools: textsOf(values.get('ignoreTool')),
     caFile: path('caFile'),
     certFile: path('certFile'),
     keyFile: path('keyFile'),

@@ -38,6 +38,8 @@ export interface EraRoutesOptions {
   readonly spec: ServerSpec;
   readonly manifest: Manifest;
   readonly supervisor: Supervisor;
+  /** Opens a conversation with the server, as `supervisor` does. */
+  readonly open: Supervisor['open'];
   readonly places: Places;
   /** Ends an idle session of the principal for a new one; false if there is none. */
   makeRoom(principal: string): Promise<boolean>;
@@ -53,7 +55,7 @@ const MIN_PROBE_MS = 30_000;
 
 /** Opens nothing by itself. */
 export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
-  const { spec, manifest, supervisor, places, makeRoom, noticed, maxUnreadBytes, log } = options;
+  const { spec, manifest, supervisor, open, places, makeRoom, noticed, maxUnreadBytes, log } = options;
   const { name } = spec;
   const { settings } = manifest;
   const pinned = spec.era ?? settings.era;
@@ -100,7 +102,7 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
     }),
     openLegacy,
     async openStdio(client, abandoned) {
-      const first = await supervisor.open(abandoned, own(client.noticed));
+      const first = await open(abandoned, own(client.noticed));
       return createStdioEras(first, {
         ...probing,
         known,
@@ -112,7 +114,7 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
   };
 
   async function openLegacy(client?: LegacyClient, abandoned?: AbortSignal): Promise<Link> {
-    const child = await supervisor.open(abandoned, own(client?.noticed, client?.principal));
+    const child = await open(abandoned, own(client?.noticed, client?.principal));
     return toLegacyClient(createHandover(child), client);
   }
 
@@ -135,7 +137,7 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
   }
 
   function reopen(of?: Noticed): Promise<Link> {
-    return supervisor.open(undefined, own(of));
+    return open(undefined, own(of));
   }
 
   function own({ onSkipped }: Noticed = noticed, principal?: string): OwnOptions {
@@ -149,7 +151,7 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
     try {
       await place.ready();
       if (supervisor.isClosed) throw new RunError('SHUTTING_DOWN');
-      const child = await supervisor.open(undefined, own(noticed, principal));
+      const child = await open(undefined, own(noticed, principal));
       // A process that hung up runs on for a while, and keeps its place until it has ended.
       const link = createHandover(child, () => {
         isLeaving = true;

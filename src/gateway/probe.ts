@@ -9,6 +9,7 @@ import { createHandover } from '../router/eras/handover.ts';
 import { probeEra, type Verdict } from '../router/eras/probe.ts';
 import { hintForSilence } from '../upstream/hints.ts';
 import { nextState, type ServerState } from '../upstream/server-state.ts';
+import { createToolFilter, filterToolsOf } from '../link/tool-filter.ts';
 import { openUpstream } from '../upstream/upstream.ts';
 import { createInterview, type Interview, type Introduction, type Offer } from './interview.ts';
 
@@ -98,7 +99,7 @@ function unlessGivenUp(error: unknown): undefined {
 
 /** Starts a server, performs the handshake, counts what it offers, and stops it. Never rejects. */
 async function probe(
-  { name: server, target, stdout, era }: ServerSpec,
+  { name: server, target, stdout, era, tools }: ServerSpec,
   options: ProbeOptions,
   watcher: ProbeWatcher,
 ): Promise<ProbeResult> {
@@ -187,15 +188,15 @@ async function probe(
   }
 
   async function open(): Promise<Link> {
-    return createHandover(
-      await openUpstream(target, {
-        server,
-        lineLimitBytes: options.lineLimitBytes,
-        stdout,
-        // A server may repeat what it was started with, and what it says is shown.
-        log: withoutSecrets(createLog(), secrets),
-      }),
-    );
+    const opened = await openUpstream(target, {
+      server,
+      lineLimitBytes: options.lineLimitBytes,
+      stdout,
+      // A server may repeat what it was started with, and what it says is shown.
+      log: withoutSecrets(createLog(), secrets),
+    });
+    const filter = tools && createToolFilter(tools);
+    return createHandover(filter === undefined ? opened : filterToolsOf(opened, { filter }));
   }
 
   async function openAgain(): Promise<Link> {

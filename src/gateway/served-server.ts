@@ -1,4 +1,5 @@
 import { RunError } from '../errors.ts';
+import { createToolFilter, filterToolsOf } from '../link/tool-filter.ts';
 import type { Manifest, ServerSpec } from '../manifest/settings.ts';
 import type { Log } from '../observe/log.ts';
 import { secretsOf, withoutSecrets } from '../observe/redact.ts';
@@ -71,6 +72,7 @@ export function createServedServer(
     spec,
     manifest,
     supervisor,
+    open: openerOf(spec, supervisor, log),
     places,
     makeRoom,
     noticed,
@@ -181,4 +183,16 @@ export function createServedServer(
     void conversation.closed.then(() => conversations.delete(conversation));
     return conversation;
   }
+}
+
+/** Opens conversations that hide what the server's entry does not allow. */
+function openerOf({ name, tools }: ServerSpec, supervisor: Supervisor, log: Log): Supervisor['open'] {
+  if (tools === undefined) return supervisor.open;
+  const filter = createToolFilter(tools);
+  const onUnmatched = (patterns: readonly string[]): void =>
+    log.warn(
+      { event: 'server.tools-unmatched', patterns },
+      `Server "${name}" has no tool that matches ${patterns.join(', ')}; check "tools" in its entry`,
+    );
+  return async (...of) => filterToolsOf(await supervisor.open(...of), { filter, onUnmatched });
 }

@@ -12,6 +12,7 @@ import { oauthSchema } from './remote-schema.ts';
 import { inputSchema, serverSchema } from './schema.ts';
 import { isSecretName } from './secrets.ts';
 import type { Syntax } from './starter.ts';
+import { isToolKey } from './tool-keys.ts';
 import { child, toPlain, type Node, type ObjectNode } from './tree.ts';
 import type { Located } from './validate.ts';
 
@@ -121,7 +122,8 @@ function convertServer({ source, path, node }: Located, target: string, dropped:
   if (node.kind !== 'object') return entry;
   const moved = (text: string): string => rebase(text, source.path, target);
   for (const { key, value } of node.entries) {
-    if (!Object.hasOwn(serverSchema.shape, key)) dropped.push(source.problem([...path, key], '', 'key'));
+    if (!Object.hasOwn(serverSchema.shape, key) && !isToolKey(key))
+      dropped.push(source.problem([...path, key], '', 'key'));
     else if (PATH_KEYS.has(key)) entry[key] = mapTexts(toPlain(value), moved);
     else if (key === 'oauth' && value.kind === 'object') entry[key] = convertOAuth(value);
     else if (key === 'args' || key === 'env' || key === 'headers') entry[key] = toTexts(value);

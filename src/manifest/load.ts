@@ -20,6 +20,8 @@ export interface LoadOptions {
   readonly child?: ChildOptions;
   /** For every remote server, over what the files say. */
   readonly remote?: RemoteOptions;
+  /** For every server, besides what the files say; `*` stands for any text. */
+  readonly ignoreTools?: readonly string[];
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Asks a person for the value of an input; without it such a value must be in the environment. */
@@ -77,6 +79,7 @@ function toResolve(options: LoadOptions): Omit<ResolveOptions, 'inspectOnly'> {
     overrides: options.overrides ?? {},
     child: options.child ?? {},
     remote: options.remote ?? {},
+    ignoreTools: options.ignoreTools ?? [],
     ask: options.ask,
   };
 }

@@ -22,6 +22,8 @@ export interface OneOff {
   readonly name?: string | undefined;
   /** For people; `command line` without it. */
   readonly source?: string;
+  /** Names of tools, in which `*` stands for any text. */
+  readonly ignoreTools?: readonly string[];
   readonly settings: SettingsLayer;
   readonly child: ChildOptions;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -42,13 +44,17 @@ export async function createCommandManifest(options: OneOff): Promise<Manifest> 
   return {
     source: options.source ?? 'command line',
     servers: [
-      specOf(options.name ?? deriveName(command, args), {
-        kind: 'stdio',
-        command,
-        args,
-        cwd: child.cwd,
-        env,
-      }),
+      specOf(
+        options.name ?? deriveName(command, args),
+        {
+          kind: 'stdio',
+          command,
+          args,
+          cwd: child.cwd,
+          env,
+        },
+        options.ignoreTools,
+      ),
     ],
     settings,
     tokens: digests,
@@ -60,6 +66,8 @@ export interface OneOffUrl {
   readonly url: string;
   /** Without it derived from the URL. */
   readonly name?: string | undefined;
+  /** Names of tools, in which `*` stands for any text. */
+  readonly ignoreTools?: readonly string[];
   readonly settings: SettingsLayer;
   readonly remote: RemoteOptions;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -83,14 +91,14 @@ export async function createUrlManifest(options: OneOffUrl): Promise<Manifest> {
   const target = createRemoteTarget(url.value, remote, env);
   return {
     source: maskUrl(url.value),
-    servers: [specOf(name, { ...target, patienceMs: patienceFor(settings.transports) })],
+    servers: [specOf(name, { ...target, patienceMs: patienceFor(settings.transports) }, options.ignoreTools)],
     settings,
     tokens: digests,
     warnings,
   };
 }
 
-function specOf(name: string, target: ServerSpec['target']): ServerSpec {
+function specOf(name: string, target: ServerSpec['target'], ignoreTools: readonly string[] = []): ServerSpec {
   return {
     name,
     target,
@@ -102,6 +110,7 @@ function specOf(name: string, target: ServerSpec['target']): ServerSpec {
     warm: 0,
     requestTimeoutMs: undefined,
     stdout: 'skip',
+    tools: ignoreTools.length === 0 ? undefined : { allow: [], deny: ignoreTools },
   };
 }
 

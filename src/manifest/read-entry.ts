@@ -6,6 +6,7 @@ import { oauthSchema } from './remote-schema.ts';
 import { serverSchema, type ServerEntry } from './schema.ts';
 import { kindOf, misplacedKeys, statedKind, statesKind } from './server-kind.ts';
 import { closest } from './suggest.ts';
+import { isToolKey } from './tool-keys.ts';
 import { child, stringOf, type Node } from './tree.ts';
 import { unknownKeys, validate, type Located } from './validate.ts';
 
@@ -17,7 +18,7 @@ export function readEntry(
 ): ServerEntry | undefined {
   const known = Object.keys(serverSchema.shape);
   const keys = located.node.kind === 'object' ? located.node.entries.map((entry) => entry.key) : [];
-  const unknown = keys.filter((key) => !known.includes(key));
+  const unknown = keys.filter((key) => !known.includes(key) && !isToolKey(key));
   warnings.push(...unknownKeys(unknown, known, located));
   const count = problems.length;
   const entry = validate(serverSchema, { ...located, node: withTexts(located.node) }, problems);

@@ -73,9 +73,6 @@ export const remoteKeys = {
     description: 'Let the URL be http although its host is not this machine.',
     default: false,
   }),
-  ignoreTools: stringOrList().optional().meta({
-    description: 'Tools of a remote server that clients do not get to see or to call; * stands for any text.',
-  }),
   caFile: text().optional().meta({
     description: 'A PEM file with authorities to trust besides the usual ones, for a remote server.',
   }),
@@ -119,13 +116,6 @@ export const remoteLaunchOptions = {
     group: GROUP,
     default: false,
     description: 'Let the URL be http although its host is not this machine',
-  }),
-  ignoreTool: launch('list', list(), {
-    flag: '--ignore-tool <pattern>',
-    commands: ['serve', 'check'],
-    env: 'MCP_RUN_IGNORE_TOOL',
-    group: GROUP,
-    description: 'Hide this tool from clients; * stands for any text; repeatable',
   }),
   caFile: launch('string', text(), {
     flag: '--ca-file <file>',

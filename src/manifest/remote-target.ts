@@ -10,7 +10,6 @@ export interface RemoteOptions {
   readonly transport?: RemoteTransport | undefined;
   readonly headers?: Headers | undefined;
   readonly allowHttp?: boolean | undefined;
-  readonly ignoreTools?: readonly string[] | undefined;
   readonly caFile?: string | undefined;
   readonly certFile?: string | undefined;
   readonly keyFile?: string | undefined;
@@ -31,13 +30,12 @@ const STDIO_PATIENCE_MS = 10_000;
 
 /** All that is needed to reach a remote server. */
 export function createRemoteTarget(url: string, options: RemoteOptions, env: Variables): RemoteTarget {
-  const { transport = 'auto', headers = {}, ignoreTools = [], caFile, certFile, keyFile } = options;
+  const { transport = 'auto', headers = {}, caFile, certFile, keyFile } = options;
   return {
     kind: 'remote',
     url,
     transport,
     headers,
-    ignoreTools,
     tls: { caFile, certFile, keyFile },
     oauth: completeOAuth(options, env),
     patienceMs: 0,
@@ -55,7 +53,6 @@ export function mergeRemote(lower: RemoteOptions, upper: RemoteOptions): RemoteO
     ...lower,
     ...withoutGaps(upper),
     headers: { ...lower.headers, ...upper.headers },
-    ignoreTools: [...(lower.ignoreTools ?? []), ...(upper.ignoreTools ?? [])],
     oauth: mergeOAuth(lower.oauth, upper.oauth),
   };
 }

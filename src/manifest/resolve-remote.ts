@@ -47,7 +47,6 @@ export async function resolveRemote(
       ...toHeaders(Object.entries(entry.headers ?? {}).map(([name, value]) => [name, String(value)])),
     },
     allowHttp: entry.allowHttp,
-    ignoreTools: listOf(entry.ignoreTools),
     caFile: absolute(entry.caFile),
     certFile: absolute(entry.certFile),
     keyFile: absolute(entry.keyFile),

@@ -10,6 +10,7 @@ import { resolveRemote, type RemoteContext } from './resolve-remote.ts';
 import type { ServerEntry } from './schema.ts';
 import { kindOf } from './server-kind.ts';
 import type { ServerSpec, StdioTarget } from './settings.ts';
+import { mergeToolFilters, readToolFilter } from './tool-keys.ts';
 import type { Located } from './validate.ts';
 
 /** What the command line adds to every server that is served. */
@@ -24,6 +25,8 @@ export interface ChildOptions {
 
 export interface ServerContext extends RemoteContext {
   readonly child: ChildOptions;
+  /** What the command line hides, besides what the entry says. */
+  readonly ignoreTools: readonly string[];
 }
 
 /**
@@ -49,6 +52,10 @@ export async function resolveServer(
     warm: entry.warm ?? 0,
     requestTimeoutMs: entry.timeout,
     stdout: entry.stdout ?? 'skip',
+    tools: mergeToolFilters(readToolFilter(located, context.problems), {
+      allow: [],
+      deny: context.ignoreTools,
+    }),
   };
 }
 

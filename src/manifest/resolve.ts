@@ -24,6 +24,7 @@ export interface ResolveOptions {
   readonly overrides: SettingsLayer;
   readonly child: ChildOptions;
   readonly remote: RemoteOptions;
+  readonly ignoreTools: readonly string[];
   readonly ask: Ask | undefined;
   /** Nothing will be served: let several servers meet stdio. */
   readonly inspectOnly: boolean;

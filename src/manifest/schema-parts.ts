@@ -62,6 +62,14 @@ export function stringOrList() {
   return z.union([z.string(), z.array(z.string())], { error: 'must be a string or an array of strings' });
 }
 
+/** Names of tools to allow, or lists of both kinds. Switches by name, as in other clients' files, are read elsewhere. */
+export function toolRestriction() {
+  const lists = z.looseObject({ allow: stringOrList().optional(), deny: stringOrList().optional() });
+  return z.union([z.string(), z.array(z.string()), lists], {
+    error: 'must be an array of tool names, or an object with "allow" and "deny"',
+  });
+}
+
 export function record(description: string) {
   return z.record(z.string(), scalar(), { error: 'must be an object' }).optional().meta({ description });
 }

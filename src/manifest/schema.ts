@@ -16,6 +16,7 @@ import {
   size,
   stringOrList,
   text,
+  toolRestriction,
 } from './schema-parts.ts';
 import type { Capability } from './settings.ts';
 
@@ -426,6 +427,13 @@ export const launchSchema = z.object({
     group: 'The server process',
     description: 'The directory the server is started in',
   }),
+  ignoreTool: launch('list', list(), {
+    flag: '--ignore-tool <pattern>',
+    commands: ['serve', 'check'],
+    env: 'MCP_RUN_IGNORE_TOOL',
+    group: 'Access',
+    description: 'Tool that clients neither see nor call; * stands for any text; repeatable',
+  }),
   ...remoteLaunchOptions,
   color: launch('boolean', flag(), {
     flag: '--no-color',
@@ -526,6 +534,15 @@ export const serverSchema = z
     allow: z.array(choice(CAPABILITIES), { error: 'must be an array' }).optional().meta({
       description: 'Client capabilities to pass on although network clients are not trusted with them.',
     }),
+    tools: toolRestriction().optional().meta({
+      description:
+        'The tools that clients see and call: an array of names, or an object with allow and deny; * stands for any text.',
+    }),
+    ignoreTools: stringOrList().optional().meta({ description: 'Another name for tools.deny.' }),
+    includeTools: stringOrList().optional().meta({ description: 'Another name for tools.allow.' }),
+    enabledTools: stringOrList().optional().meta({ description: 'Another name for tools.allow.' }),
+    excludeTools: stringOrList().optional().meta({ description: 'Another name for tools.deny.' }),
+    disabledTools: stringOrList().optional().meta({ description: 'Another name for tools.deny.' }),
     stdout: choice(['strict', 'skip']).optional().meta({
       description:
         'Lines on its stdout that are not MCP messages: skip and count them, or end the server (strict).',

@@ -40,7 +40,7 @@ const COMMAND_KEYS = {
 };
 const URL_KEYS = {
   shared: ['url', 'headers', 'oauth'],
-  own: ['headersFile', 'allowHttp', 'ignoreTools', 'caFile', 'certFile', 'keyFile'],
+  own: ['headersFile', 'allowHttp', 'caFile', 'certFile', 'keyFile'],
 };
 
 /** What is said about a process that there is none of, or about a URL that there is none of. */

@@ -90,8 +90,6 @@ export interface RemoteTarget {
   readonly transport: RemoteTransport;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Names of tools, in which `*` stands for any text. */
-  readonly ignoreTools: readonly string[];
   /** Absolute paths of PEM files. */
   readonly tls: {
     readonly caFile: string | undefined;
@@ -127,11 +125,21 @@ export interface OAuthSettings {
 /** What a client may declare that lets a server turn to its user. */
 export type Capability = 'roots' | 'sampling' | 'elicitation';
 
+/** Which tools clients see and call, by name; `*` stands for any text. */
+export interface ToolFilter {
+  /** A tool has to match one pattern of each of these lists. */
+  readonly allow: readonly (readonly string[])[];
+  /** And none of these. */
+  readonly deny: readonly string[];
+}
+
 export interface ServerSpec {
   readonly name: string;
   readonly target: Target;
   /** Client capabilities passed through although they are withheld from network clients by default. */
   readonly allow: readonly Capability[];
+  /** Undefined: all of them. */
+  readonly tools: ToolFilter | undefined;
   /** Overrides `isolation` for this server. */
   readonly isolation: Isolation | undefined;
   /** Overrides `era` for this server. */

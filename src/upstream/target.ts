@@ -19,8 +19,6 @@ export interface RemoteTarget {
   readonly transport: 'auto' | 'http' | 'sse';
   /** Sent with every request; names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Tools that clients do not get to see or to call; `*` stands for any text. */
-  readonly ignoreTools: readonly string[];
   readonly tls: TlsSettings;
   /** Undefined: a server that asks for authorization is refused. */
   readonly oauth: OAuthSettings | undefined;

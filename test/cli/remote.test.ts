@@ -37,7 +37,6 @@ describe('a URL on the command line', () => {
       url: URL_ARGUMENT,
       transport: 'auto',
       headers: {},
-      ignoreTools: [],
       tls: { caFile: undefined, certFile: undefined, keyFile: undefined },
       oauth: {
         grant: 'authorization-code',
@@ -69,7 +68,6 @@ describe('a URL on the command line', () => {
       transport: 'sse',
       header: ['X-A: ${TEAM}', 'x-b:1'],
       headerFile: ['headers'],
-      ignoreTool: ['a*', 'b'],
       certFile: 'cert.pem',
       keyFile: 'key.pem',
       oauthClientId: 'me',
@@ -85,7 +83,6 @@ describe('a URL on the command line', () => {
     expect(found).toMatchObject({
       transport: 'sse',
       headers: { 'x-a': 'red', 'x-b': '1', 'x-c': '2' },
-      ignoreTools: ['a*', 'b'],
       tls: { certFile: expect.stringMatching(/^\/.*\/cert\.pem$/) },
       oauth: {
         clientId: 'me',

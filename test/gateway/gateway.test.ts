@@ -46,6 +46,7 @@ function server(name: string, command: readonly string[] = ECHO): ServerSpec {
     warm: 0,
     requestTimeoutMs: undefined,
     stdout: 'skip',
+    tools: undefined,
   };
 }
 

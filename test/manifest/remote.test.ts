@@ -28,7 +28,6 @@ describe('a remote server of a manifest', () => {
           url: 'https://example.com/mcp?key=${KEY}',
           headers: { 'X-Team': '${TEAM}', Accept: 'text/html' },
           headersFile: 'headers',
-          ignoreTools: 'delete_*',
           caFile: 'ca.pem',
           certFile: '/abs/cert.pem',
           keyFile: '../key.pem',
@@ -53,7 +52,6 @@ describe('a remote server of a manifest', () => {
       url: 'https://example.com/mcp?key=k',
       transport: 'auto',
       headers: { 'x-team': 'red', 'x-trace': 'a:b' },
-      ignoreTools: ['delete_*'],
       tls: { caFile: join(cwd, 'sub/ca.pem'), certFile: '/abs/cert.pem', keyFile: join(cwd, 'key.pem') },
       oauth: {
         grant: 'client-credentials',

@@ -57,6 +57,8 @@ const VIOLATIONS: readonly [path: string, text: string, answer: string][] = [
   ['manifest/chalk.ts', `import 'chalk';`, 'only src/cli may import chalk'],
   ['observe/x.ts', `import '../protocol/frame.ts';`, 'src/observe may not import src/protocol'],
   ['observe/yaml.ts', `import 'yaml';`, 'only src/manifest may import yaml'],
+  ['link/x.ts', `import '../router/router.ts';`, 'src/link may not import src/router'],
+  ['link/fs.ts', `import 'node:fs';`, 'src/link does no I/O'],
   ['protocol/x.ts', `import '../observe/log.ts';`, 'src/protocol may not import src/observe'],
   ['protocol/pretty.ts', `import 'pino-pretty';`, 'only src/observe may import pino-pretty'],
   ['demo/x.ts', `import '../gateway/gateway.ts';`, 'src/demo may not import src/gateway'],

@@ -400,7 +400,6 @@ describe('a remote server', () => {
     url: 'http://127.0.0.1/mcp',
     transport: 'auto',
     headers: {},
-    ignoreTools: [],
     tls: { caFile: undefined, certFile: undefined, keyFile: undefined },
     oauth: undefined,
     patienceMs: 0,

@@ -9,7 +9,7 @@ import {
   type ParameterHeader,
 } from '../../protocol/mirrored-headers.ts';
 import { META, MODERN_REVISION } from '../../protocol/constants.ts';
-import { filterTools, toolsOf } from './tool-list.ts';
+import { filterTools, toolsOf } from '../../link/tool-list.ts';
 
 /**
  * What headers repeat of a request of revision 2026-07-28 (basic/transports/streamable-http, request metadata). The

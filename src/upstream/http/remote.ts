@@ -1,6 +1,5 @@
 import { RunError, toRunError } from '../../errors.ts';
 import { maskSecrets, redact, secretsOf } from '../../observe/redact.ts';
-import { faultFrame } from '../../protocol/fault.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
 import { createAuthorization } from '../oauth/authorization.ts';
@@ -10,7 +9,6 @@ import { openDispatcher } from './dispatcher.ts';
 import { createMirror, type Mirror } from './mirror.ts';
 import { createSse } from './sse.ts';
 import { createStreamable } from './streamable.ts';
-import { filterTools, matches } from './tool-list.ts';
 import type { RemoteTransport, RemoteTransportOptions } from './transport.ts';
 
 /** What all conversations with one server have in common. */
@@ -61,9 +59,6 @@ async function share(target: RemoteTarget, options: UpstreamOptions): Promise<Sh
 
 function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared: Shared): Link {
   const { server, log } = options;
-  const { ignoreTools } = target;
-  /** Requests whose answer lists tools, where some are to be left out. */
-  const listing = new Set<RequestId>();
   let onframe: (frame: Frame, about?: RequestId) => void | Promise<void> = () => {};
   let onclose: (error?: Error) => void = () => {};
   let closing: Promise<void> | undefined;
@@ -94,7 +89,7 @@ function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared
     era: 'legacy',
     principal: 'remote',
     can: { push: true, ask: true },
-    send,
+    send: (frame) => transport.send(frame),
     onframe(handler) {
       onframe = handler;
     },
@@ -107,22 +102,8 @@ function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared
     close: () => end(new RunError('UPSTREAM_CLOSED', { server, exitCode: 0 })),
   };
 
-  function send(frame: Frame): void | Promise<void> {
-    if (ignoreTools.length > 0 && frame.kind === 'request' && frame.id !== undefined) {
-      if (frame.method === 'tools/list') listing.add(frame.id);
-      const tool = frame.method === 'tools/call' ? frame.message.params?.['name'] : undefined;
-      if (typeof tool === 'string' && matches(tool, ignoreTools))
-        return onframe(faultFrame(new RunError('TOOL_IGNORED', { tool }), frame.id), frame.id);
-    }
-    return transport.send(frame);
-  }
-
   function deliver(frame: Frame, about?: RequestId): void | Promise<void> {
-    if (closing !== undefined) return undefined;
-    if (frame.kind !== 'response' || frame.id === undefined || !listing.delete(frame.id))
-      return onframe(frame, about);
-    const kept = filterTools(frame, ({ name }) => typeof name !== 'string' || !matches(name, ignoreTools));
-    return onframe(kept, about);
+    return closing === undefined ? onframe(frame, about) : undefined;
   }
 
   function createStreamableOrOlder(): RemoteTransport {

@@ -57,7 +57,6 @@ export function targetFor(url: string, more: Partial<RemoteTarget> = {}): Remote
     url,
     transport: 'http',
     headers: {},
-    ignoreTools: [],
     tls: { caFile: undefined, certFile: undefined, keyFile: undefined },
     oauth: undefined,
     patienceMs: 0,

@@ -52,6 +52,7 @@ it('shows the foreign endpoint and a hint in a check', async () => {
     attribution: 'concurrent',
     warm: 0,
     stdout: 'skip',
+    tools: undefined,
   } as const;
   const signal = new AbortController().signal;
   const options = { version: '1', timeoutMs: 60_000, lineLimitBytes: 1_000_000, signal };

@@ -53,7 +53,6 @@ export async function setUp(url: string, options: SetupOptions = {}): Promise<Se
       url,
       transport: 'auto',
       headers: {},
-      ignoreTools: [],
       tls: { caFile: undefined, certFile: undefined, keyFile: undefined },
       patienceMs: 0,
       oauth: { ...SETTINGS, ...oauth, storeDirectory },

@@ -1,5 +1,5 @@
-import { elementsOf, frameOf, parseFrame, type Frame } from '../../protocol/frame.ts';
-import { scanObject } from '../../protocol/scan.ts';
+import { elementsOf, frameOf, parseFrame, type Frame } from '../protocol/frame.ts';
+import { scanObject } from '../protocol/scan.ts';
 
 /** A tool as a server lists it. */
 export type Tool = Readonly<Record<string, unknown>>;
@@ -33,17 +33,13 @@ export function filterTools(answer: Frame, isKept: (tool: Tool) => boolean): Fra
   );
 }
 
-/** Of several patterns, in which `*` stands for any text. */
-export function matches(name: string, patterns: readonly string[]): boolean {
-  return patterns.some((pattern) => expressionOf(pattern).test(name));
-}
-
 const OPEN = Buffer.from('[');
 const CLOSE = Buffer.from(']');
 const COMMA = Buffer.from(',');
 
-function expressionOf(pattern: string): RegExp {
-  const parts = pattern.split('*').map((part) => part.replaceAll(/[$()*+.?[\\\]^{|}]/g, String.raw`\$&`));
+/** The names of tools that a pattern means, in which `*` stands for any text. */
+export function toPattern(text: string): RegExp {
+  const parts = text.split('*').map((part) => part.replaceAll(/[$()*+.?[\\\]^{|}]/g, String.raw`\$&`));
   return new RegExp(`^${parts.join('[^]*')}$`, 'u');
 }
 

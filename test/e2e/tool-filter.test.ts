@@ -1,0 +1,118 @@
+/** What an entry says about its tools counts for every client, however it comes and whatever the server speaks. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Endpoint } from '../support/clients.ts';
+import type { Json } from '../support/json.ts';
+import { serve, startMcpRun } from '../support/mcp-run.ts';
+import { fixtureServer, MCP_RUN, NODE } from '../support/paths.ts';
+import { connectRaw } from '../support/raw-client.ts';
+import { connectRawModern } from '../support/raw-modern.ts';
+
+/** How a client reaches the server, and what that is. */
+interface Way {
+  readonly door: 'stdio' | 'http' | 'sse';
+  readonly client: 'legacy' | 'modern';
+  readonly server: 'legacy' | 'modern';
+  readonly options?: readonly string[];
+  /** Behind another mcp-run. */
+  readonly isRemote?: boolean;
+}
+
+const DOORS: readonly Way[] = [
+  { door: 'stdio', client: 'legacy', server: 'legacy' },
+  { door: 'http', client: 'legacy', server: 'legacy' },
+  { door: 'sse', client: 'legacy', server: 'legacy' },
+  { door: 'http', client: 'legacy', server: 'legacy', options: ['--isolation', 'shared'] },
+  { door: 'http', client: 'legacy', server: 'legacy', options: ['--stateless'] },
+  { door: 'http', client: 'legacy', server: 'legacy', isRemote: true },
+  { door: 'stdio', client: 'modern', server: 'legacy' },
+  { door: 'http', client: 'modern', server: 'legacy' },
+  { door: 'stdio', client: 'legacy', server: 'modern' },
+  { door: 'http', client: 'legacy', server: 'modern' },
+  { door: 'stdio', client: 'modern', server: 'modern' },
+  { door: 'http', client: 'modern', server: 'modern' },
+  { door: 'http', client: 'modern', server: 'modern', isRemote: true },
+];
+
+const title = ({ door, client, server, options = [], isRemote = false }: Way): string =>
+  [
+    `a ${client} client over ${door}`,
+    ...options,
+    `and a ${isRemote ? 'remote' : 'local'} ${server} server`,
+  ].join(' ');
+
+describe('tools that an entry does not allow are neither seen nor called', () => {
+  it.for(DOORS.map((way) => [title(way), way] as const))('by %s', async ([, way]) => {
+    const connect = way.client === 'legacy' ? connectRaw : connectRawModern;
+    const client = await connect(await endpointOf(way));
+    const { tools } = await client.request('tools/list');
+    expect(namesOf(tools)).toEqual(['echo']);
+    for (const text of ['before', 'after']) {
+      const answer = await client.request('tools/call', { name: 'echo', arguments: { text } });
+      expect(answer['structuredContent']).toMatchObject({ arguments: { text } });
+      for (const name of ['exit', 'burst', 'unheard-of'])
+        await expect(client.request('tools/call', { name, arguments: {} })).rejects.toMatchObject({
+          code: -32602,
+        });
+    }
+  });
+});
+
+it('tools that an entry does not allow are not counted by check', async () => {
+  const file = await manifestOf(entryOf('legacy'));
+  const { stdout } = await promisify(execFile)(NODE, [MCP_RUN, 'check', file, '--json']);
+  expect(JSON.parse(stdout)).toMatchObject({ servers: [{ tools: 1 }] });
+});
+
+it('--ignore-tool hides tools of a command on the command line', async () => {
+  const { url } = await startMcpRun(serve(['--http'], fixtureServer('behaviours'), '--ignore-tool', 'e*'));
+  const client = await connectRaw({ kind: 'http', url: `${url}/mcp` });
+  const names = namesOf((await client.request('tools/list'))['tools']);
+  expect(names).toContain('burst');
+  expect(names.filter((name) => name.startsWith('e'))).toEqual([]);
+});
+
+it('a pattern that matches no tool of the server is logged', async () => {
+  const file = await manifestOf({ ...entryOf('legacy'), disabledTools: ['ehco'] });
+  const run = await startMcpRun(['serve', file, '--port', '0']);
+  const client = await connectRaw({ kind: 'http', url: `${run.url}/mcp` });
+  await client.request('tools/list');
+  const line = await run.waitForLog(({ event }) => event === 'server.tools-unmatched');
+  expect(line).toMatchObject({ level: 'warn', patterns: ['ehco'] });
+});
+
+function namesOf(tools: unknown): string[] {
+  return (tools as Json[]).map(({ name }) => String(name));
+}
+
+async function endpointOf({ door, server, options = [], isRemote = false }: Way): Promise<Endpoint> {
+  const file = await manifestOf(isRemote ? await farEntryOf(server) : entryOf(server));
+  if (door === 'stdio')
+    return { kind: 'stdio', command: NODE, args: [MCP_RUN, 'serve', file, '--stdio', ...options] };
+  const { url } = await startMcpRun(['serve', file, `--${door}`, '--port', '0', ...options]);
+  return { kind: door, url: `${url}/${door === 'sse' ? 'sse' : 'mcp'}` };
+}
+
+function entryOf(server: Way['server']): object {
+  const [command, ...args] = fixtureServer(server === 'legacy' ? 'behaviours' : 'modern-behaviours');
+  return { command, args };
+}
+
+async function farEntryOf(server: Way['server']): Promise<object> {
+  const command = fixtureServer(server === 'legacy' ? 'behaviours' : 'modern-behaviours');
+  const { url } = await startMcpRun(serve(['--http'], command));
+  return { url: `${url}/mcp` };
+}
+
+async function manifestOf(entry: object): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'mcp-run-test-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'mcp.json');
+  const restricted = { includeTools: ['e*'], excludeTools: ['exit'], ...entry };
+  await writeFile(file, JSON.stringify({ mcpServers: { a: restricted } }));
+  return file;
+}
