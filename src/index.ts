@@ -11,6 +11,7 @@ export type {
   LogLevel,
   Manifest,
   OAuthSettings,
+  RejectedServer,
   RemoteTarget,
   ServerSpec,
   Settings,

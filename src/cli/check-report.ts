@@ -1,6 +1,7 @@
 import { ERRORS, type RunError } from '../errors.ts';
 import type { ProbeResult } from '../gateway/probe.ts';
 import type { Declared, Inventory } from '../manifest/inventory.ts';
+import type { RejectedServer } from '../manifest/settings.ts';
 
 /** What `check` has found out about one server. */
 export interface CheckedServer {
@@ -20,15 +21,30 @@ export function joinResults(
   inventory: Inventory | undefined,
   /** Only these; empty: all. */
   wanted: readonly string[],
+  rejected: readonly RejectedServer[] = [],
 ): readonly CheckedServer[] {
   const byName = new Map(results.map((result) => [result.server, result]));
   if (inventory === undefined) return results.map((result) => probed(result, undefined));
+  const seen = new Set<string>();
   return inventory.servers
     .filter(({ name }) => wanted.length === 0 || wanted.includes(name))
     .map((declared) => {
-      const result = byName.get(declared.name);
-      return result === undefined ? notStarted(declared) : probed(result, declared);
+      const { name } = declared;
+      // Of a name in two blocks of a file the second entry is rejected, whatever becomes of the first.
+      const isSecond = seen.has(name);
+      seen.add(name);
+      const result = isSecond ? undefined : byName.get(name);
+      if (result !== undefined) return probed(result, declared);
+      const inManifest = isSecond ? undefined : rejected.find((each) => each.name === name)?.error;
+      const error = inManifest ?? (isSecond && !declared.disabled ? declared.error : undefined);
+      return error === undefined ? notStarted(declared) : faulty(declared, error);
     });
+}
+
+/** An entry that is rejected because of the errors in it. */
+function faulty(declared: Declared, error: RunError): CheckedServer {
+  const { name } = declared;
+  return { name, status: 'failed', declared, result: undefined, error, hint: error.hint };
 }
 
 /** Without a result it was not asked for. */

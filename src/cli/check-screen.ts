@@ -66,6 +66,7 @@ function rowOf({ name, status, result }: CheckedServer): string[] {
 }
 
 function summaryOf({ error, result }: CheckedServer): string {
+  if (error !== undefined && error.culprits.length > 1) return `${error.culprits.length} errors in its entry`;
   if (error !== undefined) return printable(error.message.replaceAll('\n', ' '));
   if (result?.introduction === undefined) return '';
   const { introduction, offer, startMs } = result;
@@ -87,6 +88,8 @@ function summaryOf({ error, result }: CheckedServer): string {
 
 function detailLines({ result, hint, error }: CheckedServer, colours: Palette): string[] {
   const lines: string[] = [];
+  if (error !== undefined && error.culprits.length > 1)
+    for (const line of error.message.split('\n')) lines.push(`${DETAIL_INDENT}${printable(line)}`);
   if (hint !== '') lines.push(`${DETAIL_INDENT}${colours.cyan('hint:')} ${hint}`);
   const skipped = result?.skippedLines ?? 0;
   if (skipped > 0) {

@@ -126,6 +126,7 @@ async function loadOptions(
     cwd: context.cwd,
     env: context.env,
     ask: context.canAsk ? await terminalAsk(context) : undefined,
+    strict: launch.strict,
   };
 }
 

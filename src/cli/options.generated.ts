@@ -418,6 +418,15 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     commands: ['serve', 'check', 'list', 'login', 'logout'],
   },
   {
+    key: 'strict',
+    flag: '--strict',
+    env: 'MCP_RUN_STRICT',
+    group: 'What to serve',
+    kind: 'boolean',
+    description: 'Fail for an error in any entry of the manifest, instead of leaving that entry out',
+    commands: ['serve', 'check', 'list', 'login', 'logout'],
+  },
+  {
     key: 'demo',
     flag: '--demo',
     env: 'MCP_RUN_DEMO',

@@ -20,6 +20,7 @@ type Variables = Readonly<Record<string, string | undefined>>;
 export interface Launch {
   readonly config: readonly string[];
   readonly server: readonly string[];
+  readonly strict: boolean;
   readonly demo: boolean;
   readonly name: string | undefined;
   readonly env: Readonly<Record<string, string>>;
@@ -98,6 +99,7 @@ export function readLaunch(flags: Readonly<Record<string, unknown>>, env: Variab
   return {
     config: textsOf(values.get('config')),
     server: textsOf(values.get('server')),
+    strict: values.get('strict') === true,
     demo: values.get('demo') === true,
     name: textOf(values.get('name')),
     env: toPairs(textsOf(values.get('env'))),

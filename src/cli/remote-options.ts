@@ -121,11 +121,13 @@ function booleanOf(value: unknown): boolean | undefined {
  * @throws RunError `USAGE`
  */
 export function checkRemoteUse(
-  { servers, source }: Manifest,
+  { servers, rejected = [], source }: Manifest,
   { headers = {}, oauth, certFile }: RemoteOptions,
   given: readonly string[],
 ): void {
-  const remote = servers.filter(({ target }) => target.kind === 'remote').map(({ name }) => name);
+  // The rejected ones count: where credentials go must not depend on the environment.
+  const kinds = [...servers.map(({ name, target: { kind } }) => ({ name, kind })), ...rejected];
+  const remote = kinds.filter(({ kind }) => kind === 'remote').map(({ name }) => name);
   const [flag] = given;
   if (remote.length === 0 && flag !== undefined)
     throw new RunError('USAGE', {

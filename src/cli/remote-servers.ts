@@ -1,5 +1,5 @@
 import { RunError } from '../errors.ts';
-import type { RemoteTarget } from '../manifest/settings.ts';
+import type { RejectedServer, RemoteTarget } from '../manifest/settings.ts';
 import type { CommandCall } from './command.ts';
 import { readInspection } from './manifest-source.ts';
 
@@ -8,15 +8,21 @@ export interface RemoteServer {
   readonly target: RemoteTarget;
 }
 
-/**
- * The remote servers that a command line is about.
- * @throws RunError `USAGE` if there is none
- */
-export async function readRemoteServers({ args, context }: CommandCall): Promise<readonly RemoteServer[]> {
+/** The remote servers that a command line is about. */
+export interface RemoteServers {
+  readonly usable: readonly RemoteServer[];
+  /** With errors in their entries. */
+  readonly rejected: readonly RejectedServer[];
+}
+
+/** @throws RunError `USAGE` if there is none */
+export async function readRemoteServers({ args, context }: CommandCall): Promise<RemoteServers> {
   const { manifest } = await readInspection(args, context);
+  const rejected = (manifest.rejected ?? []).filter(({ kind }) => kind === 'remote');
   const remote = manifest.servers.flatMap(({ name, target }) =>
     target.kind === 'remote' ? [{ name, target }] : [],
   );
-  if (remote.length === 0) throw new RunError('USAGE', { detail: `${manifest.source} has no remote server` });
-  return remote;
+  if (remote.length + rejected.length === 0)
+    throw new RunError('USAGE', { detail: `${manifest.source} has no remote server` });
+  return { usable: remote, rejected };
 }

@@ -47,15 +47,22 @@ export async function reportError(
   }
   const { createUi } = await import('./ui.ts');
   createUi(context, reporting.colour).error(
-    { message: msg, hint, culprits: redacted(error.culprits) },
+    { message: msg, hint, culprits: redactCulprits(error.culprits) },
     stack,
   );
   return exitCode;
 }
 
+interface DescribedError {
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+  readonly problems?: readonly Omit<Culprit, 'sourceLine'>[];
+}
+
 /** An error as `--json` shows it. */
-export function describeError({ code, message, hint, culprits }: RunError): object {
-  const problems = redacted(culprits).map(({ file, line, column, key, detail }) => ({
+export function describeError({ code, message, hint, culprits }: RunError): DescribedError {
+  const problems = redactCulprits(culprits).map(({ file, line, column, key, detail }) => ({
     file,
     line,
     column,
@@ -70,7 +77,8 @@ export function describeError({ code, message, hint, culprits }: RunError): obje
   };
 }
 
-function redacted(culprits: readonly Culprit[]): readonly Culprit[] {
+/** Their texts may repeat what a file holds. */
+export function redactCulprits(culprits: readonly Culprit[]): readonly Culprit[] {
   return culprits.map((culprit) => ({ ...culprit, detail: redact(culprit.detail) }));
 }
 

@@ -1,12 +1,16 @@
 import type { RunError } from '../errors.ts';
+import type { RejectedServer } from '../manifest/settings.ts';
 import type { Connection } from './connection.ts';
 import type { CliContext } from './context.ts';
 import { excerptLines } from './excerpt.ts';
-import { createPalette, type Palette } from './palette.ts';
+import { createPalette, printable, type Palette } from './palette.ts';
+import { redactCulprits } from './report.ts';
 
 /** What people see on stderr. */
 export interface Ui {
   error(error: Pick<RunError, 'message' | 'hint' | 'culprits'>, stack: string | undefined): void;
+  /** Servers that are left out. */
+  rejected(servers: readonly RejectedServer[], others: string): void;
   startScreen(connection: Connection, show: { readonly withCurl: boolean }): void;
 }
 
@@ -23,6 +27,7 @@ export function createUi(context: CliContext, colour: boolean): Ui {
       if (stack !== undefined) lines.push(chalk.dim(stack));
       print(lines);
     },
+    rejected: (servers, others) => print(rejectedLines(servers, others, chalk)),
     startScreen: (connection, { withCurl }) => print(screenLines(connection, withCurl, chalk)),
   };
 }
@@ -35,6 +40,18 @@ function culpritLines(culprits: RunError['culprits'], chalk: Palette): string[] 
     ...excerpts.flatMap((lines) => ['', ...lines]),
     '',
   ];
+}
+
+function rejectedLines(servers: readonly RejectedServer[], others: string, chalk: Palette): string[] {
+  return servers.flatMap(({ name, error }) => [
+    `${chalk.red('error:')} rejected server "${chalk.bold(printable(name))}"; ${others}`,
+    ...redactCulprits(error.culprits)
+      .flatMap((culprit) => excerptLines(culprit, chalk))
+      .map((line) => `  ${line}`),
+    // The general one tells nothing about a single entry.
+    ...(error.code === 'MANIFEST_INVALID' ? [] : [`  ${chalk.cyan('hint:')} ${error.hint}`]),
+    '',
+  ]);
 }
 
 function screenLines(connection: Connection, withCurl: boolean, chalk: Palette): string[] {

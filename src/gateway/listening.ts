@@ -16,12 +16,15 @@ export interface Listening {
 }
 
 /** @param url of the HTTP listener; what clients are told is the public one, if the settings have it */
-export function describeListening({ settings, servers }: Manifest, url: string | undefined): Listening {
+export function describeListening(manifest: Manifest, url: string | undefined): Listening {
+  const { settings, servers, rejected = [] } = manifest;
   const { transports, httpPath, ssePath } = settings;
   if (url === undefined) return { transports, servers: servers.map(({ name }) => ({ name })) };
   const base = settings.baseUrl?.replace(/\/$/, '') ?? url;
+  // A URL that clients are given must not change when the error in another entry is mended.
+  const isAlone = servers.length === 1 && rejected.length === 0;
   const served = servers.map(({ name }): Served => {
-    const root = servers.length === 1 ? base : `${base}/${encodeURIComponent(name)}`;
+    const root = isAlone ? base : `${base}/${encodeURIComponent(name)}`;
     return {
       name,
       ...(transports.includes('http') ? { http: `${root}${httpPath}` } : {}),

@@ -1,4 +1,5 @@
 import type { KeyPath } from './problems.ts';
+import { insteadOfShell } from './shell-constructs.ts';
 import type { Node } from './tree.ts';
 import { TOKEN_VARIABLE } from './tokens.ts';
 import type { Parsed } from './units.ts';
@@ -81,7 +82,8 @@ function resolveReference(reference: string, variables: Variables): Parsed<strin
   const match = /^(?:env:([^:{}]+)|([A-Za-z_]\w*))(?::-([^]*))?$/.exec(reference);
   const name = match?.[1] ?? match?.[2];
   if (name === undefined) {
-    return { fault: `\${${reference}} is not a reference mcp-run knows; write $\${ for a literal \${` };
+    const instead = insteadOfShell(reference) ?? 'write $${ for a literal ${';
+    return { fault: `\${${reference}} is not a reference mcp-run knows; ${instead}` };
   }
   if (name.toUpperCase() === TOKEN_VARIABLE) {
     return { fault: `${TOKEN_VARIABLE} is what clients show to mcp-run; it is never handed to a server` };

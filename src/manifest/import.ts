@@ -4,13 +4,21 @@ import { stringify } from 'yaml';
 import { RunError } from '../errors.ts';
 import { clientFiles, isClientName, type Surroundings } from './client-files.ts';
 import { folderOf } from './folder.ts';
-import { hasServerKey, missingServers, readDeclarations, type Declarations } from './formats.ts';
+import {
+  hasServerKey,
+  missingServers,
+  readDeclarations,
+  type Declarations,
+  type DeclaredServer,
+} from './formats.ts';
 import { manifestError, type KeyPath, type Problem } from './problems.ts';
 import { readEntry } from './read-entry.ts';
 import { readManifestFile, type SourceFile } from './read.ts';
+import { errorOf, toRejected, type Rejection } from './rejections.ts';
 import { oauthSchema } from './remote-schema.ts';
 import { inputSchema, serverSchema } from './schema.ts';
 import { isSecretName } from './secrets.ts';
+import type { RejectedServer } from './settings.ts';
 import type { Syntax } from './starter.ts';
 import { isToolKey } from './tool-keys.ts';
 import { child, toPlain, type Node, type ObjectNode } from './tree.ts';
@@ -22,6 +30,8 @@ export interface Import {
   readonly source: string;
   readonly text: string;
   readonly servers: readonly string[];
+  /** Servers that are left out because of errors in their entries. */
+  readonly rejected: readonly RejectedServer[];
   /** Keys that mean nothing here, as `file:line: key`. */
   readonly dropped: readonly string[];
   /** What the reader should look at. */
@@ -59,12 +69,26 @@ export async function importManifest(
   const declarations = isClientName(from)
     ? await findClient(from, surroundings)
     : readDeclarations(await readManifestFile(from, cwd));
-  const problems = [...declarations.problems];
+  const { problems, servers, duplicates, inputProblems } = declarations;
   if (declarations.source.root === undefined) throw manifestError(problems);
   if (!hasServerKey(declarations)) throw manifestError([...problems, missingServers(declarations)]);
-  for (const located of declarations.servers.values()) readEntry(located, problems, []);
-  if (problems.length > 0) throw manifestError(problems);
-  return convert(declarations, target, syntax);
+  const checked = [...servers.values()].map(checkForImport);
+  const rejections = checked.filter((each) => each.problems.length > 0);
+  const usable = new Map(
+    checked.filter((each) => each.problems.length === 0).map(({ declared }) => [declared.name, declared]),
+  );
+  if (problems.length > 0 || (usable.size === 0 && rejections.length > 0))
+    throw errorOf(rejections, [...problems, ...inputProblems.map(({ problem }) => problem)]);
+  const twice = duplicates.map((declared) => ({ declared, problems: declared.faults, refusals: [] }));
+  const rejected = [...rejections, ...twice].map(toRejected);
+  return { ...convert({ ...declarations, servers: usable }, target, syntax), rejected };
+}
+
+/** References stay as they are, so that only the rest of an entry is checked. */
+function checkForImport(declared: DeclaredServer): Rejection {
+  const problems = [...declared.faults];
+  if (declared.node.kind === 'object') readEntry(declared, problems, []);
+  return { declared, problems, refusals: [] };
 }
 
 async function findClient(
@@ -81,16 +105,14 @@ async function findClient(
   throw new RunError('IMPORT_NOT_FOUND', { client, tried: files.join(', ') });
 }
 
-function convert(declarations: Declarations, target: string, syntax: Syntax): Import {
+function convert(declarations: Declarations, target: string, syntax: Syntax): Omit<Import, 'rejected'> {
   const { source, servers, serve } = declarations;
   const dropped: Problem[] = droppedFromRoot(declarations);
   const mcpServers: Plain = Object.create(null);
   for (const [name, located] of servers) mcpServers[name] = convertServer(located, target, dropped);
   const inputs = child(source.root, 'inputs');
   const manifest: Plain = {
-    ...(inputs?.kind === 'array'
-      ? { inputs: inputs.items.map((item, index) => convertInput(item, ['inputs', index], source, dropped)) }
-      : {}),
+    ...(inputs?.kind === 'array' ? { inputs: convertInputs(declarations, inputs.items, dropped) } : {}),
     mcpServers,
     ...(serve === undefined ? {} : { serve: toPlain(serve.node) }),
   };
@@ -140,6 +162,21 @@ function convertServer({ source, path, node }: Located, target: string, dropped:
     }
     return plain;
   }
+}
+
+/** The faulty ones are left out. */
+function convertInputs(
+  { source, inputProblems }: Declarations,
+  items: readonly Node[],
+  dropped: Problem[],
+): readonly unknown[] {
+  const faulty = new Set(inputProblems.map(({ problem: { path } }) => path[1]));
+  return items.flatMap((item, index) => {
+    const path = ['inputs', index];
+    if (!faulty.has(index)) return [convertInput(item, path, source, dropped)];
+    dropped.push(source.problem(path, ''));
+    return [];
+  });
 }
 
 function convertInput(node: Node, path: KeyPath, source: SourceFile, dropped: Problem[]): unknown {

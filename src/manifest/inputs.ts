@@ -15,32 +15,35 @@ export interface Question {
 export type Ask = (question: Question) => Promise<string>;
 
 export interface Inputs {
-  /** The value of `${input:id}`. Before `askAll`, one that a person must give is its own reference. */
-  lookup(id: string): Parsed<string>;
-  /** Asks for every value that was looked up and not found; true if there was any. */
-  askAll(): Promise<boolean>;
+  /** The value of `${input:id}`. One that a person must give is its own reference until `askFor`, and its id is added to `open`. */
+  lookup(id: string, open: Set<string>): Parsed<string>;
+  /** Asks for the values of these. */
+  askFor(ids: Iterable<string>): Promise<void>;
 }
 
 /** VS Code's `inputs`: a value comes from its variable, else from a person, else from its default. */
 export function createInputs(
   declared: ReadonlyMap<string, InputEntry>,
+  /** The ids of items that cannot be used, and why. */
+  faulty: ReadonlyMap<string, string>,
   env: (name: string) => string | undefined,
   ask: Ask | undefined,
 ): Inputs {
-  const wanted = new Map<string, Question>();
   const answers = new Map<string, string>();
 
   return {
-    lookup(id) {
+    lookup(id, open) {
       const variable = inputVariable(id);
       const entry = declared.get(id);
       const given = answers.get(id) ?? env(variable);
       if (given !== undefined) return checkChoice(given, entry, variable);
+      const fault = faulty.get(id);
+      if (fault !== undefined) return { fault: `the input "${id}" cannot be used: ${fault}` };
       if (entry === undefined)
         return { fault: `there is no input "${id}"${didYouMean(id, declared.keys())}` };
       const askable = entry.type !== 'command';
       if (ask !== undefined && askable) {
-        wanted.set(id, questionOf(entry));
+        open.add(id);
         return { value: `\${input:${id}}` };
       }
       if (entry.default !== undefined) return { value: entry.default };
@@ -48,13 +51,13 @@ export function createInputs(
       return { fault: `the input "${id}" has no value; set ${variable}${otherwise}` };
     },
 
-    async askAll() {
-      if (ask === undefined || wanted.size === 0) return false;
-      for (const [id, question] of wanted) {
-        const answer = await ask(question);
-        answers.set(id, answer === '' ? (question.default ?? '') : answer);
+    async askFor(ids) {
+      for (const id of ids) {
+        const entry = declared.get(id);
+        if (ask === undefined || entry === undefined) continue;
+        const answer = await ask(questionOf(entry));
+        answers.set(id, answer === '' ? (entry.default ?? '') : answer);
       }
-      return true;
     },
   };
 }

@@ -1,11 +1,11 @@
-import type { Declarations } from './formats.ts';
+import type { RunError } from '../errors.ts';
+import { isEnabled } from './enabled.ts';
+import type { Declarations, DeclaredServer } from './formats.ts';
 import { formatProblem, manifestError, type Problem } from './problems.ts';
-import { readEntry } from './read-entry.ts';
-import { isEnabled } from './resolve.ts';
+import { checkDeclared } from './rejections.ts';
 import { maskArgs, maskUrl } from './secrets.ts';
 import { kindOf, type ServerKind } from './server-kind.ts';
 import { child, stringOf, type Node } from './tree.ts';
-import type { Located } from './validate.ts';
 
 /** What files declare, for people: nothing is expanded and no secret is in it. */
 export interface Inventory {
@@ -33,24 +33,71 @@ export interface Declared {
   readonly file: string;
   /** Counted from 1. */
   readonly line: number | undefined;
+  /** Why it cannot be served, as far as the file alone shows. */
+  readonly error: RunError | undefined;
 }
 
-/** @throws RunError `MANIFEST_INVALID` with everything that is wrong as far as the files alone tell. */
+/** @throws RunError `MANIFEST_INVALID` for errors that concern a whole file. */
 export function takeInventory(files: readonly Declarations[]): Inventory {
+  return inventoryOf(files, checkAll(files));
+}
+
+/**
+ * The same for a caller who has no use for servers that cannot be served.
+ * @param wanted only these; empty: all that are enabled
+ * @throws RunError `MANIFEST_INVALID` if one of these, or each of the enabled ones, has errors, or any with `strict`
+ */
+export function readInventoryOf(
+  files: readonly Declarations[],
+  wanted: readonly string[],
+  strict: boolean,
+): Inventory {
+  const checked = checkAll(files);
+  const chosen = checked.filter(({ declared: { name, node } }) =>
+    wanted.length > 0 ? wanted.includes(name) : isEnabled(node),
+  );
+  const isFaulty = ({ problems }: Checked): boolean => problems.length > 0;
+  const isUnusable = wanted.length > 0 ? chosen.some(isFaulty) : chosen.length > 0 && chosen.every(isFaulty);
+  if (isUnusable || (strict && checked.some(isFaulty)))
+    throw manifestError((strict ? checked : chosen).flatMap(({ problems }) => problems));
+  return inventoryOf(files, checked);
+}
+
+interface Checked {
+  readonly declared: DeclaredServer;
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly Problem[];
+}
+
+function checkAll(files: readonly Declarations[]): readonly Checked[] {
   const problems = files.flatMap((file) => file.problems);
-  if (files.some((file) => file.source.root === undefined)) throw manifestError(problems);
-  const warnings: Problem[] = files.flatMap((file) => file.warnings);
-  const servers = [...new Map(files.flatMap((file) => [...file.servers]))].map(([name, located]) => {
-    readEntry(located, problems, warnings);
-    return describe(name, located);
-  });
   if (problems.length > 0) throw manifestError(problems);
-  const source = files.map((file) => file.source.label).join(', ');
-  return { source, servers, warnings: warnings.map(formatProblem) };
+  const servers = new Map(files.flatMap((file) => [...file.servers]));
+  const duplicates = files
+    .flatMap((file) => file.duplicates)
+    .filter(({ name, source }) => servers.get(name)?.source === source);
+  return [...servers.values(), ...duplicates].map((declared) => {
+    const warnings: Problem[] = [];
+    return { declared, problems: checkDeclared(declared, warnings), warnings };
+  });
+}
+
+function inventoryOf(files: readonly Declarations[], checked: readonly Checked[]): Inventory {
+  const warnings = [
+    ...files.flatMap((file) => [...file.warnings, ...file.inputProblems.map(({ problem }) => problem)]),
+    // Of a faulty entry the errors say it all.
+    ...checked.flatMap((each) => (each.problems.length === 0 ? each.warnings : [])),
+  ];
+  return {
+    source: files.map((file) => file.source.label).join(', '),
+    servers: checked.map(({ declared, problems }) => describe(declared, problems)),
+    warnings: warnings.map(formatProblem),
+  };
 }
 
 /** Reads the tree: what a value stands for may only be known when the server is started. */
-function describe(name: string, { source, path, node }: Located): Declared {
+function describe(declared: DeclaredServer, problems: readonly Problem[]): Declared {
+  const { name, source, path, node } = declared;
   const text = (key: string): string | undefined => stringOf(child(node, key));
   const url = text('url');
   const command = text('command');
@@ -70,6 +117,7 @@ function describe(name: string, { source, path, node }: Located): Declared {
     headersFile: text('headersFile'),
     file: source.label,
     line: source.problem(path, '', 'key').position?.line,
+    error: problems.length === 0 ? undefined : manifestError(problems),
   };
 }
 

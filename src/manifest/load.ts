@@ -1,6 +1,6 @@
 import { readDeclarations, type Declarations } from './formats.ts';
 import type { Ask } from './inputs.ts';
-import { takeInventory, type Inventory } from './inventory.ts';
+import { readInventoryOf, takeInventory, type Inventory } from './inventory.ts';
 import type { SettingsLayer } from './layers.ts';
 import { locateManifests } from './locate.ts';
 import { readManifestFile } from './read.ts';
@@ -26,11 +26,14 @@ export interface LoadOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Asks a person for the value of an input; without it such a value must be in the environment. */
   readonly ask?: Ask | undefined;
+  /** Fail for an error in any entry; without it such an entry is in `rejected`, and the others are served. */
+  readonly strict?: boolean | undefined;
 }
 
 /**
  * Reads, checks and resolves a manifest.
- * @throws RunError `MANIFEST_NOT_FOUND`, `MANIFEST_UNREADABLE`, `MANIFEST_INVALID` (with everything that is wrong),
+ * @throws RunError `MANIFEST_NOT_FOUND`, `MANIFEST_UNREADABLE`, `MANIFEST_INVALID` (with every error, if no server
+ * or not every named server can be served),
  * `SERVER_UNKNOWN`, `SERVER_AMBIGUOUS`, `NO_SERVERS`, `PLAIN_HTTP_REFUSED`, `BIND_REFUSED` or `TOKENS_INVALID`.
  */
 export async function loadManifest(options: LoadOptions = {}): Promise<Manifest> {
@@ -59,7 +62,8 @@ export async function inspectManifest(options: LoadOptions = {}): Promise<Inspec
  * @throws RunError `MANIFEST_NOT_FOUND`, `MANIFEST_UNREADABLE` or `MANIFEST_INVALID`.
  */
 export async function readInventory(options: LoadOptions = {}): Promise<Inventory> {
-  return takeInventory(await readFiles(options));
+  const { servers = [], strict = false } = options;
+  return readInventoryOf(await readFiles(options), servers, strict);
 }
 
 async function readFiles({
@@ -81,5 +85,6 @@ function toResolve(options: LoadOptions): Omit<ResolveOptions, 'inspectOnly'> {
     remote: options.remote ?? {},
     ignoreTools: options.ignoreTools ?? [],
     ask: options.ask,
+    strict: options.strict ?? false,
   };
 }

@@ -7,12 +7,13 @@ const MAX_NODES = 100_000;
 
 /** Parses one YAML 1.2 document, with aliases and merge keys (`<<`). */
 export function parseYamlText(text: string): ParsedText {
-  const document = parseDocument(text, { merge: true, prettyErrors: false, logLevel: 'silent' });
-  const faults = document.errors.map(({ pos, message, code }) => ({
+  // Keys that occur twice are found below, where it is known which part of the file they concern.
+  const options = { merge: true, uniqueKeys: false, prettyErrors: false, logLevel: 'silent' } as const;
+  const document = parseDocument(text, options);
+  const faults = document.errors.map(({ pos, message }) => ({
     offset: pos[0],
     path: [],
-    detail:
-      code === 'DUPLICATE_KEY' ? 'this key is there twice; remove one' : `not YAML: ${firstLine(message)}`,
+    detail: `not YAML: ${firstLine(message)}`,
   }));
   if (faults.length > 0 || document.contents === null) return { root: undefined, faults };
   return createConverter(document).convertRoot(document.contents);
@@ -20,13 +21,14 @@ export function parseYamlText(text: string): ParsedText {
 
 function createConverter(document: Document.Parsed): { convertRoot(node: unknown): ParsedText } {
   const faults: SyntaxFault[] = [];
+  const doubled: SyntaxFault[] = [];
   const open = new Set<unknown>();
   let count = 0;
 
   return {
     convertRoot(node) {
       const root = convert(node, [], 0);
-      return { root: faults.length > 0 ? undefined : root, faults };
+      return { root: faults.length > 0 ? undefined : root, faults: [...faults, ...doubled] };
     },
   };
 
@@ -75,7 +77,15 @@ function createConverter(document: Document.Parsed): { convertRoot(node: unknown
       const keyOffset = offsetOf(pair.key) ?? parentOffset;
       const value = convert(pair.value, [...path, key], keyOffset);
       if (key === '<<') merged.push(...mergedEntries(value));
-      else own.push({ key, keyOffset, value });
+      else {
+        if (own.some((entry) => entry.key === key))
+          doubled.push({
+            offset: keyOffset,
+            path: [...path, key],
+            detail: 'this key is there twice; remove one',
+          });
+        own.push({ key, keyOffset, value });
+      }
     }
     const names = new Set(own.map((entry) => entry.key));
     // Of several merged maps the earlier one wins, and readers of a tree take the last entry of a key.

@@ -23,8 +23,13 @@ export interface RemoteContext {
   readonly remote: RemoteOptions;
   readonly problems: Problem[];
   readonly warnings: Problem[];
-  /** URLs that are not opened, although nothing is wrong with the entry. */
-  readonly refusals: RunError[];
+  /** URLs that are not opened, although there is no error in the entry. */
+  readonly refusals: Refusal[];
+}
+
+export interface Refusal {
+  readonly error: RunError;
+  readonly problem: Problem;
 }
 
 /** What an entry says about a remote server, its files read; what is wrong goes to `problems`. */
@@ -57,7 +62,8 @@ export async function resolveRemote(
   const refusal = refusalOf(server, url, options);
   if (refusal !== undefined) {
     const culprits = [toCulprit(problemAt(['url'], refusal.message))];
-    context.refusals.push(refusalOf(server, url, options, culprits) ?? refusal);
+    const error = refusalOf(server, url, options, culprits) ?? refusal;
+    context.refusals.push({ error, problem: problemAt(['url'], `${refusal.message}. ${refusal.hint}`) });
   }
   return createRemoteTarget(url, options, context.env);
 

@@ -1,20 +1,18 @@
-import { homedir } from 'node:os';
-import { basename, dirname, resolve, sep } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { RunError } from '../errors.ts';
-import { expandNode, type Variables } from './expand.ts';
-import { folderOf } from './folder.ts';
-import { hasServerKey, missingServers, type Declarations } from './formats.ts';
+import { isEnabled } from './enabled.ts';
+import { hasServerKey, missingServers, type Declarations, type DeclaredServer } from './formats.ts';
 import { createInputs, type Ask, type Inputs } from './inputs.ts';
 import { mergeSettings, secure, type SettingsLayer } from './layers.ts';
 import { formatProblem, manifestError, type Problem } from './problems.ts';
-import { readEntry } from './read-entry.ts';
+import { checkDeclared, errorOf, toRejected, type Rejection } from './rejections.ts';
 import { patienceFor, type RemoteOptions } from './remote-target.ts';
-import { resolveServer, type ChildOptions } from './resolve-server.ts';
+import { expand, resolveEntry, type EntryContext, type ResolvedEntry } from './resolve-entry.ts';
+import type { ChildOptions } from './resolve-server.ts';
 import { serveSchema, type ServeBlock } from './schema.ts';
 import type { Manifest, ServerSpec, Settings } from './settings.ts';
 import type { Tokens } from './tokens.ts';
-import { child, type Node } from './tree.ts';
-import { validate, type Located } from './validate.ts';
+import { validate } from './validate.ts';
 
 export interface ResolveOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -26,20 +24,14 @@ export interface ResolveOptions {
   readonly remote: RemoteOptions;
   readonly ignoreTools: readonly string[];
   readonly ask: Ask | undefined;
+  /** An error in any entry is an error, also in one that is not served. */
+  readonly strict: boolean;
   /** Nothing will be served: let several servers meet stdio. */
   readonly inspectOnly: boolean;
 }
 
 /** Looking at a manifest needs no tokens. */
 const NO_TOKENS: Tokens = { digests: [], warnings: [] };
-
-interface Run {
-  readonly options: ResolveOptions;
-  readonly inputs: Inputs;
-  readonly problems: Problem[];
-  readonly warnings: Problem[];
-  readonly refusals: RunError[];
-}
 
 /**
  * Understands one or several files together; a later one wins.
@@ -55,76 +47,130 @@ export async function resolveManifest(
 
   const source = files.map((file) => file.source.label).join(', ');
   const declared = new Map(files.flatMap((file) => [...file.servers]));
-  const inputs = createInputs(
-    new Map(files.flatMap((file) => [...file.inputs])),
-    lookupIn(options.env),
-    options.ask,
-  );
+  const inputs = inputsOf(files, options);
   const chosen = chooseServers(declared, options.servers, source, files, broken);
 
-  const first = startRun();
-  let result = await resolveAll(files, declared, chosen, first);
-  let run = first;
-  if (first.problems.length > 0) throw manifestError(first.problems);
-  // Only now: nobody wants to type a password into a manifest that is refused afterwards.
-  if (await inputs.askAll()) {
-    run = startRun();
-    result = await resolveAll(files, declared, chosen, run);
-    if (run.problems.length > 0) throw manifestError(run.problems);
+  let pass = await resolveAll(files, declared, chosen, { ...options, inputs });
+  refuse(pass);
+  // Only now: no password is asked for in vain.
+  if (pass.open.size > 0) {
+    await inputs.askFor(pass.open);
+    pass = await resolveAll(files, declared, chosen, { ...options, inputs });
+    refuse(pass);
   }
-  const [refusal] = run.refusals;
-  if (refusal !== undefined) throw refusal;
 
-  const settings = mergeSettings([options.overrides, ...result.layers.toReversed()]);
+  const settings = mergeSettings([options.overrides, ...pass.layers.toReversed()]);
   const tokens = options.inspectOnly ? NO_TOKENS : await secure(settings, options.env);
-  if (!options.inspectOnly && settings.transports.includes('stdio') && result.specs.length > 1) {
+  // The rejected ones count: which server is meant must not depend on the environment.
+  if (!options.inspectOnly && settings.transports.includes('stdio') && chosen.size > 1) {
     const names = [...chosen.keys()];
     throw new RunError('SERVER_AMBIGUOUS', { source, count: names.length, available: names.join(', ') });
   }
   return {
     source,
-    servers: options.inspectOnly ? result.specs : result.specs.map((spec) => withPatience(spec, settings)),
+    servers: options.inspectOnly ? pass.specs : pass.specs.map((spec) => withPatience(spec, settings)),
+    rejected: pass.rejections.map(toRejected),
     settings,
     tokens: tokens.digests,
-    warnings: [...run.warnings.map(formatProblem), ...tokens.warnings],
+    warnings: [...pass.warnings.map(formatProblem), ...tokens.warnings],
   };
 
-  function startRun(): Run {
-    const warnings = files.flatMap((file) => file.warnings);
-    return { options, inputs, problems: [...broken], warnings, refusals: [] };
+  function refuse({ problems, rejections }: Pass): void {
+    const inInputs = files.flatMap((file) => file.inputProblems.map(({ problem }) => problem));
+    const served = [...chosen.values()].filter(
+      (each) => !rejections.some(({ declared: bad }) => bad === each),
+    );
+    // Without siblings there is nothing to serve in spite of an error.
+    const isLone = declared.size === 1 && chosen.size === 1;
+    const isFinal = options.strict || isLone || served.length === 0;
+    const isRejected = rejections.length > 0 && (isFinal || options.servers.length > 0);
+    const isInputFaulty = inInputs.length > 0 && (isLone || options.strict);
+    if (broken.length > 0 || problems.length > 0 || isRejected || isInputFaulty)
+      throw errorOf(rejections, [...broken, ...problems, ...inInputs]);
   }
 }
 
-interface Resolved {
+/** Everything that the files say, as far as it is known. */
+interface Pass {
   readonly specs: readonly ServerSpec[];
+  readonly rejections: readonly Rejection[];
   readonly layers: readonly SettingsLayer[];
+  /** Errors outside the entries. */
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly Problem[];
+  /** Ids of inputs that the user has to be asked for. */
+  readonly open: ReadonlySet<string>;
 }
 
 async function resolveAll(
   files: readonly Declarations[],
-  declared: ReadonlyMap<string, Located>,
-  chosen: ReadonlyMap<string, Located>,
-  run: Run,
-): Promise<Resolved> {
+  declared: ReadonlyMap<string, DeclaredServer>,
+  chosen: ReadonlyMap<string, DeclaredServer>,
+  context: EntryContext & ResolveOptions,
+): Promise<Pass> {
   const specs: ServerSpec[] = [];
-  for (const [name, located] of declared) {
-    const served = chosen.has(name);
-    const known = served ? expand(located, run) : located;
-    const entry = readEntry(known, run.problems, run.warnings);
-    if (entry === undefined || !served) continue;
-    const spec = await resolveServer(name, entry, known, { ...run.options, ...run });
-    if (spec !== undefined) specs.push(spec);
+  const rejections: Rejection[] = [];
+  const problems: Problem[] = [];
+  const open = new Set<string>();
+  const warnings = files.flatMap((file) => [
+    ...file.warnings,
+    ...file.inputProblems.map(({ problem }) => problem),
+  ]);
+  for (const [name, server] of declared) {
+    const entry = chosen.has(name) ? await resolveEntry(server, context) : checkUnused(server);
+    if (entry.problems.length > 0 || entry.refusals.length > 0) {
+      if (context.strict || chosen.has(name)) rejections.push(entry);
+      continue;
+    }
+    warnings.push(...entry.warnings);
+    entry.open.forEach((id) => open.add(id));
+    if (entry.spec !== undefined) specs.push(entry.spec);
   }
-  return { specs, layers: files.flatMap((file) => resolveServe(file, run)) };
+  rejections.push(...duplicatesIn(files, declared, context));
+  const layers = files.flatMap((file) => resolveServe(file, context, problems, open));
+  return { specs, rejections, layers, problems, warnings, open };
+}
+
+/** What a server that is not served looks like: its variables need no value. */
+function checkUnused(declared: DeclaredServer): ResolvedEntry {
+  const warnings: Problem[] = [];
+  const problems = checkDeclared(declared, warnings);
+  return { declared, spec: undefined, problems, refusals: [], warnings, open: new Set() };
+}
+
+/** Of a name that a file has in two blocks, the entry in the second one is rejected. */
+function duplicatesIn(
+  files: readonly Declarations[],
+  declared: ReadonlyMap<string, DeclaredServer>,
+  { servers, strict }: ResolveOptions,
+): readonly Rejection[] {
+  return files
+    .flatMap((file) => file.duplicates)
+    .filter(({ name, source, node }) => {
+      if (declared.get(name)?.source !== source) return false;
+      return strict || (servers.length > 0 ? servers.includes(name) : isEnabled(node));
+    })
+    .map((duplicate) => ({ declared: duplicate, problems: duplicate.faults, refusals: [] }));
+}
+
+function inputsOf(files: readonly Declarations[], { env, ask }: ResolveOptions): Inputs {
+  const entries = new Map(files.flatMap((file) => [...file.inputs]));
+  const faulty = new Map<string, string>();
+  for (const file of files) {
+    for (const id of file.inputs.keys()) faulty.delete(id);
+    for (const { id, problem } of file.inputProblems)
+      if (id !== undefined) faulty.set(id, formatProblem(problem));
+  }
+  return createInputs(entries, faulty, (name) => (Object.hasOwn(env, name) ? env[name] : undefined), ask);
 }
 
 function chooseServers(
-  declared: ReadonlyMap<string, Located>,
+  declared: ReadonlyMap<string, DeclaredServer>,
   wanted: readonly string[],
   source: string,
   files: readonly Declarations[],
   broken: readonly Problem[],
-): ReadonlyMap<string, Located> {
+): ReadonlyMap<string, DeclaredServer> {
   const available = [...declared.keys()].join(', ');
   for (const server of wanted) {
     if (!declared.has(server)) throw new RunError('SERVER_UNKNOWN', { server, source, available });
@@ -139,36 +185,14 @@ function chooseServers(
   throw new RunError('NO_SERVERS', { source });
 }
 
-/** Whether an entry is to be served unless a server is named. */
-export function isEnabled(node: Node): boolean {
-  const disabled = child(node, 'disabled');
-  const enabled = child(node, 'enabled');
-  const off = disabled?.kind === 'scalar' && disabled.value === true;
-  return !off && !(enabled?.kind === 'scalar' && enabled.value === false);
-}
-
-function expand(located: Located, { options, inputs, problems }: Run): Located {
-  const folder = folderOf(located.source.path);
-  const variables: Variables = {
-    env: lookupIn(options.env),
-    input: (id) => inputs.lookup(id),
-    known: new Map([
-      ['workspaceFolder', folder],
-      ['workspaceFolderBasename', basename(folder)],
-      ['userHome', homedir()],
-      ['pathSeparator', sep],
-      ['/', sep],
-    ]),
-  };
-  const node = expandNode(located.node, located.path, variables, (path, detail) => {
-    problems.push(located.source.problem(path, detail));
-  });
-  return { ...located, node };
-}
-
-function resolveServe(file: Declarations, run: Run): SettingsLayer[] {
+function resolveServe(
+  file: Declarations,
+  context: EntryContext,
+  problems: Problem[],
+  open: Set<string>,
+): SettingsLayer[] {
   if (file.serve === undefined) return [];
-  const block = validate(serveSchema, expand(file.serve, run), run.problems);
+  const block = validate(serveSchema, expand(file.serve, context, problems, open), problems);
   return block === undefined ? [] : [toLayer(block, dirname(file.source.path))];
 }
 
@@ -210,8 +234,4 @@ function withPatience(spec: ServerSpec, { transports }: Settings): ServerSpec {
   const { target } = spec;
   if (target.kind === 'stdio') return spec;
   return { ...spec, target: { ...target, patienceMs: patienceFor(transports) } };
-}
-
-function lookupIn(env: Readonly<Record<string, string | undefined>>): (name: string) => string | undefined {
-  return (name) => (Object.hasOwn(env, name) ? env[name] : undefined);
 }

@@ -376,6 +376,14 @@ export const launchSchema = z.object({
     group: 'What to serve',
     description: 'Only this server of the manifest, also when it is disabled there; repeatable',
   }),
+  strict: launch('boolean', flag(), {
+    flag: '--strict',
+    commands: ['serve', 'check', 'list', 'login', 'logout'],
+    env: 'MCP_RUN_STRICT',
+    group: 'What to serve',
+    default: false,
+    description: 'Fail for an error in any entry of the manifest, instead of leaving that entry out',
+  }),
   demo: launch('boolean', flag(), {
     flag: '--demo',
     commands: ['serve', 'check'],

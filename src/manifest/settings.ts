@@ -1,3 +1,5 @@
+import type { RunError } from '../errors.ts';
+
 /** What the rest of the program gets to see of a manifest and the command line: resolved, validated, in base units. */
 
 export type Transport = 'stdio' | 'sse' | 'http';
@@ -156,10 +158,19 @@ export interface ServerSpec {
   readonly stdout: 'strict' | 'skip';
 }
 
+export interface RejectedServer {
+  readonly name: string;
+  readonly kind: Target['kind'];
+  /** `MANIFEST_INVALID` or `PLAIN_HTTP_REFUSED`, with the places in the file. */
+  readonly error: RunError;
+}
+
 export interface Manifest {
   /** For people: the file's path, `command line`, or `built-in demo`. */
   readonly source: string;
   readonly servers: readonly ServerSpec[];
+  /** Entries that are not served because of an error in them. */
+  readonly rejected?: readonly RejectedServer[];
   readonly settings: Settings;
   /** SHA-256 of the tokens that let a network client in; empty: nobody is asked for one. */
   readonly tokens: readonly Uint8Array[];

@@ -58,11 +58,12 @@ function detailOf(issue: z.core.$ZodIssue, culprit: Node | undefined, path: KeyP
   if (issue.code === 'invalid_value') return `${issue.message}${suggestionFor(issue.values, culprit)}`;
   if (issue.code === 'custom') return issue.message;
   if (issue.code !== 'invalid_type' && issue.code !== 'invalid_union') return issue.message;
-  const isVariable = path.at(-2) === 'env' && culprit.kind === 'scalar' && culprit.value === null;
-  const hint = isVariable ? '; to pass a variable of your own on, name it in "passEnv"' : '';
   const separate =
     path.at(-1) === 'command' && culprit.kind === 'array' ? '; its arguments go in "args"' : '';
-  return `${issue.message}, not ${describeKind(culprit)}${hint}${separate}`;
+  const isVariable = path.at(-2) === 'env' && culprit.kind === 'scalar' && culprit.value === null;
+  const hint = isVariable ? '; to pass a variable of your own on, name it in "passEnv"' : '';
+  const isObject = issue.code === 'invalid_type' && issue.expected === 'object';
+  return `${isObject ? 'must be an object' : issue.message}, not ${describeKind(culprit)}${hint}${separate}`;
 }
 
 function suggestionFor(values: readonly unknown[], culprit: Node): string {

@@ -233,6 +233,61 @@ test('everything wrong with a manifest is in the document, and nothing is starte
   });
 });
 
+test('a faulty entry fails with its errors beside the siblings that are checked', async () => {
+  const servers = {
+    good: entry('behaviours'),
+    bad: { command: 'x', env: { A: '${NOPE_A}', B: '${NOPE_B}' } },
+    off: { command: '${X:?}', timeout: 'soon', disabled: true },
+  };
+  const { code, stderr, document } = await check(servers);
+  expect({ code, stderr }).toEqual({ code: 2, stderr: '' });
+  expect(document).toMatchObject({
+    ok: false,
+    exitCode: 2,
+    warnings: [],
+    servers: [
+      { name: 'good', status: 'ready' },
+      {
+        name: 'bad',
+        status: 'failed',
+        file: 'mcp.json',
+        error: {
+          code: 'MANIFEST_INVALID',
+          problems: [{ key: 'mcpServers.bad.env.A' }, { key: 'mcpServers.bad.env.B' }],
+        },
+      },
+      { name: 'off', status: 'disabled' },
+    ],
+  });
+  const named = await check(servers, '--server', 'good');
+  expect(named.code).toBe(0);
+  expect(named.document.servers).toMatchObject([{ name: 'good', status: 'ready' }]);
+  expect((await check(servers, '--server', 'bad')).document).toMatchObject({
+    exitCode: 2,
+    error: { code: 'MANIFEST_INVALID' },
+  });
+  const strict = await check(servers, '--strict');
+  expect(strict.document.error.problems.map(({ key }: { key: string }) => key)).toEqual([
+    'mcpServers.bad.env.A',
+    'mcpServers.bad.env.B',
+    'mcpServers.off.command',
+    'mcpServers.off.timeout',
+  ]);
+});
+
+test('without a terminal several errors of an entry are a line each', async () => {
+  const manifest = { mcpServers: { good: entry('behaviours'), bad: { command: 3, args: 'x' } } };
+  const cwd = await createWorkspace({ 'mcp.json': JSON.stringify(manifest) });
+  const { stdout } = await start(['check'], { cwd }).ended;
+  expect(stdout.split('\n').slice(1)).toEqual([
+    'failed      bad: 2 errors in its entry',
+    expect.stringMatching(/^ {4}mcp\.json:1:\d+: mcpServers\.bad\.command: must be a string/),
+    expect.stringMatching(/^ {4}mcp\.json:1:\d+: mcpServers\.bad\.args: must be an array/),
+    expect.stringContaining('hint:'),
+    '',
+  ]);
+});
+
 test('servers are checked at most four at a time, and shown in the order of the manifest', async () => {
   const mark = randomUUID();
   const names = Array.from({ length: 6 }, (_, index) => `server-${index}`);

@@ -125,6 +125,47 @@ test('remote servers are taken over with what they need, and what is not known i
   });
 });
 
+test('a faulty entry is left out and reported, and the others are taken over', async () => {
+  const source = {
+    inputs: [
+      { id: 'a', type: 'promptString' },
+      { id: 'b', type: 'nope' },
+    ],
+    servers: {
+      good: { command: 'x', args: ['${input:a}', '${NOPE}'] },
+      bad: { command: 3 },
+      worse: 'npx x',
+      off: { timeout: 'soon', disabled: true },
+    },
+  };
+  const cwd = await createWorkspace({
+    'mcp.json': JSON.stringify(source),
+    'bad.json': '{"servers":{"a":1,"b":2}}',
+  });
+  const shown = await run(['init', 'a.json', '--from', 'mcp.json'], { cwd });
+  expect(shown).toMatchObject({ code: 0, stdout: expect.stringContaining('Wrote a.json with 1 server') });
+  expect(shown.stderr).toMatch(
+    /^error: rejected server "bad"; .*\n {2}servers\.bad\.command: must be a string/m,
+  );
+  expect(JSON.parse(await readFile(join(cwd, 'a.json'), 'utf8'))).toEqual({
+    inputs: [{ id: 'a', type: 'promptString' }],
+    mcpServers: { good: { command: 'x', args: ['${input:a}', '${NOPE}'] } },
+  });
+  const { code, stdout } = await run(['init', 'b.json', '--from', 'mcp.json', '--json'], { cwd });
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({
+    ok: true,
+    servers: ['good'],
+    dropped: ['mcp.json:1: inputs.1'],
+    rejected: [
+      { name: 'bad', error: { code: 'MANIFEST_INVALID', problems: [{ key: 'servers.bad.command' }] } },
+      { name: 'worse' },
+      { name: 'off' },
+    ],
+  });
+  expect(await run(['init', 'c.json', '--from', 'bad.json'], { cwd })).toMatchObject({ code: 2, stdout: '' });
+});
+
 test('paths that were relative to the old file still lead to the same place', async () => {
   const cwd = await createWorkspace({
     'there/mcp.json': JSON.stringify({

@@ -99,6 +99,49 @@ test('an unknown server, a faulty manifest and no manifest are errors with exit 
   expect(await codeOf('--', 'npx')).toEqual([2, 'USAGE']);
 });
 
+const FAULTY = `{"mcpServers": {
+  "good": { "command": "x" },
+  "ws": { "type": "teleport", "url": "https://example.com/" },
+  "off": { "command": "\${X:?}", "env": { "KEY": "abc-secret" }, "disabled": true }
+}}`;
+
+test('a faulty entry is shown with its errors, and does not hide the others', async () => {
+  const cwd = await createWorkspace({ 'mcp.json': FAULTY });
+  const { code, stdout, stderr } = await run(['list'], { cwd });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toMatch(/^good +stdio +mcp\.json:2/m);
+  expect(stdout).toMatch(/^ws +auto, invalid +mcp\.json:3/m);
+  expect(stdout).toMatch(/^off +stdio, invalid, disabled +mcp\.json:4/m);
+  expect(stdout).toMatch(
+    /^✖ ws cannot be served:\n {2}mcpServers\.ws\.type: must be one of .*\n {4}at mcp\.json:3:/m,
+  );
+  expect(stdout).toMatch(/^✖ off could not be served:\n {2}mcpServers\.off\.command: .* write \$\{X\}/m);
+  expect(stdout).not.toContain('secret');
+});
+
+test('--json holds the errors of each faulty entry; --strict and its name make them one error', async () => {
+  const cwd = await createWorkspace({ 'mcp.json': FAULTY });
+  const { code, stdout } = await run(['list', '--json'], { cwd });
+  expect(code).toBe(0);
+  const { servers } = JSON.parse(stdout);
+  expect(servers.map(({ name, error }: { name: string; error?: object }) => [name, error])).toEqual([
+    ['good', undefined],
+    [
+      'ws',
+      expect.objectContaining({ code: 'MANIFEST_INVALID', problems: [expect.objectContaining({ line: 3 })] }),
+    ],
+    [
+      'off',
+      expect.objectContaining({ problems: [expect.objectContaining({ key: 'mcpServers.off.command' })] }),
+    ],
+  ]);
+  expect(await run(['list', '--server', 'good'], { cwd })).toMatchObject({ code: 0, stderr: '' });
+  expect(await run(['list', '--server', 'ws'], { cwd })).toMatchObject({ code: 2, stdout: '' });
+  const strict = await run(['list', '--json'], { cwd, env: { MCP_RUN_STRICT: '1' } });
+  expect(strict.code).toBe(2);
+  expect(JSON.parse(strict.stdout).error.problems).toHaveLength(2);
+});
+
 test('control characters of a manifest do not reach the terminal', async () => {
   const cwd = await createWorkspace({
     'mcp.json': '{"mcpServers": {"a": {"command": "x\\u001b[2Jy\\u0007"}}}',

@@ -72,6 +72,31 @@ describe('login', () => {
     expect((await run(['logout', '--all', '--json'])).stdout).toContain('"servers": []');
   });
 
+  it('and logout report a faulty remote entry, and serve the others', async () => {
+    const server = await startAuthorizationServer();
+    const { home, run } = await createUser();
+    const mcpServers = {
+      bad: { url: 'https://example.com/', headers: { A: '${NOPE}' } },
+      local: { command: '${NOPE}' },
+      far: { url: server.url },
+    };
+    await writeFile(join(home, 'mcp.json'), JSON.stringify({ mcpServers }));
+    const login = await run(['login', '--json']);
+    expect(login.code).toBe(2);
+    expect(JSON.parse(login.stdout)).toMatchObject({
+      ok: false,
+      servers: [
+        { name: 'bad', status: 'failed', error: { code: 'MANIFEST_INVALID' } },
+        { name: 'far', status: 'authorized' },
+      ],
+    });
+    const logout = await run(['logout']);
+    expect(logout).toMatchObject({ code: 2, stdout: expect.stringContaining(`${server.url}: deleted`) });
+    expect(logout.stderr).toContain('mcpServers.bad.headers.A');
+    expect(await run(['login', '--server', 'far'])).toMatchObject({ code: 0 });
+    expect(await run(['logout', '--strict'])).toMatchObject({ code: 2, stdout: '' });
+  });
+
   it('of many processes at once opens one browser', async () => {
     const server = await startAuthorizationServer();
     const { run, stored } = await createUser();

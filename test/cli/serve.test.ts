@@ -3,13 +3,20 @@ import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { createWorkspace } from '../manifest/workspace.ts';
 import { start } from './binary.ts';
 
 const RECORDER = fileURLToPath(new URL('../../fixtures/record-modules.js', import.meta.url));
 const DEMO = fileURLToPath(new URL('../../dist/demo/server.js', import.meta.url));
 const READY = /gateway\.ready.*\n/;
+const JSON_HEADERS = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+const INITIALIZE = {
+  jsonrpc: '2.0',
+  id: 1,
+  method: 'initialize',
+  params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } },
+};
 
 test('one line of JSON says what is served, where, from which file and how to connect', async () => {
   const manifest = {
@@ -36,6 +43,75 @@ test('one line of JSON says what is served, where, from which file and how to co
   });
   running.process.kill('SIGTERM');
   expect(await running.ended).toMatchObject({ code: 0, stdout: '' });
+});
+
+describe('a manifest with a faulty entry', () => {
+  const demo = { command: process.execPath, args: [DEMO] };
+  const createFaulty = (good: object): Promise<string> =>
+    createWorkspace({
+      'mcp.json': `{"mcpServers": {\n"bad": ${JSON.stringify({ command: 'x', env: { A: '${NOPE}', KEY: 'hunter2' } })},\n"good": ${JSON.stringify(good)}}}`,
+    });
+
+  test('serves the others under their names, and logs what is wrong although it is quiet', async () => {
+    const cwd = await createFaulty(demo);
+    const running = start(['serve', '--port', '0'], { cwd });
+    const log = await running.stderrUntil(READY);
+    const [rejected, ready] = log
+      .trim()
+      .split('\n')
+      .map((line): unknown => JSON.parse(line));
+    expect(rejected).toMatchObject({
+      level: 'error',
+      event: 'manifest.entry-rejected',
+      server: 'bad',
+      code: 'MANIFEST_INVALID',
+      problems: [{ file: 'mcp.json', line: 2, key: 'mcpServers.bad.env.A' }],
+      msg: expect.stringContaining('the variable NOPE is not set'),
+    });
+    const { url } = Object(ready);
+    expect(ready).toMatchObject({ servers: [{ name: 'good', http: `${url}/good/mcp` }] });
+    expect(log).not.toContain('hunter2');
+    const post = (path: string): Promise<Response> =>
+      fetch(`${url}${path}`, { method: 'POST', headers: JSON_HEADERS, body: JSON.stringify(INITIALIZE) });
+    expect((await post('/good/mcp')).status).toBe(200);
+    const unknown = await post('/bad/mcp');
+    expect({ status: unknown.status, text: await unknown.text() }).toEqual({
+      status: 404,
+      text: expect.not.stringMatching(/NOPE|variable|mcp\.json/),
+    });
+    expect((await fetch(`${url}/readyz`)).status).toBe(200);
+
+    const quiet = start(['serve', '--stdio', '--server', 'good', '--quiet'], { cwd });
+    quiet.process.stdin.end(`${JSON.stringify(INITIALIZE)}\n`);
+    expect(await quiet.ended).toMatchObject({
+      code: 0,
+      stderr: '',
+      stdout: expect.stringContaining('"id":1'),
+    });
+  });
+
+  test('shows what is wrong above the start screen, and with --quiet in place of it', async () => {
+    const cwd = await createFaulty(demo);
+    const excerpt =
+      /^error: rejected server "bad"; the others are served\n {2}mcpServers\.bad\.env\.A: .*\n {4}at mcp\.json:2:\d+\n {4}2 \| .*\n +\| +\^\n/m;
+    const screen = start(['serve', '--port', '0', '--log-format', 'human'], { cwd });
+    expect(await screen.stderrUntil(/Ctrl-C stops it/)).toMatch(excerpt);
+    const quiet = start(['serve', '--port', '0', '--log-format', 'human', '--quiet'], { cwd });
+    expect(await quiet.stderrUntil(/\^\n/)).toMatch(excerpt);
+  });
+
+  test.each([['--strict'], ['--stdio'], ['--server', 'bad']])('is refused with %s %s', async (...argv) => {
+    const cwd = await createFaulty(demo);
+    const { code, stderr } = await start(['serve', '--port', '0', ...argv], { cwd }).ended;
+    expect(code).toBe(2);
+    expect(stderr).toContain(argv[0] === '--stdio' ? 'SERVER_AMBIGUOUS' : 'MANIFEST_INVALID');
+  });
+
+  test('is refused if no other server is left', async () => {
+    const cwd = await createFaulty({ command: 'y', disabled: true });
+    const { code, stderr } = await start(['serve', '--port', '0'], { cwd }).ended;
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('MANIFEST_INVALID') });
+  });
 });
 
 test('the start screen of the demo shows the URL, what to paste, and a curl line', async () => {

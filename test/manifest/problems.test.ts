@@ -116,7 +116,7 @@ test.each([
   [
     'a key twice',
     'mcpServers:\n  a: {command: x}\n  a: {command: y}\n',
-    'mcp.yaml:3:3: this key is there twice',
+    'mcp.yaml:3:3: mcpServers.a: this key is there twice',
   ],
   [
     'bad indentation',
@@ -151,10 +151,11 @@ test.each([
   expect((await problemsOf(loadText(text, {}, 'mcp.yaml'))).join('\n')).toContain(expected);
 });
 
-test('a disabled server is checked, but its variables need no value', async () => {
+test('a disabled server with errors is no obstacle unless the check is strict', async () => {
   const off = { command: '${NOPE}', timeout: '${NOPE}', disabled: true };
-  await expect(load({ mcpServers: { a: off, b: { command: 'x' } } })).resolves.toBeDefined();
-  expect(
-    await problemsOf(load({ mcpServers: { a: { ...off, args: 1 }, b: { command: 'x' } } })),
-  ).toHaveLength(1);
+  const b = { command: 'x' };
+  await expect(load({ mcpServers: { a: off, b } }, { strict: true })).resolves.toBeDefined();
+  const faulty = { mcpServers: { a: { ...off, args: 1 }, b } };
+  expect(await load(faulty)).toMatchObject({ servers: [{ name: 'b' }], rejected: [], warnings: [] });
+  expect(await problemsOf(load(faulty, { strict: true }))).toHaveLength(1);
 });

@@ -57,7 +57,7 @@ async function run(
   }
 
   function report(results: readonly ProbeResult[]): number {
-    const servers = joinResults(results, inventory, wanted);
+    const servers = joinResults(results, inventory, wanted, manifest.rejected);
     show.finish(servers);
     return exitCodeOf(servers);
   }
@@ -113,7 +113,7 @@ function createDisplay(
 
   /** In the order of the manifest, up to the first that is still running. */
   function printKnown(): void {
-    const known = joinResults(results, inventory, wanted);
+    const known = joinResults(results, inventory, wanted, manifest.rejected);
     const names = new Set(results.map(({ server }) => server));
     const running = new Set(manifest.servers.map(({ name }) => name).filter((name) => !names.has(name)));
     for (const server of known.slice(printed)) {

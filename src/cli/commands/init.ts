@@ -2,9 +2,10 @@ import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { RunError, toRunError } from '../../errors.ts';
 import { starterText, syntaxOf } from '../../manifest/starter.ts';
+import type { RejectedServer } from '../../manifest/settings.ts';
 import type { CommandCall } from '../command.ts';
 import { createPalette } from '../palette.ts';
-import { reportError, writeDocument } from '../report.ts';
+import { describeError, reportError, writeDocument } from '../report.ts';
 
 const DEFAULT_FILE = 'mcp-run.jsonc';
 
@@ -13,6 +14,7 @@ interface Draft {
   readonly servers: readonly string[];
   /** The file it was made from. */
   readonly source: string | undefined;
+  readonly rejected: readonly RejectedServer[];
   readonly dropped: readonly string[];
   readonly notes: readonly string[];
 }
@@ -27,8 +29,11 @@ export async function init(call: CommandCall): Promise<number> {
     await save(path, file, draft, args.flags['force'] === true);
     if (reporting.document) {
       const { source: from, servers, dropped, notes } = draft;
-      writeDocument({ ok: true, exitCode: 0, file, from: from ?? null, servers, dropped, notes }, context);
+      const rejected = draft.rejected.map(({ name, error }) => ({ name, error: describeError(error) }));
+      const document = { ok: true, exitCode: 0, file, from: from ?? null, servers, dropped, notes };
+      writeDocument({ ...document, ...(rejected.length > 0 && { rejected }) }, context);
     } else {
+      await reportRejected(draft, call);
       context.stdout.write(`${screenLines(file, draft, call).join('\n')}\n`);
     }
     return 0;
@@ -41,7 +46,8 @@ async function createDraft(path: string, { args, context }: CommandCall): Promis
   const syntax = syntaxOf(path);
   const { from } = args.flags;
   if (typeof from !== 'string') {
-    return { text: starterText(syntax), servers: ['demo'], source: undefined, dropped: [], notes: [] };
+    const text = starterText(syntax);
+    return { text, servers: ['demo'], source: undefined, rejected: [], dropped: [], notes: [] };
   }
   const { importManifest } = await import('../../manifest/import.ts');
   return await importManifest(from, path, syntax, {
@@ -49,6 +55,12 @@ async function createDraft(path: string, { args, context }: CommandCall): Promis
     env: context.env,
     platform: process.platform,
   });
+}
+
+async function reportRejected({ rejected }: Draft, { context, reporting }: CommandCall): Promise<void> {
+  if (rejected.length === 0) return;
+  const { createUi } = await import('../ui.ts');
+  createUi(context, reporting.colour).rejected(rejected, 'the others are taken over');
 }
 
 async function save(path: string, file: string, { text, source }: Draft, force: boolean): Promise<void> {

@@ -1,10 +1,11 @@
 import { RunError, toRunError } from '../../errors.ts';
 import type { Declared, Inventory } from '../../manifest/inventory.ts';
 import type { CommandCall } from '../command.ts';
+import { excerptLines } from '../excerpt.ts';
 import { isUrl } from '../manifest-source.ts';
 import { readLaunch } from '../options.ts';
 import { alignColumns, createPalette, printable, type Palette } from '../palette.ts';
-import { reportError, writeDocument } from '../report.ts';
+import { describeError, redactCulprits, reportError, writeDocument } from '../report.ts';
 
 /** Shows what a manifest declares; starts nothing. */
 export async function list(call: CommandCall): Promise<number> {
@@ -13,13 +14,19 @@ export async function list(call: CommandCall): Promise<number> {
     const inventory = await read(call);
     if (reporting.document) {
       const { source, warnings, servers } = inventory;
-      writeDocument({ ok: true, exitCode: 0, source, warnings, servers }, context);
+      const documents = servers.map(({ error, ...server }) => ({
+        ...server,
+        ...(error !== undefined && { error: describeError(error) }),
+      }));
+      writeDocument({ ok: true, exitCode: 0, source, warnings, servers: documents }, context);
       return 0;
     }
     const colours = createPalette(reporting.colour);
     for (const warning of inventory.warnings)
       context.stderr.write(`${colours.yellow('warning:')} ${warning}\n`);
-    context.stdout.write(`${tableLines(inventory, createPalette(reporting.stdoutColour)).join('\n')}\n`);
+    const out = createPalette(reporting.stdoutColour);
+    const lines = [...tableLines(inventory, out), ...errorLines(inventory, out)];
+    context.stdout.write(`${lines.join('\n')}\n`);
     return 0;
   } catch (error) {
     return await reportError(toRunError(error), context, reporting);
@@ -27,12 +34,18 @@ export async function list(call: CommandCall): Promise<number> {
 }
 
 async function read({ args, context }: CommandCall): Promise<Inventory> {
-  const { config, server: wanted } = readLaunch(args.flags, context.env);
+  const { config, server: wanted, strict } = readLaunch(args.flags, context.env);
   const { readInventory } = await import('../../manifest/load.ts');
   if (args.manifest !== undefined && isUrl(args.manifest))
     throw new RunError('USAGE', { detail: 'list shows manifests; mcp-run check asks a URL what it is' });
   const files = [...config, ...(args.manifest === undefined ? [] : [args.manifest])];
-  const inventory = await readInventory({ files, cwd: context.cwd, env: context.env });
+  const inventory = await readInventory({
+    files,
+    servers: wanted,
+    strict,
+    cwd: context.cwd,
+    env: context.env,
+  });
   const { servers, source } = inventory;
   const available = servers.map(({ name }) => name);
   const unknown = wanted.find((name) => !available.includes(name));
@@ -55,11 +68,26 @@ function tableLines({ servers, source }: Inventory, colours: Palette): string[] 
   ];
 }
 
-function rowOf({ name, kind, disabled, file, line, ...server }: Declared): string[] {
+/** Each faulty server with the errors in its entry. */
+function errorLines({ servers }: Inventory, colours: Palette): string[] {
+  return servers.flatMap(({ name, disabled, error }) => {
+    if (error === undefined) return [];
+    const state = disabled ? 'could not be served' : 'cannot be served';
+    return [
+      '',
+      `${colours.red('✖')} ${colours.bold(printable(name))} ${state}:`,
+      ...redactCulprits(error.culprits)
+        .flatMap((culprit) => excerptLines(culprit, colours))
+        .map((line) => `  ${line}`),
+    ];
+  });
+}
+
+function rowOf({ name, kind, disabled, file, line, error, ...server }: Declared): string[] {
   const what = server.command === undefined ? (server.url ?? '') : [server.command, ...server.args].join(' ');
   const cells = [
     name,
-    disabled ? `${kind}, disabled` : kind,
+    [kind, ...(error === undefined ? [] : ['invalid']), ...(disabled ? ['disabled'] : [])].join(', '),
     line === undefined ? file : `${file}:${line}`,
     variablesOf(server) || '–',
     what,
@@ -73,7 +101,7 @@ function variablesOf({
   passEnv,
   headers,
   headersFile,
-}: Omit<Declared, 'name' | 'kind' | 'disabled' | 'file' | 'line'>): string {
+}: Omit<Declared, 'name' | 'kind' | 'disabled' | 'file' | 'line' | 'error'>): string {
   return [
     ...env,
     ...envFile.map((file) => `(${file})`),

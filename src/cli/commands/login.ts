@@ -11,7 +11,7 @@ import { describeError, reportError, writeDocument } from '../report.ts';
 
 /** How it went at one server. */
 interface Login {
-  readonly server: RemoteServer;
+  readonly server: { readonly name: string; readonly target?: RemoteServer['target'] };
   /** Undefined: it asks for none. */
   readonly holding?: Holding | undefined;
   readonly error?: RunError;
@@ -22,8 +22,10 @@ export async function login(call: CommandCall): Promise<number> {
   const { context, reporting } = call;
   const interrupt = new AbortController();
   try {
-    const servers = await readRemoteServers(call);
-    const done = logInAll(servers, call, interrupt.signal);
+    const { usable, rejected } = await readRemoteServers(call);
+    const faulty = rejected.map(({ name, error }): Login => ({ server: { name }, error }));
+    if (!reporting.document) for (const { error } of rejected) await reportError(error, context, reporting);
+    const done = logInAll(usable, call, interrupt.signal).then((logins) => [...faulty, ...logins]);
     const signals = watchSignals(async () => {
       interrupt.abort();
       await done;
@@ -79,7 +81,7 @@ function exitCodeOf(logins: readonly Login[]): number {
 function documentOf(logins: readonly Login[], exitCode: number): object {
   const servers = logins.map(({ server, holding, error }) => ({
     name: server.name,
-    url: maskUrl(server.target.url),
+    ...(server.target !== undefined && { url: maskUrl(server.target.url) }),
     ...(error === undefined
       ? { status: holding === undefined ? 'not-needed' : 'authorized' }
       : { status: 'failed', error: describeError(error) }),

@@ -2,39 +2,52 @@ import { RunError, toRunError } from '../../errors.ts';
 import type { Account, LoggedOut } from '../../gateway/tokens.ts';
 import { tokenStoreDirectory } from '../../manifest/config-directory.ts';
 import { maskUrl } from '../../manifest/secrets.ts';
+import type { RejectedServer } from '../../manifest/settings.ts';
 import type { CommandCall } from '../command.ts';
 import { endSoon } from '../exit.ts';
 import { createPalette, printable } from '../palette.ts';
 import { createPlainLog } from '../plain-log.ts';
 import { readRemoteServers } from '../remote-servers.ts';
-import { reportError, writeDocument } from '../report.ts';
+import { describeError, reportError, writeDocument } from '../report.ts';
 
 /** Deletes the tokens of remote servers, and revokes them; returns the exit code. */
 export async function logout(call: CommandCall): Promise<number> {
   const { context, reporting } = call;
   try {
-    const accounts = await readAccounts(call);
+    const { accounts, rejected } = await readAccounts(call);
     const { logOut } = await import('../../gateway/tokens.ts');
     const { signal } = new AbortController();
     const log = createPlainLog(context);
     const done = await logOut(tokenStoreDirectory(context.env), accounts, { log, signal });
-    if (reporting.document) writeDocument(documentOf(done), context);
-    else context.stdout.write(`${linesOf(done, reporting.stdoutColour).join('\n')}\n`);
-    endSoon(0);
-    return 0;
+    const code = rejected[0]?.error.exitCode ?? 0;
+    if (reporting.document) writeDocument(documentOf(done, rejected, code), context);
+    else {
+      for (const { error } of rejected) await reportError(error, context, reporting);
+      context.stdout.write(`${linesOf(done, reporting.stdoutColour).join('\n')}\n`);
+    }
+    endSoon(code);
+    return code;
   } catch (error) {
     return await reportError(toRunError(error), context, reporting);
   }
 }
 
-/** Undefined: all. */
-async function readAccounts(call: CommandCall): Promise<readonly Account[] | undefined> {
+interface Accounts {
+  /** Undefined: all. */
+  readonly accounts: readonly Account[] | undefined;
+  readonly rejected: readonly RejectedServer[];
+}
+
+async function readAccounts(call: CommandCall): Promise<Accounts> {
   const { flags, manifest } = call.args;
-  if (flags['all'] !== true) return (await readRemoteServers(call)).map(({ target }) => target);
+  if (flags['all'] !== true) {
+    const { usable, rejected } = await readRemoteServers(call);
+    return { accounts: usable.map(({ target }) => target), rejected };
+  }
   if (manifest !== undefined || flags['config'] !== undefined || flags['server'] !== undefined) {
     throw new RunError('USAGE', { detail: '--all is about every server, and one is named besides' });
   }
-  return undefined;
+  return { accounts: undefined, rejected: [] };
 }
 
 function linesOf(done: readonly LoggedOut[], colour: boolean): string[] {
@@ -46,11 +59,16 @@ function linesOf(done: readonly LoggedOut[], colour: boolean): string[] {
   });
 }
 
-function documentOf(done: readonly LoggedOut[]): object {
+function documentOf(
+  done: readonly LoggedOut[],
+  rejected: readonly RejectedServer[],
+  exitCode: number,
+): object {
   const servers = done.map(({ url, issuer, isRevoked }) => ({
     url: maskUrl(url),
     issuer: issuer ?? null,
     revoked: isRevoked,
   }));
-  return { ok: true, exitCode: 0, servers };
+  const faulty = rejected.map(({ name, error }) => ({ name, error: describeError(error) }));
+  return { ok: exitCode === 0, exitCode, servers, ...(faulty.length > 0 && { rejected: faulty }) };
 }

@@ -8,7 +8,7 @@ import { describeConnection } from '../connection.ts';
 import type { CliContext } from '../context.ts';
 import { endSoon, watchCrashes, watchSignals } from '../exit.ts';
 import { DEMO_SOURCE, readManifest, type ServeArguments } from '../manifest-source.ts';
-import { reportError, type Reporting } from '../report.ts';
+import { describeError, reportError, type Reporting } from '../report.ts';
 
 /** Serves until a signal comes or the stdio conversation is over; returns the exit code. */
 export async function serve(
@@ -21,6 +21,7 @@ export async function serve(
     const manifest = await readManifest(args, context);
     format = manifest.settings.logFormat ?? reporting.format;
     const log = await startLog(manifest, format, reporting);
+    await reportRejected(manifest, format, log, context, reporting);
     return await run(manifest, log, context, (listening) =>
       format === 'json'
         ? logReady(listening, manifest, log)
@@ -40,6 +41,27 @@ async function startLog(
   const log = await openLog({ level: levelOf(settings), format, colour });
   for (const warning of warnings) log.warn({ event: 'manifest.warning' }, redact(warning));
   return log;
+}
+
+/** Entries that are left out must not go unnoticed: `quiet` does not silence it. */
+async function reportRejected(
+  { rejected = [] }: Manifest,
+  format: LogFormat,
+  log: Log,
+  context: CliContext,
+  { colour }: Reporting,
+): Promise<void> {
+  if (rejected.length === 0) return;
+  if (format === 'human') {
+    const { createUi } = await import('../ui.ts');
+    createUi(context, colour).rejected(rejected, 'the others are served');
+    return;
+  }
+  for (const { name, error } of rejected) {
+    const text = `rejected server "${name}"; the others are served: ${redact(error.message)}`;
+    const { code, problems } = describeError(error);
+    log.error({ event: 'manifest.entry-rejected', server: name, code, problems }, text);
+  }
 }
 
 function levelOf({ quiet, logLevel }: Settings): Settings['logLevel'] {
