@@ -4,6 +4,7 @@ import { sortFaults } from './entry-faults.ts';
 import { inputSchema, type InputEntry } from './schema.ts';
 import { closest } from './suggest.ts';
 import { child, describeKind, stringOf, type Node } from './tree.ts';
+import { isNull, withoutNulls, withoutUnset, withoutUnsetSettings } from './unset.ts';
 import { validate, type Located } from './validate.ts';
 
 /** What one file declares, whichever client's format it is in. */
@@ -79,7 +80,8 @@ export function readDeclarations(source: SourceFile): Declarations {
     if (meant !== undefined) warnings.push(source.problem([key], `ignored; did you mean "${meant}"?`, 'key'));
   }
   const serve = child(root, 'serve');
-  return { ...none, serve: serve && { source, path: ['serve'], node: serve } };
+  if (serve === undefined || isNull(serve)) return none;
+  return { ...none, serve: { source, path: ['serve'], node: withoutUnsetSettings(serve) } };
 }
 
 /** Why a file without any server has none. */
@@ -104,7 +106,7 @@ function readServers(
   faults: ReadonlyMap<string, readonly Problem[]>,
   problems: Problem[],
 ): readonly DeclaredServer[] {
-  if (node === undefined) return [];
+  if (node === undefined || isNull(node)) return [];
   if (node.kind !== 'object') {
     problems.push(source.problem([key], `must be an object of servers by name, not ${describeKind(node)}`));
     return [];
@@ -116,7 +118,7 @@ function readServers(
     if (fault !== undefined) own.push(source.problem(path, fault, 'key'));
     if (value.kind !== 'object')
       own.push(source.problem(path, `must be an object, not ${describeKind(value)}`));
-    return { name, source, path, node: value, faults: own };
+    return { name, source, path, node: withoutUnset(value), faults: own };
   });
   // A name that is in one block twice is faulty already.
   return [...new Map(servers.map((server) => [server.name, server])).values()];
@@ -140,7 +142,7 @@ function readInputs(
   inputs: Map<string, InputEntry>,
   problems: InputProblem[],
 ): void {
-  if (node === undefined) return;
+  if (node === undefined || isNull(node)) return;
   if (node.kind !== 'array') {
     const problem = source.problem(['inputs'], `must be an array, not ${describeKind(node)}`);
     problems.push({ id: undefined, problem });
@@ -155,7 +157,7 @@ function readInputs(
       continue;
     }
     const found: Problem[] = [];
-    const input = validate(inputSchema, { source, path, node: item }, found);
+    const input = validate(inputSchema, { source, path, node: withoutNulls(item) }, found);
     found.forEach(complain);
     if (input === undefined) continue;
     if (inputs.has(input.id))

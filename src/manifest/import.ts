@@ -22,6 +22,7 @@ import type { RejectedServer } from './settings.ts';
 import type { Syntax } from './starter.ts';
 import { isToolKey } from './tool-keys.ts';
 import { child, toPlain, type Node, type ObjectNode } from './tree.ts';
+import { withoutNulls } from './unset.ts';
 import type { Located } from './validate.ts';
 
 /** Another client's file in our format. */
@@ -173,7 +174,7 @@ function convertInputs(
   const faulty = new Set(inputProblems.map(({ problem: { path } }) => path[1]));
   return items.flatMap((item, index) => {
     const path = ['inputs', index];
-    if (!faulty.has(index)) return [convertInput(item, path, source, dropped)];
+    if (!faulty.has(index)) return [convertInput(withoutNulls(item), path, source, dropped)];
     dropped.push(source.problem(path, ''));
     return [];
   });

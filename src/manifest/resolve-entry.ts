@@ -7,6 +7,7 @@ import type { Rejection } from './rejections.ts';
 import type { Refusal } from './resolve-remote.ts';
 import { resolveServer, type ServerContext } from './resolve-server.ts';
 import type { ServerSpec } from './settings.ts';
+import { withoutUnset } from './unset.ts';
 import type { Located } from './validate.ts';
 import { variablesOf } from './variables.ts';
 
@@ -36,7 +37,8 @@ export async function resolveEntry(declared: DeclaredServer, context: EntryConte
   const open = new Set<string>();
   const result = { declared, problems, refusals, warnings, open };
   if (node.kind !== 'object') return { ...result, spec: undefined };
-  const located = expand(declared, context, problems, open);
+  const expanded = expand(declared, context, problems, open);
+  const located = { ...expanded, node: withoutUnset(expanded.node) };
   const entry = readEntry(located, problems, warnings);
   const spec =
     entry && (await resolveServer(name, entry, located, { ...context, problems, warnings, refusals }));

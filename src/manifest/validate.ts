@@ -60,10 +60,8 @@ function detailOf(issue: z.core.$ZodIssue, culprit: Node | undefined, path: KeyP
   if (issue.code !== 'invalid_type' && issue.code !== 'invalid_union') return issue.message;
   const separate =
     path.at(-1) === 'command' && culprit.kind === 'array' ? '; its arguments go in "args"' : '';
-  const isVariable = path.at(-2) === 'env' && culprit.kind === 'scalar' && culprit.value === null;
-  const hint = isVariable ? '; to pass a variable of your own on, name it in "passEnv"' : '';
   const isObject = issue.code === 'invalid_type' && issue.expected === 'object';
-  return `${isObject ? 'must be an object' : issue.message}, not ${describeKind(culprit)}${hint}${separate}`;
+  return `${isObject ? 'must be an object' : issue.message}, not ${describeKind(culprit)}${separate}`;
 }
 
 function suggestionFor(values: readonly unknown[], culprit: Node): string {

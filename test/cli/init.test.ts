@@ -132,7 +132,7 @@ test('a faulty entry is left out and reported, and the others are taken over', a
       { id: 'b', type: 'nope' },
     ],
     servers: {
-      good: { command: 'x', args: ['${input:a}', '${NOPE}'] },
+      good: { command: 'x', args: ['${input:a}', '${NOPE}'], env: null, cwd: '' },
       bad: { command: 3 },
       worse: 'npx x',
       off: { timeout: 'soon', disabled: true },
