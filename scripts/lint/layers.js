@@ -34,7 +34,7 @@ const LAYERS = {
   },
   process: { folders: ['observe'], packages: ['cross-spawn'], node: 'any' },
   era: { folders: ['protocol'], packages: [], node: ['buffer', 'crypto'] },
-  manifest: { folders: [], packages: ['zod', 'jsonc-parser', 'yaml'], node: 'any' },
+  manifest: { folders: [], packages: ['zod', 'jsonc-parser', 'yaml', 'smol-toml'], node: 'any' },
   observe: { folders: [], packages: ['pino-pretty'], node: 'any' },
   protocol: { folders: [], packages: [], node: [...PURE, 'stream'] },
   demo: { folders: ['protocol'], packages: [], node: 'any' },

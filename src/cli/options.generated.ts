@@ -725,7 +725,7 @@ export const COMPANION_OPTIONS: readonly LaunchOption[] = [
     group: 'What to serve',
     kind: 'string',
     description:
-      "Take the servers of another client's file; claude, cursor and vscode find that client's own one",
+      "Take the servers of another client's file; claude, cursor, vscode, codex, gemini and others find that client's own one",
     commands: ['init'],
   },
   {

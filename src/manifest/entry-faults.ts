@@ -1,26 +1,43 @@
-import type { Problem } from './problems.ts';
+import type { KeyPath, Problem } from './problems.ts';
 
 /** Faults that the parser found although it could go on, by the part of the file that they concern. */
 export interface SortedFaults {
   readonly ofFile: readonly Problem[];
-  /** By the JSON of the entry's path. */
+  /** By `keyOfEntry`. */
   readonly ofEntries: ReadonlyMap<string, readonly Problem[]>;
-  /** Each in an item of `inputs`. */
+  /** Each in an item of a list of inputs. */
   readonly ofInputs: readonly Problem[];
 }
 
-/** A key that occurs twice inside one entry is no reason to reject the file. */
-export function sortFaults(faults: readonly Problem[], serverKeys: readonly string[]): SortedFaults {
+/** What an entry is found by: its path, as text. */
+export function keyOfEntry(path: KeyPath): string {
+  return JSON.stringify(path);
+}
+
+/**
+ * A key that occurs twice inside one entry is no reason to reject the file.
+ * @param sections the places that hold servers
+ * @param inputs the places that hold inputs
+ */
+export function sortFaults(
+  faults: readonly Problem[],
+  sections: readonly KeyPath[],
+  inputs: readonly KeyPath[],
+): SortedFaults {
   const ofFile: Problem[] = [];
   const ofEntries = new Map<string, Problem[]>();
   const ofInputs: Problem[] = [];
   for (const fault of faults) {
-    const [block, name] = fault.path;
-    if (typeof block === 'string' && typeof name === 'string' && serverKeys.includes(block)) {
-      const key = JSON.stringify([block, name]);
+    const section = sections.find((place) => isInside(fault.path, place));
+    if (section !== undefined) {
+      const key = keyOfEntry(fault.path.slice(0, section.length + 1));
       ofEntries.set(key, [...(ofEntries.get(key) ?? []), fault]);
-    } else if (block === 'inputs' && typeof name === 'number') ofInputs.push(fault);
+    } else if (inputs.some((place) => isInside(fault.path, place))) ofInputs.push(fault);
     else ofFile.push(fault);
   }
   return { ofFile, ofEntries, ofInputs };
+}
+
+function isInside(path: KeyPath, place: KeyPath): boolean {
+  return path.length > place.length && place.every((key, index) => path[index] === key);
 }

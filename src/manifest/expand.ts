@@ -10,6 +10,8 @@ export interface Variables {
   input(id: string): Parsed<string>;
   /** `workspaceFolder` and the like. */
   readonly known: ReadonlyMap<string, string>;
+  /** Variables of hosts, where the environment does not have them. */
+  readonly otherwise?: ReadonlyMap<string, string>;
 }
 
 export type Report = (path: KeyPath, detail: string) => void;
@@ -92,6 +94,7 @@ function resolveReference(reference: string, variables: Variables): Parsed<strin
   const fallback = match?.[3];
   if (fallback !== undefined)
     return value === undefined || value === '' ? expandText(fallback, variables) : { value };
-  if (value !== undefined) return { value };
+  const found = value ?? variables.otherwise?.get(name);
+  if (found !== undefined) return { value: found };
   return { fault: `the variable ${name} is not set; set it, or write \${${name}:-default}` };
 }

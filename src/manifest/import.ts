@@ -4,15 +4,11 @@ import { stringify } from 'yaml';
 import { RunError } from '../errors.ts';
 import { clientFiles, isClientName, type Surroundings } from './client-files.ts';
 import { folderOf } from './folder.ts';
-import {
-  hasServerKey,
-  missingServers,
-  readDeclarations,
-  type Declarations,
-  type DeclaredServer,
-} from './formats.ts';
+import { hasServerKey, missingServers, readDeclarations, type Declarations } from './formats.ts';
 import { manifestError, type KeyPath, type Problem } from './problems.ts';
 import { readEntry } from './read-entry.ts';
+import { INPUTS } from './read-inputs.ts';
+import type { DeclaredServer } from './read-servers.ts';
 import { readManifestFile, type SourceFile } from './read.ts';
 import { errorOf, toRejected, type Rejection } from './rejections.ts';
 import { oauthSchema } from './remote-schema.ts';
@@ -21,7 +17,8 @@ import { isSecretName } from './secrets.ts';
 import type { RejectedServer } from './settings.ts';
 import type { Syntax } from './starter.ts';
 import { isToolKey } from './tool-keys.ts';
-import { child, toPlain, type Node, type ObjectNode } from './tree.ts';
+import { child, nodeAt, toPlain, type Node, type ObjectNode } from './tree.ts';
+import { formatDuration, isPlainSeconds } from './units.ts';
 import { withoutNulls } from './unset.ts';
 import type { Located } from './validate.ts';
 
@@ -56,7 +53,7 @@ const PATH_KEYS = new Set([
 /**
  * Reads another client's file, or finds the one of a client that is named, and writes what it says in our format.
  * References such as `${VAR}` stay references.
- * @param from a file, or `claude`, `cursor`, `vscode`
+ * @param from a file, or the name of a client
  * @param target the absolute path of the file that the text is for
  * @throws RunError `IMPORT_NOT_FOUND`, `MANIFEST_UNREADABLE`, `MANIFEST_INVALID`.
  */
@@ -69,7 +66,7 @@ export async function importManifest(
   const { cwd } = surroundings;
   const declarations = isClientName(from)
     ? await findClient(from, surroundings)
-    : readDeclarations(await readManifestFile(from, cwd));
+    : readDeclarations(await readManifestFile(from, cwd), cwd);
   const { problems, servers, duplicates, inputProblems } = declarations;
   if (declarations.source.root === undefined) throw manifestError(problems);
   if (!hasServerKey(declarations)) throw manifestError([...problems, missingServers(declarations)]);
@@ -99,7 +96,8 @@ async function findClient(
   const files = clientFiles(client, surroundings);
   for (const file of files) {
     if (!(await exists(file))) continue;
-    const declarations = readDeclarations(await readManifestFile(file, surroundings.cwd));
+    const source = await readManifestFile(file, surroundings.cwd);
+    const declarations = readDeclarations(source, surroundings.cwd);
     // A file that does not parse may be the one that is meant, and the reader wants to know.
     if (declarations.servers.size > 0 || declarations.problems.length > 0) return declarations;
   }
@@ -111,9 +109,9 @@ function convert(declarations: Declarations, target: string, syntax: Syntax): Om
   const dropped: Problem[] = droppedFromRoot(declarations);
   const mcpServers: Plain = Object.create(null);
   for (const [name, located] of servers) mcpServers[name] = convertServer(located, target, dropped);
-  const inputs = child(source.root, 'inputs');
+  const inputs = convertInputs(declarations, dropped);
   const manifest: Plain = {
-    ...(inputs?.kind === 'array' ? { inputs: convertInputs(declarations, inputs.items, dropped) } : {}),
+    ...(inputs.length > 0 ? { inputs } : {}),
     mcpServers,
     ...(serve === undefined ? {} : { serve: toPlain(serve.node) }),
   };
@@ -133,16 +131,30 @@ function byLine(a: Problem, b: Problem): number {
   return (a.position?.line ?? 0) - (b.position?.line ?? 0);
 }
 
-function droppedFromRoot({ source }: Declarations): Problem[] {
-  if (source.root?.kind !== 'object') return [];
-  return source.root.entries
-    .filter(({ key }) => !['mcpServers', 'servers', 'inputs', 'serve'].includes(key))
-    .map(({ key }) => source.problem([key], '', 'key'));
+/** Everything but what was read, the parts that are next to it included. */
+function droppedFromRoot({ source, sections }: Declarations): Problem[] {
+  return source.root === undefined ? [] : leftIn(source.root, []);
+
+  function leftIn(node: Node, path: KeyPath): Problem[] {
+    if (node.kind !== 'object') return [];
+    return node.entries.flatMap(({ key, value }) => {
+      const inner = [...path, key];
+      const read = [...sections, ...INPUTS, ['serve']].filter((place) =>
+        inner.every((part, index) => place[index] === part),
+      );
+      if (read.some((place) => place.length === inner.length)) return [];
+      return read.length > 0 && value.kind === 'object'
+        ? leftIn(value, inner)
+        : [source.problem(inner, '', 'key')];
+    });
+  }
 }
 
-function convertServer({ source, path, node }: Located, target: string, dropped: Problem[]): Plain {
+function convertServer(located: Located, target: string, dropped: Problem[]): Plain {
+  const { source, path, node, notes } = located;
   const entry: Plain = Object.create(null);
   if (node.kind !== 'object') return entry;
+  dropped.push(...(notes?.dropped ?? []));
   const moved = (text: string): string => rebase(text, source.path, target);
   for (const { key, value } of node.entries) {
     if (!Object.hasOwn(serverSchema.shape, key) && !isToolKey(key))
@@ -150,6 +162,7 @@ function convertServer({ source, path, node }: Located, target: string, dropped:
     else if (PATH_KEYS.has(key)) entry[key] = mapTexts(toPlain(value), moved);
     else if (key === 'oauth' && value.kind === 'object') entry[key] = convertOAuth(value);
     else if (key === 'args' || key === 'env' || key === 'headers') entry[key] = toTexts(value);
+    else if (key === 'timeout') entry[key] = withUnit(toPlain(value));
     else entry[key] = toPlain(value);
   }
   return entry;
@@ -166,18 +179,26 @@ function convertServer({ source, path, node }: Located, target: string, dropped:
 }
 
 /** The faulty ones are left out. */
-function convertInputs(
-  { source, inputProblems }: Declarations,
-  items: readonly Node[],
-  dropped: Problem[],
-): readonly unknown[] {
-  const faulty = new Set(inputProblems.map(({ problem: { path } }) => path[1]));
-  return items.flatMap((item, index) => {
-    const path = ['inputs', index];
-    if (!faulty.has(index)) return [convertInput(withoutNulls(item), path, source, dropped)];
-    dropped.push(source.problem(path, ''));
-    return [];
+function convertInputs({ source, inputProblems }: Declarations, dropped: Problem[]): readonly unknown[] {
+  return INPUTS.flatMap((at) => {
+    const node = source.root && nodeAt(source.root, at);
+    if (node?.kind !== 'array') return [];
+    return node.items.flatMap((item, index) => {
+      const path = [...at, index];
+      if (!isFaulty(path)) return [convertInput(withoutNulls(item), path, source, dropped)];
+      dropped.push(source.problem(path, ''));
+      return [];
+    });
   });
+
+  function isFaulty(path: KeyPath): boolean {
+    return inputProblems.some(({ problem }) => path.every((key, index) => problem.path[index] === key));
+  }
+}
+
+/** Plain seconds would be warned about. */
+function withUnit(timeout: unknown): unknown {
+  return isPlainSeconds(timeout) ? formatDuration(Math.round(Number(timeout) * 1000)) : timeout;
 }
 
 function convertInput(node: Node, path: KeyPath, source: SourceFile, dropped: Problem[]): unknown {

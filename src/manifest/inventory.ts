@@ -1,7 +1,8 @@
 import type { RunError } from '../errors.ts';
 import { isEnabled } from './enabled.ts';
-import type { Declarations, DeclaredServer } from './formats.ts';
+import type { Declarations } from './formats.ts';
 import { formatProblem, manifestError, type Problem } from './problems.ts';
+import type { DeclaredServer } from './read-servers.ts';
 import { checkDeclared } from './rejections.ts';
 import { maskArgs, maskUrl } from './secrets.ts';
 import { kindOf, type ServerKind } from './server-kind.ts';
@@ -75,7 +76,7 @@ function checkAll(files: readonly Declarations[]): readonly Checked[] {
   const servers = new Map(files.flatMap((file) => [...file.servers]));
   const duplicates = files
     .flatMap((file) => file.duplicates)
-    .filter(({ name, source }) => servers.get(name)?.source === source);
+    .filter(({ name, source }) => servers.get(name)?.source.path === source.path);
   return [...servers.values(), ...duplicates].map((declared) => {
     const warnings: Problem[] = [];
     return { declared, problems: checkDeclared(declared, warnings), warnings };

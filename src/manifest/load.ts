@@ -73,7 +73,7 @@ async function readFiles({
 }: LoadOptions): Promise<readonly Declarations[]> {
   const located = await locateManifests(files, cwd, env);
   const sources = await Promise.all(located.map((file) => readManifestFile(file, cwd)));
-  return sources.map(readDeclarations);
+  return sources.map((source) => readDeclarations(source, cwd));
 }
 
 function toResolve(options: LoadOptions): Omit<ResolveOptions, 'inspectOnly'> {

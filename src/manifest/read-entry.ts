@@ -9,6 +9,7 @@ import { kindOf, misplacedKeys, statedKind, statesKind } from './server-kind.ts'
 import { closest } from './suggest.ts';
 import { isToolKey } from './tool-keys.ts';
 import { child, stringOf, type Node } from './tree.ts';
+import { formatDuration, isPlainSeconds } from './units.ts';
 import { unknownKeys, validate, type Located } from './validate.ts';
 
 /** Checks one server as a whole; what is wrong goes to `problems`, what is doubtful to `warnings`. */
@@ -17,6 +18,11 @@ export function readEntry(
   problems: Problem[],
   warnings: Problem[],
 ): ServerEntry | undefined {
+  const { faults = [], warnings: doubtful = [] } = located.notes ?? {};
+  warnings.push(...doubtful);
+  problems.push(...faults);
+  // What the entry is cannot be told then, and anything else said about it would mislead.
+  if (faults.length > 0) return undefined;
   const known = Object.keys(serverSchema.shape);
   const keys = located.node.kind === 'object' ? located.node.entries.map((entry) => entry.key) : [];
   const unknown = keys.filter((key) => !known.includes(key) && !isToolKey(key));
@@ -114,8 +120,10 @@ function doubts(entry: ServerEntry, located: Located): Problem[] {
   if (command !== undefined && args === undefined && /\s/.test(command) && !/[\\/]/.test(command)) {
     found.push(source.problem([...path, 'command'], 'has spaces; arguments go in "args", one string each'));
   }
-  if (timeout !== undefined && timeout < 1000) {
-    found.push(source.problem([...path, 'timeout'], `is ${timeout} milliseconds; write "30s" for seconds`));
+  const written = child(located.node, 'timeout');
+  if (timeout !== undefined && written?.kind === 'scalar' && isPlainSeconds(written.value)) {
+    const detail = `is read as ${formatDuration(timeout)}; write "${formatDuration(timeout)}", or milliseconds from 1000 on`;
+    found.push(source.problem([...path, 'timeout'], detail));
   }
   return found;
 }

@@ -4,7 +4,7 @@ import { parseYamlText } from './parse-yaml.ts';
 import type { KeyPath, Position, Problem } from './problems.ts';
 import { readText } from './read-text.ts';
 import { blotSecrets } from './secrets.ts';
-import { offsetAt, type Node } from './tree.ts';
+import { offsetAt, type Node, type ParsedText } from './tree.ts';
 
 /** One manifest file, parsed but not yet understood. */
 export interface SourceFile {
@@ -25,12 +25,20 @@ export interface SourceFile {
 export async function readManifestFile(file: string, cwd: string): Promise<SourceFile> {
   const path = resolve(cwd, file);
   const label = labelOf(path, cwd);
-  return parseSource(path, label, await readText(path, label));
+  const text = await readText(path, label);
+  return createSource(path, label, text, await parseText(path, text));
 }
 
-/** Parses the text of a manifest; the file's extension decides the syntax, else its first character. */
-function parseSource(path: string, label: string, text: string): SourceFile {
-  const { root, faults } = isYaml(path, text) ? parseYamlText(text) : parseJsonText(text);
+/** Parses the text of a manifest; the file's extension decides the syntax, else its first lines. */
+async function parseText(path: string, text: string): Promise<ParsedText> {
+  const syntax = syntaxOf(path, text);
+  if (syntax === 'json') return parseJsonText(text);
+  if (syntax === 'yaml') return parseYamlText(text);
+  const { parseTomlText } = await import('./parse-toml.ts');
+  return parseTomlText(text);
+}
+
+function createSource(path: string, label: string, text: string, { root, faults }: ParsedText): SourceFile {
   let safeText: string | undefined;
   const problemAt = (offset: number | undefined, keys: KeyPath, detail: string): Problem => {
     const position = offset === undefined ? undefined : positionOf(text, offset);
@@ -52,11 +60,25 @@ function parseSource(path: string, label: string, text: string): SourceFile {
   };
 }
 
-function isYaml(path: string, text: string): boolean {
-  const extension = extname(path).toLowerCase();
-  if (extension === '.yaml' || extension === '.yml') return true;
-  if (extension === '.json' || extension === '.jsonc') return false;
-  return !/^\s*([{[]|\/[/*])/.test(text);
+type Syntax = 'json' | 'yaml' | 'toml';
+
+const EXTENSIONS = new Map<string, Syntax>([
+  ['.json', 'json'],
+  ['.jsonc', 'json'],
+  ['.yaml', 'yaml'],
+  ['.yml', 'yaml'],
+  ['.toml', 'toml'],
+]);
+
+/** A table's header or an assignment, after comments. */
+const TOML_START =
+  /^(?:\s|#[^\n]*(?:\n|$))*(?:\[\[?\s*[\w-]+(?:\s*\.\s*[\w"'-][^\]\n]*)?\s*\]\]?\s*(?:#|\r?\n|$)|[\w."'-]+\s*=)/;
+
+function syntaxOf(path: string, text: string): Syntax {
+  const known = EXTENSIONS.get(extname(path).toLowerCase());
+  if (known !== undefined) return known;
+  if (TOML_START.test(text)) return 'toml';
+  return /^\s*([{[]|\/[/*])/.test(text) ? 'json' : 'yaml';
 }
 
 function positionOf(text: string, offset: number): Position {

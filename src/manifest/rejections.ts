@@ -1,8 +1,8 @@
 import type { RunError } from '../errors.ts';
 import { expandNode } from './expand.ts';
-import type { DeclaredServer } from './formats.ts';
 import { manifestError, type Problem } from './problems.ts';
 import { readEntry } from './read-entry.ts';
+import type { DeclaredServer } from './read-servers.ts';
 import type { Refusal } from './resolve-remote.ts';
 import { kindOf } from './server-kind.ts';
 import type { RejectedServer } from './settings.ts';

@@ -1,8 +1,8 @@
 import { expandNode } from './expand.ts';
-import type { DeclaredServer } from './formats.ts';
 import type { Inputs } from './inputs.ts';
 import type { Problem } from './problems.ts';
 import { readEntry } from './read-entry.ts';
+import type { DeclaredServer } from './read-servers.ts';
 import type { Rejection } from './rejections.ts';
 import type { Refusal } from './resolve-remote.ts';
 import { resolveServer, type ServerContext } from './resolve-server.ts';
@@ -12,7 +12,7 @@ import type { Located } from './validate.ts';
 import { variablesOf } from './variables.ts';
 
 /** What is common to all entries of a manifest. */
-export interface EntryContext extends Pick<ServerContext, 'env' | 'child' | 'remote'> {
+export interface EntryContext extends Pick<ServerContext, 'env' | 'child' | 'remote' | 'ignoreTools'> {
   readonly inputs: Inputs;
 }
 

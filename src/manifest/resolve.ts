@@ -1,10 +1,11 @@
 import { dirname, resolve } from 'node:path';
 import { RunError } from '../errors.ts';
 import { isEnabled } from './enabled.ts';
-import { hasServerKey, missingServers, type Declarations, type DeclaredServer } from './formats.ts';
+import { hasServerKey, missingServers, type Declarations } from './formats.ts';
 import { createInputs, type Ask, type Inputs } from './inputs.ts';
 import { mergeSettings, secure, type SettingsLayer } from './layers.ts';
 import { formatProblem, manifestError, type Problem } from './problems.ts';
+import type { DeclaredServer } from './read-servers.ts';
 import { checkDeclared, errorOf, toRejected, type Rejection } from './rejections.ts';
 import { patienceFor, type RemoteOptions } from './remote-target.ts';
 import { expand, resolveEntry, type EntryContext, type ResolvedEntry } from './resolve-entry.ts';
@@ -147,7 +148,7 @@ function duplicatesIn(
   return files
     .flatMap((file) => file.duplicates)
     .filter(({ name, source, node }) => {
-      if (declared.get(name)?.source !== source) return false;
+      if (declared.get(name)?.source.path !== source.path) return false;
       return strict || (servers.length > 0 ? servers.includes(name) : isEnabled(node));
     })
     .map((duplicate) => ({ declared: duplicate, problems: duplicate.faults, refusals: [] }));

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { parseInteger, parsePath } from './checks.ts';
 import type { OptionKind, OptionMeta } from './options.ts';
 import type { Settings } from './settings.ts';
-import { parseDuration, parseSize, type Parsed } from './units.ts';
+import { parseDuration, parseEntryTimeout, parseSize, type Parsed } from './units.ts';
 
 /** What the manifest's description is made of: options with their command-line side, and the forms of values. */
 
@@ -94,6 +94,11 @@ export function duration(minMs = 1) {
   const error = 'must be a duration such as "30s"';
   const input = z.union([z.int(error).min(minMs, error), z.string()], { error });
   return parsed(input, (value) => parseDuration(value, minMs));
+}
+
+export function entryTimeout() {
+  const input = z.union([z.number(), z.string()], { error: 'must be a duration such as "30s"' });
+  return parsed(input, parseEntryTimeout);
 }
 
 export function size(minBytes = 1) {

@@ -4,6 +4,7 @@ import { remoteKeys, remoteLaunchOptions, TYPES } from './remote-schema.ts';
 import {
   choice,
   duration,
+  entryTimeout,
   flag,
   integer,
   launch,
@@ -468,7 +469,7 @@ export const companionSchema = z.object({
     env: null,
     group: 'What to serve',
     description:
-      "Take the servers of another client's file; claude, cursor and vscode find that client's own one",
+      "Take the servers of another client's file; claude, cursor, vscode, codex, gemini and others find that client's own one",
   }),
   force: launch('boolean', flag(), {
     flag: '--force',
@@ -520,9 +521,10 @@ export const serverSchema = z
     passEnv: stringOrList()
       .optional()
       .meta({ description: 'Variables of our own to pass on: NAME, PREFIX_* or * for all.' }),
-    timeout: duration()
-      .optional()
-      .meta({ description: 'serve.requestTimeout for this server; a number is milliseconds.' }),
+    timeout: entryTimeout().optional().meta({
+      description:
+        'serve.requestTimeout for this server; a number below 1000 is seconds, any other is milliseconds.',
+    }),
     isolation: choice(ISOLATIONS).optional().meta({ description: 'serve.isolation for this server.' }),
     era: choice(ERAS).optional().meta({ description: 'serve.era for this server.' }),
     protocolEra: choice(ERAS).optional().meta({ description: 'Another name for era.' }),

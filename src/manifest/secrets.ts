@@ -40,7 +40,7 @@ export function blotSecrets(text: string, root: Node | undefined): string {
     return blotCredentials(text.replaceAll(ASSIGNMENT, blotAssignment).replaceAll(FLAG, blotAssignment));
   let blotted = text;
   for (const { offset, source } of secretsIn(root, false)) {
-    const quote = /["']/.exec(text[offset] ?? '')?.[0] ?? '';
+    const quote = /^(?:"""|'''|["'])/.exec(text.slice(offset, offset + 3))?.[0] ?? '';
     const start = offset + quote.length;
     const end = quote === '' ? start + source.length : endOfQuoted(text, start, quote);
     blotted = blotted.slice(0, start) + blot(text.slice(start, end)) + blotted.slice(end);
@@ -74,10 +74,23 @@ function secretsIn(node: Node, isSecret: boolean): ScalarNode[] {
   }
   if (node.kind === 'array') return node.items.flatMap((item) => secretsIn(item, isSecret));
   return node.entries.flatMap(({ key, value }) => {
-    if (key === 'args' && value.kind === 'array') return secretArgs(value.items);
-    return secretsIn(value, isSecret || key === 'env' || key === 'headers' || isSecretName(key));
+    if (ARGUMENT_KEYS.has(key) && value.kind === 'array') return secretArgs(value.items);
+    return secretsIn(value, isSecret || VALUE_KEYS.has(key) || isSecretName(key));
   });
 }
+
+/** What clients call arguments, and what they call variables and headers. */
+const ARGUMENT_KEYS = new Set(['args', 'arguments', 'command', 'cmd']);
+const VALUE_KEYS = new Set([
+  'env',
+  'envs',
+  'environment',
+  'headers',
+  'http_headers',
+  'httpHeaders',
+  'requestHeaders',
+  'customHeaders',
+]);
 
 function secretArgs(items: readonly Node[]): ScalarNode[] {
   const texts = items.map((item) => (item.kind === 'scalar' ? String(item.value) : ''));
@@ -89,12 +102,18 @@ function secretArgs(items: readonly Node[]): ScalarNode[] {
 
 function endOfQuoted(text: string, start: number, quote: string): number {
   let at = start;
-  while (at < text.length && text[at] !== quote) at += text[at] === '\\' && quote === '"' ? 2 : 1;
+  while (at < text.length && !text.startsWith(quote, at)) {
+    const isEscape = quote.startsWith('"') && text[at] === '\\';
+    at += isEscape ? 2 : 1;
+    // YAML doubles a single quote that belongs to the text.
+    while (quote === "'" && text.startsWith("''", at)) at += 2;
+  }
   return at;
 }
 
 // "KEY": "value", KEY: value and KEY=value
-const ASSIGNMENT = /([\w-]+)(["']?\s*[:=]\s*)("(?:\\.|[^"\\\n])*"?|'[^'\n]*'?|[^\s"',{}[\]]+)/g;
+const ASSIGNMENT =
+  /([\w-]+)(["']?\s*[:=]\s*)("""[^]*?(?:"""|$)|'''[^]*?(?:'''|$)|"(?:\\.|[^"\\\n])*"?|'[^'\n]*'?|[^\s"',{}[\]]+)/g;
 
 // "--key", "value"
 const FLAG = /(--?[A-Za-z][\w-]*)(["']\s*,\s*)("(?:\\.|[^"\\\n])*"?|'[^'\n]*'?)/g;

@@ -46,6 +46,28 @@ export function parseDuration(input: string | number, minMs = 1): Parsed<number>
   return inRange(Math.round(ms), minMs, MAX_DURATION_MS, formatDuration, input);
 }
 
+/** Below this, a plain number in an entry's `timeout` is seconds, as in the files of most clients. */
+const MAX_PLAIN_SECONDS = 1_000;
+
+/** Whether an entry's `timeout` is a plain number of seconds. */
+export function isPlainSeconds(input: unknown): boolean {
+  const amount = plainNumber(input);
+  return amount !== undefined && amount > 0 && amount < MAX_PLAIN_SECONDS;
+}
+
+/** An entry's `timeout`: clients write plain numbers of seconds or, from 1000 on, of milliseconds. */
+export function parseEntryTimeout(input: string | number): Parsed<number> {
+  const amount = plainNumber(input);
+  if (amount === undefined) return parseDuration(input);
+  if (amount <= 0) return { fault: `${JSON.stringify(input)} is out of range: it must be more than 0` };
+  return parseDuration(isPlainSeconds(input) ? amount * 1000 : amount);
+}
+
+function plainNumber(input: unknown): number | undefined {
+  if (typeof input === 'number') return input;
+  return typeof input === 'string' && /^\s*-?\d+(\.\d+)?\s*$/.test(input) ? Number(input) : undefined;
+}
+
 /** `4mb`, `512kb`, `65536` → bytes; a kilobyte is 1,024 bytes. */
 export function parseSize(input: string | number, minBytes = 1): Parsed<number> {
   if (typeof input === 'number')

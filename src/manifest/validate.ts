@@ -10,6 +10,15 @@ export interface Located {
   readonly source: SourceFile;
   readonly path: KeyPath;
   readonly node: Node;
+  /** What was found when an entry was put into our words. */
+  readonly notes?: EntryNotes;
+}
+
+export interface EntryNotes {
+  readonly faults: readonly Problem[];
+  readonly warnings: readonly Problem[];
+  /** Keys that have no counterpart. */
+  readonly dropped: readonly Problem[];
 }
 
 /** Checks a part of a file against its schema; what is wrong goes to `problems`, in words for people. */
@@ -30,7 +39,7 @@ export function validate<T>(
     // Said already: the text still holds a reference that could not be expanded, or that was not looked at.
     if (culprit?.kind === 'scalar' && typeof culprit.value === 'string' && hasReference(culprit.value))
       continue;
-    problems.push(source.problem([...path, ...inner], detailOf(issue, culprit, inner)));
+    problems.push(source.problem([...path, ...inner], detailOf(issue, culprit)));
   }
   return undefined;
 }
@@ -53,15 +62,13 @@ export function unknownKeys(
   return keys.map((key) => source.problem([...path, key], `unknown key${didYouMean(key, known)}`, 'key'));
 }
 
-function detailOf(issue: z.core.$ZodIssue, culprit: Node | undefined, path: KeyPath): string {
+function detailOf(issue: z.core.$ZodIssue, culprit: Node | undefined): string {
   if (culprit === undefined) return 'is missing';
   if (issue.code === 'invalid_value') return `${issue.message}${suggestionFor(issue.values, culprit)}`;
   if (issue.code === 'custom') return issue.message;
   if (issue.code !== 'invalid_type' && issue.code !== 'invalid_union') return issue.message;
-  const separate =
-    path.at(-1) === 'command' && culprit.kind === 'array' ? '; its arguments go in "args"' : '';
   const isObject = issue.code === 'invalid_type' && issue.expected === 'object';
-  return `${isObject ? 'must be an object' : issue.message}, not ${describeKind(culprit)}${separate}`;
+  return `${isObject ? 'must be an object' : issue.message}, not ${describeKind(culprit)}`;
 }
 
 function suggestionFor(values: readonly unknown[], culprit: Node): string {

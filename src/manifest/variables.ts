@@ -1,5 +1,5 @@
 import { homedir } from 'node:os';
-import { basename, sep } from 'node:path';
+import { basename, dirname, sep } from 'node:path';
 import type { Variables } from './expand.ts';
 import { folderOf } from './folder.ts';
 
@@ -8,12 +8,29 @@ export function variablesOf(manifestPath: string, values: Pick<Variables, 'env' 
   const folder = folderOf(manifestPath);
   return {
     ...values,
-    known: new Map([
-      ['workspaceFolder', folder],
-      ['workspaceFolderBasename', basename(folder)],
-      ['userHome', homedir()],
-      ['pathSeparator', sep],
-      ['/', sep],
+    known: knownVariables(folder, dirname(manifestPath)),
+    otherwise: new Map([
+      ['HOME', homedir()],
+      ['CLAUDE_PROJECT_DIR', folder],
+      ['CLAUDE_PLUGIN_ROOT', dirname(manifestPath)],
     ]),
   };
+}
+
+/** What editors and bundles call the folders around a file. */
+function knownVariables(folder: string, fileFolder: string): ReadonlyMap<string, string> {
+  return new Map([
+    ['workspaceFolder', folder],
+    [`workspaceFolder:${basename(folder)}`, folder],
+    ['workspaceRoot', folder],
+    ['fileWorkspaceFolder', folder],
+    ['cwd', folder],
+    ['workspaceFolderBasename', basename(folder)],
+    ['workspaceRootFolderName', basename(folder)],
+    ['extensionPath', fileFolder],
+    ['__dirname', fileFolder],
+    ['userHome', homedir()],
+    ['pathSeparator', sep],
+    ['/', sep],
+  ]);
 }

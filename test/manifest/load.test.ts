@@ -239,12 +239,12 @@ describe('the process of a server', () => {
 
   test('warns about what is probably not meant', async () => {
     const { warnings } = await load({
-      mcpServers: { a: { command: 'npx -y x', timeout: 30, alwaysAllow: [] } },
+      mcpServers: { a: { command: 'npx -y x', timeout: 30, alwaysAllow: ['x'] } },
     });
     expect(warnings.map((line) => line.replace(/^mcp\.json:\d+:\d+: /, ''))).toEqual([
-      'mcpServers.a.alwaysAllow: unknown key',
+      'mcpServers.a.alwaysAllow: ignored: the client that is connected to mcp-run asks for approval',
       'mcpServers.a.command: has spaces; arguments go in "args", one string each',
-      'mcpServers.a.timeout: is 30 milliseconds; write "30s" for seconds',
+      'mcpServers.a.timeout: is read as 30s; write "30s", or milliseconds from 1000 on',
     ]);
   });
 });

@@ -5,18 +5,18 @@ test('everything that is wrong is told at once, in the order of the file', async
   const text = `{
   // a comment
   "mcpServers": {
-    "a": { "comand": "x", "timeout": "30" },
-    "b": { "command": ["npx"], "args": "x", "env": { "T": "\${NOPE}", "N": null } },
+    "a": { "comand": "x", "timeout": "soon" },
+    "b": { "command": 3, "args": "x", "env": { "T": "\${NOPE}", "N": null } },
     "c": { "command": "x", "type": "stdoi" },
   },
   "serve": { "prot": 3000, "logLevel": "inof", "httpPath": "mcp", "insecure": "yes", "port": true }
 }`;
   expect(await problemsOf(loadText(text))).toEqual([
     'mcp.json:4:5: mcpServers.a: needs a "command" or a "url" (did you mean that by "comand"?)',
-    'mcp.json:4:38: mcpServers.a.timeout: "30" needs a unit: "30s" or "30ms"',
-    'mcp.json:5:23: mcpServers.b.command: must be a string, not an array; its arguments go in "args"',
-    'mcp.json:5:40: mcpServers.b.args: must be an array of strings, not a string',
-    'mcp.json:5:59: mcpServers.b.env.T: the variable NOPE is not set; set it, or write ${NOPE:-default}',
+    'mcp.json:4:38: mcpServers.a.timeout: "soon" is not a duration; write it like "30s", "5m" or "1h"',
+    'mcp.json:5:23: mcpServers.b.command: must be a string, not a number',
+    'mcp.json:5:34: mcpServers.b.args: must be an array of strings, not a string',
+    'mcp.json:5:53: mcpServers.b.env.T: the variable NOPE is not set; set it, or write ${NOPE:-default}',
     expect.stringMatching(
       /^mcp\.json:6:36: mcpServers\.c\.type: must be one of .* \(did you mean "stdio"\?\)$/,
     ),
@@ -47,9 +47,14 @@ test.each([
     'mcp.json:2:2: mcpservers: ignored; did you mean "mcpServers"?',
   ],
   [
-    'servers as an array',
-    '{"mcpServers": []}',
-    '1:16: mcpServers: must be an object of servers by name, not an array',
+    'servers as a string',
+    '{"mcpServers": "x"}',
+    '1:16: mcpServers: must be an object of servers by name, not a string',
+  ],
+  [
+    'a server without a name in a list',
+    '{"mcpServers": [{"command": "x"}]}',
+    '1:17: mcpServers[0]: needs a "name", because the servers are a list',
   ],
   ['a server as a string', '{"mcpServers": {"a": "x"}}', 'mcpServers.a: must be an object, not a string'],
   ['an empty name', '{"mcpServers": {"": {"command": "x"}}}', 'the name of a server is empty'],

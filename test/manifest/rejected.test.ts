@@ -167,7 +167,7 @@ describe('the whole file', () => {
     [{ mcpServers: { a: GOOD, b: GOOD }, serve: { prot: 1 } }, 'serve.prot: unknown key'],
     [{ mcpServers: { a: GOOD, b: GOOD }, serve: { host: '${NOPE}' } }, 'serve.host: the variable NOPE'],
     [{ mcpServers: { a: GOOD, b: GOOD }, serve: [] }, 'serve: must be an object'],
-    [{ mcpServers: [], servers: { a: GOOD, b: GOOD } }, 'mcpServers: must be an object of servers'],
+    [{ mcpServers: 7, servers: { a: GOOD, b: GOOD } }, 'mcpServers: must be an object of servers'],
   ])('%j is an error', async (value, message) => {
     expect((await problemsOf(load(value))).join('\n')).toContain(message);
   });

@@ -13,6 +13,8 @@ describe('the tools of an entry', () => {
     [{ tools: { a: false, b: true, c: { enabled: false }, d: {} } }, { allow: [], deny: ['a', 'c'] }],
     [{ tools: { a: true } }, undefined],
     [{ tools: {} }, undefined],
+    [{ tools: { deny: ['c'], allow: null } }, { allow: [], deny: ['c'] }],
+    [{ tools: null, disabledTools: null }, undefined],
     [{ ignoreTools: 'a' }, { allow: [], deny: ['a'] }],
     [
       { includeTools: ['a', 'fetch(https://example.com/*)'], excludeTools: ['b'] },
@@ -24,7 +26,7 @@ describe('the tools of an entry', () => {
     ],
     [
       { 'allowed-tools': ['a'], tools: ['a', 'b'], blockedTools: ['c'] },
-      { allow: [['a'], ['a', 'b']], deny: ['c'] },
+      { allow: [['a', 'b'], ['a']], deny: ['c'] },
     ],
     [{ disabledTools: [] }, undefined],
     [{ available_tools: [] }, undefined],
