@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { RunError } from '../errors.ts';
 import { parseInteger } from '../manifest/checks.ts';
+import { variableLookup } from '../manifest/environment.ts';
 import { expandText } from '../manifest/expand.ts';
 import { parseHeader, toHeaders, type Headers } from '../manifest/headers.ts';
 import { parseCallbackHost, parseClientMetadataUrl, parseResource } from '../manifest/remote-checks.ts';
@@ -104,7 +105,7 @@ export async function readRemote(
 /** `${NAME}` in it is taken from the environment: what is written out can be read by all users of the machine. */
 function headerOf(line: string, { env }: CliContext): readonly [string, string] {
   const expanded = expandText(line, {
-    env: (name) => (Object.hasOwn(env, name) ? env[name] : undefined),
+    env: variableLookup(env),
     input: () => ({ fault: 'inputs belong to a manifest' }),
     known: new Map(),
   });

@@ -30,7 +30,17 @@ const WINDOWS_SAFE = [
 /** Certificates, proxies and language: without them a server that works in a terminal fails behind a company network. */
 const ALSO_SAFE = /^(NODE_EXTRA_CA_CERTS|SSL_CERT_\w+|[A-Z]+_PROXY|[a-z]+_proxy|LANG|LC_\w+|TZ)$/;
 /** Ours; may hold the clients' token and the answers to a manifest's secret inputs. */
-const OWN = /^MCP_RUN_/i;
+const OWN = /^(?:MCP_RUN_|_MCPR_CHILD$)/i;
+
+/** Whether it marks the processes of an mcp-run that has started us (`process/marker.ts`): no value for a manifest. */
+function isMarker(name: string): boolean {
+  return name === '_MCPR_CHILD';
+}
+
+/** Finds variables that a manifest may refer to. */
+export function variableLookup(env: Variables): (name: string) => string | undefined {
+  return (name) => (Object.hasOwn(env, name) && !isMarker(name) ? env[name] : undefined);
+}
 
 /** The safe list, what `passEnv` names, and what is set explicitly. Our own variables stay here even if named. */
 export function childEnvironment(sources: EnvironmentSources): Record<string, string> {

@@ -1,3 +1,4 @@
+import { variableLookup } from './environment.ts';
 import { expandNode } from './expand.ts';
 import type { Inputs } from './inputs.ts';
 import type { Problem } from './problems.ts';
@@ -56,7 +57,7 @@ export function expand(
   open: Set<string>,
 ): Located {
   const variables = variablesOf(located.source.path, {
-    env: (name) => (Object.hasOwn(env, name) ? env[name] : undefined),
+    env: variableLookup(env),
     input: (id) => inputs.lookup(id, open),
   });
   const node = expandNode(located.node, located.path, variables, (path, detail) => {

@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { RunError } from '../errors.ts';
 import { isEnabled } from './enabled.ts';
+import { variableLookup } from './environment.ts';
 import { hasServerKey, missingServers, type Declarations } from './formats.ts';
 import { createInputs, type Ask, type Inputs } from './inputs.ts';
 import { mergeSettings, secure, type SettingsLayer } from './layers.ts';
@@ -162,7 +163,7 @@ function inputsOf(files: readonly Declarations[], { env, ask }: ResolveOptions):
     for (const { id, problem } of file.inputProblems)
       if (id !== undefined) faulty.set(id, formatProblem(problem));
   }
-  return createInputs(entries, faulty, (name) => (Object.hasOwn(env, name) ? env[name] : undefined), ask);
+  return createInputs(entries, faulty, variableLookup(env), ask);
 }
 
 function chooseServers(

@@ -1,14 +1,17 @@
-import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
 import { RunError } from '../errors.ts';
-import { isTreeAlive, signalTree } from './tree.ts';
-import { createWatchdog } from './watchdog.ts';
-
-type Spawned = ChildProcessByStdio<Writable, Readable, Readable>;
+import type { Log } from '../observe/log.ts';
+import { prepareContainer } from './containers.ts';
+import { Descendants } from './descendants.ts';
+import { endLeftovers, type Spawned, type Started } from './leftovers.ts';
+import { createMarker, MARKER } from './marker.ts';
+import { settles } from './settles.ts';
+import { signalTree } from './tree.ts';
+import { Watchdog } from './watchdog.ts';
 
 export interface ChildOptions {
   /** Name of the server, for errors. */
@@ -18,6 +21,7 @@ export interface ChildOptions {
   readonly cwd: string | undefined;
   readonly env: Readonly<Record<string, string>>;
   readonly ladder?: StopLadder;
+  readonly log?: Log;
 }
 
 /** How long a process may take to end, in ms: after the end of its stdin, and after SIGTERM. */
@@ -44,14 +48,14 @@ export interface Child {
   /** Resolves once the process has ended and what it wrote has been read. Never rejects. */
   readonly exited: Promise<ChildExit>;
   /**
-   * Ends its stdin, then SIGTERM after 2 s, then SIGKILL after 3 s more, to the whole group. Idempotent.
+   * Ends its stdin, then SIGTERM after 2 s, then SIGKILL after 3 s more, to the whole group. What has left the group is
+   * ended after it. Idempotent.
    * @param isUseless the end of stdin has no meaning for it: SIGTERM comes at once
    */
   stop(isUseless?: boolean): Promise<ChildExit>;
 }
 
 export const STOP_LADDER: StopLadder = { endMs: 2_000, termMs: 3_000 };
-const POLL_MS = 25;
 /** How long the pipes of an ended process may stay open: a grandchild may hold them for ever. */
 const FLUSH_MS = 250;
 /** More than a pipe holds. */
@@ -62,62 +66,84 @@ const LEFT_BYTES = 4 * 1024 * 1024;
  * @throws RunError `COMMAND_NOT_FOUND` or `SPAWN_FAILED`.
  */
 export async function startChild(options: ChildOptions): Promise<Child> {
-  const child = await spawnPiped(options);
+  const marker = createMarker();
+  const container = await prepareContainer(options);
   try {
+    const spawned = await spawnPiped({ ...options, args: container?.args ?? options.args }, marker.value);
+    const descendants = new Descendants(marker.id);
+    const { log, ladder = STOP_LADDER } = options;
+    return supervise({ spawned, pid: spawned.pid ?? 0, descendants, container, log }, ladder);
+  } catch (error) {
+    await container?.dispose();
+    throw error;
+  }
+}
+
+async function spawnPiped(options: ChildOptions, marker: string): Promise<Spawned> {
+  try {
+    const child = await spawnByPlatform(options, marker);
     await once(child, 'spawn');
+    // A write to a process that has just ended is reported by `exited`, not here.
+    child.stdin.on('error', () => {});
+    child.on('error', () => {});
+    return child;
   } catch (error) {
     throw await explain(error, options);
   }
-  // A write to a process that has just ended is reported by `exited`, not here.
-  child.stdin.on('error', () => {});
-  child.on('error', () => {});
-  return supervise(child, options.ladder ?? STOP_LADDER);
 }
 
-async function spawnPiped(options: ChildOptions): Promise<Spawned> {
+async function spawnByPlatform(options: ChildOptions, marker: string): Promise<Spawned> {
+  // First, where it is found soonest; and whatever the variables are, it is ours.
+  const env: Record<string, string> = { [MARKER]: marker, ...options.env };
+  env[MARKER] = marker;
   const settings = {
     cwd: options.cwd,
-    env: options.env,
+    env: process.platform === 'linux' ? env : options.env,
     stdio: 'pipe',
     // A group of its own: Ctrl-C reaches us alone, and a signal to the group reaches what npx has started.
     detached: process.platform !== 'win32',
     windowsHide: true,
   } as const;
-  try {
-    if (process.platform !== 'win32') return spawn(options.command, options.args, { ...settings });
-    // Windows cannot start npx.cmd and the like without help.
-    const { default: crossSpawn } = await import('cross-spawn');
-    return crossSpawn.spawn(options.command, [...options.args], { ...settings });
-  } catch (error) {
-    throw await explain(error, options);
-  }
+  if (process.platform !== 'win32') return spawn(options.command, options.args, { ...settings });
+  // Windows cannot start npx.cmd and the like without help.
+  const { default: crossSpawn } = await import('cross-spawn');
+  return crossSpawn.spawn(options.command, [...options.args], { ...settings });
 }
 
-/** Leaders of the groups that are alive. */
-const alive = new Set<number>();
-const watchdog = createWatchdog();
+/** Those of which something may be left. */
+const alive = new Set<Started>();
+const watchdog = new Watchdog();
 
-/** Whatever makes us exit without a proper close (a second signal, a crash), nothing that we have started stays. */
+/**
+ * Whatever makes us exit without a proper close (a second signal, a crash), nothing that we have started stays. The
+ * watchdog ends the containers.
+ */
 process.on('exit', () => {
-  for (const pid of alive) signalTree(pid, 'SIGKILL');
+  if (alive.size === 0) return;
+  for (const started of alive) noteDescendants(started);
+  for (const { pid } of alive) signalTree(pid, 'SIGKILL');
+  Descendants.killAll([...alive].map(({ descendants }) => descendants));
 });
 
-function supervise(child: Spawned, { endMs, termMs }: StopLadder): Child {
-  const pid = child.pid ?? 0;
-  alive.add(pid);
-  watchdog.add(pid);
+function supervise(started: Started, { endMs, termMs }: StopLadder): Child {
+  const { spawned, pid, descendants, container, log } = started;
+  alive.add(started);
+  watchdog.add({ id: descendants.id, pid, container, log });
   let stopping: Promise<ChildExit> | undefined;
-  const exited = observeExit(child, () => stopping !== undefined);
-  // Whatever ended the leader, nothing of its group may stay behind.
-  const ended = exited.then(() => endTree(pid, termMs)).then(() => forgetGroup(pid));
+  let isSignalled = false;
+  const exited = observeExit(spawned, () => stopping !== undefined);
+  // Whatever ended the leader, nothing that it has started may stay behind.
+  const ended = exited
+    .then(({ code }) => endLeftovers(started, termMs, code === 0 && !isSignalled))
+    .then(() => forget(started));
 
   return {
     pid,
-    stdin: child.stdin,
-    stdout: child.stdout,
-    stderr: child.stderr,
+    stdin: spawned.stdin,
+    stdout: spawned.stdout,
+    stderr: spawned.stderr,
     get isRunning() {
-      return child.exitCode === null && child.signalCode === null;
+      return isRunning(spawned);
     },
     exited,
     stop(isUseless = false) {
@@ -127,18 +153,34 @@ function supervise(child: Spawned, { endMs, termMs }: StopLadder): Child {
   };
 
   async function climb(patienceMs: number): Promise<ChildExit> {
-    child.stdin.end();
-    if (!(await settles(exited, patienceMs))) signalTree(pid, 'SIGTERM');
-    if (!(await settles(exited, termMs))) signalTree(pid, 'SIGKILL');
+    noteDescendants(started);
+    spawned.stdin.end();
+    if (!(await settles(exited, patienceMs))) signal('SIGTERM');
+    if (!(await settles(exited, termMs))) signal('SIGKILL');
     const exit = await exited;
     await ended;
     return exit;
   }
+
+  function signal(name: NodeJS.Signals): void {
+    isSignalled = true;
+    noteDescendants(started);
+    signalTree(pid, name);
+  }
 }
 
-function forgetGroup(pid: number): void {
-  alive.delete(pid);
-  watchdog.remove(pid);
+/** Before its leader ends: the parents of its descendants are known only until then. */
+function noteDescendants({ spawned, pid, descendants }: Started): void {
+  if (isRunning(spawned)) descendants.note(pid);
+}
+
+function isRunning({ exitCode, signalCode }: Spawned): boolean {
+  return exitCode === null && signalCode === null;
+}
+
+function forget(started: Started): void {
+  alive.delete(started);
+  watchdog.remove(started.descendants.id);
 }
 
 async function observeExit(child: Spawned, isStopping: () => boolean): Promise<ChildExit> {
@@ -169,28 +211,6 @@ async function readToEnd(
     if (bytesRead - atExit > LEFT_BYTES || (bytesRead === before && !isHeldBack)) return;
     before = bytesRead;
   }
-}
-
-/** SIGTERM to what is left of a group, and SIGKILL to what ignores it. */
-async function endTree(pid: number, termMs: number): Promise<void> {
-  if (!isTreeAlive(pid)) return;
-  signalTree(pid, 'SIGTERM');
-  const deadline = Date.now() + termMs;
-  while (isTreeAlive(pid) && Date.now() < deadline) await delay(POLL_MS);
-  if (isTreeAlive(pid)) signalTree(pid, 'SIGKILL');
-}
-
-/** Whether `promise` settles within `ms`. */
-async function settles(promise: Promise<unknown>, ms: number): Promise<boolean> {
-  const timer = new AbortController();
-  const late = delay(ms, false, { signal: timer.signal }).catch(() => false);
-  const inTime = promise.then(
-    () => true,
-    () => true,
-  );
-  const result = await Promise.race([inTime, late]);
-  timer.abort();
-  return result;
 }
 
 async function explain(error: unknown, options: ChildOptions): Promise<RunError> {

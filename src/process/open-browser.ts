@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { delimiter } from 'node:path';
+import { MARKER, RELEASED } from './marker.ts';
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -48,7 +49,9 @@ function starts([command = '', ...args]: readonly string[], env: Variables): Pro
   // What is said to us alone may be a secret.
   const passed = Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('MCP_RUN_')));
   return new Promise((resolve) => {
-    const child = spawn(command, args, { env: passed, stdio: 'ignore', detached: true, windowsHide: true });
+    // It stays when we end, and when an mcp-run above us does.
+    const own = process.platform === 'linux' ? { ...passed, [MARKER]: RELEASED } : passed;
+    const child = spawn(command, args, { env: own, stdio: 'ignore', detached: true, windowsHide: true });
     child.once('error', () => resolve(false));
     child.once('spawn', () => {
       child.unref();

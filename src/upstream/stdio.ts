@@ -31,9 +31,9 @@ export async function openStdioUpstream(target: StdioTarget, options: UpstreamOp
   return createStdioLink(child, target, options);
 }
 
-async function start(target: StdioTarget, { server }: UpstreamOptions): Promise<Child> {
+async function start(target: StdioTarget, { server, log }: UpstreamOptions): Promise<Child> {
   try {
-    return await startChild({ server, ...target });
+    return await startChild({ server, ...target, log });
   } catch (error) {
     const hint = hintForMissing(target.command);
     if (hint === undefined || !isRunError(error, 'COMMAND_NOT_FOUND')) throw error;

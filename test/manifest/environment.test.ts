@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseEnvFile } from '../../src/manifest/env-file.ts';
-import { childEnvironment, wholeEnvironment } from '../../src/manifest/environment.ts';
+import { childEnvironment, isMarker, wholeEnvironment } from '../../src/manifest/environment.ts';
+import { MARKER } from '../../src/process/marker.ts';
 
 const OURS = {
   HOME: '/home/u',
@@ -17,6 +18,7 @@ const OURS = {
   AWS_SECRET: 'b',
   NODE_OPTIONS: '--inspect',
   MCP_RUN_INPUT_TOKEN: 't',
+  [MARKER]: 'a1:b2',
   MCP_RUN_TOKEN: 't',
   mcp_run_token: 't',
   TERM: '() { :; }',
@@ -51,9 +53,13 @@ describe('the environment of a server', () => {
   });
 
   test('never gets our own variables, from a wildcard or by name', () => {
-    const env = child(['*', 'MCP_*', 'MCP_RUN_TOKEN', 'mcp_run_token']);
-    expect(Object.keys(env).filter((name) => /^MCP_RUN_/i.test(name))).toEqual([]);
+    const env = child(['*', 'MCP_*', 'MCP_RUN_TOKEN', 'mcp_run_token', MARKER]);
+    expect(Object.keys(env).filter((name) => /^MCP_RUN_|^_MCPR/i.test(name))).toEqual([]);
     expect(child(['*'])).toHaveProperty('NODE_OPTIONS');
+  });
+
+  test('has a marker that is no variable of a manifest', () => {
+    expect(isMarker(MARKER)).toBe(true);
   });
 
   test('takes what is set last', () => {
@@ -81,7 +87,7 @@ describe('the environment of a server', () => {
   test('behind a wrapper is everything but our own variables', () => {
     const env = wholeEnvironment(OURS, [{ A: '1' }], 'linux');
     expect(env).toMatchObject({ NODE_OPTIONS: '--inspect', TERM: '() { :; }', A: '1' });
-    expect(Object.keys(env).filter((name) => /^MCP_RUN_/i.test(name))).toEqual([]);
+    expect(Object.keys(env).filter((name) => /^MCP_RUN_|^_MCPR/i.test(name))).toEqual([]);
   });
 });
 

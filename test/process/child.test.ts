@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
+import { MARKER } from '../../src/process/marker.ts';
 import { startChild, STOP_LADDER, type Child, type ChildOptions } from '../../src/process/child.ts';
 import { fixtureServer } from '../support/paths.ts';
 import { orphans, processAlive } from '../support/processes.ts';
@@ -157,9 +158,9 @@ describe('a process that cannot be started', () => {
   });
 });
 
-it('starts with exactly the environment and the folder that it is given, and without a shell', async () => {
+it('starts with the environment and the folder that it is given, its marker, and without a shell', async () => {
   const cwd = await realpath(tmpdir());
   const env = { ONLY: '$HOME `id` "x"', PATH: '/usr/bin' };
   const { line } = await start('prints-environment', '$(touch /tmp/no); *', { env, cwd });
-  expect(JSON.parse(line)).toEqual({ env, cwd });
+  expect(JSON.parse(line)).toEqual({ env: { ...env, [MARKER]: expect.stringMatching(/^[0-9a-z]+$/) }, cwd });
 });

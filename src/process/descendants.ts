@@ -1,0 +1,131 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { descendantsOf, findProcess, isAlive, scanMarkers, visitMarkedNow, type ProcessRef } from './proc.ts';
+
+/** What became of the descendants of a process that had left its process group. */
+export interface Ending {
+  /** Processes that were ended. */
+  readonly ended: number;
+  /** Pids of those that could not be. */
+  readonly left: readonly number[];
+}
+
+const NONE: Ending = { ended: 0, left: [] };
+const POLL_MS = 25;
+/** How long a process may take to vanish after SIGKILL. */
+const KILL_MS = 1_000;
+/** How often those that have appeared meanwhile are killed as well. */
+const MAX_KILLS = 20;
+const HAS_PROC = process.platform === 'linux';
+
+/**
+ * The processes that a server process has started and that are in no process group of ours: those that have its marker
+ * in their environment, and those that were found by their parents before these ended.
+ */
+export class Descendants {
+  readonly id: string;
+  readonly #known = new Map<number, ProcessRef>();
+  /** Processes of other users, which cannot be signalled. */
+  readonly #denied = new Set<number>();
+
+  /** @param id of the marker of the server process */
+  constructor(id: string) {
+    this.id = id;
+  }
+
+  /** Remembers the descendants that a process has now: a cleared environment hides them once their parents have ended. */
+  note(pid: number): void {
+    if (HAS_PROC) for (const ref of descendantsOf(pid)) this.#known.set(ref.pid, ref);
+  }
+
+  /** SIGTERM to all of them, and SIGKILL to those that are left after `termMs`. */
+  async end(termMs: number): Promise<Ending> {
+    if (!HAS_PROC) return NONE;
+    const signalled = new Set<number>();
+    const deadline = Date.now() + termMs;
+    let hasAny = await this.#find();
+    while (hasAny && Date.now() < deadline) {
+      const fresh = this.#signallable().filter(({ pid }) => !signalled.has(pid));
+      for (const { pid } of this.#signal(fresh, 'SIGTERM')) signalled.add(pid);
+      await haveEnded(this.#signallable(), deadline);
+      hasAny = await this.#find();
+    }
+    for (let kills = 0; hasAny && kills < MAX_KILLS; kills++) {
+      const killed = Descendants.kill([this]);
+      for (const pid of killed) signalled.add(pid);
+      hasAny = killed.length > 0;
+      await haveEnded(this.#signallable(), Date.now() + KILL_MS);
+    }
+    const left = [...this.#known.values()].filter(isAlive).map(({ pid }) => pid);
+    return { ended: signalled.size - left.filter((pid) => signalled.has(pid)).length, left };
+  }
+
+  /** @returns whether there were any a moment ago: one that has ended since may have started another */
+  async #find(): Promise<boolean> {
+    const pids = (await scanMarkers()).get(this.id) ?? [];
+    for (const pid of pids) this.#learn(pid);
+    this.#noteAll();
+    return pids.some((pid) => !this.#denied.has(pid)) || this.#signallable().length > 0;
+  }
+
+  #learn(pid: number): ProcessRef | undefined {
+    const ref = findProcess(pid);
+    if (ref !== undefined) this.#known.set(pid, ref);
+    return ref;
+  }
+
+  /** Adds what those that are alive have started. */
+  #noteAll(): void {
+    for (const ref of this.#known.values()) if (!isAlive(ref)) this.#known.delete(ref.pid);
+    for (const pid of [...this.#known.keys()]) this.note(pid);
+  }
+
+  #signallable(): ProcessRef[] {
+    return [...this.#known.values()].filter((ref) => !this.#denied.has(ref.pid) && isAlive(ref));
+  }
+
+  /** @returns those that the signal was sent to */
+  #signal(refs: readonly ProcessRef[], signal: NodeJS.Signals): ProcessRef[] {
+    return refs.filter((ref) => {
+      // Its pid may be another process's by now.
+      if (!isAlive(ref) || ref.pid === process.pid) return false;
+      try {
+        process.kill(ref.pid, signal);
+        return true;
+      } catch (error) {
+        if (error instanceof Error && 'code' in error && error.code === 'EPERM') this.#denied.add(ref.pid);
+        return false;
+      }
+    });
+  }
+
+  /**
+   * SIGKILL to the descendants of these processes, each as soon as it is seen: some go on as another process all the time.
+   * @returns pids of those that the signal was sent to
+   */
+  static kill(all: readonly Descendants[]): number[] {
+    if (!HAS_PROC) return [];
+    const byId = new Map(all.map((one) => [one.id, one]));
+    const killed: ProcessRef[] = [];
+    visitMarkedNow((pid, ids) => {
+      for (const id of ids) {
+        const one = byId.get(id);
+        const ref = one === undefined ? undefined : one.#learn(pid);
+        if (one !== undefined && ref !== undefined) killed.push(...one.#signal([ref], 'SIGKILL'));
+      }
+    });
+    for (const one of all) {
+      one.#noteAll();
+      killed.push(...one.#signal(one.#signallable(), 'SIGKILL'));
+    }
+    return killed.map(({ pid }) => pid);
+  }
+
+  /** The same until there are none: we are about to exit. */
+  static killAll(all: readonly Descendants[]): void {
+    for (let kills = 0; kills < MAX_KILLS; kills++) if (Descendants.kill(all).length === 0) return;
+  }
+}
+
+async function haveEnded(refs: readonly ProcessRef[], deadline: number): Promise<void> {
+  while (refs.some(isAlive) && Date.now() < deadline) await delay(POLL_MS);
+}

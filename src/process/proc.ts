@@ -1,0 +1,202 @@
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { idsIn, MARKER, RELEASED } from './marker.ts';
+
+/** Reads /proc (Linux). Where it is missing, no process is found. */
+
+/** A process, told apart from a later one with the same pid. */
+export interface ProcessRef {
+  readonly pid: number;
+  /** In clock ticks since the boot. */
+  readonly startTime: string;
+}
+
+interface Status extends ProcessRef {
+  readonly parent: number;
+  /** One letter; a zombie is `Z`. */
+  readonly state: string;
+}
+
+/** Processes that are looked at in one turn of the event loop: about a millisecond. */
+const PER_TURN = 50;
+/** How often a scan lists the processes: it also looks at those that were started during it. */
+const MAX_LISTINGS = 5;
+/** Age up to which the table of parents is reused, so that many servers that stop at once share it. */
+const TABLE_MS = 50;
+const BUFFER_BYTES = 64 * 1024;
+
+let buffer: Buffer | undefined;
+let table: { readonly at: number; readonly children: ReadonlyMap<number, readonly number[]> } | undefined;
+let scanning: Promise<Marked> | undefined;
+let nextScan: Promise<Marked> | undefined;
+
+/** Pids by the ids in their environment. */
+export type Marked = ReadonlyMap<string, readonly number[]>;
+
+/** Looks at the environment of every process. Calls during a scan share the next one. */
+export function scanMarkers(): Promise<Marked> {
+  if (scanning === undefined) {
+    scanning = scan().finally(() => {
+      scanning = undefined;
+    });
+    return scanning;
+  }
+  nextScan ??= scanning.then(() => {
+    nextScan = undefined;
+    return scanMarkers();
+  });
+  return nextScan;
+}
+
+async function scan(): Promise<Marked> {
+  const found = new Map<string, number[]>();
+  const steps = visitMarked((pid, ids) => {
+    for (const id of ids) {
+      const pids = found.get(id);
+      if (pids === undefined) found.set(id, [pid]);
+      else pids.push(pid);
+    }
+  });
+  while (steps.next().done !== true) await new Promise(setImmediate);
+  return found;
+}
+
+/** Calls `visit` at once for each process with ids in its environment, in one turn of the event loop. */
+export function visitMarkedNow(visit: (pid: number, ids: readonly string[]) => void): void {
+  const steps = visitMarked(visit);
+  while (steps.next().done !== true);
+}
+
+function* visitMarked(visit: (pid: number, ids: readonly string[]) => void): Generator<void, void> {
+  const seen = new Set<number>([process.pid]);
+  let looked = 0;
+  for (let listing = 0; listing < MAX_LISTINGS; listing++) {
+    const fresh = listPids().filter((pid) => !seen.has(pid));
+    if (fresh.length === 0) return;
+    for (const pid of fresh) {
+      const environment = read(`/proc/${pid}/environ`);
+      // That of a process which is just becoming another program is empty: it is read again.
+      if (environment?.length !== 0 || listing + 2 >= MAX_LISTINGS) seen.add(pid);
+      const ids = idsIn(markerIn(environment) ?? '');
+      if (ids.length > 0) visit(pid, ids);
+      looked += 1;
+      if (looked % PER_TURN === 0) yield;
+    }
+  }
+}
+
+/** Whether the process has been released, with all that it starts. */
+function isReleased(pid: number): boolean {
+  return markerIn(read(`/proc/${pid}/environ`)) === RELEASED;
+}
+
+/** Value of the marker variable in an environment. */
+function markerIn(environment: Buffer | undefined): string | undefined {
+  if (environment === undefined) return undefined;
+  const text = `${MARKER}=`;
+  for (let at = environment.indexOf(text); at !== -1; at = environment.indexOf(text, at + 1)) {
+    if (at > 0 && environment[at - 1] !== 0) continue;
+    const end = environment.indexOf(0, at);
+    return environment.toString('latin1', at + text.length, end === -1 ? environment.length : end);
+  }
+  return undefined;
+}
+
+/** Undefined if the process has ended, also if its parent has not waited for it yet. */
+export function findProcess(pid: number): ProcessRef | undefined {
+  const status = statusOf(pid);
+  return status === undefined || status.state === 'Z' || status.state === 'X' ? undefined : status;
+}
+
+export function isAlive({ pid, startTime }: ProcessRef): boolean {
+  return findProcess(pid)?.startTime === startTime;
+}
+
+/** The descendants of a process by their parents, whatever their environment; without released ones. */
+export function descendantsOf(pid: number): ProcessRef[] {
+  const found: ProcessRef[] = [];
+  const pids = [pid];
+  // Grows while it is walked.
+  for (const parent of pids) {
+    for (const child of childrenOf(parent)) {
+      const ref = findProcess(child);
+      if (ref === undefined || child === process.pid || pids.includes(child) || isReleased(child)) continue;
+      found.push(ref);
+      pids.push(child);
+    }
+  }
+  return found;
+}
+
+function childrenOf(pid: number): readonly number[] {
+  return childrenByThread(pid) ?? childTable().get(pid) ?? [];
+}
+
+/**
+ * The kernel's own lists, one for each thread. Undefined if the kernel has none (CONFIG_PROC_CHILDREN).
+ * @param root where /proc is mounted
+ */
+export function childrenByThread(pid: number, root = '/proc'): number[] | undefined {
+  const children: number[] = [];
+  try {
+    for (const thread of readdirSync(`${root}/${pid}/task`)) {
+      const list = readFileSync(`${root}/${pid}/task/${thread}/children`, 'latin1');
+      children.push(...list.split(' ').filter(Boolean).map(Number));
+    }
+  } catch {
+    return undefined;
+  }
+  return children;
+}
+
+/** Children of all processes, from the parents that /proc names. */
+function childTable(): ReadonlyMap<number, readonly number[]> {
+  const now = performance.now();
+  if (table !== undefined && now - table.at < TABLE_MS) return table.children;
+  const children = new Map<number, number[]>();
+  for (const pid of listPids()) {
+    const parent = statusOf(pid)?.parent;
+    if (parent === undefined) continue;
+    const siblings = children.get(parent);
+    if (siblings === undefined) children.set(parent, [pid]);
+    else siblings.push(pid);
+  }
+  table = { at: now, children };
+  return children;
+}
+
+function statusOf(pid: number): Status | undefined {
+  const stat = read(`/proc/${pid}/stat`)?.toString('latin1') ?? '';
+  // pid (name) state ppid …; a name may hold spaces and parentheses
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [state = '', parent] = fields;
+  const startTime = fields[19];
+  return startTime === undefined ? undefined : { pid, parent: Number(parent), state, startTime };
+}
+
+function listPids(): number[] {
+  try {
+    return readdirSync('/proc').map(Number).filter(Number.isInteger);
+  } catch {
+    return [];
+  }
+}
+
+/** The content is valid until the next call. Undefined if the file cannot be read. */
+function read(path: string): Buffer | undefined {
+  buffer ??= Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  let file: number | undefined;
+  try {
+    file = openSync(path, 'r');
+    let size = 0;
+    for (;;) {
+      const bytes = readSync(file, buffer, size, buffer.length - size, null);
+      if (bytes === 0) return buffer.subarray(0, size);
+      size += bytes;
+      if (size === buffer.length) buffer = Buffer.concat([buffer], size * 2);
+    }
+  } catch {
+    return undefined;
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
