@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseEnvFile } from '../../src/manifest/env-file.ts';
-import { childEnvironment, isMarker, wholeEnvironment } from '../../src/manifest/environment.ts';
+import { childEnvironment, variableLookup, wholeEnvironment } from '../../src/manifest/environment.ts';
 import { MARKER } from '../../src/process/marker.ts';
 
 const OURS = {
@@ -59,7 +59,8 @@ describe('the environment of a server', () => {
   });
 
   test('has a marker that is no variable of a manifest', () => {
-    expect(isMarker(MARKER)).toBe(true);
+    const lookup = variableLookup({ [MARKER]: 'id', HOME: '/home/me' });
+    expect([lookup(MARKER), lookup('HOME'), lookup('toString')]).toEqual([undefined, '/home/me', undefined]);
   });
 
   test('takes what is set last', () => {
