@@ -4,7 +4,12 @@ import { parseInteger } from '../manifest/checks.ts';
 import { variableLookup } from '../manifest/environment.ts';
 import { expandText } from '../manifest/expand.ts';
 import { parseHeader, toHeaders, type Headers } from '../manifest/headers.ts';
-import { parseCallbackHost, parseClientMetadataUrl, parseResource } from '../manifest/remote-checks.ts';
+import {
+  parseCallbackHost,
+  parseClientMetadataUrl,
+  parseIssuer,
+  parseResource,
+} from '../manifest/remote-checks.ts';
 import { readClientSecret, readHeaderFile, readPrivateKey, type FromFile } from '../manifest/remote-files.ts';
 import type { OAuthOptions, RemoteOptions } from '../manifest/remote-target.ts';
 import type { Manifest, OAuthGrant, RemoteTransport } from '../manifest/settings.ts';
@@ -67,6 +72,9 @@ export async function readRemote(
       ),
       scope: text('oauthScope'),
       resource: parsed('oauthResource', '--oauth-resource', parseResource),
+      issuer: parsed('oauthIssuer', '--oauth-issuer', parseIssuer),
+      audience: text('oauthAudience'),
+      assumePkce: booleanOf(values.get('oauthAssumePkce')),
       browser: booleanOf(values.get('browser')),
       callbackHost: parsed('callbackHost', '--callback-host', parseCallbackHost),
       callbackPort: parsed('callbackPort', '--callback-port', (value) => parseInteger(value, 1, 65_535)),

@@ -31,9 +31,19 @@ export function parseClientMetadataUrl(input: string): Parsed<string> {
 }
 
 /** A resource indicator (RFC 8707, section 2): absolute, without a fragment. It stays as it is written. */
-export function parseResource(input: string): Parsed<string> {
+export function parseResource(input: string | false): Parsed<string | false> {
+  if (input === false || input === 'none') return { value: false };
   if (URL.canParse(input) && !input.includes('#')) return { value: input };
   return { fault: `"${maskUrl(input)}" is not an absolute URI without a fragment` };
+}
+
+/** An issuer (RFC 8414, section 2), which may be one of Entra ID's templates. It stays as it is written. */
+export function parseIssuer(input: string): Parsed<string> {
+  const plain = input.replaceAll(/\{\w+\}/g, 'x');
+  const url = URL.canParse(plain) ? new URL(plain) : undefined;
+  const isIssuer = url?.protocol === 'https:' || url?.protocol === 'http:';
+  if (isIssuer && !/[?#\s]/.test(input) && url.username === '') return { value: input };
+  return { fault: `"${maskUrl(input)}" is not an http or https URL without a query and a fragment` };
 }
 
 /** Where the browser comes back to: this machine, since the way there is not encrypted (RFC 8252, section 7.3). */

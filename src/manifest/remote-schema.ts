@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseCallbackHost, parseClientMetadataUrl, parseResource } from './remote-checks.ts';
+import { parseCallbackHost, parseClientMetadataUrl, parseIssuer, parseResource } from './remote-checks.ts';
 import {
   choice,
   duration,
@@ -41,8 +41,25 @@ export const oauthSchema = z
       description: 'An https URL that serves as client id: a Client ID Metadata Document.',
     }),
     scope: stringOrList().optional().meta({ description: 'Asked for in place of what the server names.' }),
-    resource: parsed(text(), parseResource).optional().meta({
-      description: "The resource that tokens are asked for, exactly as written; without it the server's own.",
+    resource: parsed(
+      z.union([z.literal(false), z.string()], { error: 'must be a string or false' }),
+      parseResource,
+    )
+      .optional()
+      .meta({
+        description:
+          "The resource that tokens are asked for, exactly as written; without it the server's own; false: none.",
+      }),
+    issuer: parsed(text(), parseIssuer).optional().meta({
+      description:
+        'The issuer that is accepted, although the metadata is found under another name; it also picks the authorization server.',
+    }),
+    audience: text().optional().meta({
+      description: 'The audience that tokens are asked for, where the authorization server wants one.',
+    }),
+    assumePkce: flag().optional().meta({
+      description: 'Sign in although the authorization server does not say that it supports PKCE.',
+      default: false,
     }),
     browser: flag().optional().meta({
       description: 'Open a browser; false only prints the URL.',
@@ -192,7 +209,30 @@ export const remoteLaunchOptions = {
     commands: COMMANDS,
     env: 'MCP_RUN_OAUTH_RESOURCE',
     group: GROUP,
-    description: "Ask for tokens for this resource, exactly as written; without it the server's own",
+    description:
+      "Ask for tokens for this resource, exactly as written; without it the server's own; none: for none",
+  }),
+  oauthIssuer: launch('string', text(), {
+    flag: '--oauth-issuer <url>',
+    commands: COMMANDS,
+    env: 'MCP_RUN_OAUTH_ISSUER',
+    group: GROUP,
+    description: 'Accepted issuer, where the metadata is found under another name',
+  }),
+  oauthAudience: launch('string', text(), {
+    flag: '--oauth-audience <audience>',
+    commands: COMMANDS,
+    env: 'MCP_RUN_OAUTH_AUDIENCE',
+    group: GROUP,
+    description: 'Audience of the tokens, where the authorization server wants one',
+  }),
+  oauthAssumePkce: launch('boolean', flag(), {
+    flag: '--oauth-assume-pkce',
+    commands: COMMANDS,
+    env: 'MCP_RUN_OAUTH_ASSUME_PKCE',
+    group: GROUP,
+    default: false,
+    description: 'Sign in where the metadata does not mention support for PKCE',
   }),
   callbackHost: launch('string', text(), {
     flag: '--callback-host <address>',

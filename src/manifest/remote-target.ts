@@ -77,6 +77,7 @@ function completeOAuth(
   // Who brings a header has authorization already.
   if (oauth === false || Object.hasOwn(headers, 'authorization')) return undefined;
   const { clientId, clientSecret, privateKey, clientMetadataUrl, scope, resource, callbackPort } = oauth;
+  const { issuer, audience, assumePkce } = oauth;
   return {
     grant: oauth.grant ?? 'authorization-code',
     clientId,
@@ -85,6 +86,9 @@ function completeOAuth(
     clientMetadataUrl,
     scope,
     resource,
+    issuer,
+    audience,
+    assumePkce,
     browser: oauth.browser ?? true,
     callbackHost: oauth.callbackHost ?? CALLBACK_HOST,
     callbackPort,

@@ -115,7 +115,10 @@ export interface OAuthSettings {
   readonly clientMetadataUrl: string | undefined;
   readonly scope: string | undefined;
   /** Exactly as written. */
-  readonly resource: string | undefined;
+  readonly resource: string | false | undefined;
+  readonly issuer?: string | undefined;
+  readonly audience?: string | undefined;
+  readonly assumePkce?: boolean | undefined;
   readonly browser: boolean;
   readonly callbackHost: string;
   readonly callbackPort: number | undefined;

@@ -46,8 +46,14 @@ export interface OAuthSettings {
   readonly clientMetadataUrl: string | undefined;
   /** Asked for in place of what the server names. */
   readonly scope: string | undefined;
-  /** RFC 8707, exactly as written; without it the server's own. */
-  readonly resource: string | undefined;
+  /** RFC 8707, exactly as written; without it the server's own; false: none is sent. */
+  readonly resource: string | false | undefined;
+  /** The issuer that is accepted, whatever URL its metadata is found with. */
+  readonly issuer?: string | undefined;
+  /** Sent as `audience`, which Auth0 and others want. */
+  readonly audience?: string | undefined;
+  /** Whether an authorization server that does not mention PKCE is taken to support it. */
+  readonly assumePkce?: boolean | undefined;
   /** Open a browser; otherwise the URL is only printed. */
   readonly browser: boolean;
   readonly callbackHost: string;

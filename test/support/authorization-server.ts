@@ -1,6 +1,7 @@
 /** An authorization server and the MCP server that it protects, on one loopback port. */
 import { createHash, randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 import type { Json } from './json.ts';
@@ -37,8 +38,16 @@ export interface Rules {
   paths: { metadata: string; resourceMetadata: string };
   /** Path → where it redirects to. */
   redirects: Partial<Record<string, string>>;
+  /** Path → an answer in place of the usual. */
+  answers: Partial<Record<string, Raw>>;
   /** Members of a token response that differ from the usual. */
   token: Json;
+  /** Whoever names a resource is refused. */
+  rejectsResource: boolean;
+  /** What renews a token is good for more than once. */
+  keepsRefreshTokens: boolean;
+  /** The form of a token response, in place of JSON. */
+  encode: ((answer: Json) => Raw) | undefined;
   /** An OAuth error code, for each grant. */
   refuses: Partial<Record<string, { status: number; error: string }>>;
   /** What the browser brings back besides code and state, or in place of them. */
@@ -57,6 +66,19 @@ export interface Rules {
   registration: Json;
 }
 
+/** An answer to the letter. */
+export interface Raw {
+  readonly status?: number;
+  readonly type?: string;
+  readonly body: string;
+}
+
+/** PEM. */
+export interface Certificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
 interface Grant {
   readonly clientId: string;
   readonly scope: string;
@@ -67,13 +89,21 @@ interface Grant {
 const METADATA = '/.well-known/oauth-authorization-server';
 const RESOURCE_METADATA = '/.well-known/oauth-protected-resource/mcp';
 
-export async function startAuthorizationServer(changes: Partial<Rules> = {}): Promise<AuthorizationServer> {
+/** @param certificate of its own, to be reached by https */
+export async function startAuthorizationServer(
+  changes: Partial<Rules> = {},
+  certificate?: Certificate,
+): Promise<AuthorizationServer> {
   const rules: Rules = {
     metadata: {},
     resourceMetadata: {},
     paths: { metadata: METADATA, resourceMetadata: RESOURCE_METADATA },
     redirects: {},
+    answers: {},
     token: {},
+    rejectsResource: false,
+    keepsRefreshTokens: false,
+    encode: undefined,
     refuses: {},
     callback: {},
     needs: '',
@@ -90,15 +120,16 @@ export async function startAuthorizationServer(changes: Partial<Rules> = {}): Pr
   const accessTokens = new Map<string, string>();
   let origin = '';
 
-  const http = createServer((request, response) => {
+  const listener: RequestListener = (request, response) => {
     void record(request).then((recorded) => {
       requests.push(recorded);
       answer(recorded, response);
     });
-  });
+  };
+  const http = certificate === undefined ? createServer(listener) : createTlsServer(certificate, listener);
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   const { port } = http.address() as AddressInfo;
-  origin = `http://127.0.0.1:${port}`;
+  origin = `${certificate === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
   onTestFinished(() => {
     http.closeAllConnections();
     http.close();
@@ -117,6 +148,8 @@ export async function startAuthorizationServer(changes: Partial<Rules> = {}): Pr
     const { path } = request;
     const location = rules.redirects[path];
     if (location !== undefined) return void response.writeHead(307, { location }).end();
+    const raw = rules.answers[path];
+    if (raw !== undefined) return write(response, raw);
     if (path === rules.paths.metadata && rules.metadata !== null) return json(response, 200, metadata());
     if (path === rules.paths.resourceMetadata && rules.resourceMetadata !== null)
       return json(response, 200, resourceMetadata());
@@ -124,7 +157,7 @@ export async function startAuthorizationServer(changes: Partial<Rules> = {}): Pr
     if (path === '/authorize') return authorize(request, response);
     if (path === '/token') return token(request, response);
     if (path === '/revoke') return json(response, 200, {});
-    if (path === '/mcp') return serve(request, response);
+    if (['/mcp', '/mcp/', '/'].includes(path)) return serve(request, response);
     return json(response, 404, {});
   }
 
@@ -150,6 +183,7 @@ export async function startAuthorizationServer(changes: Partial<Rules> = {}): Pr
   }
 
   function authorize({ params }: Recorded, response: ServerResponse): void {
+    if (rules.rejectsResource && params.has('resource')) return json(response, 400, {});
     const code = randomUUID();
     const redirectUri = params.get('redirect_uri') ?? '';
     codes.set(code, {
@@ -168,12 +202,14 @@ export async function startAuthorizationServer(changes: Partial<Rules> = {}): Pr
   function token({ params }: Recorded, response: ServerResponse): void {
     const grant = params.get('grant_type') ?? '';
     const refused = rules.refuses[grant];
+    if (rules.rejectsResource && params.has('resource'))
+      return json(response, 400, { error: 'invalid_target' });
     if (refused !== undefined) return json(response, refused.status, { error: refused.error });
     if (grant === 'refresh_token') {
       const scope = refreshTokens.get(params.get('refresh_token') ?? '');
       if (scope === undefined) return json(response, 400, { error: 'invalid_grant' });
       // Each is good once.
-      refreshTokens.delete(params.get('refresh_token') ?? '');
+      if (!rules.keepsRefreshTokens) refreshTokens.delete(params.get('refresh_token') ?? '');
       return issue(response, scope, true);
     }
     if (grant === 'client_credentials') return issue(response, params.get('scope') ?? '', false);
@@ -193,14 +229,16 @@ export async function startAuthorizationServer(changes: Partial<Rules> = {}): Pr
     const refresh = `refresh-${randomUUID()}`;
     accessTokens.set(access, scope);
     if (isRenewable) refreshTokens.set(refresh, scope);
-    json(response, 200, {
+    const answer = {
       access_token: access,
       token_type: 'Bearer',
       expires_in: 3600,
       ...(scope !== '' && { scope }),
       ...(isRenewable && { refresh_token: refresh }),
       ...rules.token,
-    });
+    };
+    if (rules.encode === undefined) return json(response, 200, answer);
+    return write(response, rules.encode(answer));
   }
 
   function serve({ method, headers, body }: Recorded, response: ServerResponse): void {
@@ -239,6 +277,10 @@ async function record(request: IncomingMessage): Promise<Recorded> {
     body: isForm || text === '' ? {} : (JSON.parse(text) as Json),
     headers: request.headers,
   };
+}
+
+function write(response: ServerResponse, { status = 200, type, body }: Raw): void {
+  response.writeHead(status, type === undefined ? {} : { 'content-type': type }).end(body);
 }
 
 function json(response: ServerResponse, status: number, body: Json): void {

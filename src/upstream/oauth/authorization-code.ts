@@ -3,18 +3,24 @@ import {
   exchangeAuthorization,
   startAuthorization,
   validateAuthorizationResponseIssuer,
+  type AuthorizationServerMetadata,
 } from '@modelcontextprotocol/client';
 import { isRunError } from '../../errors.ts';
 import { openBrowser } from '../../process/open-browser.ts';
 import { openCallbackServer, type Callback, type CallbackServer } from './callback-server.ts';
 import { authenticateByKey } from './client-authentication.ts';
+import { tokenFetch } from './answers.ts';
 import { findClient, informationOf } from './client.ts';
 import { authorizationFailed, type OAuthContext } from './context.ts';
 import { isUnknownClient, shorten, toAuthorizationFailed } from './describe-failure.ts';
 import type { Authority } from './discovery.ts';
+import { fitsTemplate, isSameIssuer } from './names.ts';
 import { nextFailure } from './quiet.ts';
 import type { StoredClient, StoredTokens } from './stored.ts';
 import { toStoredTokens, type TokenRequest } from './token-response.ts';
+
+const PKCE_HINT =
+  'If it supports PKCE all the same, as Entra ID does, say so: "oauth": {"assumePkce": true} in the entry, or --oauth-assume-pkce';
 
 /**
  * Has the user authorize us (OAuth 2.1, authorization code with PKCE): the browser comes back to a port of ours.
@@ -46,14 +52,16 @@ async function ask(
 ): Promise<StoredTokens> {
   const { authority, scope, resource } = request;
   const state = randomBytes(24).toString('base64url');
+  const { audience } = context.settings;
   const { authorizationUrl, codeVerifier } = await startAuthorization(authority.url, {
-    ...(authority.metadata !== undefined && { metadata: authority.metadata }),
+    ...(authority.metadata !== undefined && { metadata: withPkce(authority.metadata) }),
     clientInformation: informationOf(client),
     redirectUrl: callbacks.redirectUri,
     state,
     ...(scope !== undefined && { scope }),
     ...(resource !== undefined && { resource }),
   });
+  if (audience !== undefined) authorizationUrl.searchParams.set('audience', audience);
   await context.checkUrl(authorizationUrl);
   try {
     const callback = await askUser(authorizationUrl, state, callbacks, context);
@@ -122,7 +130,7 @@ async function redeem(
   const { authority, resource } = request;
   const { metadata } = authority;
   try {
-    const iss = params.get('iss') ?? undefined;
+    const iss = issuerIn(params, authority);
     // Before anything else of the answer is believed, or shown (RFC 9207).
     validateAuthorizationResponseIssuer({
       iss,
@@ -138,7 +146,7 @@ async function redeem(
       redirectUri,
       ...(resource !== undefined && { resource }),
       ...authenticateByKey(client.clientId, context.settings.privateKey, authority, context.server),
-      fetchFn: context.fetch,
+      fetchFn: tokenFetch(context),
     });
     const tokens = toStoredTokens(answer, request, context);
     show(200, 'Authorized', 'mcp-run may now use this server for you. You can close this page.');
@@ -147,6 +155,13 @@ async function redeem(
     show(400, 'Not authorized', toAuthorizationFailed(error, context).message);
     throw error;
   }
+}
+
+/** The expected issuer, if it is named by its own name, or by one that its template stands for. */
+function issuerIn(params: URLSearchParams, { names, metadata }: Authority): string | undefined {
+  const iss = params.get('iss') ?? undefined;
+  if (iss === undefined) return undefined;
+  return names.some((name) => iss === name || fitsTemplate(iss, name)) ? metadata?.issuer : iss;
 }
 
 function codeOf(params: URLSearchParams, context: OAuthContext): string {
@@ -168,16 +183,32 @@ function mayBeForgotten(error: unknown): boolean {
 
 /** 2026-07-28, basic/authorization/security-considerations, authorization code protection. */
 function refuseWithoutPkce({ issuer, metadata }: Authority, context: OAuthContext): void {
-  if (metadata === undefined || metadata.code_challenge_methods_supported?.includes('S256') === true) return;
+  const methods = metadata?.code_challenge_methods_supported ?? [];
+  if (metadata === undefined || methods.includes('S256')) return;
+  if (methods.length === 0 && context.settings.assumePkce === true) {
+    context.log.warn(
+      { event: 'oauth.pkce-assumed', issuer },
+      `${issuer} does not say that it supports PKCE with S256, which is assumed, as it is set`,
+    );
+    return;
+  }
   throw authorizationFailed(
     context,
     `${issuer} does not say that it supports PKCE with S256, without which a code is not safe`,
+    undefined,
+    methods.length === 0 ? PKCE_HINT : undefined,
   );
+}
+
+/** An empty list says as little as none. */
+function withPkce(metadata: AuthorizationServerMetadata): AuthorizationServerMetadata {
+  const { code_challenge_methods_supported: methods, ...others } = metadata;
+  return methods?.length === 0 ? others : metadata;
 }
 
 /** The one that was registered, for authorization servers that compare it. */
 function wantedPort({ issuer }: Authority, { settings, ledger }: OAuthContext): number {
   if (settings.callbackPort !== undefined) return settings.callbackPort;
-  const registered = ledger.stored.clients.find((client) => client.issuer === issuer)?.redirectUri;
+  const registered = ledger.stored.clients.find((client) => isSameIssuer(client.issuer, issuer))?.redirectUri;
   return registered === undefined ? 0 : Number(new URL(registered).port);
 }

@@ -5,6 +5,7 @@ import {
   type OAuthClientProvider,
 } from '@modelcontextprotocol/client';
 import { readPrivateKey } from './client-authentication.ts';
+import { tokenFetch } from './answers.ts';
 import { findClient } from './client.ts';
 import { authorizationFailed, type OAuthContext } from './context.ts';
 import type { Authority } from './discovery.ts';
@@ -22,7 +23,7 @@ export async function requestByCredentials(
     ...(authority.metadata !== undefined && { metadata: authority.metadata }),
     ...(resource !== undefined && { resource }),
     ...(scope !== undefined && { scope }),
-    fetchFn: context.fetch,
+    fetchFn: tokenFetch(context),
   });
   return toStoredTokens(answer, request, context);
 }

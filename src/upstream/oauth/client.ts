@@ -3,8 +3,10 @@ import {
   type AuthorizationServerMetadata,
   type OAuthClientInformationMixed,
 } from '@modelcontextprotocol/client';
+import { registrationFetch } from './answers.ts';
 import { authorizationFailed, type OAuthContext } from './context.ts';
 import type { Authority } from './discovery.ts';
+import { isSameIssuer } from './names.ts';
 import type { StoredClient } from './stored.ts';
 
 const NAME = 'mcp-run';
@@ -41,7 +43,7 @@ export async function findClient(
 
 /** The client that tokens of this issuer were given to. */
 export function clientOf(issuer: string, { settings, ledger }: OAuthContext): StoredClient | undefined {
-  const stored = ledger.stored.clients.find((client) => client.issuer === issuer);
+  const stored = ledger.stored.clients.find((client) => isSameIssuer(client.issuer, issuer));
   return stored?.clientId === settings.clientId && stored !== undefined
     ? { ...stored, clientSecret: settings.clientSecret }
     : stored;
@@ -63,7 +65,7 @@ function registeredByUser({ issuer }: Authority, context: OAuthContext): StoredC
   const { settings, ledger } = context;
   const clientId = settings.clientId ?? '';
   const bound = ledger.stored.clients.find((client) => client.clientId === clientId);
-  if (bound !== undefined && bound.issuer !== issuer) {
+  if (bound !== undefined && !isSameIssuer(bound.issuer, issuer)) {
     throw authorizationFailed(
       context,
       `the client ${clientId} belongs to ${bound.issuer}, and the server now names ${issuer}`,
@@ -85,7 +87,7 @@ function registeredBefore(
 ): StoredClient | undefined {
   return ledger.stored.clients.find(
     (client) =>
-      client.issuer === issuer &&
+      isSameIssuer(client.issuer, issuer) &&
       client.redirectUri !== undefined &&
       client.redirectUri === redirectUri &&
       (client.secretExpiresAt ?? Infinity) > Date.now() / 1000,
@@ -100,7 +102,7 @@ async function register(
   { url, issuer, metadata }: Authority,
   redirectUri: string,
   scope: string | undefined,
-  { fetch }: OAuthContext,
+  context: OAuthContext,
 ): Promise<StoredClient> {
   const { client_id, client_secret, client_secret_expires_at, token_endpoint_auth_method } =
     await registerClient(url, {
@@ -114,7 +116,7 @@ async function register(
         application_type: 'native',
       },
       ...(scope !== undefined && { scope }),
-      fetchFn: fetch,
+      fetchFn: registrationFetch(context, redirectUri),
     });
   return {
     issuer,
@@ -153,5 +155,5 @@ function withoutOwnSecret(client: StoredClient, { settings }: OAuthContext): Sto
 }
 
 function isSame(a: StoredClient, b: StoredClient): boolean {
-  return a.issuer === b.issuer && a.clientId === b.clientId;
+  return isSameIssuer(a.issuer, b.issuer) && a.clientId === b.clientId;
 }

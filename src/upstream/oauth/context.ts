@@ -2,6 +2,7 @@ import type { FetchLike } from '@modelcontextprotocol/client';
 import { RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import type { OAuthSettings } from '../target.ts';
+import { isSameIssuer } from './names.ts';
 import type { Stored, StoredClient } from './stored.ts';
 import type { TokenStore } from './token-store.ts';
 
@@ -35,7 +36,7 @@ export async function openLedger(store: TokenStore): Promise<Ledger> {
     await store.write(stored);
   };
   const others = (issuer: string): readonly StoredClient[] =>
-    stored.clients.filter((client) => client.issuer !== issuer);
+    stored.clients.filter((client) => !isSameIssuer(client.issuer, issuer));
   return {
     get stored() {
       return stored;
@@ -50,6 +51,8 @@ export function authorizationFailed(
   { server }: Pick<OAuthContext, 'server'>,
   detail: string,
   cause?: unknown,
+  hint?: string,
 ): RunError {
-  return new RunError('AUTHORIZATION_FAILED', { server, detail }, { cause });
+  const fields = { server, detail, ...(hint !== undefined && { hint }) };
+  return new RunError('AUTHORIZATION_FAILED', fields, { cause });
 }

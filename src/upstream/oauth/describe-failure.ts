@@ -6,10 +6,19 @@ const MAX_LENGTH = 300;
 /** Answers of a server that is out of order, which says nothing about what it was sent. */
 const PASSING = new Set(['server_error', 'temporarily_unavailable', 'too_many_requests']);
 
+/** The last one is GitHub's. */
+const UNKNOWN_CLIENT = new Set(['invalid_client', 'unauthorized_client', 'incorrect_client_credentials']);
+
 /** Whatever the building blocks throw, as our own error. */
 export function toAuthorizationFailed(error: unknown, context: Pick<OAuthContext, 'server'>): RunError {
   if (isRunError(error)) return error;
-  return authorizationFailed(context, describe(error), error);
+  return authorizationFailed(context, describeFailure(error), error);
+}
+
+/** The reason alone. */
+export function describeFailure(error: unknown): string {
+  if (isRunError(error)) return String(error.fields['detail'] ?? error.message);
+  return describe(error);
 }
 
 /** Whether an authorization server has refused what it was sent: sending it again is of no use. */
@@ -19,9 +28,7 @@ export function isRefusal(error: unknown): error is OAuthError {
 
 /** Whether it does not know who we are, or not any more. */
 export function isUnknownClient(error: unknown): boolean {
-  return (
-    error instanceof OAuthError && (error.code === 'invalid_client' || error.code === 'unauthorized_client')
-  );
+  return error instanceof OAuthError && UNKNOWN_CLIENT.has(error.code);
 }
 
 /** One line, however long and wherever from. */

@@ -1,13 +1,16 @@
 import {
-  checkResourceAllowed,
-  discoverAuthorizationServerMetadata,
-  discoverOAuthProtectedResourceMetadata,
+  buildDiscoveryUrls,
   type AuthorizationServerMetadata,
   type FetchLike,
   type OAuthProtectedResourceMetadata,
 } from '@modelcontextprotocol/client';
-import { isRunError } from '../../errors.ts';
+import type { RunError } from '../../errors.ts';
+import type { Log } from '../../observe/log.ts';
 import { authorizationFailed, type OAuthContext } from './context.ts';
+import { toAuthorizationFailed } from './describe-failure.ts';
+import { validateIssuer, nameOf, readDocument, type Unread } from './documents.ts';
+import { fitsTemplate, includesUrl, isSameIssuer, isTemplate } from './names.ts';
+import { readResourceMetadata, type ResourceMetadata } from './resource-metadata.ts';
 
 /** An authorization server. */
 export interface Authority {
@@ -17,70 +20,154 @@ export interface Authority {
   readonly issuer: string;
   /** Undefined: it has none, and its endpoints are where revision 2025-03-26 puts them. */
   readonly metadata: AuthorizationServerMetadata | undefined;
+  /** What it may call itself where the browser comes back (RFC 9207), to the letter. */
+  readonly names: readonly string[];
 }
 
 /** How a server's authorization is obtained. */
 export interface Discovered {
   readonly authority: Authority;
-  /** RFC 8707. */
-  readonly resource: string;
+  /** RFC 8707; undefined: it is not sent. */
+  readonly resource: string | undefined;
   readonly scopes: readonly string[] | undefined;
 }
+
+/** What an authorization server is looked for with. */
+export interface Search {
+  readonly server: string;
+  readonly fetch: FetchLike;
+  readonly log: Log;
+  /** Of the settings, or of what is stored: the name that it must have, in place of the URL of its metadata. */
+  readonly issuer?: string | undefined;
+}
+
+const ISSUER_HINT =
+  'If that name is right, set it as the issuer that is accepted: "oauth": {"issuer": "…"} in the entry, or --oauth-issuer';
+const RESOURCE_HINT =
+  'If tokens for that resource are right, set it: "oauth": {"resource": "…"} in the entry, or --oauth-resource';
 
 /**
  * Finds a server's authorization server (RFC 9728, RFC 8414, OpenID Connect Discovery; 2026-07-28,
  * basic/authorization/authorization-server-discovery), which without metadata is the server's own origin (2025-03-26).
  * @param resourceMetadata from the server's challenge
+ * @throws RunError `AUTHORIZATION_FAILED`, also if a document is there and cannot be read
  */
 export async function discover(
   context: OAuthContext,
   resourceMetadata: URL | undefined,
 ): Promise<Discovered> {
-  const { url, settings, fetch } = context;
-  const metadata = await readResourceMetadata(url, resourceMetadata, fetch);
-  const resource = settings.resource ?? resourceOf(context, metadata);
-  const authority = await findAuthority(metadata?.authorization_servers?.[0] ?? `${url.origin}/`, fetch);
-  return { authority, resource, scopes: metadata?.scopes_supported };
+  const { url, settings } = context;
+  const found = await readResourceMetadata(url, resourceMetadata, context);
+  const resource = resourceOf(context, found);
+  const listed = found?.metadata.authorization_servers ?? [];
+  const authority = await findListedAuthority(listed, context);
+  if (settings.audience !== undefined) {
+    context.log.warn(
+      { event: 'oauth.audience', audience: settings.audience },
+      `Tokens are asked for with the audience ${settings.audience}, as it is set`,
+    );
+  }
+  return { authority, resource, scopes: found?.metadata.scopes_supported };
 }
 
-/** Its metadata, whose `issuer` is the one it was asked for. */
-export async function findAuthority(url: string, fetch: FetchLike): Promise<Authority> {
-  const metadata = await discoverAuthorizationServerMetadata(url, { fetchFn: fetch });
-  return { url, issuer: metadata?.issuer ?? url, metadata };
+/** The first of those that a resource names, or the one that the settings name. */
+async function findListedAuthority(listed: readonly string[], context: OAuthContext): Promise<Authority> {
+  const { issuer } = context.settings;
+  const named = listed.length === 0 ? [`${context.url.origin}/`] : listed;
+  const [first = ''] = named;
+  if (issuer === undefined) return await findAuthority(first, context);
+  const same = named.find((each) => isSameIssuer(each, issuer));
+  if (same !== undefined) return await findAuthority(same, { ...context, issuer });
+  // Its metadata may be at a place with another name: that is what the setting is for.
+  const own = URL.canParse(issuer) && !isTemplate(issuer) ? [issuer] : [];
+  const places = [...named, ...own];
+  let failure: RunError | undefined;
+  for (const place of places) {
+    try {
+      const authority = await findAuthority(place, { ...context, issuer });
+      if (authority.metadata !== undefined) return authority;
+    } catch (error) {
+      context.signal.throwIfAborted();
+      failure ??= toAuthorizationFailed(error, context);
+    }
+  }
+  throw failure ?? authorizationFailed(context, `no metadata of ${issuer} is at ${places.join(', ')}`);
+}
+
+/**
+ * Its metadata, whose `issuer` is the one it was asked for, or the one that is accepted.
+ * @throws RunError `AUTHORIZATION_FAILED`, also if it has metadata that cannot be read
+ */
+export async function findAuthority(url: string, search: Search): Promise<Authority> {
+  const { issuer: accepted } = search;
+  const metadata = await readIssuerMetadata(url, search);
+  if (metadata === undefined) return { url, issuer: url, metadata, names: [] };
+  const { issuer } = metadata;
+  if (accepted === undefined ? !isSameIssuer(issuer, url) : !isAccepted(issuer, accepted)) {
+    throw authorizationFailed(
+      search,
+      `the metadata of ${url} names another issuer, ${issuer}${accepted === undefined ? '' : `, and ${accepted} is accepted`}`,
+      undefined,
+      ISSUER_HINT,
+    );
+  }
+  if (isSameIssuer(issuer, url) && isSameIssuer(issuer, accepted ?? url)) {
+    return { url, issuer, metadata, names: [issuer] };
+  }
+  search.log.warn(
+    { event: 'oauth.issuer-accepted', url, issuer, accepted },
+    `The metadata of ${url} names the issuer ${issuer}, which is accepted as ${accepted}`,
+  );
+  const known = accepted ?? issuer;
+  return { url, issuer: known, metadata: { ...metadata, issuer: known }, names: [issuer, known] };
+}
+
+/** Either may be one of Entra ID's templates. */
+function isAccepted(issuer: string, accepted: string): boolean {
+  return isSameIssuer(issuer, accepted) || fitsTemplate(issuer, accepted) || fitsTemplate(accepted, issuer);
 }
 
 /** @returns undefined if it has none */
-export async function readResourceMetadata(
-  url: URL,
-  hinted: URL | undefined,
-  fetch: FetchLike,
-): Promise<OAuthProtectedResourceMetadata | undefined> {
-  for (const resourceMetadataUrl of [hinted, undefined]) {
-    try {
-      return await discoverOAuthProtectedResourceMetadata(
-        url,
-        resourceMetadataUrl === undefined ? {} : { resourceMetadataUrl },
-        fetch,
-      );
-    } catch (error) {
-      // It was not to be asked, or did not answer; anything else means that it has none.
-      if (isRunError(error)) throw error;
-    }
+async function readIssuerMetadata(
+  url: string,
+  search: Search,
+): Promise<AuthorizationServerMetadata | undefined> {
+  const unread: Unread[] = [];
+  for (const { url: place } of buildDiscoveryUrls(url)) {
+    const reading = await readDocument(place, validateIssuer, search.fetch);
+    if (reading.kind === 'found') return reading.value;
+    unread.push(reading);
+    // The other places are at the same host.
+    if (reading.kind === 'unreached') break;
   }
-  return undefined;
+  const reason = unread.find(
+    ({ kind, status }) => kind !== 'missing' && (kind !== 'refused' || status === 401 || status === 403),
+  );
+  if (reason === undefined) return undefined;
+  throw authorizationFailed(
+    search,
+    `the metadata of the authorization server at ${nameOf(reason.url)} cannot be read: ${reason.reason}`,
+    reason.cause,
+  );
 }
 
-function resourceOf(context: OAuthContext, metadata: OAuthProtectedResourceMetadata | undefined): string {
-  const { url } = context;
-  if (metadata === undefined) return canonical(url);
-  const { resource } = metadata;
-  if (
-    URL.canParse(resource) &&
-    checkResourceAllowed({ requestedResource: url, configuredResource: resource })
-  ) {
-    return resource;
+/** The resource that tokens are for. */
+function resourceOf(context: OAuthContext, found: ResourceMetadata | undefined): string | undefined {
+  const { url, settings, log } = context;
+  if (settings.resource === false) {
+    log.warn({ event: 'oauth.no-resource' }, 'Tokens are asked for without a resource, as it is set');
+    return undefined;
   }
-  throw authorizationFailed(context, `its metadata is about another resource, ${resource}`);
+  if (settings.resource !== undefined) return settings.resource;
+  if (found === undefined) return canonical(url);
+  const { resource }: OAuthProtectedResourceMetadata = found.metadata;
+  if (includesUrl(resource, url)) return resource;
+  throw authorizationFailed(
+    context,
+    `the metadata at ${nameOf(found.url)} is about another resource, ${resource}`,
+    undefined,
+    RESOURCE_HINT,
+  );
 }
 
 /** 2026-07-28, basic/authorization, canonical server URI. */

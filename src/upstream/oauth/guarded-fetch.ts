@@ -50,7 +50,7 @@ export function createGuardedFetch({ server, url: serverUrl, tls }: GuardedFetch
           signal: limit,
         });
         const bytes = await readBounded(body);
-        if (bytes === undefined) throw failure(`${url.origin}${url.pathname}: more than ${MAX_BYTES} bytes`);
+        if (bytes === undefined) throw tooLarge(url);
         return new Response(BODILESS.has(statusCode) ? null : bytes, {
           status: statusCode,
           headers: Object.entries(headers).flatMap(([name, lines]): [string, string][] => {
@@ -83,6 +83,10 @@ export function createGuardedFetch({ server, url: serverUrl, tls }: GuardedFetch
   function foreignDispatcher(): Promise<Dispatcher> {
     foreign ??= createDispatcher({ server, tls: foreignTls, lookup: guard.lookup });
     return foreign;
+  }
+
+  function tooLarge({ origin, pathname }: URL): RunError {
+    return failure(`${origin}${pathname}: more than ${MAX_BYTES} bytes`, new RangeError('too large'));
   }
 
   function failure(detail: string, cause?: unknown): RunError {

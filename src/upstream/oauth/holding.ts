@@ -1,3 +1,4 @@
+import { isSameIssuer } from './names.ts';
 import type { Stored } from './stored.ts';
 
 /** What may be known about the tokens of a server by anybody who may not have them. */
@@ -20,7 +21,7 @@ export function holdingOf({ url, tokens, clients }: Stored): Holding | undefined
   return {
     url,
     issuer,
-    clientId: clients.find((client) => client.issuer === issuer)?.clientId,
+    clientId: clients.find((client) => isSameIssuer(client.issuer, issuer))?.clientId,
     scope,
     expiresAt,
     isRenewable: refreshToken !== undefined,

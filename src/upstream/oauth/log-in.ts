@@ -32,7 +32,7 @@ export async function logIn(
     const status = await ask(connection, target, signal);
     let header = await authorization.header(() => signal);
     // Some ask for it only when a tool is called, and announce it before.
-    if (header === undefined && (await isAnnounced(target, server, signal))) {
+    if (header === undefined && (await isAnnounced(target, { server, log, signal }))) {
       await authorization.challenged({ status: 401, wwwAuthenticate: undefined, sent: undefined }, signal);
       header = await authorization.header(() => signal);
     }
@@ -92,13 +92,13 @@ function refuseMissing(status: number, server: string): undefined {
 
 async function isAnnounced(
   { url, tls }: RemoteTarget,
-  server: string,
-  signal: AbortSignal,
+  { server, log, signal }: LoginOptions,
 ): Promise<boolean> {
-  const { readResourceMetadata } = await import('./discovery.ts');
+  const { readResourceMetadata } = await import('./resource-metadata.ts');
   const guarded = createGuardedFetch({ server, url: new URL(url), tls });
   try {
-    return (await readResourceMetadata(new URL(url), undefined, guarded.fetch(signal))) !== undefined;
+    const reader = { server, log, fetch: guarded.fetch(signal) };
+    return (await readResourceMetadata(new URL(url), undefined, reader)) !== undefined;
   } finally {
     await guarded.close();
   }

@@ -6,6 +6,7 @@ import { informationOf } from './client.ts';
 import { authorizationFailed } from './context.ts';
 import { findAuthority, type Authority } from './discovery.ts';
 import { createGuardedFetch } from './guarded-fetch.ts';
+import { isSameIssuer } from './names.ts';
 import type { Stored, StoredClient } from './stored.ts';
 import { withLock, type StoredServer } from './token-store.ts';
 
@@ -43,16 +44,17 @@ export async function logOut(server: StoredServer, options: LogoutOptions): Prom
 
 /** RFC 7009. @returns false if the authorization server does not offer it */
 async function revoke({ url, tokens, clients }: Stored, options: LogoutOptions): Promise<boolean> {
-  const client = clients.find(({ issuer }) => issuer === tokens?.issuer);
+  const client = clients.find(({ issuer }) => tokens !== undefined && isSameIssuer(issuer, tokens.issuer));
   if (tokens === undefined || client === undefined) return false;
   const server = new URL(url).host;
-  const { tls, signal, credentials } = options;
+  const { tls, signal, credentials, log } = options;
   const guarded = createGuardedFetch({ server, url: new URL(url), tls });
   try {
     const fetch = guarded.fetch(signal);
-    const authority = await findAuthority(tokens.authorizationServer, fetch);
+    const search = { server, fetch, log, issuer: tokens.issuer };
+    const authority = await findAuthority(tokens.authorizationServer, search);
     const endpoint = memberOf(authority, 'revocation_endpoint');
-    if (typeof endpoint !== 'string' || authority.issuer !== tokens.issuer) return false;
+    if (typeof endpoint !== 'string' || !isSameIssuer(authority.issuer, tokens.issuer)) return false;
     const { refreshToken, accessToken } = tokens;
     // With the one that renews it, the other goes as well.
     const params = new URLSearchParams(

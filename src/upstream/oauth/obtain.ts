@@ -6,6 +6,7 @@ import { requestByCredentials } from './client-credentials.ts';
 import { authorizationFailed, type OAuthContext } from './context.ts';
 import { toAuthorizationFailed } from './describe-failure.ts';
 import { discover, findAuthority, type Discovered } from './discovery.ts';
+import { isSameIssuer } from './names.ts';
 import { isQuiet } from './quiet.ts';
 import { refresh } from './refresh.ts';
 import { includesScopes, joinScopes, selectScope } from './scopes.ts';
@@ -46,7 +47,7 @@ export async function obtain(wanted: Wanted, budget: AttemptBudget, context: OAu
 function withAdvice(error: RunError, { insists }: Wanted, { settings }: OAuthContext): RunError {
   if (insists || settings.grant !== 'authorization-code' || error.code !== 'AUTHORIZATION_FAILED')
     return error;
-  return new RunError(error.code, { ...error.fields, hint: ADVICE }, { cause: error });
+  return new RunError(error.code, { hint: ADVICE, ...error.fields }, { cause: error });
 }
 
 /**
@@ -55,9 +56,10 @@ function withAdvice(error: RunError, { insists }: Wanted, { settings }: OAuthCon
  */
 export async function renew(tokens: StoredTokens, context: OAuthContext): Promise<boolean> {
   try {
-    const { settings, fetch, ledger } = context;
-    const authority = await findAuthority(tokens.authorizationServer, fetch);
-    if (authority.issuer !== tokens.issuer) return false;
+    const { settings, ledger } = context;
+    const { issuer } = tokens;
+    const authority = await findAuthority(tokens.authorizationServer, { ...context, issuer });
+    if (!isSameIssuer(authority.issuer, issuer)) return false;
     const { requestedScope: scope, resource } = tokens;
     const renewed =
       settings.grant === 'client-credentials'
@@ -81,7 +83,8 @@ async function tokensFor(
   const { settings, ledger } = context;
   const { authority, resource, scopes } = discovered;
   // What another authorization server has issued is as good as nothing.
-  const held = ledger.stored.tokens?.issuer === authority.issuer ? ledger.stored.tokens : undefined;
+  const { tokens } = ledger.stored;
+  const held = tokens !== undefined && isSameIssuer(tokens.issuer, authority.issuer) ? tokens : undefined;
   const challenged = wanted.challenge.scope ?? (wanted.isStepUp ? joinScopes(scopes?.join(' ')) : undefined);
   if (wanted.isStepUp && !canStepUp(held, challenged, context)) return undefined;
   const scope = selectScope({

@@ -1,9 +1,11 @@
 import { refreshAuthorization } from '@modelcontextprotocol/client';
 import { authenticateByKey } from './client-authentication.ts';
+import { tokenFetch } from './answers.ts';
 import { clientOf, informationOf } from './client.ts';
 import type { OAuthContext } from './context.ts';
 import { isRefusal, isUnknownClient } from './describe-failure.ts';
 import type { Authority } from './discovery.ts';
+import { isSameIssuer } from './names.ts';
 import type { StoredTokens } from './stored.ts';
 import { toStoredTokens } from './token-response.ts';
 
@@ -19,7 +21,7 @@ export async function refresh(
 ): Promise<StoredTokens | undefined> {
   const { refreshToken, resource, requestedScope } = tokens;
   const client = clientOf(authority.issuer, context);
-  if (refreshToken === undefined || client === undefined || tokens.issuer !== authority.issuer)
+  if (refreshToken === undefined || client === undefined || !isSameIssuer(tokens.issuer, authority.issuer))
     return undefined;
   try {
     const answer = await refreshAuthorization(authority.url, {
@@ -28,11 +30,13 @@ export async function refresh(
       refreshToken,
       ...(resource !== undefined && { resource }),
       ...authenticateByKey(client.clientId, context.settings.privateKey, authority, context.server),
-      fetchFn: context.fetch,
+      fetchFn: tokenFetch(context),
     });
     const renewed = toStoredTokens(answer, { authority, scope: requestedScope, resource }, context);
-    // Not said: as before.
-    return { ...renewed, isRenewed: true, scope: answer.scope ?? tokens.scope };
+    // Not said: as before. One that is as short-lived as the last one has no lifetime: it would be renewed at every use.
+    const isBornExpired = (renewed.expiresAt ?? Infinity) <= renewed.obtainedAt;
+    const expiresAt = isBornExpired ? undefined : renewed.expiresAt;
+    return { ...renewed, isRenewed: true, expiresAt, scope: answer.scope ?? tokens.scope };
   } catch (error) {
     if (!isRefusal(error)) throw error;
     context.log.info(

@@ -16,7 +16,12 @@ export function toStoredTokens(
   context: OAuthContext,
 ): StoredTokens {
   const { access_token: accessToken, refresh_token, token_type, expires_in } = tokens;
-  if (token_type.toLowerCase() !== 'bearer') {
+  if (token_type === '') {
+    context.log.info(
+      { event: 'oauth.no-token-type', issuer: authority.issuer },
+      `${authority.issuer} does not say of which type its token is: it is used as a bearer token`,
+    );
+  } else if (token_type.toLowerCase() !== 'bearer') {
     throw authorizationFailed(
       context,
       `${authority.issuer} issues tokens of type ${token_type}, which is not supported`,

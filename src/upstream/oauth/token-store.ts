@@ -33,8 +33,10 @@ export interface StoredServer extends TokenStore {
 /** Nothing is created before the first lock. What cannot be written is kept for this process. */
 export function openTokenStore(url: string, settings: OAuthSettings, log: Log): TokenStore {
   // Whoever asks for something else gets tokens of their own.
-  const { grant, clientId = null, resource = null, scope = null } = settings;
-  const key = [url, grant, clientId, resource, scope];
+  const { grant, clientId = null, resource = null, scope = null, issuer, audience } = settings;
+  const key: unknown[] = [url, grant, clientId, resource, scope];
+  // Files that are there already keep their names.
+  if (issuer !== undefined || audience !== undefined) key.push(issuer ?? null, audience ?? null);
   const name = createHash('sha256').update(JSON.stringify(key)).digest('hex').slice(0, 32);
   return keepInMemory(openStoreFile(join(settings.storeDirectory, `${name}.json`), url, log), log);
 }

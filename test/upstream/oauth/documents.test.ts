@@ -1,0 +1,268 @@
+import { describe, expect, it } from 'vitest';
+import { createGuardedFetch } from '../../../src/upstream/oauth/guarded-fetch.ts';
+import { readResourceMetadata } from '../../../src/upstream/oauth/resource-metadata.ts';
+import { createRecordingLog } from '../../observe/recording-log.ts';
+import {
+  startAuthorizationServer,
+  type AuthorizationServer,
+  type Raw,
+} from '../../support/authorization-server.ts';
+import { setUp } from './user.ts';
+
+const PLACE = '/.well-known/oauth-protected-resource/mcp';
+const ROOT = '/.well-known/oauth-protected-resource';
+const AS = '/.well-known/oauth-authorization-server';
+const OIDC = '/.well-known/openid-configuration';
+
+const HTML: Raw = { type: 'text/html; charset=utf-8', body: '<!doctype html><title>Hello</title>' };
+const status = (code: number): Raw => ({ status: code, type: 'application/json', body: '{}' });
+
+/** Answers that are no documents, each with what is said about them. */
+const UNREADABLE: readonly (readonly [name: string, answer: Raw, text: string])[] = [
+  ['a status of 500', status(500), 'HTTP status 500'],
+  ['a status of 502', status(502), 'HTTP status 502'],
+  ['a status of 503', status(503), 'HTTP status 503'],
+  ['a status of 429', status(429), 'HTTP status 429'],
+  ['JSON that is cut off', { body: '{"resource":' }, 'not a JSON object'],
+  ['an empty body', { body: '' }, 'not a JSON object'],
+  ['plain text', { type: 'text/plain', body: 'ok' }, 'not a JSON object'],
+  ['a list', { body: '[]' }, 'not a JSON object'],
+  ['another object', { body: '{"resource":1}' }, 'resource'],
+  [
+    'a member that is not as it must be',
+    { body: '{"resource":"http://h/","authorization_servers":1}' },
+    'authorization_servers',
+  ],
+  ['more than is read', { body: `"${'x'.repeat(1024 * 1024)}"` }, 'more than'],
+];
+
+/** Its own origin is an authorization server as well, which must not be asked. */
+function expectNobodyAsked(server: AuthorizationServer): void {
+  for (const path of [AS, OIDC, '/register', '/authorize', '/token']) expect(server.to(path)).toEqual([]);
+}
+
+describe('metadata of the resource that cannot be read, namely', () => {
+  it.each(UNREADABLE)('%s, where the challenge points is an error', async (_, answer, text) => {
+    const server = await startAuthorizationServer({ answers: { [PLACE]: answer } });
+    const { request } = await setUp(server.url);
+    const error: unknown = await request().catch((caught: unknown) => caught);
+
+    expect(error).toMatchObject({ code: 'AUTHORIZATION_FAILED' });
+    expect(String(error)).toContain(`${server.origin}${PLACE}`);
+    expect(String(error)).toContain(text);
+    expectNobodyAsked(server);
+  });
+
+  it.each([
+    ['HTML', HTML, 'HTML in place of JSON'],
+    ['HTML that does not say so', { body: '<html lang="en">' }, 'HTML in place of JSON'],
+    ['a status of 401', status(401), 'HTTP status 401'],
+    ['a status of 403', status(403), 'HTTP status 403'],
+    ['a status of 400', status(400), 'HTTP status 400'],
+  ])('%s, where the challenge points is an error', async (_, answer, text) => {
+    const server = await startAuthorizationServer({ answers: { [PLACE]: answer } });
+    const { request } = await setUp(server.url);
+
+    await expect(request()).rejects.toThrow(`${server.origin}${PLACE} (${text})`);
+    expectNobodyAsked(server);
+  });
+
+  it.each(UNREADABLE)('%s, at a well-known place is an error', async (_, answer, text) => {
+    const server = await startAuthorizationServer({
+      answers: { [PLACE]: answer },
+      challenge: () => undefined,
+    });
+    const { request } = await setUp(server.url);
+    const error: unknown = await request().catch((caught: unknown) => caught);
+
+    expect(String(error)).toContain(`${server.origin}${PLACE}`);
+    expect(String(error)).toContain(text);
+    expectNobodyAsked(server);
+  });
+
+  it('a redirect to another origin, at a well-known place is an error', async () => {
+    const server = await startAuthorizationServer({
+      challenge: () => undefined,
+      redirects: { [PLACE]: 'https://login.example/?next=x' },
+      resourceMetadata: null,
+    });
+    const { request } = await setUp(server.url);
+
+    await expect(request()).rejects.toThrow('a redirect to https://login.example/, which is not followed');
+    expectNobodyAsked(server);
+  });
+});
+
+describe('a server without metadata of its own', () => {
+  it.each([
+    ['a status of 404', status(404), 0],
+    ['a status of 405', status(405), 0],
+    ['a status of 410', status(410), 0],
+    ['a status of 400', status(400), 1],
+    ['a status of 401', status(401), 1],
+    ['a status of 403', status(403), 1],
+    ['HTML', HTML, 1],
+  ])('is known by %s at the well-known places', async (_, answer, warnings) => {
+    const server = await startAuthorizationServer({
+      answers: { [PLACE]: answer, [ROOT]: answer },
+      challenge: () => undefined,
+    });
+    const { request, log } = await setUp(server.url);
+
+    expect(await request()).toBe(200);
+    expect(log.of('oauth.no-metadata')).toHaveLength(warnings);
+  });
+
+  it.each([
+    ['a status of 401', status(401)],
+    ['a status of 403', status(403)],
+    ['HTML', HTML],
+  ])('for its path, answering with %s there, has its origin’s', async (_, answer) => {
+    const issuer = await startAuthorizationServer();
+    const server = await startAuthorizationServer({
+      answers: { [PLACE]: answer },
+      challenge: () => undefined,
+      paths: { metadata: AS, resourceMetadata: ROOT },
+      resourceMetadata: { authorization_servers: [issuer.origin] },
+      accepts: (token) => issuer.isValid(token),
+    });
+    const { request } = await setUp(server.url);
+
+    expect(await request()).toBe(200);
+    expect(server.to('/authorize')).toEqual([]);
+  });
+
+  it.each([404, 405, 410])('may still name it, with a status of %i there', async (code) => {
+    const server = await startAuthorizationServer({
+      answers: { '/named': status(code) },
+      challenge: () => 'Bearer resource_metadata="/named"',
+    });
+    server.rules.challenge = () => `Bearer resource_metadata="${server.origin}/named"`;
+    const { request } = await setUp(server.url);
+
+    expect(await request()).toBe(200);
+    expect(server.to(PLACE)).toHaveLength(1);
+  });
+});
+
+describe('metadata that the server names at a place that cannot be reached', () => {
+  const unreachable = 'http://127.0.0.1:1/.well-known/elsewhere';
+
+  it.each([
+    ['the same path at its own origin', '/.well-known/elsewhere'],
+    ['the well-known place of its URL', PLACE],
+    ['the well-known place of its origin', ROOT],
+  ])('is read at %s, which is logged', async (_, place) => {
+    const server = await startAuthorizationServer({
+      paths: { metadata: AS, resourceMetadata: place },
+      challenge: () => `Bearer resource_metadata="${unreachable}"`,
+    });
+    const { request, log } = await setUp(server.url);
+
+    expect(await request()).toBe(200);
+    expect(log.of('oauth.metadata-elsewhere')).toMatchObject([
+      { url: unreachable, used: `${server.origin}${place}` },
+    ]);
+  });
+
+  it('and that is nowhere else is an error that names all places', async () => {
+    const server = await startAuthorizationServer({
+      resourceMetadata: null,
+      challenge: () => `Bearer resource_metadata="${unreachable}"`,
+    });
+    const error: unknown = await (await setUp(server.url)).request().catch((caught: unknown) => caught);
+
+    for (const place of [unreachable, `${server.origin}${PLACE}`, `${server.origin}${ROOT}`])
+      expect(String(error)).toContain(place);
+    expectNobodyAsked(server);
+  });
+
+  it('and that cannot be read elsewhere either is an error that names both', async () => {
+    const server = await startAuthorizationServer({
+      answers: { [PLACE]: status(500) },
+      challenge: () => `Bearer resource_metadata="${unreachable}"`,
+    });
+    const error: unknown = await (await setUp(server.url)).request().catch((caught: unknown) => caught);
+
+    expect(String(error)).toContain(unreachable);
+    expect(String(error)).toContain(`${server.origin}${PLACE} (HTTP status 500)`);
+    expectNobodyAsked(server);
+  });
+
+  it.each(['http://internal.example/m', 'http://10.0.0.1:3000/m', 'https://169.254.169.254/m'])(
+    '(%s) is not requested for a server at a public address',
+    async (named) => {
+      const requested: string[] = [];
+      const url = new URL('https://8.8.8.8/mcp');
+      const guarded = createGuardedFetch({
+        server: 'far',
+        url,
+        tls: { caFile: undefined, certFile: undefined, keyFile: undefined },
+      });
+      const found = await readResourceMetadata(url, new URL(named), {
+        server: 'far',
+        log: createRecordingLog(),
+        fetch: async (input) => {
+          await guarded.check(new URL(input));
+          requested.push(String(input));
+          if (!String(input).endsWith('/m')) return new Response('', { status: 404 });
+          return Response.json({ resource: url.href, authorization_servers: [url.origin] });
+        },
+      });
+      expect(requested).toEqual(['https://8.8.8.8/m']);
+      expect(found?.url.href).toBe('https://8.8.8.8/m');
+    },
+  );
+});
+
+describe('metadata of the authorization server that cannot be read, namely', () => {
+  const unreadable: readonly (readonly [string, Raw, string])[] = [
+    ...UNREADABLE.slice(0, 8),
+    ['HTML', HTML, 'HTML in place of JSON'],
+    ['a status of 401', status(401), 'HTTP status 401'],
+    ['a status of 403', status(403), 'HTTP status 403'],
+    [
+      'an object without what is needed',
+      { body: '{"issuer":"x"}' },
+      'authorization_endpoint, token_endpoint',
+    ],
+  ];
+
+  it.each(unreadable)('%s, is an error, and its endpoints are not guessed', async (_, answer, text) => {
+    const server = await startAuthorizationServer({ answers: { [AS]: answer }, resourceMetadata: null });
+    const { request } = await setUp(server.url);
+    const error: unknown = await request().catch((caught: unknown) => caught);
+
+    expect(String(error)).toContain(`${server.origin}${AS}`);
+    expect(String(error)).toContain(text);
+    for (const path of ['/register', '/authorize', '/token']) expect(server.to(path)).toEqual([]);
+  });
+
+  it.each(unreadable)('%s, is read by OpenID Connect Discovery where it is there', async (_, answer) => {
+    const server = await startAuthorizationServer({
+      answers: { [AS]: answer },
+      paths: { metadata: OIDC, resourceMetadata: PLACE },
+    });
+    expect(await (await setUp(server.url)).request()).toBe(200);
+  });
+
+  it('does not end what is signed in: the token is used until the server refuses it', async () => {
+    const server = await startAuthorizationServer({ token: { expires_in: 3600 } });
+    const { request, pages } = await setUp(server.url);
+    await request();
+    server.rules.answers = { [AS]: status(503) };
+    expect(await request()).toBe(200);
+    server.revokeAccess();
+
+    await expect(request()).rejects.toThrow('HTTP status 503');
+    expect(pages).toHaveLength(1);
+  });
+});
+
+it('metadata as another type, or behind a byte order mark, is read', async () => {
+  const server = await startAuthorizationServer();
+  const resource = { resource: server.url, authorization_servers: [server.origin] };
+  server.rules.answers = { [PLACE]: { type: 'text/html', body: `\uFEFF${JSON.stringify(resource)}` } };
+
+  expect(await (await setUp(server.url)).request()).toBe(200);
+});
