@@ -97,6 +97,24 @@ describe('a URL on the command line', () => {
     });
   });
 
+  test('has settings for authorization servers that differ, as flags and as variables', async () => {
+    const expected = { issuer: 'https://h/{t}', audience: 'api', assumePkce: true, resource: false };
+    const flags = {
+      oauthIssuer: 'https://h/{t}',
+      oauthAudience: 'api',
+      oauthAssumePkce: true,
+      oauthResource: 'none',
+    };
+    const env = {
+      MCP_RUN_OAUTH_ISSUER: 'https://h/{t}',
+      MCP_RUN_OAUTH_AUDIENCE: 'api',
+      MCP_RUN_OAUTH_ASSUME_PKCE: '1',
+      MCP_RUN_OAUTH_RESOURCE: 'none',
+    };
+    expect((await target({ flags })).oauth).toMatchObject(expected);
+    expect((await target({ env })).oauth).toMatchObject(expected);
+  });
+
   test('takes the secret of a client from a variable or a file, and has no flag for it', async () => {
     const flags = { oauthClientId: 'me', oauthGrant: 'client-credentials' };
     const variable = await target({ flags, env: { MCP_RUN_OAUTH_CLIENT_SECRET: 'hush' } });
@@ -128,6 +146,7 @@ describe('a URL on the command line', () => {
     [{ flags: { headerFile: ['h'] }, files: { h: 'X-A: b\nhush' } }, /h: line 2: not a header/],
     [{ flags: { transport: 'ws' } }, '--transport: "ws" is not one of auto, http, sse'],
     [{ flags: { callbackPort: '0' } }, '--callback-port: "0" is not a whole number'],
+    [{ flags: { oauthIssuer: 'h' } }, '--oauth-issuer: "h" is not an http or https URL'],
     [{ flags: { certFile: 'x' } }, 'a certificate needs its key'],
     [{ env: { MCP_RUN_OAUTH_CLIENT_SECRET: 'hush' } }, 'a client secret needs the id of its client'],
     [{ flags: { oauthPrivateKeyFile: 'k' }, files: { k: 'hush' } }, 'it holds no private key in PEM'],

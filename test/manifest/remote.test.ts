@@ -84,6 +84,13 @@ describe('a remote server of a manifest', () => {
     }
   });
 
+  test('has settings for authorization servers that differ', async () => {
+    const issuer = 'https://login.example/{tenantid}/v2.0';
+    const settings = { issuer, audience: 'api', assumePkce: true, resource: false };
+    const { oauth } = remoteOf(only(await load(entry({ url: 'https://example.com/', oauth: settings }))));
+    expect(oauth).toMatchObject(settings);
+  });
+
   test('is waited for where a client over stdio would take a failure for the end', async () => {
     const far = { url: 'https://example.com/' };
     const patience = async (transports: readonly string[]): Promise<number> =>
@@ -106,6 +113,11 @@ describe('a remote server of a manifest', () => {
     [{ oauth: { grant: 'client-credentials', clientId: 'x' } }, 'needs a client with a secret or a private'],
     [{ oauth: { clientMetadataUrl: 'https://x/' } }, 'far.oauth.clientMetadataUrl: "https://x/" is not an'],
     [{ oauth: { resource: 'x' } }, 'far.oauth.resource: "x" is not an absolute URI'],
+    [{ oauth: { resource: true } }, 'far.oauth.resource: must be a string or false'],
+    [{ oauth: { issuer: 'login' } }, 'far.oauth.issuer: "login" is not an http or https URL'],
+    [{ oauth: { issuer: 'https://h/?a' } }, 'without a query'],
+    [{ oauth: { assumePkce: 'yes' } }, 'far.oauth.assumePkce: must be true or false'],
+    [{ oauth: { audience: 1 } }, 'far.oauth.audience: must be a string'],
     [{ oauth: { callbackHost: '0.0.0.0' } }, 'far.oauth.callbackHost: "0.0.0.0" is not 127.0.0.1'],
     [{ oauth: { callbackPort: 0 } }, 'far.oauth.callbackPort: must be a whole number from 1 to 65535'],
     [{ certFile: 'x' }, 'far.certFile: a certificate needs its key'],
