@@ -6,7 +6,16 @@ export interface Launch {
 }
 
 /** Programs that may fetch the server before they start it. */
-const RUNNERS: ReadonlySet<string> = new Set(['npx', 'uvx', 'bunx', 'pnpx', 'pipx', 'docker', 'podman']);
+const RUNNERS: ReadonlySet<string> = new Set([
+  'npx',
+  'uvx',
+  'bunx',
+  'pnpx',
+  'pipx',
+  'docker',
+  'podman',
+  'nerdctl',
+]);
 /** Of those that are often missing: where they come from. */
 const SOURCES = new Map([
   ['npx', 'npx comes with Node.js (https://nodejs.org); if that is installed, give the full path of npx'],
@@ -91,6 +100,8 @@ export function hintForExit({ command, args }: Launch, code: number, stderr: str
   if (known !== undefined) return known[1];
   if (code === 127) return 'A command was not found by the program that was started';
   if (code === 126) return 'A file is not executable';
+  if (code === 0 && isDetached({ command, args }))
+    return `${nameOf(command)} run -d leaves the container in the background: take -d out of args, and keep -i`;
   if (code === 0 && lacksStdin({ command, args }))
     return `${nameOf(command)} run without -i gives the server no stdin: add -i`;
   if (code !== 0 || stderr !== '') return undefined;
@@ -130,9 +141,17 @@ function waitsForConfirmation({ command, args }: Launch): boolean {
   return !own.some((argument) => argument === '-y' || argument === '--yes' || argument === '--no-install');
 }
 
+/** `docker run -d IMAGE`: the client ends at once. */
+function isDetached({ command, args }: Launch): boolean {
+  return (
+    /^(?:docker|podman|nerdctl)$/.test(nameOf(command)) &&
+    args.some((argument) => /^(?:-[itPq]*d[itPq]*|--detach(?:=true)?)$/.test(argument))
+  );
+}
+
 /** `docker run IMAGE`: a container has no stdin unless it is asked for. */
 function lacksStdin({ command, args }: Launch): boolean {
-  if (!/^(?:docker|podman)$/.test(nameOf(command))) return false;
+  if (!/^(?:docker|podman|nerdctl)$/.test(nameOf(command))) return false;
   const [first, second] = args;
   if (first !== 'run' && first !== 'exec' && !(first === 'container' && second === 'run')) return false;
   // Among other flags that take no value.

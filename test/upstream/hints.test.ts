@@ -59,7 +59,9 @@ describe('the hint for a server that ended at once', () => {
     expect(hintForExit(launch('npx some-server'), 0, '')).toContain('-y');
     expect(hintForExit(launch('npx -y some-server'), 0, '')).toContain('is this an MCP server');
     expect(hintForExit(launch('docker run --rm mcp/fetch'), 0, '')).toContain('without -i');
-    for (const line of ['docker run -i --rm mcp/fetch', 'docker run -dit x', 'docker mcp gateway run'])
+    for (const line of ['docker run -d x', 'podman run --detach x', 'nerdctl run -dit x'])
+      expect(hintForExit(launch(line), 0, '')).toContain('take -d out');
+    for (const line of ['docker run -i --rm mcp/fetch', 'docker run -ti x', 'docker mcp gateway run'])
       expect(hintForExit(launch(line), 0, '')).toContain('is this an MCP server');
   });
 
