@@ -160,7 +160,7 @@ describe('metadata of a resource', () => {
     }).ended;
 
     expect([code, stderr]).toEqual([0, expect.stringContaining('/authorize?')]);
-    expect(stderr).toContain(`is read at ${server.origin}${PLACE}`);
+    expect(stderr).toContain(`Using the metadata at ${server.origin}${PLACE}`);
   });
 });
 

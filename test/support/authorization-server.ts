@@ -42,9 +42,9 @@ export interface Rules {
   answers: Partial<Record<string, Raw>>;
   /** Members of a token response that differ from the usual. */
   token: Json;
-  /** Whoever names a resource is refused. */
+  /** Requests with a `resource` are rejected. */
   rejectsResource: boolean;
-  /** What renews a token is good for more than once. */
+  /** Refresh tokens may be used more than once. */
   keepsRefreshTokens: boolean;
   /** The form of a token response, in place of JSON. */
   encode: ((answer: Json) => Raw) | undefined;

@@ -10,7 +10,7 @@ type AnswerContext = Pick<OAuthContext, 'server' | 'fetch'> & {
   readonly settings: Pick<OAuthContext['settings'], 'audience'>;
 };
 
-/** Longer than anybody keeps a token; a date that is further away cannot be written down. */
+/** Longer lifetimes count as unknown: a date that far away is not a valid one. */
 const MAX_LIFETIME_S = 1_000 * 365 * 24 * 60 * 60;
 const FORM = /^[\w.~%+-]+=[^\s<>{}]*$/;
 /** Ways of a client to prove itself that need a secret. */
@@ -41,7 +41,7 @@ export function withoutUnset(object: JsonObject, depth = 1): JsonObject {
   );
 }
 
-/** Makes token requests, with an audience if there is one (not in an RFC; Auth0 and others want it), and reads the answers. */
+/** Sends token requests, with the audience of the settings (an extension of Auth0 and others), and reads the answers. */
 export function tokenFetch(context: AnswerContext): FetchLike {
   const { fetch, settings } = context;
   const { audience } = settings;
@@ -56,7 +56,7 @@ export function tokenFetch(context: AnswerContext): FetchLike {
   };
 }
 
-/** Registers a client, and reads the answer. */
+/** Sends registrations, and reads the answers. */
 export function registrationFetch(context: AnswerContext, redirectUri: string): FetchLike {
   return async (url, init) => {
     const headers = new Headers(init?.headers);
@@ -78,7 +78,7 @@ async function rewritten(
   const text = await response.text();
   const answer = parse(text);
   if (answer !== undefined && (ok || 'error' in answer)) {
-    // Some report an error with the status of a success.
+    // Some providers report an error with the status of a success.
     const isError = 'error' in answer && !('access_token' in answer) && !('client_id' in answer);
     if (ok && !isError) return Response.json(convert(answer), { status });
     return Response.json(toError(answer), { status: ok ? 400 : status });
@@ -90,7 +90,7 @@ async function rewritten(
 function unreadable(url: string | URL, context: AnswerContext): () => RunError {
   const { origin, pathname } = new URL(url);
   return () =>
-    authorizationFailed(context, `${origin}${pathname} answered with something that cannot be read`);
+    authorizationFailed(context, `${origin}${pathname} sent an answer that is neither JSON nor a form`);
 }
 
 /** Of the members that are used. */
@@ -99,7 +99,7 @@ function toTokens(answer: JsonObject): JsonObject {
   const lifetime = secondsOf(answer['expires_in']);
   return {
     access_token: answer['access_token'],
-    // Empty: what is not said is for `toStoredTokens` to judge.
+    // Empty where it is absent: `toStoredTokens` decides.
     token_type: typeof type === 'string' ? type : '',
     ...(typeof answer['refresh_token'] === 'string' && { refresh_token: answer['refresh_token'] }),
     ...(lifetime !== undefined && lifetime < MAX_LIFETIME_S && { expires_in: lifetime }),
@@ -108,7 +108,7 @@ function toTokens(answer: JsonObject): JsonObject {
   };
 }
 
-/** Of the members that are used: what else was registered does not matter. */
+/** Of the members that are used, so that no other member can be wrong. */
 function toRegistration(answer: JsonObject, redirectUri: string): JsonObject {
   const { client_secret: secret, token_endpoint_auth_method: method } = answer;
   const expiresAt = secondsOf(answer['client_secret_expires_at']);

@@ -20,7 +20,7 @@ import type { StoredClient, StoredTokens } from './stored.ts';
 import { toStoredTokens, type TokenRequest } from './token-response.ts';
 
 const PKCE_HINT =
-  'If it supports PKCE all the same, as Entra ID does, say so: "oauth": {"assumePkce": true} in the entry, or --oauth-assume-pkce';
+  'If it supports PKCE without mentioning it, as Entra ID does, set "oauth": {"assumePkce": true} in the entry, or --oauth-assume-pkce';
 
 /**
  * Has the user authorize us (OAuth 2.1, authorization code with PKCE): the browser comes back to a port of ours.
@@ -188,7 +188,7 @@ function refuseWithoutPkce({ issuer, metadata }: Authority, context: OAuthContex
   if (methods.length === 0 && context.settings.assumePkce === true) {
     context.log.warn(
       { event: 'oauth.pkce-assumed', issuer },
-      `${issuer} does not say that it supports PKCE with S256, which is assumed, as it is set`,
+      `The metadata of ${issuer} does not mention PKCE with S256, which is assumed (oauth.assumePkce)`,
     );
     return;
   }

@@ -20,7 +20,7 @@ export interface Authority {
   readonly issuer: string;
   /** Undefined: it has none, and its endpoints are where revision 2025-03-26 puts them. */
   readonly metadata: AuthorizationServerMetadata | undefined;
-  /** What it may call itself where the browser comes back (RFC 9207), to the letter. */
+  /** The values of `iss` that an authorization response may have (RFC 9207), compared exactly. */
   readonly names: readonly string[];
 }
 
@@ -32,7 +32,7 @@ export interface Discovered {
   readonly scopes: readonly string[] | undefined;
 }
 
-/** What an authorization server is looked for with. */
+/** The parameters of a search for an authorization server. */
 export interface Search {
   readonly server: string;
   readonly fetch: FetchLike;
@@ -41,10 +41,9 @@ export interface Search {
   readonly issuer?: string | undefined;
 }
 
-const ISSUER_HINT =
-  'If that name is right, set it as the issuer that is accepted: "oauth": {"issuer": "…"} in the entry, or --oauth-issuer';
+const ISSUER_HINT = 'To accept that issuer, set "oauth": {"issuer": "…"} in the entry, or --oauth-issuer';
 const RESOURCE_HINT =
-  'If tokens for that resource are right, set it: "oauth": {"resource": "…"} in the entry, or --oauth-resource';
+  'To request tokens for that resource, set "oauth": {"resource": "…"} in the entry, or --oauth-resource';
 
 /**
  * Finds a server's authorization server (RFC 9728, RFC 8414, OpenID Connect Discovery; 2026-07-28,
@@ -64,7 +63,7 @@ export async function discover(
   if (settings.audience !== undefined) {
     context.log.warn(
       { event: 'oauth.audience', audience: settings.audience },
-      `Tokens are asked for with the audience ${settings.audience}, as it is set`,
+      `Requesting tokens for the audience ${settings.audience} (oauth.audience)`,
     );
   }
   return { authority, resource, scopes: found?.metadata.scopes_supported };
@@ -116,7 +115,7 @@ export async function findAuthority(url: string, search: Search): Promise<Author
   }
   search.log.warn(
     { event: 'oauth.issuer-accepted', url, issuer, accepted },
-    `The metadata of ${url} names the issuer ${issuer}, which is accepted as ${accepted}`,
+    `Accepted the issuer ${issuer} in the metadata of ${url}: oauth.issuer is ${accepted}`,
   );
   const known = accepted ?? issuer;
   return { url, issuer: known, metadata: { ...metadata, issuer: known }, names: [issuer, known] };
@@ -155,7 +154,7 @@ async function readIssuerMetadata(
 function resourceOf(context: OAuthContext, found: ResourceMetadata | undefined): string | undefined {
   const { url, settings, log } = context;
   if (settings.resource === false) {
-    log.warn({ event: 'oauth.no-resource' }, 'Tokens are asked for without a resource, as it is set');
+    log.warn({ event: 'oauth.no-resource' }, 'Requesting tokens without a resource (oauth.resource)');
     return undefined;
   }
   if (settings.resource !== undefined) return settings.resource;

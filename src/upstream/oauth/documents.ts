@@ -9,7 +9,7 @@ import { isRunError } from '../../errors.ts';
 import { parseObject, type JsonObject } from './answers.ts';
 import { describeFailure } from './describe-failure.ts';
 
-/** Documents of metadata (RFC 9728, RFC 8414, OpenID Connect Discovery): what is at a URL, or why nothing can be read there. */
+/** Documents of metadata (RFC 9728, RFC 8414, OpenID Connect Discovery): the one at a URL, or the reason why it cannot be read. */
 export type Reading<T> = { readonly kind: 'found'; readonly url: URL; readonly value: T } | Unread;
 
 export interface Unread {
@@ -43,8 +43,8 @@ export const validateResource: Validate<OAuthProtectedResourceMetadata> = (docum
   specTypeSchemas.OAuthProtectedResourceMetadata['~standard'].validate(document);
 
 /**
- * Also for OpenID Connect: what it demands besides is for those who verify its tokens. RFC 8414 demands the types of
- * responses; those who leave them out speak the only one that is in use.
+ * Also for OpenID Connect, whose other required members are for verifying ID tokens. RFC 8414 requires the types of
+ * responses; providers that omit them support the only one in use.
  */
 export const validateIssuer: Validate<OAuthMetadata> = (document) =>
   specTypeSchemas.OAuthMetadata['~standard'].validate({ response_types_supported: ['code'], ...document });

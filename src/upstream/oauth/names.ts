@@ -5,7 +5,7 @@ const ROOT = /^[a-z][a-z\d+.-]*:\/\/[^/?#]+\/$/i;
 
 /** Whether two issuers are the same: equal, or equal but for the slash of the root. */
 export function isSameIssuer(a: string, b: string): boolean {
-  return withoutRootSlash(a) === withoutRootSlash(b);
+  return canonicalIssuer(a) === canonicalIssuer(b);
 }
 
 /**
@@ -40,7 +40,8 @@ export function includesUrl(resource: string, url: URL): boolean {
   return `${withoutSlash(url.pathname)}/`.startsWith(`${withoutSlash(named.pathname)}/`);
 }
 
-function withoutRootSlash(issuer: string): string {
+/** One spelling of all that are the same. */
+export function canonicalIssuer(issuer: string): string {
   return ROOT.test(issuer) ? issuer.slice(0, -1) : issuer;
 }
 

@@ -11,6 +11,7 @@ import { isQuiet } from './quiet.ts';
 import { refresh } from './refresh.ts';
 import { includesScopes, joinScopes, selectScope } from './scopes.ts';
 import type { StoredTokens } from './stored.ts';
+import { toRenewedTokens } from './token-response.ts';
 
 /** How long a token that was just renewed must have been good for the next one to be worth a try. */
 const FRESH_MS = 10_000;
@@ -63,7 +64,7 @@ export async function renew(tokens: StoredTokens, context: OAuthContext): Promis
     const { requestedScope: scope, resource } = tokens;
     const renewed =
       settings.grant === 'client-credentials'
-        ? await requestByCredentials({ authority, scope, resource }, context)
+        ? toRenewedTokens(await requestByCredentials({ authority, scope, resource }, context))
         : await refresh(tokens, authority, context);
     if (renewed === undefined) return false;
     await ledger.save({ tokens: renewed });

@@ -7,7 +7,7 @@ import { isRefusal, isUnknownClient } from './describe-failure.ts';
 import type { Authority } from './discovery.ts';
 import { isSameIssuer } from './names.ts';
 import type { StoredTokens } from './stored.ts';
-import { toStoredTokens } from './token-response.ts';
+import { toRenewedTokens, toStoredTokens } from './token-response.ts';
 
 /**
  * New tokens for old (RFC 6749 section 6).
@@ -33,10 +33,8 @@ export async function refresh(
       fetchFn: tokenFetch(context),
     });
     const renewed = toStoredTokens(answer, { authority, scope: requestedScope, resource }, context);
-    // Not said: as before. One that is as short-lived as the last one has no lifetime: it would be renewed at every use.
-    const isBornExpired = (renewed.expiresAt ?? Infinity) <= renewed.obtainedAt;
-    const expiresAt = isBornExpired ? undefined : renewed.expiresAt;
-    return { ...renewed, isRenewed: true, expiresAt, scope: answer.scope ?? tokens.scope };
+    // Not said: as before.
+    return toRenewedTokens({ ...renewed, isRenewed: true, scope: answer.scope ?? tokens.scope });
   } catch (error) {
     if (!isRefusal(error)) throw error;
     context.log.info(

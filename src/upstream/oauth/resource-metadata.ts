@@ -22,7 +22,7 @@ const WELL_KNOWN = '/.well-known/oauth-protected-resource';
  * Reads a server's protected resource metadata (RFC 9728): where its challenge points, and else at the well-known places.
  *
  * The well-known places are guesses: a server without metadata may answer there with any status for an unknown path, or
- * with the page of a web application. A document that the server names itself is there, or else it says that it is not.
+ * with the page of a web application. A document that the challenge names must be there, or be reported missing.
  * @param named from the challenge
  * @returns undefined if it has none
  * @throws RunError `AUTHORIZATION_FAILED` if it has one that cannot be read
@@ -50,12 +50,12 @@ export async function readResourceMetadata(
       detail: reading.reason,
       used: nameOf(found.url),
     },
-    `The server's metadata is read at ${nameOf(found.url)}: ${nameOf(named)}, which the server names, cannot be read (${reading.reason})`,
+    `Using the metadata at ${nameOf(found.url)}: the one at ${nameOf(named)}, which the challenge names, cannot be read (${reading.reason})`,
   );
   return found;
 }
 
-/** @param before why there is no document where the server says */
+/** @param before the failure to read the document that the challenge names */
 async function guess(
   places: readonly URL[],
   before: Unread | undefined,
@@ -76,7 +76,7 @@ async function guess(
   if (doubtful !== undefined && before === undefined) {
     reader.log.warn(
       { event: 'oauth.no-metadata', url: nameOf(doubtful.url), detail: doubtful.reason },
-      `The server seems to have no metadata: ${nameOf(doubtful.url)} answers with ${doubtful.reason}`,
+      `Treating the server as one without metadata: ${nameOf(doubtful.url)} answered with ${doubtful.reason}`,
     );
   }
   return undefined;

@@ -9,6 +9,12 @@ export interface TokenRequest {
   readonly resource: string | undefined;
 }
 
+/** Renewed tokens; a lifetime of 0 counts as unknown, since they would be renewed at every use. */
+export function toRenewedTokens(tokens: StoredTokens): StoredTokens {
+  const isBornExpired = tokens.expiresAt !== undefined && tokens.expiresAt <= tokens.obtainedAt;
+  return isBornExpired ? { ...tokens, expiresAt: undefined } : tokens;
+}
+
 /** What an authorization server has answered to a request, to be kept. @throws RunError `AUTHORIZATION_FAILED` */
 export function toStoredTokens(
   tokens: OAuthTokens,
@@ -19,7 +25,7 @@ export function toStoredTokens(
   if (token_type === '') {
     context.log.info(
       { event: 'oauth.no-token-type', issuer: authority.issuer },
-      `${authority.issuer} does not say of which type its token is: it is used as a bearer token`,
+      `${authority.issuer} sent a token without a type, which is used as a bearer token`,
     );
   } else if (token_type.toLowerCase() !== 'bearer') {
     throw authorizationFailed(

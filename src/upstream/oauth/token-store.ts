@@ -5,6 +5,7 @@ import type { Log } from '../../observe/log.ts';
 import type { OAuthSettings, RemoteTarget } from '../target.ts';
 import { acquireFileLock, type FileLockOptions } from './file-lock.ts';
 import { keepInMemory } from './memory-store.ts';
+import { canonicalIssuer } from './names.ts';
 import { emptyStored, formatStored, parseStored, type Stored } from './stored.ts';
 
 /** Tokens and clients of one server, as one file that only its user can read. */
@@ -36,7 +37,9 @@ export function openTokenStore(url: string, settings: OAuthSettings, log: Log): 
   const { grant, clientId = null, resource = null, scope = null, issuer, audience } = settings;
   const key: unknown[] = [url, grant, clientId, resource, scope];
   // Files that are there already keep their names.
-  if (issuer !== undefined || audience !== undefined) key.push(issuer ?? null, audience ?? null);
+  if (issuer !== undefined || audience !== undefined) {
+    key.push(issuer === undefined ? null : canonicalIssuer(issuer), audience ?? null);
+  }
   const name = createHash('sha256').update(JSON.stringify(key)).digest('hex').slice(0, 32);
   return keepInMemory(openStoreFile(join(settings.storeDirectory, `${name}.json`), url, log), log);
 }

@@ -218,6 +218,16 @@ describe('the lifetime of a token', () => {
     ]);
   });
 
+  it('of 0 seconds does not renew that of a client without a user at every use', async () => {
+    const server = await startAuthorizationServer({ token: { expires_in: 0 } });
+    const { request } = await setUp(server.url, {
+      oauth: { grant: 'client-credentials', clientId: 'mine', clientSecret: 'hush' },
+    });
+    for (let count = 0; count < 5; count += 1) expect(await request()).toBe(200);
+
+    expect(server.to('/token')).toHaveLength(2);
+  });
+
   it.each([null, '', undefined])('that is %j does not renew it', async (expires_in) => {
     const server = await startAuthorizationServer({ token: { expires_in } });
     const { request } = await setUp(server.url);
@@ -296,7 +306,7 @@ describe('a token answer', () => {
   it.each([['<html>hello</html>'], ['hello=world'], ['[]'], ['']])('of %j is an error', async (body) => {
     const server = await startAuthorizationServer({ encode: () => ({ body }) });
     await expect((await setUp(server.url)).request()).rejects.toThrow(
-      `${server.origin}/token answered with something that cannot be read`,
+      `${server.origin}/token sent an answer that is neither JSON nor a form`,
     );
   });
 

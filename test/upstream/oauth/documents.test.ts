@@ -135,7 +135,6 @@ describe('a server without metadata of its own', () => {
   it.each([404, 405, 410])('may still name it, with a status of %i there', async (code) => {
     const server = await startAuthorizationServer({
       answers: { '/named': status(code) },
-      challenge: () => 'Bearer resource_metadata="/named"',
     });
     server.rules.challenge = () => `Bearer resource_metadata="${server.origin}/named"`;
     const { request } = await setUp(server.url);

@@ -132,6 +132,19 @@ describe('a slash more or less at the end', () => {
     expect(server.to('/register')).toHaveLength(1);
   });
 
+  it('of the issuer that is set keeps the tokens', async () => {
+    const server = await startAuthorizationServer();
+    const first = await setUp(server.url, { oauth: { issuer: server.origin } });
+    await first.request();
+    const { storeDirectory } = first;
+    const { request } = await setUp(server.url, {
+      oauth: { issuer: `${server.origin}/`, storeDirectory },
+    });
+
+    expect(await request()).toBe(200);
+    expect(server.to('/authorize')).toHaveLength(1);
+  });
+
   it('of a path of an issuer makes a difference', async () => {
     const server = await startAuthorizationServer();
     server.rules.paths = {
