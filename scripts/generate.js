@@ -143,7 +143,8 @@ function optionsPage() {
 # Options
 
 A flag wins over its variable, a variable over the manifest's \`serve\` block, and that over the default. Durations are
-written \`250ms\`, \`30s\`, \`5m\`, \`1h\`; sizes \`512kb\`, \`4mb\`. In a manifest a plain number is milliseconds or bytes.
+written \`250ms\`, \`30s\`, \`5m\`, \`1h\`; sizes \`512kb\`, \`4mb\`. In a manifest a plain number is milliseconds or bytes;
+only in a server's \`timeout\` a number below 1000 is seconds, as in the files of most clients, and draws a warning.
 A variable that holds a list separates it with commas.
 
 ${optionTable()}
@@ -164,7 +165,8 @@ ${companionTable()}
 ${keys.join('\n')}
 
 Every string may hold \`\${VAR}\`, \`\${VAR:-default}\`, \`\${env:VAR}\`, \`\${input:id}\`, \`\${workspaceFolder}\` and
-\`\${userHome}\`; \`$\${\` stands for a literal \`\${\`. Keys that are not in the table draw a warning.
+\`\${userHome}\`; \`$\${\` stands for a literal \`\${\`. Keys that are not in the table draw a warning,
+unless they are [another client's words](clients.md) for one that is.
 
 The server's environment is a short list of safe variables (\`HOME\`, \`PATH\`, language, certificates and proxies) and what
 \`env\`, \`envFile\` and \`passEnv\` add. \`mcp-run serve --stdio -- command\` passes everything but \`MCP_RUN_*\`.

@@ -93,19 +93,22 @@ function warningsAbout(
 
 /** Why a file without any server has none. */
 export function missingServers({ source, warnings }: Declarations): Problem {
-  const [warning] = warnings;
-  if (warning !== undefined) return warning;
   const found = source.root === undefined ? undefined : findElsewhere(source.root);
+  const misspelt = warnings.find(({ path }) => found === undefined || isSamePath(found.path, path));
+  if (misspelt !== undefined) return misspelt;
   if (found === undefined)
     return source.problem([], `there is no "mcpServers" (nor VS Code's "servers") in it`);
   const { path, what } = found;
-  if (path.length === 0) {
-    const example = what === 'server' ? '{"mcpServers": {"NAME": {…}}}' : '{"mcpServers": {…}}';
-    return source.problem([], `the servers must be inside "mcpServers": ${example}`);
-  }
   const subject = what === 'server' ? 'looks like a server' : 'looks like servers';
-  const example = what === 'server' ? '{"NAME": {…}}' : what === 'list' ? '[…]' : '{…}';
-  return source.problem(path, `${subject}; the key must be "mcpServers": {"mcpServers": ${example}}`, 'key');
+  const inside = what === 'server' ? '{"NAME": {…}}' : what === 'list' ? '[…]' : '{…}';
+  const advice = `the servers must be inside "mcpServers": {"mcpServers": ${inside}}`;
+  if (path.length > 0) return source.problem(path, `${subject}; ${advice}`, 'key');
+  const bare = what === 'map' ? [found.first ?? ''] : [];
+  return source.problem(bare, bare.length > 0 ? `looks like a server; ${advice}` : advice, 'key');
+}
+
+function isSamePath(a: KeyPath, b: KeyPath): boolean {
+  return a.length === b.length && a.every((key, index) => key === b[index]);
 }
 
 /** Whether the file has a place for servers, even an empty one. */

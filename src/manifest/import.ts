@@ -69,7 +69,8 @@ export async function importManifest(
     : readDeclarations(await readManifestFile(from, cwd), cwd);
   const { problems, servers, duplicates, inputProblems } = declarations;
   if (declarations.source.root === undefined) throw manifestError(problems);
-  if (!hasServerKey(declarations)) throw manifestError([...problems, missingServers(declarations)]);
+  if (!hasServerKey(declarations))
+    throw manifestError(problems.length > 0 ? problems : [missingServers(declarations)]);
   const checked = [...servers.values()].map(checkForImport);
   const rejections = checked.filter((each) => each.problems.length > 0);
   const usable = new Map(

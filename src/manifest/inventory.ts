@@ -1,6 +1,6 @@
 import type { RunError } from '../errors.ts';
 import { isEnabled } from './enabled.ts';
-import type { Declarations } from './formats.ts';
+import { hasServerKey, missingServers, type Declarations } from './formats.ts';
 import { formatProblem, manifestError, type Problem } from './problems.ts';
 import type { DeclaredServer } from './read-servers.ts';
 import { checkDeclared } from './rejections.ts';
@@ -73,6 +73,9 @@ interface Checked {
 function checkAll(files: readonly Declarations[]): readonly Checked[] {
   const problems = files.flatMap((file) => file.problems);
   if (problems.length > 0) throw manifestError(problems);
+  const [only, ...others] = files;
+  if (only !== undefined && others.length === 0 && !hasServerKey(only))
+    throw manifestError([missingServers(only)]);
   const servers = new Map(files.flatMap((file) => [...file.servers]));
   const duplicates = files
     .flatMap((file) => file.duplicates)

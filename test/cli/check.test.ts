@@ -30,6 +30,30 @@ async function check(servers: Readonly<Record<string, Entry>>, ...argv: string[]
   return { code, stderr, document: JSON.parse(stdout) };
 }
 
+test('servers in the files of other clients are started as those of a manifest', async () => {
+  const [command = '', ...args] = fixtureServer('behaviours');
+  const toml = `[mcp_servers.codex]\ncommand = ${JSON.stringify(command)}\nargs = ${JSON.stringify(args)}\ntool_timeout_sec = 30\n`;
+  const opencode = { mcp: { opencode: { type: 'local', command: [command, ...args], environment: {} } } };
+  const goose = { extensions: { goose: { type: 'stdio', cmd: command, args, enabled: true, timeout: 300 } } };
+  const files = {
+    'config.toml': toml,
+    'opencode.json': JSON.stringify(opencode),
+    'goose.yaml': JSON.stringify(goose),
+  };
+  const cwd = await createWorkspace(files);
+  const configs = Object.keys(files).flatMap((file) => ['--config', file]);
+  const { code, stdout } = await start(['check', '--json', ...configs], { cwd }).ended;
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({
+    warnings: [expect.stringContaining('extensions.goose.timeout: is read as 5m')],
+    servers: [
+      { name: 'codex', status: 'ready', file: 'config.toml', line: 1 },
+      { name: 'opencode', status: 'ready', file: 'opencode.json', line: 1 },
+      { name: 'goose', status: 'ready', file: 'goose.yaml', line: 1 },
+    ],
+  });
+});
+
 test('a server that is well is shown with all that it says about itself', async () => {
   const { code, stderr, document } = await check({ good: entry('behaviours') });
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

@@ -220,3 +220,86 @@ test('a file that is faulty is not imported', async () => {
   });
   expect(await run(['init', '--from', 'y.json'], { cwd })).toMatchObject({ code: 2 });
 });
+
+const CODEX = `model = "gpt-5"
+
+[mcp_servers.docs]
+command = "docs"
+args = ["--port", 1.0]
+tool_timeout_sec = 30.5
+startup_timeout_sec = 20
+sandbox = true
+required = true
+
+[mcp_servers.docs.env]
+MODE = "fast"
+
+[mcp_servers.far]
+url = "https://example.com/mcp"
+bearer_token_env_var = "FAR_TOKEN"
+`;
+
+test('the words of another client become those of mcp-run, and what has no counterpart is said', async () => {
+  const cwd = await createWorkspace({
+    'config.toml': CODEX,
+    'opencode.json': `{ "mcp": { "a": { "type": "local", "command": ["x", "--key={env:KEY}"], "environment": { "K": "{env:KEY}" }, "timeout": 60 } } }`,
+    'settings.json': `{ "mcp": { "inputs": [{ "type": "promptString", "id": "k" }], "servers": { "v": { "command": "v", "args": ["\${input:k}"] } }, "other": {} } }`,
+  });
+  const convert = async (from: string) => {
+    const { code, stdout } = await run(['init', 'out.json', '--force', '--from', from, '--json'], { cwd });
+    expect(code).toBe(0);
+    const { dropped } = JSON.parse(stdout);
+    return { dropped, ...JSON.parse(await readFile(join(cwd, 'out.json'), 'utf8')) };
+  };
+  expect(await convert('config.toml')).toEqual({
+    dropped: [
+      'config.toml:1: model',
+      'config.toml:7: mcp_servers.docs.startup_timeout_sec',
+      'config.toml:8: mcp_servers.docs.sandbox',
+      'config.toml:9: mcp_servers.docs.required',
+    ],
+    mcpServers: {
+      docs: { command: 'docs', args: ['--port', '1.0'], timeout: '30500ms', env: { MODE: 'fast' } },
+      far: { url: 'https://example.com/mcp', headers: { Authorization: 'Bearer ${FAR_TOKEN}' } },
+    },
+  });
+  expect(await convert('opencode.json')).toEqual({
+    dropped: [],
+    mcpServers: {
+      a: { type: 'stdio', command: 'x', args: ['--key=${KEY}'], env: { K: '${KEY}' }, timeout: '1m' },
+    },
+  });
+  expect(await convert('settings.json')).toEqual({
+    dropped: ['settings.json:1: mcp.other'],
+    inputs: [{ type: 'promptString', id: 'k' }],
+    mcpServers: { v: { command: 'v', args: ['${input:k}'] } },
+  });
+});
+
+const SERVER = { command: 'x' };
+
+test.each([
+  ['codex', 'home/.codex/config.toml', '[mcp_servers.a]\ncommand = "x"\n'],
+  ['gemini', '.gemini/settings.json', { mcpServers: { a: SERVER } }],
+  ['qwen', 'home/.qwen/settings.json', { mcpServers: { a: SERVER } }],
+  ['windsurf', 'home/.codeium/windsurf/mcp_config.json', { mcpServers: { a: SERVER } }],
+  ['zed', 'config/zed/settings.json', { context_servers: { a: SERVER } }],
+  ['opencode', 'config/opencode/opencode.json', { mcp: { a: { type: 'local', command: ['x'] } } }],
+  ['crush', 'crush.json', { mcp: { a: { type: 'stdio', ...SERVER } } }],
+  ['goose', 'config/goose/config.yaml', 'extensions: {a: {type: stdio, cmd: x, args: []}}\n'],
+  ['continue', 'home/.continue/config.yaml', 'mcpServers: [{name: a, command: x}]\n'],
+  ['copilot', 'home/.copilot/mcp-config.json', { mcpServers: { a: { type: 'local', ...SERVER } } }],
+  ['amp', 'config/amp/settings.json', { 'amp.mcpServers': { a: SERVER } }],
+  ['kiro', '.kiro/settings/mcp.json', { mcpServers: { a: SERVER } }],
+  ['lmstudio', 'home/.lmstudio/mcp.json', { mcpServers: { a: SERVER } }],
+  ['roo', '.roo/mcp.json', { mcpServers: { a: SERVER } }],
+  ['vscode', '.vscode/settings.json', { 'mcp.servers': { a: SERVER } }],
+])('--from %s finds %s and reads it', async (client, place, content) => {
+  const text = typeof content === 'string' ? content : JSON.stringify(content);
+  const cwd = await createWorkspace({ [place]: text });
+  const env = { HOME: join(cwd, 'home'), XDG_CONFIG_HOME: join(cwd, 'config') };
+  const { code, stderr } = await run(['init', '--from', client], { cwd, env });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const { servers } = await loadManifest({ cwd, env: {} });
+  expect(servers.map(({ name, target }) => [name, target])).toMatchObject([['a', { command: 'x' }]]);
+});

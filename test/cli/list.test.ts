@@ -150,3 +150,45 @@ test('control characters of a manifest do not reach the terminal', async () => {
   expect(stdout).toContain('xy\n');
   expect(stdout).not.toContain('\u001B');
 });
+
+test('a file in a format that is not known is an error, and one without servers is none', async () => {
+  const cwd = await createWorkspace({
+    'bare.json': '{"github": {"command": "npx"}}',
+    'theme.json': '{"theme": "dark"}',
+    'empty.json': '{"mcpServers": {}}',
+  });
+  const { code, stdout, stderr } = await run(['list', 'bare.json'], { cwd });
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toContain('github: looks like a server; the servers must be inside "mcpServers"');
+  expect(await run(['list', 'theme.json'], { cwd })).toMatchObject({ code: 2, stdout: '' });
+  expect(await run(['list', 'empty.json'], { cwd })).toMatchObject({
+    code: 0,
+    stdout: 'empty.json has no servers\n',
+  });
+});
+
+test('servers of other clients are shown in the words of mcp-run', async () => {
+  const cwd = await createWorkspace({
+    'config.toml': `[mcp_servers.docs]
+command = "npx"
+args = ["--token", "abc-secret"]
+
+[mcp_servers.far]
+url = "https://example.com/mcp"
+bearer_token_env_var = "FAR_TOKEN"
+enabled = false
+`,
+    'opencode.json': `{ "mcp": {
+  "local": { "type": "local", "command": ["npx", "--token", "def-secret"], "environment": { "A": "1" } } } }`,
+  });
+  const { code, stdout, stderr } = await run(
+    ['list', '--config', 'config.toml', '--config', 'opencode.json'],
+    { cwd },
+  );
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toBe(`SERVER  KIND            WHERE            VARIABLES       WHAT
+docs    stdio           config.toml:1    –               npx --token ***
+far     auto, disabled  config.toml:5    Authorization:  https://example.com/mcp
+local   stdio           opencode.json:2  A               npx --token ***
+`);
+});

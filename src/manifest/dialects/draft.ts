@@ -70,7 +70,7 @@ export class EntryDraft {
   }
 
   fault({ from }: Item, detail: string): void {
-    this.faults.push(this.#problem(from, detail));
+    this.faults.push(this.#problem(from, detail, 'value'));
   }
 
   warn({ from }: Item, detail: string, at: 'key' | 'value' = 'key'): void {

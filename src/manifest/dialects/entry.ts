@@ -134,7 +134,7 @@ class EntryReader {
     else if (VARIABLES.has(key)) this.#variables(item);
     else if (HEADERS.has(key)) this.#record('headers', item);
     else if (key === 'envhttpheaders') readHeaderVariables(draft, item);
-    else if (key === 'envkeys') this.#passed(item);
+    else if (key === 'envkeys' || (key === 'passenv' && !isOwn)) this.#passed(item);
     else if (this.#isMarker(key, item)) return;
     else if (readLimit(draft, key, item)) return;
     else if (isOwn || isToolKey(item.key)) this.#own(key, item);

@@ -114,21 +114,38 @@ function isServer(node: Node | undefined): boolean {
 
 const MAX_DEPTH = 5;
 
-/** A place that looks like servers, in a file that has none where they are expected. */
-export function findElsewhere(root: Node): { path: KeyPath; what: 'server' | 'map' | 'list' } | undefined {
-  let level: readonly { path: KeyPath; node: Node }[] = [{ path: [], node: root }];
+/** What looks like servers, in a file that has none where they are expected. */
+export interface Elsewhere {
+  readonly path: KeyPath;
+  readonly what: 'server' | 'map' | 'list';
+  /** The first server of a map. */
+  readonly first: string | undefined;
+}
+
+export function findElsewhere(root: Node): Elsewhere | undefined {
+  let level: readonly Section[] = [{ path: [], node: root }];
   for (let depth = 0; depth < MAX_DEPTH; depth++) {
-    for (const { path, node } of level) {
-      if (node.kind === 'array' && node.items.some(isServer)) return { path, what: 'list' };
-      if (node.kind !== 'object') continue;
-      if (isServer(node)) return { path, what: 'server' };
-      if (node.entries.some(({ value }) => isServer(value))) return { path, what: 'map' };
+    for (const section of level) {
+      const found = serversAt(section);
+      if (found !== undefined) return found;
     }
     level = level.flatMap(({ path, node }) =>
       membersOf(node).map(([key, inner]) => ({ path: [...path, key], node: inner })),
     );
   }
   return undefined;
+}
+
+function serversAt({ path, node }: Section): Elsewhere | undefined {
+  if (node.kind === 'array' && node.items.some(isServer)) return { path, what: 'list', first: undefined };
+  if (node.kind !== 'object') return undefined;
+  if (isServer(node)) return { path, what: 'server', first: undefined };
+  const first = node.entries.find(({ value }) => isServer(value));
+  if (first === undefined) return undefined;
+  // An object of other things, of which one is a server.
+  if (path.length > 0 && node.entries.some(({ value }) => value.kind !== 'object'))
+    return { path: [...path, first.key], what: 'server', first: undefined };
+  return { path, what: 'map', first: first.key };
 }
 
 function membersOf(node: Node): readonly (readonly [string | number, Node])[] {
