@@ -2,7 +2,7 @@ import { basename, dirname } from 'node:path';
 
 /** Folders of a project in which clients keep their files. */
 const CLIENT_FOLDERS =
-  /^\.(vscode|vs|cursor|claude|codex|gemini|qwen|roo|kiro|amazonq|zed|continue|opencode|crush|junie|github|windsurf|copilot)$/;
+  /^\.(vscode|vs|cursor|claude|codex|gemini|qwen|roo|kiro|amazonq|zed|continue|opencode|crush|junie|github|windsurf|copilot|amp|kilocode|trae)$/;
 
 /** The folder that an editor would have opened; relative paths in a manifest start there. */
 export function folderOf(manifestPath: string): string {

@@ -212,6 +212,13 @@ test('a client without servers is an error that says where they were looked for'
   expect(stderr).toContain('claude_desktop_config.json');
 });
 
+test('a TOML file is read, not written', async () => {
+  const cwd = await createWorkspace({ 'x.toml': '[mcp_servers.a]\ncommand = "x"\n' });
+  const { code, stderr } = await run(['init', 'y.toml', '--from', 'x.toml'], { cwd });
+  expect(code).toBe(2);
+  expect(stderr).toContain('mcp-run writes JSON or YAML; name a file that ends in .jsonc or .yaml');
+});
+
 test('a file that is faulty is not imported', async () => {
   const cwd = await createWorkspace({ 'x.json': '{"mcpServers": {"a": {"command": 3}}}', 'y.json': '{}' });
   expect(await run(['init', '--from', 'x.json'], { cwd })).toMatchObject({

@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { extname, resolve } from 'node:path';
 import { RunError, toRunError } from '../../errors.ts';
 import { starterText, syntaxOf } from '../../manifest/starter.ts';
 import type { RejectedServer } from '../../manifest/settings.ts';
@@ -43,6 +43,10 @@ export async function init(call: CommandCall): Promise<number> {
 }
 
 async function createDraft(path: string, { args, context }: CommandCall): Promise<Draft> {
+  if (extname(path).toLowerCase() === '.toml') {
+    const detail = 'mcp-run writes JSON or YAML; name a file that ends in .jsonc or .yaml';
+    throw new RunError('FILE_UNWRITABLE', { file: args.manifest ?? path, detail });
+  }
   const syntax = syntaxOf(path);
   const { from } = args.flags;
   if (typeof from !== 'string') {

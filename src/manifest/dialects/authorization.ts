@@ -38,6 +38,7 @@ export function readAuthorization(draft: EntryDraft, key: string, item: Item): b
       return true;
     case 'bearertoken':
     case 'authtoken':
+    case 'authorizationtoken':
       setBearer(draft, item, (token) => token);
       return true;
     case 'apikey':

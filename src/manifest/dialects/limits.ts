@@ -14,6 +14,7 @@ const RESTRICTIONS = new Set([
   'alloweddomains',
   'restrictions',
   'isolatenetwork',
+  'toolconfiguration',
 ]);
 
 const APPROVALS = new Set([

@@ -62,6 +62,7 @@ const PATTERNS: readonly (readonly [RegExp, what: string])[] = [
   [/(?<!\$)\{(?:file|secret|input|vault):[^{}]+\}/, 'a reference in braces'],
   [/(?<!\$)\{\{-?\s*(?:[\w-]+[.:])*([A-Za-z_]\w*)\s*-?\}\}/, '{{…}}'],
   [/^(?:[A-Za-z]+ )?\$([A-Za-z_]\w*)$/, '$…'],
+  [/^(?:[A-Za-z]+ )?\$\([^()]+\)$/, '$(…)'],
   [/^\$env:([A-Za-z_]\w*)$/i, '$env:…'],
   [new RegExp(String.raw`${OPENING}\$([A-Z_][A-Z0-9_]+)${CLOSING}`), '$…'],
   [/(?:^|[\s=:,;\\/])%([A-Za-z_][A-Za-z0-9_]{2,})%(?=$|[\s:,;\\/])/, '%…%'],

@@ -126,6 +126,30 @@ describe('the words of other clients', () => {
     },
   );
 
+  test('a server of an editor’s extension is refused, since the file does not say how it is started', async () => {
+    expect(await problemsOf(load({ context_servers: { a: { source: 'extension', settings: {} } } }))).toEqual(
+      [
+        expect.stringContaining(
+          'context_servers.a.source: an extension of the editor starts this server; write',
+        ),
+      ],
+    );
+  });
+
+  test.each([
+    [{ command: [] }, 'a.command: is empty; the first item is the program to start'],
+    [{ type: 'local', url: 'https://x/' }, 'a: needs a "command", because its type is stdio'],
+    [{ type: 'remote', command: 'x' }, 'a: needs a "url", because its type is auto'],
+    [{ command: 'x', timeout: 0 }, 'a.timeout: 0 is out of range: it must be more than 0'],
+    [{ command: 'x', timeout: '-3' }, 'a.timeout: "-3" is out of range'],
+    [{ command: 'x', tool_timeout_sec: 0 }, 'a.tool_timeout_sec: 0 is out of range'],
+    [{ url: 'https://x/', bearer_token_env_var: 3 }, 'a.bearer_token_env_var: must be a string'],
+  ])('%j is refused', async (entry, message) => {
+    const [line, ...others] = await problemsOf(load(a(entry)));
+    expect(others).toEqual([]);
+    expect(line).toContain(`: mcpServers.${message}`);
+  });
+
   test('two keys that say different things draw a warning, the same thing twice does not', async () => {
     const twice = { url: 'https://x.example/', serverUrl: 'https://x.example/' };
     expect(await warningsOf(a(twice))).toEqual([]);
@@ -156,6 +180,7 @@ describe('authorization', () => {
     { bearer_token_env_var: 'T' },
     { bearerTokenEnvVar: 'T' },
     { auth: { type: 'bearer', token: '${T}' } },
+    { type: 'url', authorization_token: '${T}' },
     { headers: { Authorization: 'Bearer ${T}' }, bearer_token: 'other' },
   ])('%j is a header', async (entry) => {
     const manifest = await load(a({ url: 'https://x.example/', ...entry }), { env: { T: 't' } });

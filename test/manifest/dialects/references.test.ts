@@ -12,6 +12,7 @@ describe('a reference that would reach a server literally', () => {
     ['Bearer $API_KEY', '${API_KEY}'],
     ['postgres://me:$DB_PASS@host/db', '${DB_PASS}'],
     ['$env:API_KEY', '${API_KEY}'],
+    ['Bearer $(pass show key)', '${NAME}'],
     ['{env:API_KEY}', '${API_KEY}'],
     ['{file:~/.key}', '${NAME}'],
     ['{{API_KEY}}', '${API_KEY}'],
