@@ -29,6 +29,8 @@ const PKCE_HINT =
  */
 export async function authorizeByCode(request: TokenRequest, context: OAuthContext): Promise<StoredTokens> {
   const { authority, scope } = request;
+  if (authority.metadata?.authorization_endpoint === '')
+    throw authorizationFailed(context, `the metadata of ${authority.issuer} names no authorization endpoint`);
   refuseWithoutPkce(authority, context);
   const callbacks = await openCallbackServer({
     server: context.server,

@@ -28,11 +28,12 @@ export interface Unread {
   readonly cause?: unknown;
 }
 
-type Validate<T> = (document: JsonObject) => Validation<T> | Promise<Validation<T>>;
+type Validate<T> = (document: JsonObject) => Validation<T>;
 type Validation<T> =
   | { readonly value: T; readonly issues?: undefined }
   | { readonly issues: readonly unknown[] };
 
+const PLACEHOLDER = 'https://placeholder.invalid/';
 const MAX_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const MISSING = new Set([404, 405, 410]);
@@ -44,10 +45,18 @@ export const validateResource: Validate<OAuthProtectedResourceMetadata> = (docum
 
 /**
  * Also for OpenID Connect, whose other required members are for verifying ID tokens. RFC 8414 requires the types of
- * responses; providers that omit them support the only one in use.
+ * responses; providers that omit them support the only one in use. An authorization endpoint is needed for users only:
+ * it is empty where there is none.
  */
-export const validateIssuer: Validate<OAuthMetadata> = (document) =>
-  specTypeSchemas.OAuthMetadata['~standard'].validate({ response_types_supported: ['code'], ...document });
+export const validateIssuer: Validate<OAuthMetadata> = (document) => {
+  const result = specTypeSchemas.OAuthMetadata['~standard'].validate({
+    response_types_supported: ['code'],
+    authorization_endpoint: PLACEHOLDER,
+    ...document,
+  });
+  if (result.issues !== undefined || 'authorization_endpoint' in document) return result;
+  return { value: { ...result.value, authorization_endpoint: '' } };
+};
 
 /** Reads the document at a URL. Redirects within the origin are followed. */
 export async function readDocument<T>(
@@ -103,7 +112,7 @@ async function readAnswer<T>(url: URL, response: Response, validate: Validate<T>
       /\bx?html\b/i.test(headers.get('content-type') ?? '') || /^\s*<(!doctype )?html\b/i.test(text);
     return isPage ? unread('page', 'HTML in place of JSON') : unread('unreadable', 'not a JSON object');
   }
-  const result = await validate(json);
+  const result = validate(json);
   if (result.issues === undefined) return { kind: 'found', url, value: result.value };
   return unread(
     'unreadable',

@@ -182,6 +182,17 @@ describe('a user is signed in where unset members are written as', () => {
     expect(server.to('/register')).toEqual([]);
   });
 
+  it.each(UNSET)('%j for the authorization endpoint, as a client without a user', async (unset) => {
+    const server = await startAuthorizationServer({ metadata: { authorization_endpoint: unset } });
+    await expect((await setUp(server.url)).request()).rejects.toThrow('names no authorization endpoint');
+    const { request } = await setUp(server.url, {
+      oauth: { grant: 'client-credentials', clientId: 'mine', clientSecret: 'hush' },
+    });
+
+    expect(await request()).toBe(200);
+    expect(server.to('/authorize')).toEqual([]);
+  });
+
   it.each(UNSET)('%j for the methods of PKCE is refused as if it were not there', async (unset) => {
     const server = await startAuthorizationServer({
       metadata: { code_challenge_methods_supported: unset },

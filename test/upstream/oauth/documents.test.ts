@@ -220,11 +220,7 @@ describe('metadata of the authorization server that cannot be read, namely', () 
     ['HTML', HTML, 'HTML in place of JSON'],
     ['a status of 401', status(401), 'HTTP status 401'],
     ['a status of 403', status(403), 'HTTP status 403'],
-    [
-      'an object without what is needed',
-      { body: '{"issuer":"x"}' },
-      'authorization_endpoint, token_endpoint',
-    ],
+    ['an object without what is needed', { body: '{"issuer":"x"}' }, 'token_endpoint'],
   ];
 
   it.each(unreadable)('%s, is an error, and its endpoints are not guessed', async (_, answer, text) => {
