@@ -1,6 +1,7 @@
 import { RunError } from '../errors.ts';
 import { isLoopback } from './checks.ts';
 import { DEFAULT_SETTINGS } from './defaults.generated.ts';
+import { findCollision, type Collision } from './server-name.ts';
 import type { Settings } from './settings.ts';
 import { readTokens, TOKEN_VARIABLE, type Tokens } from './tokens.ts';
 
@@ -25,6 +26,16 @@ function withoutGaps(layer: SettingsLayer): object {
 
 function transportsOf({ transports }: Settings): Settings['transports'] {
   return transports.length === 0 ? DEFAULT_SETTINGS.transports : [...new Set(transports)];
+}
+
+/** A name whose URLs are those of another endpoint, if anything listens. */
+export function collisionOf(names: readonly string[], settings: Settings): Collision | undefined {
+  const { transports, httpPath, ssePath, messagesPath } = settings;
+  const paths = [
+    ...(transports.includes('http') ? [httpPath] : []),
+    ...(transports.includes('sse') ? [ssePath, messagesPath] : []),
+  ];
+  return findCollision(names, paths);
 }
 
 function listens({ transports }: Settings): boolean {

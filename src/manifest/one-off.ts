@@ -1,7 +1,7 @@
 import { RunError } from '../errors.ts';
 import { complaintOf, readEnvFile } from './env-file.ts';
 import { childEnvironment, wholeEnvironment } from './environment.ts';
-import { mergeSettings, secure, type SettingsLayer } from './layers.ts';
+import { collisionOf, mergeSettings, secure, type SettingsLayer } from './layers.ts';
 import { parseRemoteUrl } from './remote-checks.ts';
 import {
   contradictionsIn,
@@ -12,7 +12,7 @@ import {
 } from './remote-target.ts';
 import type { ChildOptions } from './resolve-server.ts';
 import { maskUrl } from './secrets.ts';
-import { deriveName, deriveNameFromUrl } from './server-name.ts';
+import { deriveName, deriveNameFromUrl, faultOfName } from './server-name.ts';
 import type { Manifest, ServerSpec, Settings } from './settings.ts';
 
 export interface OneOff {
@@ -36,6 +36,8 @@ export interface OneOff {
 export async function createCommandManifest(options: OneOff): Promise<Manifest> {
   const { command, args, child } = options;
   const settings = mergeSettings([options.settings]);
+  const name = options.name ?? deriveName(command, args);
+  checkName(name, settings);
   const { digests, warnings } = await secure(settings, options.env);
   const paths = child.envFiles ?? [];
   const files = await Promise.all(paths.map(readEnvFile));
@@ -44,6 +46,7 @@ export async function createCommandManifest(options: OneOff): Promise<Manifest> 
   return {
     source: options.source ?? 'command line',
     servers: [
+<<<<<<< HEAD
       specOf(
         options.name ?? deriveName(command, args),
         {
@@ -55,6 +58,15 @@ export async function createCommandManifest(options: OneOff): Promise<Manifest> 
         },
         options.ignoreTools,
       ),
+=======
+      specOf(name, {
+        kind: 'stdio',
+        command,
+        args,
+        cwd: child.cwd,
+        env,
+      }),
+>>>>>>> 6c892b8 (fix(http): find a server in each spelling of its name)
     ],
     settings,
     tokens: digests,
@@ -87,6 +99,7 @@ export async function createUrlManifest(options: OneOffUrl): Promise<Manifest> {
   const refusal = refusalOf(name, url.value, remote);
   if (refusal !== undefined) throw refusal;
   const settings = mergeSettings([options.settings]);
+  checkName(name, settings);
   const { digests, warnings } = await secure(settings, env);
   const target = createRemoteTarget(url.value, remote, env);
   return {
@@ -98,7 +111,16 @@ export async function createUrlManifest(options: OneOffUrl): Promise<Manifest> {
   };
 }
 
+<<<<<<< HEAD
 function specOf(name: string, target: ServerSpec['target'], ignoreTools: readonly string[] = []): ServerSpec {
+=======
+function checkName(name: string, settings: Settings): void {
+  const detail = faultOfName(name) ?? collisionOf([name], settings)?.detail;
+  if (detail !== undefined) throw new RunError('USAGE', { detail: `--name: ${detail}` });
+}
+
+function specOf(name: string, target: ServerSpec['target']): ServerSpec {
+>>>>>>> 6c892b8 (fix(http): find a server in each spelling of its name)
   return {
     name,
     target,

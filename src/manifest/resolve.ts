@@ -4,7 +4,7 @@ import { isEnabled } from './enabled.ts';
 import { variableLookup } from './environment.ts';
 import { hasServerKey, missingServers, type Declarations } from './formats.ts';
 import { createInputs, type Ask, type Inputs } from './inputs.ts';
-import { mergeSettings, secure, type SettingsLayer } from './layers.ts';
+import { collisionOf, mergeSettings, secure, type SettingsLayer } from './layers.ts';
 import { formatProblem, manifestError, type Problem } from './problems.ts';
 import type { DeclaredServer } from './read-servers.ts';
 import { checkDeclared, errorOf, toRejected, type Rejection } from './rejections.ts';
@@ -12,6 +12,7 @@ import { patienceFor, type RemoteOptions } from './remote-target.ts';
 import { expand, resolveEntry, type EntryContext, type ResolvedEntry } from './resolve-entry.ts';
 import type { ChildOptions } from './resolve-server.ts';
 import { serveSchema, type ServeBlock } from './schema.ts';
+import { faultOfName } from './server-name.ts';
 import type { Manifest, ServerSpec, Settings } from './settings.ts';
 import type { Tokens } from './tokens.ts';
 import { validate } from './validate.ts';
@@ -62,6 +63,7 @@ export async function resolveManifest(
   }
 
   const settings = mergeSettings([options.overrides, ...pass.layers.toReversed()]);
+  refuseCollision(chosen, settings);
   const tokens = options.inspectOnly ? NO_TOKENS : await secure(settings, options.env);
   // The rejected ones count: which server is meant must not depend on the environment.
   if (!options.inspectOnly && settings.transports.includes('stdio') && chosen.size > 1) {
@@ -90,6 +92,15 @@ export async function resolveManifest(
     if (broken.length > 0 || problems.length > 0 || isRejected || isInputFaulty)
       throw errorOf(rejections, [...broken, ...problems, ...inInputs]);
   }
+}
+
+/** The rejected ones count: another server must not answer under their URLs. */
+function refuseCollision(chosen: ReadonlyMap<string, DeclaredServer>, settings: Settings): void {
+  const names = [...chosen.keys()].filter((name) => faultOfName(name) === undefined);
+  const collision = collisionOf(names, settings);
+  const second = chosen.get(collision?.name ?? '');
+  if (collision === undefined || second === undefined) return;
+  throw manifestError([second.source.problem(second.path, collision.detail, 'key')]);
 }
 
 /** Everything that the files say, as far as it is known. */

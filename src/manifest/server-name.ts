@@ -115,3 +115,43 @@ function withoutAffixes(name: string): string {
 function urlSafe(name: string): string {
   return name.replaceAll(/[^A-Za-z0-9._~-]+/g, '-').replaceAll(/^[-.]+|[-.]+$/g, '');
 }
+
+/** Why a server cannot have this name, which becomes a part of URLs; undefined if it can. */
+export function faultOfName(name: string): string | undefined {
+  if (name.trim() === '') return 'the name of a server is empty';
+  if (/[\p{Cc}\p{Cs}]/u.test(name)) return 'the name of a server must not hold control characters';
+  // Clients and proxies resolve such segments, also when they are encoded.
+  const climbs = name.split(/[\\/]/).some((segment) => segment === '.' || segment === '..');
+  return climbs ? `"${name}" cannot be part of a URL; choose another name` : undefined;
+}
+
+/** A URL that would lead to two places, and the name that has it second. */
+export interface Collision {
+  readonly name: string;
+  readonly detail: string;
+}
+
+/**
+ * Looks for names whose URLs cannot be told apart.
+ * @param paths of the endpoints below each name; those of a single server are served without it as well
+ */
+export function findCollision(names: readonly string[], paths: readonly string[]): Collision | undefined {
+  const seen = new Map<string, string>();
+  if (names.length === 1) for (const path of paths) seen.set(spellingOf(path), '');
+  for (const name of names) {
+    for (const path of paths) {
+      const url = `/${name}${path}`;
+      const first = seen.get(spellingOf(url));
+      seen.set(spellingOf(url), name);
+      if (first === undefined) continue;
+      const both = first === '' ? `"${name}"` : `"${first}" and "${name}"`;
+      return { name, detail: `the path ${url} would lead to two endpoints of ${both}; choose another name` };
+    }
+  }
+  return undefined;
+}
+
+/** Proxies merge slashes, and editors compose characters in different ways. */
+function spellingOf(url: string): string {
+  return url.replaceAll(/\/+/g, '/').normalize();
+}

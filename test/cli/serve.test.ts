@@ -133,6 +133,11 @@ test('over stdio nothing but MCP is written to stdout, and the end of stdin is t
   expect(JSON.parse(stdout)).toMatchObject({ id: 1, result: { protocolVersion: '2025-11-25' } });
 });
 
+test.each(['..', 'a/../b', ' '])('a server cannot be named %j', async (name) => {
+  const { code, stderr } = await start(['serve', '--port', '0', '--name', name, '--', 'x']).ended;
+  expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('error: --name: ') });
+});
+
 test('a port in use is an error with exit code 4 and no stack trace', async () => {
   const taken = createServer().listen(0, '127.0.0.1');
   onTestFinished(() => void taken.close());

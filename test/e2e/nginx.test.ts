@@ -1,5 +1,7 @@
 /** mcp-run behind nginx, whose only setting is `proxy_pass`. */
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { createWorkspace } from '../manifest/workspace.ts';
 import { callTool, type Endpoint, type TestClient } from '../support/clients.ts';
 import { startNginx } from '../support/debian.ts';
 import { at, json, textOf } from '../support/json.ts';
@@ -79,3 +81,30 @@ test('a client that leaves nginx in the middle of a call has it cancelled', asyn
     })
     .toContain('the client is gone');
 });
+
+test('a name with slashes is reached although nginx decodes and normalises the path', async () => {
+  const name = '@scope/my pkg';
+  const { pathname } = new URL(`/gate/${encodeURIComponent(name)}`, 'http://localhost');
+  const gateway = await startMcpRun([
+    ...['serve', await manifestOf([name, 'other']), '--port', '0'],
+    ...['--trust-proxy', '--log-format', 'json'],
+  ]);
+  const url = await startNginx(`location /gate/ {
+    proxy_pass ${gateway.url}/;
+    proxy_set_header x-forwarded-prefix /gate;
+  }`);
+  for (const path of [pathname, '/gate/@scope/my%20pkg', '/gate/%40scope/my%20pkg']) {
+    for (const [, kind, connect] of CLIENTS) {
+      const client = await connect(endpointOf(kind, url + path));
+      expect(json(at(await callTool(client, 'echo', { a: 1 }), 'structuredContent'))['arguments']).toEqual({
+        a: 1,
+      });
+    }
+  }
+});
+
+async function manifestOf(names: readonly string[]): Promise<string> {
+  const [command, ...args] = fixtureServer('behaviours');
+  const mcpServers = Object.fromEntries(names.map((name) => [name, { command, args }]));
+  return join(await createWorkspace({ 'mcp.json': JSON.stringify({ mcpServers }) }), 'mcp.json');
+}

@@ -106,7 +106,11 @@ test.each(FAULTY)('an entry with %s is no obstacle if it is disabled or another 
 test.each([
   ['an empty name', '', 'the name of a server is empty'],
   ['a name that is a way up', '..', 'cannot be part of a URL'],
+  ['a name that leads up', 'a/../b', 'cannot be part of a URL'],
+  ['a name with a segment that is resolved', 'a/.', 'cannot be part of a URL'],
+  ['a name that leads up on Windows', 'a\\..\\b', 'cannot be part of a URL'],
   ['control characters in its name', 'a\nb', 'must not hold control characters'],
+  ['half a character in its name', 'a\ud800', 'must not hold control characters'],
 ])('an entry with %s is rejected alone', async (_, name, message) => {
   const manifest = await load({ mcpServers: { [name]: GOOD, good: GOOD } });
   expect(names(manifest)).toEqual(['good']);
@@ -298,4 +302,25 @@ test('the inventory shows faulty entries with their errors, as far as the file a
     ['d', false, undefined],
     ['a', false, 'MANIFEST_INVALID'],
   ]);
+});
+
+describe('names whose URLs collide', () => {
+  test.each([
+    [['a/b', 'a//b'], {}, 'the path /a//b/mcp would lead to two endpoints of "a/b" and "a//b"'],
+    [['\u00e9', 'e\u0301'], {}, 'would lead to two endpoints of "\u00e9" and "e\u0301"'],
+    [['a', 'a/x'], { httpPath: '/x/mcp', ssePath: '/mcp' }, 'the path /a/x/mcp would lead to two endpoints'],
+    [['a'], { ssePath: '/a/mcp' }, 'the path /a/mcp would lead to two endpoints of "a"'],
+  ])('%j with %j are an error', async (both, serve, message) => {
+    const mcpServers = Object.fromEntries(both.map((name) => [name, GOOD]));
+    const [line] = await problemsOf(load({ mcpServers, serve }));
+    expect(line).toContain(message);
+    expect(line).toMatch(/^mcp\.json:1:\d+: mcpServers/);
+    await load({ mcpServers, serve }, { servers: [both[0] ?? ''], overrides: { transports: ['stdio'] } });
+  });
+
+  test('are none if they only look alike', async () => {
+    const both = ['a', 'a/mcp', 'mcp', '@scope', '@scope/pkg', '%40scope/pkg', 'A', 'healthz'];
+    const manifest = await load({ mcpServers: Object.fromEntries(both.map((name) => [name, GOOD])) });
+    expect(names(manifest)).toEqual(both);
+  });
 });

@@ -11,9 +11,14 @@ export interface Place {
 }
 
 export interface Paths {
-  add(path: string, route: Route, server: string): void;
   /**
-   * Where a request target (RFC 9112, section 3.2) leads. A slash at its end and a query make no difference.
+   * @param path of the endpoint, below the name of its server
+   * @param name undefined: without a name
+   */
+  add(name: string | undefined, path: string, route: Route, server: string): void;
+  /**
+   * Where a request target (RFC 9112, section 3.2) leads. A slash at its end and a query make no difference, nor does
+   * the spelling of a name: proxies encode and decode what they pass on, slashes in it included.
    * @throws RunError `INVALID_REQUEST` if it cannot be decoded.
    */
   find(target: string): Place | undefined;
@@ -21,16 +26,46 @@ export interface Paths {
 
 /** The paths of a listener. What was added last to a path counts. */
 export function createPaths(): Paths {
+  const announced = new Map<string, Place>();
   const places = new Map<string, Place>();
+  /** How many segments the paths of endpoints have. */
+  const lengths = new Set<number>();
 
   return {
-    add(path, route, server) {
+    add(name, path, route, server) {
       const handlers = new Map(Object.entries(route));
-      places.set(normalise(path), { handlers, allow: [...handlers.keys()].join(', '), server });
+      const place = { handlers, allow: [...handlers.keys()].join(', '), server };
+      announced.set(name === undefined ? path : `/${encodeURIComponent(name)}${path}`, place);
+      places.set(keyOf(name, path), place);
+      lengths.add(segmentsOf(path).length);
     },
-    // Most clients write a path as it was told to them.
-    find: (target) => places.get(target) ?? places.get(normalise(pathOf(target))),
+    // Most clients write a path as it was announced to them.
+    find: (target) => announced.get(target) ?? findSpelled(segmentsOf(pathOf(target))),
   };
+
+  function findSpelled(segments: readonly string[]): Place | undefined {
+    for (const length of lengths) {
+      const [name, path] = [segments.slice(0, -length), segments.slice(-length)];
+      const decoded = path.map(decode);
+      // A slash that belongs to the path of an endpoint is not encoded.
+      if (decoded.some((segment) => segment.includes('/'))) continue;
+      const key = keyOf(name.length === 0 ? undefined : decode(name.join('/')), `/${decoded.join('/')}`);
+      const place = places.get(key);
+      if (place !== undefined) return place;
+    }
+    return undefined;
+  }
+}
+
+/** No name holds the character between the two. */
+function keyOf(name: string | undefined, path: string): string {
+  return name === undefined ? path : `${name}\0${path}`;
+}
+
+/** The request target's path without that of an endpoint, with the name as it is spelled there. */
+export function prefixOf(target: string, path: string): string {
+  const name = segmentsOf(pathOf(target)).slice(0, -segmentsOf(path).length);
+  return name.map((segment) => `/${segment}`).join('');
 }
 
 /** The path of a request target, which a proxy may send with scheme and host in front. */
@@ -38,13 +73,19 @@ export function pathOf(target: string): string {
   return target.replace(/^https?:\/\/[^/?]*/i, '').replace(/[?#].*$/s, '');
 }
 
-/** Segments that mean the same are written the same, so that no encoding leads around a comparison. */
-function normalise(path: string): string {
-  const segments = path.replace(/(?<=.)\/$/, '').split('/');
+/** A slash at the end makes no difference. */
+function segmentsOf(path: string): readonly string[] {
+  return path
+    .replace(/(?<=.)\/$/, '')
+    .split('/')
+    .slice(1);
+}
+
+/** Once, so that `%252F` is a literal `%2F`. */
+function decode(text: string): string {
   try {
-    return segments.map((segment) => encodeURIComponent(decodeURIComponent(segment))).join('/');
+    return decodeURIComponent(text);
   } catch (error) {
-    const detail = `the path ${path} cannot be decoded`;
-    throw new RunError('INVALID_REQUEST', { detail }, { cause: error });
+    throw new RunError('INVALID_REQUEST', { detail: `the path ${text} cannot be decoded` }, { cause: error });
   }
 }

@@ -83,10 +83,10 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
   function addRoutes(routes: readonly [path: string, route: Route][]): void {
     const [only, ...others] = options.servers;
     for (const [path, route] of routes) {
-      for (const name of options.servers) paths.add(`/${encodeURIComponent(name)}${path}`, route, name);
+      for (const name of options.servers) paths.add(name, path, route, name);
     }
     if (only === undefined || others.length > 0) return;
-    for (const [path, route] of routes) paths.add(path, route, only);
+    for (const [path, route] of routes) paths.add(undefined, path, route, only);
   }
 
   function createHttpServer(others: Handler): Server {

@@ -3,6 +3,7 @@ import { RunError, toRunError } from '../../errors.ts';
 import { parseFrame } from '../../protocol/frame.ts';
 import { refusedId } from '../../protocol/outline.ts';
 import { requireAccept } from './accept-header.ts';
+import { prefixOf } from './paths.ts';
 import { sendEmpty, sendFault } from './reply.ts';
 import type { HttpCall, Route, RouteContext } from './route.ts';
 import { createSessionId } from './sessions.ts';
@@ -29,7 +30,7 @@ export function createSseRoutes({
       id,
       server,
       principal,
-      endpoint: `${publicPath(request)}${messagesPathOf(request)}?sessionId=${id}`,
+      endpoint: `${publicPath(request)}${messagesPathOf(request, server)}?sessionId=${id}`,
       response,
       keepAliveMs: options.keepAliveMs,
       onEnd: sessions.remove,
@@ -60,11 +61,15 @@ export function createSseRoutes({
     sendEmpty(response, 202);
   }
 
-  /** The messages path beside the SSE path that was asked for: with the server's name if that had it. */
-  function messagesPathOf(request: IncomingMessage): string {
-    const path = request.url?.split('?', 1)[0] ?? '';
-    const named = path.replace(/\/$/, '');
-    return named.slice(0, named.length - options.ssePath.length) + options.messagesPath;
+  /**
+   * The messages path beside the SSE path that was requested: with the server's name if that had it, in the same
+   * spelling, which a proxy in between is known to let through.
+   */
+  function messagesPathOf(request: IncomingMessage, server: string): string {
+    const prefix = prefixOf(request.url ?? '', options.ssePath);
+    // Two slashes in front would name another host.
+    const named = prefix.startsWith('//') ? `/${encodeURIComponent(server)}` : prefix;
+    return named + options.messagesPath;
   }
 
   /** What a proxy in front of us puts before our paths. */
