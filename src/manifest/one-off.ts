@@ -45,29 +45,7 @@ export async function createCommandManifest(options: OneOff): Promise<Manifest> 
   const complaints = files.map((file, index) => complaintOf(file, paths[index] ?? ''));
   return {
     source: options.source ?? 'command line',
-    servers: [
-<<<<<<< HEAD
-      specOf(
-        options.name ?? deriveName(command, args),
-        {
-          kind: 'stdio',
-          command,
-          args,
-          cwd: child.cwd,
-          env,
-        },
-        options.ignoreTools,
-      ),
-=======
-      specOf(name, {
-        kind: 'stdio',
-        command,
-        args,
-        cwd: child.cwd,
-        env,
-      }),
->>>>>>> 6c892b8 (fix(http): find a server in each spelling of its name)
-    ],
+    servers: [specOf(name, { kind: 'stdio', command, args, cwd: child.cwd, env }, options.ignoreTools)],
     settings,
     tokens: digests,
     warnings: [...warnings, ...complaints.filter((complaint) => complaint !== undefined)],
@@ -111,16 +89,12 @@ export async function createUrlManifest(options: OneOffUrl): Promise<Manifest> {
   };
 }
 
-<<<<<<< HEAD
-function specOf(name: string, target: ServerSpec['target'], ignoreTools: readonly string[] = []): ServerSpec {
-=======
 function checkName(name: string, settings: Settings): void {
   const detail = faultOfName(name) ?? collisionOf([name], settings)?.detail;
   if (detail !== undefined) throw new RunError('USAGE', { detail: `--name: ${detail}` });
 }
 
-function specOf(name: string, target: ServerSpec['target']): ServerSpec {
->>>>>>> 6c892b8 (fix(http): find a server in each spelling of its name)
+function specOf(name: string, target: ServerSpec['target'], ignoreTools: readonly string[] = []): ServerSpec {
   return {
     name,
     target,

@@ -4,6 +4,7 @@ import type { Section } from './dialects/sections.ts';
 import { keyOfEntry } from './entry-faults.ts';
 import type { KeyPath, Problem } from './problems.ts';
 import type { SourceFile } from './read.ts';
+import { faultOfName } from './server-name.ts';
 import { child, describeKind, stringOf, type Node } from './tree.ts';
 import { withoutUnset } from './unset.ts';
 import type { Located } from './validate.ts';
@@ -130,11 +131,4 @@ function isOpenCode(root: Node, { path }: Section, node: Node): boolean {
   const isMcp = path.length === 1 && path[0] === 'mcp';
   const schema = stringOf(child(root, '$schema')) ?? '';
   return isMcp && (/opencode/.test(schema) || /^(local|remote)$/.test(stringOf(child(node, 'type')) ?? ''));
-}
-
-/** The name becomes a segment of URLs. */
-function faultOfName(name: string): string | undefined {
-  if (name.trim() === '') return 'the name of a server is empty';
-  if (name === '.' || name === '..') return `"${name}" cannot be part of a URL; choose another name`;
-  return /\p{Cc}/u.test(name) ? 'the name of a server must not hold control characters' : undefined;
 }

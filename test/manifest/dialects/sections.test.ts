@@ -33,7 +33,7 @@ describe('servers', () => {
       ['a', 'x'],
       ['b', 'z'],
     ]);
-    expect(rejected.map(({ error }) => error.message)).toEqual([
+    expect(rejected?.map(({ error }) => error.message)).toEqual([
       expect.stringContaining('mcp.b: "b" is also under "context_servers"'),
     ]);
   });
