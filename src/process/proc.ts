@@ -26,6 +26,8 @@ const BUFFER_BYTES = 64 * 1024;
 
 let buffer: Buffer | undefined;
 let table: { readonly at: number; readonly children: ReadonlyMap<number, readonly number[]> } | undefined;
+/** Kernel threads, mostly: processes without an environment in the last scan. */
+let bare: ReadonlySet<number> = new Set();
 let scanning: Promise<Marked> | undefined;
 let nextScan: Promise<Marked> | undefined;
 
@@ -68,20 +70,24 @@ export function visitMarkedNow(visit: (pid: number, ids: readonly string[]) => v
 
 function* visitMarked(visit: (pid: number, ids: readonly string[]) => void): Generator<void, void> {
   const seen = new Set<number>([process.pid]);
+  const empty = new Set<number>();
   let looked = 0;
   for (let listing = 0; listing < MAX_LISTINGS; listing++) {
     const fresh = listPids().filter((pid) => !seen.has(pid));
-    if (fresh.length === 0) return;
+    if (fresh.length === 0) break;
     for (const pid of fresh) {
       const environment = read(`/proc/${pid}/environ`);
-      // That of a process which is just becoming another program is empty: it is read again.
-      if (environment?.length !== 0 || listing + 2 >= MAX_LISTINGS) seen.add(pid);
+      const isEmpty = environment?.length === 0;
+      // That of a process which is just becoming another program is empty as well: it is read again.
+      if (!isEmpty || bare.has(pid)) seen.add(pid);
+      if (isEmpty) empty.add(pid);
       const ids = idsIn(markerIn(environment) ?? '');
       if (ids.length > 0) visit(pid, ids);
       looked += 1;
       if (looked % PER_TURN === 0) yield;
     }
   }
+  bare = empty;
 }
 
 /** Whether the process has been released, with all that it starts. */
