@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { createWorkspace } from '../manifest/workspace.ts';
 import { callTool } from '../support/clients.ts';
 import { at } from '../support/json.ts';
-import { serve, startMcpRun, type ListeningMcpRun } from '../support/mcp-run.ts';
+import { serve, spawnMcpRun, startMcpRun, type ListeningMcpRun } from '../support/mcp-run.ts';
 import { fixtureServer } from '../support/paths.ts';
 import { childrenOf, commandOf, orphans, processAlive } from '../support/processes.ts';
 import { connectRaw, type RawClient } from '../support/raw-client.ts';
@@ -154,10 +154,12 @@ test('a container that has ended by itself is not ended again', async () => {
 
 test('a container that its client leaves in the background ends, and the error says why', async () => {
   const { server, state, env } = await createEngine('docker', ['-d', '--rm']);
-  const gateway = await startMcpRun(serve(['--http'], server, '--env', `ENGINE_STATE=${state}`), { env });
-  await expect(connectRaw({ kind: 'http', url: `${gateway.url}/mcp` })).rejects.toThrow();
-  const line = await gateway.waitForLog(({ event }) => event === 'server.start-failed');
+  // Over stdio it is started once.
+  const run = spawnMcpRun(['serve', '--stdio', '--env', `ENGINE_STATE=${state}`, '--', ...server], { env });
+  run.stdout.resume();
+  const line = await run.waitForLog(({ event }) => event === 'server.start-failed');
   expect(line['msg']).toContain('take -d out');
+  await run.exited;
   await expect.poll(() => callsOf({ state })).toHaveLength(2);
   await expect
     .poll(async () => (await readdir(state)).filter((name) => !/^calls$|\./.test(name)))
