@@ -1,10 +1,9 @@
 import { hasReference } from './expand.ts';
 import { faultOfHeader, isRedundant } from './headers.ts';
-import type { KeyPath, Problem } from './problems.ts';
+import type { Problem } from './problems.ts';
 import { parseRemoteUrl } from './remote-checks.ts';
 import { oauthSchema } from './remote-schema.ts';
 import { serverSchema, type ServerEntry } from './schema.ts';
-import { hasCommandSubstitution, isShell } from './shell-constructs.ts';
 import { kindOf, misplacedKeys, statedKind, statesKind } from './server-kind.ts';
 import { closest } from './suggest.ts';
 import { isToolKey } from './tool-keys.ts';
@@ -36,7 +35,7 @@ export function readEntry(
     problems.push(...misplaced.faults);
     warnings.push(...misplaced.doubts);
   }
-  if (entry !== undefined) warnings.push(...doubts(entry, located), ...commandSubstitutions(located));
+  if (entry !== undefined) warnings.push(...doubts(entry, located));
   return problems.length === count ? entry : undefined;
 }
 
@@ -127,21 +126,3 @@ function doubts(entry: ServerEntry, located: Located): Problem[] {
   }
   return found;
 }
-
-/** They look as if they were run, and are passed on literally. */
-function commandSubstitutions({ source, path, node }: Located): Problem[] {
-  if (isShell(stringOf(child(node, 'command')) ?? '')) return [];
-  const find = (value: Node, at: KeyPath): Problem[] => {
-    if (value.kind === 'array') return value.items.flatMap((item, index) => find(item, [...at, index]));
-    if (value.kind === 'object')
-      return value.entries.flatMap((entry) => find(entry.value, [...at, entry.key]));
-    if (!hasCommandSubstitution(stringOf(value) ?? '')) return [];
-    return [source.problem(at, 'no shell runs "$(…)"; set a variable to its output, and write ${NAME}')];
-  };
-  return SHELL_LIKE_KEYS.flatMap((key) => {
-    const value = child(node, key);
-    return value === undefined ? [] : find(value, [...path, key]);
-  });
-}
-
-const SHELL_LIKE_KEYS = ['command', 'args', 'cwd', 'env', 'url', 'headers'];

@@ -17,13 +17,14 @@ export function insteadOfShell(reference: string): string | undefined {
 const EDITS = 'variables are not edited: set one to the value that is meant';
 
 /** Programs whose arguments are meant for a shell. */
-const SHELLS = /(?:^|[\\/])(?:ba|z|da|k|fi|a)?sh(?:\.exe)?$/i;
+const SHELLS = /(?:^|[\\/])(?:(?:ba|z|da|k|fi|a|pw)?sh|cmd|powershell)(?:\.exe)?$/i;
 
 /** Whether the text has a command substitution, which reaches the server as it is. */
 export function hasCommandSubstitution(text: string): boolean {
   return /\$\([^()]/.test(text);
 }
 
+/** Shells expand variables of their own as well. */
 export function isShell(command: string): boolean {
   return SHELLS.test(command);
 }

@@ -1,4 +1,5 @@
 import type { KeyPath } from '../problems.ts';
+import { hasCommandSubstitution, isShell } from '../shell-constructs.ts';
 import { child, stringOf, type Node, type ObjectNode } from '../tree.ts';
 
 /** References as other clients write them, of which only `${…}` is expanded. */
@@ -18,10 +19,10 @@ const BRACES = /(?<!\$)\{env:([A-Za-z_]\w*)\}/g;
 
 /** Writes references that can mean one thing only as `${VAR}`, and warns about the others. */
 export function translateReferences(entry: ObjectNode, rules: ReferenceRules): ObjectNode {
-  const isShell = startsShell(entry);
+  const ownsReferences = isShell(stringOf(child(entry, 'command')) ?? '');
   const entries = entry.entries.map((each) => {
     if (!KEYS.includes(each.key)) return each;
-    const checks = !(isShell && each.key === 'args');
+    const checks = !(ownsReferences && each.key === 'args');
     return { ...each, value: translate(each.value, [each.key], checks, rules) };
   });
   return { ...entry, entries };
@@ -49,12 +50,6 @@ function translate(node: Node, path: KeyPath, checks: boolean, rules: ReferenceR
   return text === written ? node : { ...node, value: text, source: JSON.stringify(text) };
 }
 
-/** A shell expands its own variables. */
-function startsShell(entry: ObjectNode): boolean {
-  const command = stringOf(child(entry, 'command')) ?? '';
-  return /(^|[\\/])(sh|bash|zsh|dash|ksh|fish|cmd|powershell|pwsh)(\.exe)?$/i.test(command);
-}
-
 const OPENING = String.raw`(?:^|[\s=:,/;@"'])`;
 const CLOSING = String.raw`(?=$|[\s:,/;@"'&?])`;
 const PATTERNS: readonly (readonly [RegExp, what: string])[] = [
@@ -62,7 +57,6 @@ const PATTERNS: readonly (readonly [RegExp, what: string])[] = [
   [/(?<!\$)\{(?:file|secret|input|vault):[^{}]+\}/, 'a reference in braces'],
   [/(?<!\$)\{\{-?\s*(?:[\w-]+[.:])*([A-Za-z_]\w*)\s*-?\}\}/, '{{…}}'],
   [/^(?:[A-Za-z]+ )?\$([A-Za-z_]\w*)$/, '$…'],
-  [/^(?:[A-Za-z]+ )?\$\([^()]+\)$/, '$(…)'],
   [/^\$env:([A-Za-z_]\w*)$/i, '$env:…'],
   [new RegExp(String.raw`${OPENING}\$([A-Z_][A-Z0-9_]+)${CLOSING}`), '$…'],
   [/(?:^|[\s=:,;\\/])%([A-Za-z_][A-Za-z0-9_]{2,})%(?=$|[\s:,;\\/])/, '%…%'],
@@ -80,6 +74,8 @@ function literalReference(text: string, path: KeyPath): string | undefined {
     const ours = /^[A-Z][A-Z0-9_]*$/.test(name) ? `\${${name}}` : '${NAME}';
     return `${what} is not expanded, and is passed on as it is written; a variable is written ${ours}`;
   }
+  if (hasCommandSubstitution(text))
+    return 'no shell runs "$(…)"; set a variable to its output, and write ${NAME}';
   const isValue = path.length > 1 && path[0] !== 'args';
   if (!isValue || !PLACEHOLDER.test(text)) return undefined;
   return 'looks like a placeholder; write the value, or ${NAME} for a variable';
