@@ -44,7 +44,7 @@ export function takeInventory(files: readonly Declarations[]): Inventory {
 }
 
 /**
- * The same for a caller who has no use for servers that cannot be served.
+ * The same for commands that need servers which can be served.
  * @param wanted only these; empty: all that are enabled
  * @throws RunError `MANIFEST_INVALID` if one of these, or each of the enabled ones, has errors, or any with `strict`
  */

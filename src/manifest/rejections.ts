@@ -16,7 +16,7 @@ export interface Rejection {
   readonly refusals: readonly Refusal[];
 }
 
-/** The entry as an error, for the caller who gets to see what is served. */
+/** The entry as an error, as `Manifest.rejected` holds it. */
 export function toRejected(rejection: Rejection): RejectedServer {
   const { name, node } = rejection.declared;
   const kind = kindOf(node) === 'stdio' ? 'stdio' : 'remote';
