@@ -161,7 +161,7 @@ export const ERRORS = {
     ...INTERNAL,
   },
   PLAIN_HTTP_REFUSED: {
-    message: 'Server "{server}": {url} is not encrypted, and not on this machine',
+    message: 'Server "{server}": {url} is not encrypted, and not on this machine{place}',
     hint: 'Use https, or pass --allow-http ("allowHttp": true in the entry) if the network in between is trusted.',
     exitCode: 2,
     ...INTERNAL,

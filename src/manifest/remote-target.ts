@@ -134,5 +134,8 @@ export function refusalOf(
   culprits: readonly Culprit[] = [],
 ): RunError | undefined {
   if (allowHttp === true || !isExposed(url)) return undefined;
-  return new RunError('PLAIN_HTTP_REFUSED', { server, url: maskUrl(url) }, { culprits });
+  const [culprit] = culprits;
+  const place =
+    culprit === undefined ? '' : ` (${culprit.file}:${culprit.line}:${culprit.column}: ${culprit.key})`;
+  return new RunError('PLAIN_HTTP_REFUSED', { server, url: maskUrl(url), place }, { culprits });
 }

@@ -90,6 +90,17 @@ describe('a manifest with a faulty entry', () => {
     });
   });
 
+  test('is logged with its place and a way out if it is only a URL that is not opened', async () => {
+    const manifest = { mcpServers: { far: { url: 'http://192.0.2.1/mcp' }, good: demo } };
+    const cwd = await createWorkspace({ 'mcp.json': JSON.stringify(manifest) });
+    const running = start(['serve', '--port', '0'], { cwd });
+    const [rejected = ''] = (await running.stderrUntil(READY)).split('\n');
+    expect(JSON.parse(rejected)).toMatchObject({
+      code: 'PLAIN_HTTP_REFUSED',
+      msg: expect.stringMatching(/mcp\.json:1:29: mcpServers\.far\.url.*"allowHttp": true/),
+    });
+  });
+
   test('shows what is wrong above the start screen, and with --quiet in place of it', async () => {
     const cwd = await createFaulty(demo);
     const excerpt =

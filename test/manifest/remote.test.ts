@@ -135,6 +135,7 @@ describe('a remote server of a manifest', () => {
   test('over plain HTTP must be this machine, or allowed', async () => {
     const error = await failureOf(loadText('{"mcpServers":{\n"far":{"url":"http://example.com/?a=hush"}}}'));
     expect(error).toMatchObject({ code: 'PLAIN_HTTP_REFUSED', culprits: [{ file: 'mcp.json', line: 2 }] });
+    expect(error.message).toMatch(/ \(mcp\.json:2:14: mcpServers\.far\.url\)$/);
     expect(JSON.stringify([error.message, error.culprits])).not.toContain('hush');
     await load(entry({ url: 'http://example.com/', allowHttp: true }));
     await load(entry({ url: 'http://example.com/' }), { remote: { allowHttp: true } });

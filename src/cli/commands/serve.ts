@@ -58,7 +58,9 @@ async function reportRejected(
     return;
   }
   for (const { name, error } of rejected) {
-    const text = `rejected server "${name}"; the others are served: ${redact(error.message)}`;
+    // The hint of an invalid manifest tells nothing about a single entry.
+    const hint = error.code === 'MANIFEST_INVALID' ? '' : `. ${error.hint}`;
+    const text = `rejected server "${name}"; the others are served: ${redact(error.message)}${hint}`;
     const { code, problems } = describeError(error);
     log.error({ event: 'manifest.entry-rejected', server: name, code, problems }, text);
   }

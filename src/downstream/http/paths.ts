@@ -28,6 +28,8 @@ export interface Paths {
 export function createPaths(): Paths {
   const announced = new Map<string, Place>();
   const places = new Map<string, Place>();
+  /** The same under what may become of a name on its way. */
+  const changed = new Map<string, Place>();
   /** How many segments the paths of endpoints have. */
   const lengths = new Set<number>();
 
@@ -37,6 +39,7 @@ export function createPaths(): Paths {
       const place = { handlers, allow: [...handlers.keys()].join(', '), server };
       announced.set(name === undefined ? path : `/${encodeURIComponent(name)}${path}`, place);
       places.set(keyOf(name, path), place);
+      for (const form of changedForms(name)) changed.set(keyOf(form, path), place);
       lengths.add(segmentsOf(path).length);
     },
     // Most clients write a path as it was announced to them.
@@ -50,7 +53,7 @@ export function createPaths(): Paths {
       // A slash that belongs to the path of an endpoint is not encoded.
       if (decoded.some((segment) => segment.includes('/'))) continue;
       const key = keyOf(name.length === 0 ? undefined : decode(name.join('/')), `/${decoded.join('/')}`);
-      const place = places.get(key);
+      const place = places.get(key) ?? changed.get(key);
       if (place !== undefined) return place;
     }
     return undefined;
@@ -60,6 +63,16 @@ export function createPaths(): Paths {
 /** No name holds the character between the two. */
 function keyOf(name: string | undefined, path: string): string {
   return name === undefined ? path : `${name}\0${path}`;
+}
+
+/**
+ * What proxies and editors make of a name: those merge slashes, these compose characters in different ways. Names that
+ * differ in nothing else are refused with the manifest.
+ */
+function changedForms(name: string | undefined): readonly string[] {
+  if (name === undefined) return [];
+  const merged = name.replaceAll(/\/+/g, '/').replaceAll(/^\/|\/$/g, '');
+  return [name, merged].flatMap((each) => [each.normalize(), each.normalize('NFD'), each]);
 }
 
 /** The request target's path without that of an endpoint, with the name as it is spelled there. */

@@ -79,6 +79,30 @@ describe('names that look alike', () => {
     }
   });
 
+  it.each([
+    ['x//y', ['/x%2F%2Fy', '/x//y', '/x/y', '/x%2Fy']],
+    ['/lead', ['/%2Flead', '//lead', '/lead']],
+    ['trail/', ['/trail%2F', '/trail//', '/trail']],
+    ['zwo\u0308lf', ['/zwo%CC%88lf', '/zw%C3%B6lf']],
+    ['zw\u00f6lf', ['/zw%C3%B6lf', '/zwo%CC%88lf']],
+  ])('%j is found in what proxies and editors make of it', async (name, spellings) => {
+    const harness = await listen({ servers: [name, 'other'] });
+    for (const spelled of spellings) {
+      const target = `${spelled}/mcp`.replace('///', '//');
+      expect({ target, status: await statusOf(harness.url, target) }).toEqual({ target, status: 200 });
+      expect(harness.accepted.at(-1)?.server).toBe(name);
+    }
+  });
+
+  it('lead to the exact one of two that differ in slashes only', async () => {
+    const servers = ['x//y', 'x/y', '/x/y'];
+    const harness = await listen({ servers });
+    for (const name of servers) {
+      expect(await statusOf(harness.url, `/${encodeURIComponent(name)}/mcp`)).toBe(200);
+      expect(harness.accepted.at(-1)?.server).toBe(name);
+    }
+  });
+
   it('are not found if one differs by more than its spelling', async () => {
     const { url, accepted } = await listen({ servers: ['@scope/pkg', 'a%2Fb', 'demo'] });
     const targets = [
