@@ -99,8 +99,10 @@ async function findClient(
     if (!(await exists(file))) continue;
     const source = await readManifestFile(file, surroundings.cwd);
     const declarations = readDeclarations(source, surroundings.cwd);
-    // A file that does not parse may be the one that is meant, and the reader wants to know.
-    if (declarations.servers.size > 0 || declarations.problems.length > 0) return declarations;
+    // A file that does not parse may be the one that is meant, and the reader wants to know. Settings of other kinds
+    // may look like servers.
+    const isMeant = hasServerKey(declarations) || source.root === undefined;
+    if (declarations.servers.size > 0 || (isMeant && declarations.problems.length > 0)) return declarations;
   }
   throw new RunError('IMPORT_NOT_FOUND', { client, tried: files.join(', ') });
 }
@@ -244,8 +246,11 @@ function notesOf({ source, servers }: Declarations, target: string): string[] {
   if (secret !== '')
     notes.push(`secrets were copied as they are (${secret}); \${NAME} takes them from the environment`);
   const moved = folderOf(source.path) !== folderOf(target);
-  const tied = named((node) => JSON.stringify(node).includes('${workspaceFolder'));
-  if (moved && tied !== '') notes.push(`\${workspaceFolder} now means ${dirname(target)}: ${tied}`);
+  const tied = named((node) =>
+    /\$\{(?:workspace(?:Folder|Root)|fileWorkspaceFolder|cwd)/.test(JSON.stringify(node)),
+  );
+  if (moved && tied !== '')
+    notes.push(`\${workspaceFolder} and the like now mean ${dirname(target)}: ${tied}`);
   return notes;
 }
 

@@ -1,18 +1,32 @@
 import type { Problem } from './problems.ts';
 import type { ToolFilter } from './settings.ts';
 import type { Node, ObjectNode } from './tree.ts';
+import { isNull } from './unset.ts';
 import type { Located } from './validate.ts';
 
 /** Keys of an entry that name tools, in lower case and without separators. */
-const ALLOW_KEYS = new Set(['tools', 'includetools', 'enabledtools', 'allowedtools', 'availabletools']);
-const DENY_KEYS = new Set(['ignoretools', 'excludetools', 'disabledtools', 'deniedtools', 'blockedtools']);
+const ALLOW = /^(allow(ed)?|include[ds]?|enabled|available|whitelist(ed)?)$/;
+const DENY =
+  /^(den(y|ied)|exclude[ds]?|disabled|disallow(ed)?|block(ed)?|ignored?|hid(e|den)|blacklist(ed)?)$/;
 
 const WANTED = 'must be an array of tool names';
 
 /** Whether an entry restricts its tools by this key: ours, or one of another client's, in any spelling. */
 export function isToolKey(key: string): boolean {
+  return effectOf(key) !== undefined;
+}
+
+/** `tools`, `includeTools`, `disabled_tools`, `toolsAllowed` and the like. */
+function effectOf(key: string): 'allow' | 'deny' | undefined {
   const known = bare(key);
-  return ALLOW_KEYS.has(known) || DENY_KEYS.has(known);
+  if (known === 'tools' || known === 'toolfilter') return 'allow';
+  return listOf(/^(.+)tools$/.exec(known)?.[1] ?? /^tools(.+)$/.exec(known)?.[1]);
+}
+
+/** What a list of tools by this name is for. */
+function listOf(word = ''): 'allow' | 'deny' | undefined {
+  if (ALLOW.test(word)) return 'allow';
+  return DENY.test(word) ? 'deny' : undefined;
 }
 
 /**
@@ -25,8 +39,9 @@ export function readToolFilter({ source, path, node }: Located, problems: Proble
   const allowed: (readonly string[])[] = [];
   const deny: string[] = [];
   for (const { key, value } of node.entries) {
-    if (!isToolKey(key) || isAbsent(key, value)) continue;
-    const found = ALLOW_KEYS.has(bare(key)) ? readAllowed(value) : readDenied(value);
+    const effect = effectOf(key);
+    if (effect === undefined || isAbsent(key, value)) continue;
+    const found = effect === 'allow' ? readAllowed(value) : readDenied(value);
     if (found === undefined) problems.push(source.problem([...path, key], WANTED));
     if (found?.allow !== undefined) allowed.push(found.allow);
     deny.push(...(found?.deny ?? []));
@@ -59,25 +74,34 @@ function readDenied(value: Node): Found | undefined {
 function readLists({ entries }: ObjectNode): Found | undefined {
   let found: Found = {};
   for (const { key, value } of entries) {
-    if (key !== 'allow' && key !== 'deny') return undefined;
+    const effect = listOf(bare(key).replace(/tool(s|names)$/, ''));
+    if (effect === undefined || isSwitch(value)) return undefined;
     if (isNull(value)) continue;
     const names = namesIn(value);
     if (names === undefined) return undefined;
-    found = { ...found, [key]: names };
+    found = { ...found, [effect]: [...(found[effect] ?? []), ...names] };
   }
   return found;
 }
 
 /** Other clients switch single tools off: `false`, or an object whose `enabled` is false. */
 function readSwitches({ entries }: ObjectNode): Found | undefined {
+  const allow: string[] = [];
   const deny: string[] = [];
   for (const { key, value } of entries) {
     const flag = value.kind === 'object' ? switchOf(value) : value;
     if (flag === undefined || isNull(flag)) continue;
     if (flag.kind !== 'scalar' || typeof flag.value !== 'boolean') return undefined;
-    if (!flag.value) deny.push(key);
+    (flag.value ? allow : deny).push(key);
   }
-  return { deny };
+  // All are off but those that are on.
+  return deny.includes('*') && allow.length > 0
+    ? { allow, deny: deny.filter((name) => name !== '*') }
+    : { deny };
+}
+
+function isSwitch(value: Node): boolean {
+  return value.kind === 'scalar' && typeof value.value === 'boolean';
 }
 
 function switchOf({ entries }: ObjectNode): Node | undefined {
@@ -106,10 +130,6 @@ function isAbsent(key: string, value: Node): boolean {
   return (
     isNull(value) || (bare(key) === 'availabletools' && value.kind === 'array' && value.items.length === 0)
   );
-}
-
-function isNull(value: Node): boolean {
-  return value.kind === 'scalar' && value.value === null;
 }
 
 function bare(key: string): string {

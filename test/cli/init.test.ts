@@ -212,6 +212,16 @@ test('a client without servers is an error that says where they were looked for'
   expect(stderr).toContain('claude_desktop_config.json');
 });
 
+test('settings that only look like servers do not hide the file that holds them', async () => {
+  const cwd = await createWorkspace({
+    '.vscode/settings.json': '{"json.schemas": [{"fileMatch": ["*"], "url": "https://example.com/x.json"}]}',
+    'config/Code/User/settings.json': '{"mcp": {"servers": {"a": {"command": "x"}}}}',
+  });
+  const env = { HOME: join(cwd, 'home'), XDG_CONFIG_HOME: join(cwd, 'config') };
+  expect(await run(['init', '--from', 'vscode'], { cwd, env })).toMatchObject({ code: 0, stderr: '' });
+  expect((await loadManifest({ cwd, env: {} })).servers).toMatchObject([{ name: 'a' }]);
+});
+
 test('a TOML file is read, not written', async () => {
   const cwd = await createWorkspace({ 'x.toml': '[mcp_servers.a]\ncommand = "x"\n' });
   const { code, stderr } = await run(['init', 'y.toml', '--from', 'x.toml'], { cwd });

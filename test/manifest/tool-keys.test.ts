@@ -12,6 +12,27 @@ describe('the tools of an entry', () => {
     [{ tools: { allow: ['a', 'b'], deny: 'c' } }, { allow: [['a', 'b']], deny: ['c'] }],
     [{ tools: { a: false, b: true, c: { enabled: false }, d: {} } }, { allow: [], deny: ['a', 'c'] }],
     [{ tools: { a: true } }, undefined],
+    [{ tools: { '*': false, a: true, b: false } }, { allow: [['a']], deny: ['b'] }],
+    [{ tools: { '*': false } }, { allow: [], deny: ['*'] }],
+    [{ tools: { include: ['a'], exclude: ['b'] } }, { allow: [['a']], deny: ['b'] }],
+    [{ tools: { enabled: ['a'], disabledTools: ['b'], deny: 'c' } }, { allow: [['a']], deny: ['b', 'c'] }],
+    [
+      { tool_filter: { allowed_tool_names: ['a'], blocked_tool_names: ['b'] } },
+      { allow: [['a']], deny: ['b'] },
+    ],
+    [{ tools: { enabled: false, x: true } }, { allow: [], deny: ['enabled'] }],
+    [
+      { allowTools: ['a'], denyTools: ['b'] },
+      { allow: [['a']], deny: ['b'] },
+    ],
+    [
+      { includedTools: ['a'], excludedTools: ['b'], hidden_tools: ['c'], disallowedTools: 'd' },
+      { allow: [['a']], deny: ['b', 'c', 'd'] },
+    ],
+    [
+      { toolsAllowed: ['a'], tools_blacklist: ['b'] },
+      { allow: [['a']], deny: ['b'] },
+    ],
     [{ tools: {} }, undefined],
     [{ tools: { deny: ['c'], allow: null } }, { allow: [], deny: ['c'] }],
     [{ tools: null, disabledTools: null }, undefined],

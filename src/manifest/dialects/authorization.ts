@@ -1,6 +1,7 @@
 import { oauthSchema } from '../remote-schema.ts';
 import { child, stringOf, type Node } from '../tree.ts';
-import { fold, isNull, itemsOf, scalarAt, type EntryDraft, type Item } from './draft.ts';
+import { isNull } from '../unset.ts';
+import { fold, itemsOf, scalarAt, type EntryDraft, type Item } from './draft.ts';
 
 /** How other clients say what a remote server is shown. */
 

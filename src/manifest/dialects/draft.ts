@@ -125,10 +125,6 @@ export function fold(key: string): string {
   return key.toLowerCase().replaceAll(/[-_.\s]/g, '');
 }
 
-export function isNull(node: Node): boolean {
-  return node.kind === 'scalar' && node.value === null;
-}
-
 function isSame(a: Node, b: Node): boolean {
   return JSON.stringify(withoutPlaces(a)) === JSON.stringify(withoutPlaces(b));
 }

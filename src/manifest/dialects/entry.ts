@@ -3,9 +3,10 @@ import type { SourceFile } from '../read.ts';
 import { serverSchema } from '../schema.ts';
 import { isToolKey } from '../tool-keys.ts';
 import { child, stringOf, type Node } from '../tree.ts';
+import { isNull } from '../unset.ts';
 import type { Located } from '../validate.ts';
 import { readAuthorization, readHeaderVariables } from './authorization.ts';
-import { EntryDraft, fold, isNull, itemsOf, scalarAt, type Item } from './draft.ts';
+import { EntryDraft, fold, itemsOf, scalarAt, type Item } from './draft.ts';
 import { readLimit } from './limits.ts';
 import { membersOf, namesIn } from './lists.ts';
 import { translateReferences } from './references.ts';
@@ -105,7 +106,7 @@ function requestOptions(value: Node, { from }: Item): readonly Item[] {
   return itemsOf(value, from).flatMap((item) => {
     const key = fold(item.key);
     if (key === 'cabundlepath') return [{ ...item, key: 'caFile' }];
-    if (key !== 'clientcertificate') return [key === 'timeout' ? { ...item, key: 'timeoutMs' } : item];
+    if (key !== 'clientcertificate') return [key === 'timeout' ? { ...item, key: 'timeoutSeconds' } : item];
     return itemsOf(item.value, item.from).map((inner) => ({ ...inner, key: `${inner.key}File` }));
   });
 }
@@ -226,7 +227,7 @@ class EntryReader {
 
   /** What only says where an entry comes from. */
   #isMarker(key: string, item: Item): boolean {
-    if (key === 'name') return this.#isListed;
+    if (key === 'name') return this.#isListed || stringOf(item.value) === this.#draft.name;
     if (key !== 'source') return false;
     if (stringOf(item.value) === 'extension')
       this.#draft.fault(

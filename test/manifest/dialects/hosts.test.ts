@@ -193,6 +193,7 @@ mcpServers:
     url: https://x.example/mcp
     apiKey: \${{ secrets.KEY }}
     requestOptions:
+      timeout: 90
       headers:
         X-A: "1"
 `,
@@ -380,6 +381,12 @@ test('reads the per-call timeout of Codex, and the plain number of other clients
   expect(await timeoutOf('timeout = "45"')).toBe(45_000);
   expect(await timeoutOf('timeout = 0.5')).toBe(500);
   expect(await timeoutOf('timeout = "500ms"')).toBe(500);
+  const listed = await loadText(
+    'mcpServers: [{name: a, url: "https://x/", requestOptions: {timeout: 7200}}]',
+    {},
+    'a.yaml',
+  );
+  expect(only(listed)).toMatchObject({ requestTimeoutMs: 7_200_000 });
   expect(
     remoteOf(only(await loadText('mcp: {a: {type: remote, url: "https://x/"}}', {}, 'a.yml'))),
   ).toMatchObject({
