@@ -9,7 +9,7 @@ import type { Log } from '../../observe/log.ts';
 import { authorizationFailed, type OAuthContext } from './context.ts';
 import { toAuthorizationFailed } from './describe-failure.ts';
 import { validateIssuer, nameOf, readDocument, type Unread } from './documents.ts';
-import { fitsTemplate, includesUrl, isSameIssuer, isTemplate } from './names.ts';
+import { fitsTemplate, includesUrl, isIssuerOf, isSameIssuer, isTemplate } from './names.ts';
 import { readResourceMetadata, type ResourceMetadata } from './resource-metadata.ts';
 
 /** An authorization server. */
@@ -39,6 +39,8 @@ export interface Search {
   readonly log: Log;
   /** Of the settings, or of what is stored: the name that it must have, in place of the URL of its metadata. */
   readonly issuer?: string | undefined;
+  /** Nothing names it: it is the server's own origin. */
+  readonly isGuess?: boolean;
 }
 
 const ISSUER_HINT = 'To accept that issuer, set "oauth": {"issuer": "…"} in the entry, or --oauth-issuer';
@@ -72,9 +74,12 @@ export async function discover(
 /** The first of those that a resource names, or the one that the settings name. */
 async function findListedAuthority(listed: readonly string[], context: OAuthContext): Promise<Authority> {
   const { issuer } = context.settings;
-  const named = listed.length === 0 ? [`${context.url.origin}/`] : listed;
+  const isGuess = listed.length === 0;
+  const named = isGuess
+    ? [`${context.url.origin}/`]
+    : await Promise.all(listed.map((each) => byHttps(each, context)));
   const [first = ''] = named;
-  if (issuer === undefined) return await findAuthority(first, context);
+  if (issuer === undefined) return await findAuthority(first, { ...context, isGuess });
   const same = named.find((each) => isSameIssuer(each, issuer));
   if (same !== undefined) return await findAuthority(same, { ...context, issuer });
   // Its metadata may be at a place with another name: that is what the setting is for.
@@ -94,6 +99,25 @@ async function findListedAuthority(listed: readonly string[], context: OAuthCont
 }
 
 /**
+ * A server behind a proxy that terminates TLS may name its own scheme. What is not to be requested by plain HTTP is
+ * requested by https.
+ */
+async function byHttps(named: string, { checkUrl, log }: OAuthContext): Promise<string> {
+  if (!/^http:\/\/[^/?#:@]+(?:[/?#]|$)/i.test(named) || !URL.canParse(named)) return named;
+  const isRefused = await checkUrl(new URL(named)).then(
+    () => false,
+    () => true,
+  );
+  if (!isRefused) return named;
+  const secured = named.replace(/^http:/i, 'https:');
+  log.warn(
+    { event: 'oauth.issuer-by-https', issuer: named },
+    `Asking the authorization server at ${secured}: ${named}, which the metadata of the resource names, is not https`,
+  );
+  return secured;
+}
+
+/**
  * Its metadata, whose `issuer` is the one it was asked for, or the one that is accepted.
  * @throws RunError `AUTHORIZATION_FAILED`, also if it has metadata that cannot be read
  */
@@ -102,7 +126,7 @@ export async function findAuthority(url: string, search: Search): Promise<Author
   const metadata = await readIssuerMetadata(url, search);
   if (metadata === undefined) return { url, issuer: url, metadata, names: [] };
   const { issuer } = metadata;
-  if (accepted === undefined ? !isSameIssuer(issuer, url) : !isAccepted(issuer, accepted)) {
+  if (accepted === undefined ? !isIssuerOf(issuer, url) : !isAccepted(issuer, accepted)) {
     throw authorizationFailed(
       search,
       `the metadata of ${url} names another issuer, ${issuer}${accepted === undefined ? '' : `, and ${accepted} is accepted`}`,
@@ -110,7 +134,7 @@ export async function findAuthority(url: string, search: Search): Promise<Author
       ISSUER_HINT,
     );
   }
-  if (isSameIssuer(issuer, url) && isSameIssuer(issuer, accepted ?? url)) {
+  if (isIssuerOf(issuer, url) && (accepted === undefined || isSameIssuer(issuer, accepted))) {
     return { url, issuer, metadata, names: [issuer] };
   }
   search.log.warn(
@@ -143,6 +167,14 @@ async function readIssuerMetadata(
     ({ kind, status }) => kind !== 'missing' && (kind !== 'refused' || status === 401 || status === 403),
   );
   if (reason === undefined) return undefined;
+  if (search.isGuess === true && unread.every(({ kind }) => kind === 'refused')) {
+    // As a gateway answers for every path that it does not know.
+    search.log.warn(
+      { event: 'oauth.no-issuer-metadata', url: nameOf(reason.url), detail: reason.reason },
+      `Treating the server as an authorization server without metadata: ${nameOf(reason.url)} answered with ${reason.reason}`,
+    );
+    return undefined;
+  }
   throw authorizationFailed(
     search,
     `the metadata of the authorization server at ${nameOf(reason.url)} cannot be read: ${reason.reason}`,

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { OAuthContext } from '../../../src/upstream/oauth/context.ts';
+import { discover } from '../../../src/upstream/oauth/discovery.ts';
 import { createGuardedFetch } from '../../../src/upstream/oauth/guarded-fetch.ts';
 import { readResourceMetadata } from '../../../src/upstream/oauth/resource-metadata.ts';
+import type { OAuthSettings } from '../../../src/upstream/target.ts';
 import { createRecordingLog } from '../../observe/recording-log.ts';
 import {
   startAuthorizationServer,
@@ -241,6 +244,22 @@ describe('metadata of the authorization server that cannot be read, namely', () 
     expect(await (await setUp(server.url)).request()).toBe(200);
   });
 
+  it.each([401, 403])(
+    'a status of %i, is that of any path of a gateway, where each place has it and none is named',
+    async (code) => {
+      const refusal = { status: code, body: '{"message":"Missing Authentication Token"}' };
+      const answers = { [PLACE]: refusal, [ROOT]: refusal, [AS]: refusal, [OIDC]: refusal };
+      const server = await startAuthorizationServer({ answers, challenge: () => undefined });
+      const { request, log } = await setUp(server.url);
+
+      expect(await request()).toBe(200);
+      expect(log.of('oauth.no-issuer-metadata')).toMatchObject([{ detail: `HTTP status ${code}` }]);
+
+      server.rules.answers = { [AS]: refusal, [OIDC]: refusal };
+      await expect((await setUp(server.url)).request()).rejects.toThrow(`HTTP status ${code}`);
+    },
+  );
+
   it('does not end what is signed in: the token is used until the server refuses it', async () => {
     const server = await startAuthorizationServer({ token: { expires_in: 3600 } });
     const { request, pages } = await setUp(server.url);
@@ -251,6 +270,52 @@ describe('metadata of the authorization server that cannot be read, namely', () 
 
     await expect(request()).rejects.toThrow('HTTP status 503');
     expect(pages).toHaveLength(1);
+  });
+});
+
+describe('an authorization server that the metadata of the resource names by plain HTTP', () => {
+  const tls = { caFile: undefined, certFile: undefined, keyFile: undefined };
+
+  async function find(url: string, named: string) {
+    const guarded = createGuardedFetch({ server: 'far', url: new URL(url), tls });
+    const requested: string[] = [];
+    const log = createRecordingLog();
+    const settings: Partial<OAuthSettings> = {};
+    const context = {
+      server: 'far',
+      url: new URL(url),
+      log,
+      settings,
+      signal: new AbortController().signal,
+      checkUrl: guarded.check,
+      fetch: async (input: string | URL) => {
+        await guarded.check(new URL(input));
+        requested.push(String(input));
+        if (String(input).includes('protected-resource'))
+          return Response.json({ resource: url, authorization_servers: [named] });
+        const { origin } = new URL(input);
+        return Response.json({ issuer: origin, token_endpoint: `${origin}/token` });
+      },
+    };
+    const { authority } = await discover(context as unknown as OAuthContext, undefined);
+    return { authority, requested, log };
+  }
+
+  it('is asked by https where plain HTTP is refused, which is logged', async () => {
+    const { authority, requested, log } = await find('https://8.8.8.8/mcp', 'http://8.8.4.4');
+    expect(requested.at(-1)).toBe('https://8.8.4.4/.well-known/oauth-authorization-server');
+    expect(authority.issuer).toBe('https://8.8.4.4');
+    expect(log.of('oauth.issuer-by-https')).toMatchObject([{ issuer: 'http://8.8.4.4' }]);
+  });
+
+  it('at another port is refused', async () => {
+    await expect(find('https://8.8.8.8/mcp', 'http://8.8.4.4:8080')).rejects.toThrow('is not https');
+  });
+
+  it('on this machine is asked by plain HTTP by a server on this machine', async () => {
+    const { authority, log } = await find('https://127.0.0.1/mcp', 'http://127.0.0.1');
+    expect(authority.issuer).toBe('http://127.0.0.1');
+    expect(log.of('oauth.issuer-by-https')).toEqual([]);
   });
 });
 

@@ -3,6 +3,11 @@ import { fitsTemplate, includesUrl, isSameIssuer } from '../../../src/upstream/o
 import { startAuthorizationServer } from '../../support/authorization-server.ts';
 import { setUp } from './user.ts';
 
+const REALM = {
+  metadata: '/.well-known/oauth-authorization-server/realm',
+  resourceMetadata: '/.well-known/oauth-protected-resource/mcp',
+};
+
 describe('two issuers', () => {
   it.each([
     ['https://h', 'https://h'],
@@ -145,12 +150,25 @@ describe('a slash more or less at the end', () => {
     expect(server.to('/authorize')).toHaveLength(1);
   });
 
+  it('of the path of a URL in the metadata of the resource makes no difference', async () => {
+    const server = await startAuthorizationServer();
+    server.rules.paths = REALM;
+    server.rules.resourceMetadata = { authorization_servers: [`${server.origin}/realm/`] };
+    server.rules.metadata = { issuer: `${server.origin}/realm` };
+    server.rules.callback = { iss: `${server.origin}/realm` };
+    server.rules.token = { expires_in: 0.001 };
+    const { request, log, pages } = await setUp(server.url);
+
+    expect(await request()).toBe(200);
+    expect(await request()).toBe(200);
+    expect(server.to('/token').at(-1)?.params.get('grant_type')).toBe('refresh_token');
+    expect(pages).toHaveLength(1);
+    expect(log.of('oauth.issuer-accepted')).toEqual([]);
+  });
+
   it('of a path of an issuer makes a difference', async () => {
     const server = await startAuthorizationServer();
-    server.rules.paths = {
-      metadata: '/.well-known/oauth-authorization-server/realm',
-      resourceMetadata: '/.well-known/oauth-protected-resource/mcp',
-    };
+    server.rules.paths = REALM;
     server.rules.resourceMetadata = { authorization_servers: [`${server.origin}/realm`] };
     server.rules.metadata = { issuer: `${server.origin}/realm/` };
 
