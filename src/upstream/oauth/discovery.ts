@@ -76,7 +76,7 @@ async function findListedAuthority(listed: readonly string[], context: OAuthCont
   const { issuer } = context.settings;
   const isGuess = listed.length === 0;
   const named = isGuess
-    ? [`${context.url.origin}/`]
+    ? [ownOrigin(context.url)]
     : await Promise.all(listed.map((each) => byHttps(each, context)));
   const [first = ''] = named;
   if (issuer === undefined) return await findAuthority(first, { ...context, isGuess });
@@ -96,6 +96,15 @@ async function findListedAuthority(listed: readonly string[], context: OAuthCont
     }
   }
   throw failure ?? authorizationFailed(context, `no metadata of ${issuer} is at ${places.join(', ')}`);
+}
+
+/** Whether an authorization server is found with what is used where nothing names one. */
+export function isOwnOrigin(place: string, url: URL): boolean {
+  return place === ownOrigin(url);
+}
+
+function ownOrigin({ origin }: URL): string {
+  return `${origin}/`;
 }
 
 /**

@@ -1,3 +1,5 @@
+import { pipeline, type Readable, type Transform } from 'node:stream';
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import type { FetchLike } from '@modelcontextprotocol/client';
 import { request, type Dispatcher } from 'undici';
 import { isRunError, RunError } from '../../errors.ts';
@@ -25,6 +27,13 @@ const MAX_BYTES = 1024 * 1024;
 /** Answers that may not have a body. */
 const BODILESS = new Set([204, 205, 304]);
 
+const DECODERS = new Map<string, () => Transform>([
+  ['gzip', createGunzip],
+  ['x-gzip', createGunzip],
+  ['deflate', createInflate],
+  ['br', createBrotliDecompress],
+]);
+
 /** Requests to authorization servers and for metadata: guarded, and bounded in time and size. */
 export function createGuardedFetch({ server, url: serverUrl, tls }: GuardedFetchOptions): GuardedFetch {
   const guard = createGuard(serverUrl);
@@ -49,7 +58,7 @@ export function createGuardedFetch({ server, url: serverUrl, tls }: GuardedFetch
               : null,
           signal: limit,
         });
-        const bytes = await readBounded(body);
+        const bytes = await readBounded(decoded(body, headers['content-encoding']));
         if (bytes === undefined) throw tooLarge(url);
         return new Response(BODILESS.has(statusCode) ? null : bytes, {
           status: statusCode,
@@ -92,6 +101,12 @@ export function createGuardedFetch({ server, url: serverUrl, tls }: GuardedFetch
   function failure(detail: string, cause?: unknown): RunError {
     return new RunError('AUTHORIZATION_FAILED', { server, detail }, { cause });
   }
+}
+
+/** Some servers and proxies compress what they send, whether that is asked for or not. */
+function decoded(body: Readable, encoding: string | string[] | undefined): Readable {
+  const create = DECODERS.get(String(encoding).trim().toLowerCase());
+  return create === undefined ? body : pipeline(body, create(), () => {});
 }
 
 /** @returns undefined if it is too much */

@@ -5,7 +5,7 @@ import type { BearerChallenge } from './challenge.ts';
 import { requestByCredentials } from './client-credentials.ts';
 import { authorizationFailed, type OAuthContext } from './context.ts';
 import { toAuthorizationFailed } from './describe-failure.ts';
-import { discover, findAuthority, type Discovered } from './discovery.ts';
+import { discover, findAuthority, isOwnOrigin, type Discovered } from './discovery.ts';
 import { isSameIssuer } from './names.ts';
 import { isQuiet } from './quiet.ts';
 import { refresh } from './refresh.ts';
@@ -59,7 +59,9 @@ export async function renew(tokens: StoredTokens, context: OAuthContext): Promis
   try {
     const { settings, ledger } = context;
     const { issuer } = tokens;
-    const authority = await findAuthority(tokens.authorizationServer, { ...context, issuer });
+    const { authorizationServer: place } = tokens;
+    const isGuess = isOwnOrigin(place, context.url);
+    const authority = await findAuthority(place, { ...context, issuer, isGuess });
     if (!isSameIssuer(authority.issuer, issuer)) return false;
     const { requestedScope: scope, resource } = tokens;
     const renewed =

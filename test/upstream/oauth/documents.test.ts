@@ -1,4 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { OAuthContext } from '../../../src/upstream/oauth/context.ts';
 import { discover } from '../../../src/upstream/oauth/discovery.ts';
 import { createGuardedFetch } from '../../../src/upstream/oauth/guarded-fetch.ts';
@@ -249,11 +253,15 @@ describe('metadata of the authorization server that cannot be read, namely', () 
     async (code) => {
       const refusal = { status: code, body: '{"message":"Missing Authentication Token"}' };
       const answers = { [PLACE]: refusal, [ROOT]: refusal, [AS]: refusal, [OIDC]: refusal };
-      const server = await startAuthorizationServer({ answers, challenge: () => undefined });
+      const token = { expires_in: 0.001 };
+      const server = await startAuthorizationServer({ answers, token, challenge: () => undefined });
       const { request, log } = await setUp(server.url);
 
       expect(await request()).toBe(200);
-      expect(log.of('oauth.no-issuer-metadata')).toMatchObject([{ detail: `HTTP status ${code}` }]);
+      expect(log.of('oauth.no-issuer-metadata')[0]).toMatchObject({ detail: `HTTP status ${code}` });
+      expect(await request()).toBe(200);
+      expect(server.to('/token').at(-1)?.params.get('grant_type')).toBe('refresh_token');
+      expect(server.to('/authorize')).toHaveLength(1);
 
       server.rules.answers = { [AS]: refusal, [OIDC]: refusal };
       await expect((await setUp(server.url)).request()).rejects.toThrow(`HTTP status ${code}`);
@@ -326,3 +334,29 @@ it('metadata as another type, or behind a byte order mark, is read', async () =>
 
   expect(await (await setUp(server.url)).request()).toBe(200);
 });
+
+it.each([
+  ['gzip', gzipSync],
+  ['deflate', deflateSync],
+  ['br', brotliCompressSync],
+])(
+  'metadata that is compressed with %s, though nothing asks for it, is read, up to its limit',
+  async (name, compress) => {
+    const bodies = { small: '{"resource":"http://h/"}', large: JSON.stringify('x'.repeat(2 * 1024 * 1024)) };
+    const server = createServer((request, response) => {
+      const body = request.url === '/small' ? bodies.small : bodies.large;
+      response.writeHead(200, { 'content-encoding': name }).end(compress(body));
+    }).listen(0, '127.0.0.1');
+    onTestFinished(() => void server.close());
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const url = new URL(`http://127.0.0.1:${port}/mcp`);
+    const tls = { caFile: undefined, certFile: undefined, keyFile: undefined };
+    const guarded = createGuardedFetch({ server: 'near', url, tls });
+    onTestFinished(() => guarded.close());
+    const fetch = guarded.fetch(new AbortController().signal);
+
+    expect(await (await fetch(new URL('/small', url))).json()).toEqual({ resource: 'http://h/' });
+    await expect(fetch(new URL('/large', url))).rejects.toThrow('more than');
+  },
+);
