@@ -1,5 +1,5 @@
-import { pipeline, type Readable, type Transform } from 'node:stream';
-import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { promisify } from 'node:util';
+import { brotliDecompress, unzip as zlibUnzip } from 'node:zlib';
 import type { FetchLike } from '@modelcontextprotocol/client';
 import { request, type Dispatcher } from 'undici';
 import { isRunError, RunError } from '../../errors.ts';
@@ -27,11 +27,13 @@ const MAX_BYTES = 1024 * 1024;
 /** Answers that may not have a body. */
 const BODILESS = new Set([204, 205, 304]);
 
-const DECODERS = new Map<string, () => Transform>([
-  ['gzip', createGunzip],
-  ['x-gzip', createGunzip],
-  ['deflate', createInflate],
-  ['br', createBrotliDecompress],
+/** It tells gzip and deflate apart. */
+const unzip = promisify(zlibUnzip);
+const DECODERS = new Map<string, typeof unzip>([
+  ['gzip', unzip],
+  ['x-gzip', unzip],
+  ['deflate', unzip],
+  ['br', promisify(brotliDecompress)],
 ]);
 
 /** Requests to authorization servers and for metadata: guarded, and bounded in time and size. */
@@ -58,7 +60,7 @@ export function createGuardedFetch({ server, url: serverUrl, tls }: GuardedFetch
               : null,
           signal: limit,
         });
-        const bytes = await readBounded(decoded(body, headers['content-encoding']));
+        const bytes = await readBounded(body).then((sent) => decode(sent, headers['content-encoding']));
         if (bytes === undefined) throw tooLarge(url);
         return new Response(BODILESS.has(statusCode) ? null : bytes, {
           status: statusCode,
@@ -103,10 +105,22 @@ export function createGuardedFetch({ server, url: serverUrl, tls }: GuardedFetch
   }
 }
 
-/** Some servers and proxies compress what they send, whether that is asked for or not. */
-function decoded(body: Readable, encoding: string | string[] | undefined): Readable {
-  const create = DECODERS.get(String(encoding).trim().toLowerCase());
-  return create === undefined ? body : pipeline(body, create(), () => {});
+/**
+ * Some servers and proxies compress what they send, whether that is asked for or not. What cannot be decompressed, such as
+ * no body at all, stays as it is.
+ * @returns undefined if it is too much
+ */
+async function decode(
+  bytes: Buffer | undefined,
+  encoding: string | string[] | undefined,
+): Promise<Buffer | undefined> {
+  const decompress = DECODERS.get(String(encoding).trim().toLowerCase());
+  if (bytes === undefined || decompress === undefined) return bytes;
+  try {
+    return await decompress(bytes, { maxOutputLength: MAX_BYTES });
+  } catch (error) {
+    return error instanceof RangeError ? undefined : bytes;
+  }
 }
 
 /** @returns undefined if it is too much */

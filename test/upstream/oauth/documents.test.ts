@@ -344,6 +344,7 @@ it.each([
   async (name, compress) => {
     const bodies = { small: '{"resource":"http://h/"}', large: JSON.stringify('x'.repeat(2 * 1024 * 1024)) };
     const server = createServer((request, response) => {
+      if (request.url === '/none') return void response.writeHead(404, { 'content-encoding': name }).end();
       const body = request.url === '/small' ? bodies.small : bodies.large;
       response.writeHead(200, { 'content-encoding': name }).end(compress(body));
     }).listen(0, '127.0.0.1');
@@ -357,6 +358,7 @@ it.each([
     const fetch = guarded.fetch(new AbortController().signal);
 
     expect(await (await fetch(new URL('/small', url))).json()).toEqual({ resource: 'http://h/' });
+    expect((await fetch(new URL('/none', url))).status).toBe(404);
     await expect(fetch(new URL('/large', url))).rejects.toThrow('more than');
   },
 );
