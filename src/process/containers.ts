@@ -42,6 +42,16 @@ const WITH_VALUE = new Set(
     '-a --address -n --namespace --snapshotter --data-root --hosts-dir --cni-path --cni-netconfpath --bridge-ip',
   ].flatMap((names) => names.split(' ')),
 );
+/** Options of `run` without a value. All others have one, or are written with `=`. */
+const SWITCH_LETTERS = 'itdPq';
+const SWITCHES = new Set(
+  [
+    '--interactive --tty --detach --publish-all --quiet --rm --init --privileged --read-only --help --sig-proxy',
+    '--no-healthcheck --oom-kill-disable --disable-content-trust --use-api-socket',
+    '--env-host --http-proxy --no-hosts --no-hostname --passwd --read-only-tmpfs --replace --rmi --rootfs --tls-verify',
+    '--insecure-registry',
+  ].flatMap((names) => names.split(' ')),
+);
 const KILL_MS = 10_000;
 const ID = /^[a-z0-9][\w.-]{0,127}$/i;
 /** Answers about a container that has ended by itself meanwhile. */
@@ -58,7 +68,7 @@ export function parseRun(command: string, args: readonly string[]): RunCommand |
   const globals = args.slice(0, at);
   if (args[at] === 'container') at += 1;
   if (args[at] !== 'run') return undefined;
-  const options = args.slice(at + 1);
+  const options = optionsOfRun(args.slice(at + 1));
   const cidAt = options.findIndex((option) => /^--cidfile(?:=|$)/.test(option));
   const cid = options[cidAt] ?? '';
   return {
@@ -69,6 +79,22 @@ export function parseRun(command: string, args: readonly string[]): RunCommand |
     isDetached: options.some((option) => /^(?:-[itPq]*d[itPq]*|--detach(?:=true)?)$/.test(option)),
     isRemoved: options.some((option) => /^--rm(?:=true)?$/.test(option)),
   };
+}
+
+/** The options before the image: what follows that belongs to the container. */
+function optionsOfRun(args: readonly string[]): readonly string[] {
+  let at = 0;
+  while (args[at]?.startsWith('-') === true && args[at] !== '--') at += takesValue(args[at] ?? '') ? 2 : 1;
+  return args.slice(0, at);
+}
+
+function takesValue(option: string): boolean {
+  if (!option.startsWith('--')) {
+    // -it, -i; -p 1:1, -ip 1:1; -p1:1
+    const value = [...option.slice(1)].findIndex((letter) => !SWITCH_LETTERS.includes(letter));
+    return value !== -1 && value === option.length - 2;
+  }
+  return !option.includes('=') && !SWITCHES.has(option);
 }
 
 /**

@@ -48,6 +48,23 @@ describe('a command that runs a container', () => {
   });
 
   it.each([
+    'docker run image --cidfile x -d --rm',
+    'docker run -i -e A=1 --name n image -d --rm',
+    'docker run -it -p 1:1 -v/a:/b --env=A=1 image --detach --cidfile=x',
+    'docker run --init -ie A -- image --rm',
+    'podman run --env-host -i image -d',
+  ])('has its own options before the image only: %s', (line) => {
+    expect(parse(line)).toMatchObject({ cidFile: undefined, isDetached: false, isRemoved: false });
+  });
+
+  it.each(['docker run --rm -ti -e A -d image', 'docker run --rm --network host -id image sh'])(
+    'may be detached: %s',
+    (line) => {
+      expect(parse(line)).toMatchObject({ isDetached: true, isRemoved: true });
+    },
+  );
+
+  it.each([
     ['docker run --cidfile /tmp/id image', '/tmp/id'],
     ['docker run -i --cidfile=id image', 'id'],
   ])('may name a file itself: %s', (line, cidFile) => {

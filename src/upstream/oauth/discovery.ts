@@ -9,7 +9,7 @@ import type { Log } from '../../observe/log.ts';
 import { authorizationFailed, type OAuthContext } from './context.ts';
 import { toAuthorizationFailed } from './describe-failure.ts';
 import { validateIssuer, nameOf, readDocument, type Unread } from './documents.ts';
-import { fitsTemplate, includesUrl, isIssuerOf, isSameIssuer, isTemplate } from './names.ts';
+import { fitsTemplate, includesUrl, isSameIssuer, isTemplate } from './names.ts';
 import { readResourceMetadata, type ResourceMetadata } from './resource-metadata.ts';
 
 /** An authorization server. */
@@ -135,7 +135,7 @@ export async function findAuthority(url: string, search: Search): Promise<Author
   const metadata = await readIssuerMetadata(url, search);
   if (metadata === undefined) return { url, issuer: url, metadata, names: [] };
   const { issuer } = metadata;
-  if (accepted === undefined ? !isIssuerOf(issuer, url) : !isAccepted(issuer, accepted)) {
+  if (accepted === undefined ? !isSameIssuer(issuer, url) : !isAccepted(issuer, accepted)) {
     throw authorizationFailed(
       search,
       `the metadata of ${url} names another issuer, ${issuer}${accepted === undefined ? '' : `, and ${accepted} is accepted`}`,
@@ -143,7 +143,7 @@ export async function findAuthority(url: string, search: Search): Promise<Author
       ISSUER_HINT,
     );
   }
-  if (isIssuerOf(issuer, url) && (accepted === undefined || isSameIssuer(issuer, accepted))) {
+  if (isSameIssuer(issuer, url) && (accepted === undefined || isSameIssuer(issuer, accepted))) {
     return { url, issuer, metadata, names: [issuer] };
   }
   search.log.warn(

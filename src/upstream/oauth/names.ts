@@ -9,14 +9,6 @@ export function isSameIssuer(a: string, b: string): boolean {
 }
 
 /**
- * Whether an issuer may publish the metadata that was found with a URL: they are the same, or the URL has one more slash
- * at its end, which the places of the metadata do not show.
- */
-export function isIssuerOf(issuer: string, url: string): boolean {
-  return isSameIssuer(issuer, url) || `${issuer}/` === url;
-}
-
-/**
  * Whether an issuer is one that a template stands for, whose every `{name}` is a segment of a path, or a part of it:
  * Entra ID publishes `https://login.microsoftonline.com/{tenantid}/v2.0` for all of its tenants.
  */
