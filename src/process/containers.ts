@@ -43,7 +43,7 @@ const WITH_VALUE = new Set(
   ].flatMap((names) => names.split(' ')),
 );
 /** Options of `run` without a value. All others have one, or are written with `=`. */
-const SWITCH_LETTERS = 'itdPq';
+const SWITCH_LETTERS = /^[itdPq]+/;
 const SWITCHES = new Set(
   [
     '--interactive --tty --detach --publish-all --quiet --rm --init --privileged --read-only --help --sig-proxy',
@@ -91,8 +91,8 @@ function optionsOfRun(args: readonly string[]): readonly string[] {
 function takesValue(option: string): boolean {
   if (!option.startsWith('--')) {
     // -it, -i; -p 1:1, -ip 1:1; -p1:1
-    const value = [...option.slice(1)].findIndex((letter) => !SWITCH_LETTERS.includes(letter));
-    return value !== -1 && value === option.length - 2;
+    const letters = option.slice(1).replace(SWITCH_LETTERS, '');
+    return letters.length === 1;
   }
   return !option.includes('=') && !SWITCHES.has(option);
 }

@@ -4,7 +4,7 @@ import {
   type FetchLike,
   type OAuthProtectedResourceMetadata,
 } from '@modelcontextprotocol/client';
-import type { RunError } from '../../errors.ts';
+import { isRunError, type RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import { authorizationFailed, type OAuthContext } from './context.ts';
 import { toAuthorizationFailed } from './describe-failure.ts';
@@ -39,8 +39,6 @@ export interface Search {
   readonly log: Log;
   /** Of the settings, or of what is stored: the name that it must have, in place of the URL of its metadata. */
   readonly issuer?: string | undefined;
-  /** Nothing names it: it is the server's own origin. */
-  readonly isGuess?: boolean;
 }
 
 const ISSUER_HINT = 'To accept that issuer, set "oauth": {"issuer": "…"} in the entry, or --oauth-issuer';
@@ -57,8 +55,8 @@ export async function discover(
   context: OAuthContext,
   resourceMetadata: URL | undefined,
 ): Promise<Discovered> {
-  const { url, settings } = context;
-  const found = await readResourceMetadata(url, resourceMetadata, context);
+  const { settings } = context;
+  const found = await readUnlessNamed(context, resourceMetadata);
   const resource = resourceOf(context, found);
   const listed = found?.metadata.authorization_servers ?? [];
   const authority = await findListedAuthority(listed, context);
@@ -71,15 +69,34 @@ export async function discover(
   return { authority, resource, scopes: found?.metadata.scopes_supported };
 }
 
+/** The metadata of the resource. Where the settings name the authorization server, it need not be readable. */
+async function readUnlessNamed(
+  context: OAuthContext,
+  resourceMetadata: URL | undefined,
+): Promise<ResourceMetadata | undefined> {
+  const { url, settings, log } = context;
+  try {
+    return await readResourceMetadata(url, resourceMetadata, context);
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (settings.issuer === undefined || !isRunError(error, 'AUTHORIZATION_FAILED')) throw error;
+    log.warn(
+      { event: 'oauth.no-metadata', detail: error.message },
+      `Signing in without the metadata of the resource, because oauth.issuer is ${settings.issuer}: ${error.message}`,
+    );
+    return undefined;
+  }
+}
+
 /** The first of those that a resource names, or the one that the settings name. */
 async function findListedAuthority(listed: readonly string[], context: OAuthContext): Promise<Authority> {
   const { issuer } = context.settings;
-  const isGuess = listed.length === 0;
-  const named = isGuess
-    ? [ownOrigin(context.url)]
-    : await Promise.all(listed.map((each) => byHttps(each, context)));
+  const named =
+    listed.length === 0
+      ? [`${context.url.origin}/`]
+      : await Promise.all(listed.map((each) => byHttps(each, context)));
   const [first = ''] = named;
-  if (issuer === undefined) return await findAuthority(first, { ...context, isGuess });
+  if (issuer === undefined) return await findAuthority(first, context);
   const same = named.find((each) => isSameIssuer(each, issuer));
   if (same !== undefined) return await findAuthority(same, { ...context, issuer });
   // Its metadata may be at a place with another name: that is what the setting is for.
@@ -96,15 +113,6 @@ async function findListedAuthority(listed: readonly string[], context: OAuthCont
     }
   }
   throw failure ?? authorizationFailed(context, `no metadata of ${issuer} is at ${places.join(', ')}`);
-}
-
-/** Whether an authorization server is found with what is used where nothing names one. */
-export function isOwnOrigin(place: string, url: URL): boolean {
-  return place === ownOrigin(url);
-}
-
-function ownOrigin({ origin }: URL): string {
-  return `${origin}/`;
 }
 
 /**
@@ -176,14 +184,6 @@ async function readIssuerMetadata(
     ({ kind, status }) => kind !== 'missing' && (kind !== 'refused' || status === 401 || status === 403),
   );
   if (reason === undefined) return undefined;
-  if (search.isGuess === true && unread.every(({ kind }) => kind === 'refused')) {
-    // As a gateway answers for every path that it does not know.
-    search.log.warn(
-      { event: 'oauth.no-issuer-metadata', url: nameOf(reason.url), detail: reason.reason },
-      `Treating the server as an authorization server without metadata: ${nameOf(reason.url)} answered with ${reason.reason}`,
-    );
-    return undefined;
-  }
   throw authorizationFailed(
     search,
     `the metadata of the authorization server at ${nameOf(reason.url)} cannot be read: ${reason.reason}`,

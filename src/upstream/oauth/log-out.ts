@@ -4,7 +4,7 @@ import type { OAuthSettings, TlsSettings } from '../target.ts';
 import { authenticateByKey } from './client-authentication.ts';
 import { informationOf } from './client.ts';
 import { authorizationFailed } from './context.ts';
-import { findAuthority, isOwnOrigin, type Authority } from './discovery.ts';
+import { findAuthority, type Authority } from './discovery.ts';
 import { createGuardedFetch } from './guarded-fetch.ts';
 import { isSameIssuer } from './names.ts';
 import type { Stored, StoredClient } from './stored.ts';
@@ -52,8 +52,7 @@ async function revoke({ url, tokens, clients }: Stored, options: LogoutOptions):
   try {
     const fetch = guarded.fetch(signal);
     const { authorizationServer: place, issuer } = tokens;
-    const isGuess = isOwnOrigin(place, new URL(url));
-    const authority = await findAuthority(place, { server, fetch, log, issuer, isGuess });
+    const authority = await findAuthority(place, { server, fetch, log, issuer });
     const endpoint = memberOf(authority, 'revocation_endpoint');
     if (typeof endpoint !== 'string' || !isSameIssuer(authority.issuer, tokens.issuer)) return false;
     const { refreshToken, accessToken } = tokens;

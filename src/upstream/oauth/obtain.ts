@@ -5,7 +5,7 @@ import type { BearerChallenge } from './challenge.ts';
 import { requestByCredentials } from './client-credentials.ts';
 import { authorizationFailed, type OAuthContext } from './context.ts';
 import { toAuthorizationFailed } from './describe-failure.ts';
-import { discover, findAuthority, isOwnOrigin, type Discovered } from './discovery.ts';
+import { discover, findAuthority, type Discovered } from './discovery.ts';
 import { isSameIssuer } from './names.ts';
 import { isQuiet } from './quiet.ts';
 import { refresh } from './refresh.ts';
@@ -60,8 +60,7 @@ export async function renew(tokens: StoredTokens, context: OAuthContext): Promis
     const { settings, ledger } = context;
     const { issuer } = tokens;
     const { authorizationServer: place } = tokens;
-    const isGuess = isOwnOrigin(place, context.url);
-    const authority = await findAuthority(place, { ...context, issuer, isGuess });
+    const authority = await findAuthority(place, { ...context, issuer });
     if (!isSameIssuer(authority.issuer, issuer)) return false;
     const { requestedScope: scope, resource } = tokens;
     const renewed =

@@ -16,13 +16,14 @@ interface Reader {
   readonly log: Log;
 }
 
+const WITHOUT_METADATA_HINT =
+  'To sign in without that document, name the authorization server: set "oauth": {"issuer": "…"} in the entry, or --oauth-issuer';
 const WELL_KNOWN = '/.well-known/oauth-protected-resource';
 
 /**
  * Reads a server's protected resource metadata (RFC 9728): where its challenge points, and else at the well-known places.
  *
- * The well-known places are guesses: a server without metadata may answer there with any status for an unknown path, or
- * with the page of a web application. A document that the challenge names must be there, or be reported missing.
+ * Only a status of 404, 405 or 410 at all places says that there is none.
  * @param named from the challenge
  * @returns undefined if it has none
  * @throws RunError `AUTHORIZATION_FAILED` if it has one that cannot be read
@@ -61,24 +62,16 @@ async function guess(
   before: Unread | undefined,
   reader: Reader,
 ): Promise<ResourceMetadata | undefined> {
-  const unread: Unread[] = [];
-  const hrefs = new Set(places.map(({ href }) => href));
-  for (const href of hrefs) {
+  const unread: Unread[] = before === undefined ? [] : [before];
+  for (const href of new Set(places.map(({ href }) => href))) {
     const reading = await readDocument(new URL(href), validateResource, reader.fetch);
     if (reading.kind === 'found') return { url: reading.url, metadata: reading.value };
     if (reading.kind === 'unreadable' || reading.kind === 'unreached')
-      throw unreadable([...(before === undefined ? [] : [before]), reading], reader);
-    unread.push(reading);
+      throw unreadable([...unread, reading], reader);
+    // Some servers protect one place, or answer with a page there, and have the document at the other.
+    if (reading.kind !== 'missing') unread.push(reading);
   }
-  const redirect = unread.find(({ kind }) => kind === 'redirect');
-  if (redirect !== undefined) throw unreadable([...(before === undefined ? [] : [before]), redirect], reader);
-  const doubtful = unread.find(({ kind }) => kind !== 'missing');
-  if (doubtful !== undefined && before === undefined) {
-    reader.log.warn(
-      { event: 'oauth.no-metadata', url: nameOf(doubtful.url), detail: doubtful.reason },
-      `Treating the server as one without metadata: ${nameOf(doubtful.url)} answered with ${doubtful.reason}`,
-    );
-  }
+  if (unread.length > (before === undefined ? 0 : 1)) throw unreadable(unread, reader);
   return undefined;
 }
 
@@ -87,7 +80,7 @@ function unreadable(unread: readonly Unread[], reader: Reader, tried: readonly U
   const others = new Set(tried.map(nameOf));
   const elsewhere = others.size === 0 ? '' : `; there is none at ${[...others].join(', ')}`;
   const detail = `the protected resource metadata cannot be read at ${details}${elsewhere}`;
-  return authorizationFailed(reader, detail, unread.at(-1)?.cause);
+  return authorizationFailed(reader, detail, unread.at(-1)?.cause, WITHOUT_METADATA_HINT);
 }
 
 /** For the URL, and for its origin. */
