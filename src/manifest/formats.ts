@@ -85,10 +85,17 @@ function warningsAbout(
   return [
     ...misspeltKeys(source, sections),
     ...unappliedSettings(root, sections).map(({ path, detail }) => source.problem(path, detail, 'key')),
-    ...otherProjects(root, folder).map((path) =>
-      source.problem(path, `not read: these servers belong to ${path[1]}, not to ${folder}`, 'key'),
-    ),
+    ...aboutProjects(otherProjects(root, folder), source, folder),
   ];
+}
+
+/** One warning, for there may be dozens of projects. */
+function aboutProjects(paths: readonly KeyPath[], source: SourceFile, folder: string): readonly Problem[] {
+  const [first, ...others] = paths;
+  if (first === undefined) return [];
+  const more = others.length === 0 ? '' : `, others to ${others.length} more`;
+  const detail = `not read: these servers belong to ${first[1]}${more}, and not to ${folder}`;
+  return [source.problem(first, detail, 'key')];
 }
 
 /** Why a file without any server has none. */

@@ -353,6 +353,7 @@ describe('Claude Code keeps the servers of projects in one file', () => {
       projects: {
         [project]: { mcpServers: { shared: { command: 'project' }, own: { command: 'own' } } },
         '/else/where': { mcpServers: { other: { command: 'x' } } },
+        '/third': { mcpServers: { other: { command: 'x' } } },
       },
     });
 
@@ -365,7 +366,9 @@ describe('Claude Code keeps the servers of projects in one file', () => {
       ['own', 'own'],
     ]);
     expect(manifest.warnings).toEqual([
-      expect.stringContaining(`not read: these servers belong to /else/where, not to ${cwd}`),
+      expect.stringContaining(
+        `not read: these servers belong to /else/where, others to 1 more, and not to ${cwd}`,
+      ),
     ]);
   });
 });
