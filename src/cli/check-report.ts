@@ -30,7 +30,7 @@ export function joinResults(
     .filter(({ name }) => wanted.length === 0 || wanted.includes(name))
     .map((declared) => {
       const { name } = declared;
-      // Of a name in two blocks of a file the second entry is rejected, whatever becomes of the first.
+      // Of a name in two blocks of a file the second entry is rejected, also if the first one is.
       const isSecond = seen.has(name);
       seen.add(name);
       const result = isSecond ? undefined : byName.get(name);

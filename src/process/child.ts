@@ -93,7 +93,7 @@ async function spawnPiped(options: ChildOptions, marker: string): Promise<Spawne
 }
 
 async function spawnByPlatform(options: ChildOptions, marker: string): Promise<Spawned> {
-  // First, where it is found soonest; and whatever the variables are, it is ours.
+  // First, where it is found soonest; and ours, also if the variables have one of that name.
   const env: Record<string, string> = { [MARKER]: marker, ...options.env };
   env[MARKER] = marker;
   const settings = {
@@ -115,7 +115,7 @@ const alive = new Set<Started>();
 const watchdog = new Watchdog();
 
 /**
- * Whatever makes us exit without a proper close (a second signal, a crash), nothing that we have started stays. The
+ * At an exit without a proper close (a second signal, a crash), the processes that we have started are killed. The
  * watchdog ends the containers.
  */
 process.on('exit', () => {
@@ -132,7 +132,7 @@ function supervise(started: Started, { endMs, termMs }: StopLadder): Child {
   let stopping: Promise<ChildExit> | undefined;
   let isSignalled = false;
   const exited = observeExit(spawned, () => stopping !== undefined);
-  // Whatever ended the leader, nothing that it has started may stay behind.
+  // The leader may have ended for any reason: the processes that it has started must not stay behind.
   const ended = exited
     .then(({ code }) => endLeftovers(started, termMs, code === 0 && !isSignalled))
     .then(() => forget(started));

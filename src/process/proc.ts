@@ -117,7 +117,7 @@ export function isAlive({ pid, startTime }: ProcessRef): boolean {
   return findProcess(pid)?.startTime === startTime;
 }
 
-/** The descendants of a process by their parents, whatever their environment; without released ones. */
+/** The descendants of a process by their parents, with any environment; without released ones. */
 export function descendantsOf(pid: number): ProcessRef[] {
   const found: ProcessRef[] = [];
   const pids = [pid];

@@ -48,7 +48,7 @@ export interface OAuthSettings {
   readonly scope: string | undefined;
   /** RFC 8707, exactly as written; without it the server's own; false: none is sent. */
   readonly resource: string | false | undefined;
-  /** The issuer that is accepted, whatever URL its metadata is found with. */
+  /** The issuer that is accepted, also if its metadata is found with another URL. */
   readonly issuer?: string | undefined;
   /** Sent as `audience`, which Auth0 and others want. */
   readonly audience?: string | undefined;

@@ -1,4 +1,4 @@
-/** Whatever ends a server or mcp-run itself, the processes that have left the server's process group end as well. */
+/** However a server or mcp-run itself ends, the processes that have left the server's process group end as well. */
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';

@@ -8,7 +8,7 @@ export interface Section {
   readonly node: Node;
 }
 
-/** The keys that hold servers whatever is in them: Claude's and most others', VS Code's, Zed's, Codex'. */
+/** The keys that hold servers, also with nothing in them that looks like one: Claude's and most others', VS Code's, Zed's, Codex'. */
 const SERVER_KEYS = [
   'mcpServers',
   'servers',

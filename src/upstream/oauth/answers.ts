@@ -129,7 +129,7 @@ function toError(answer: JsonObject): JsonObject {
   return { error: answer['error'], ...Object.fromEntries(texts) };
 }
 
-/** GitHub and others answer like this, whatever they were asked for. */
+/** GitHub and others answer like this, also if the request accepts JSON only. */
 function parseForm(text: string): JsonObject | undefined {
   const form = text.replace(/^\uFEFF/, '').trim();
   if (!FORM.test(form)) return undefined;
