@@ -18,7 +18,11 @@ const PURE = ['assert', 'buffer', 'crypto', 'events', 'string_decoder', 'util'];
 const LAYERS = {
   index: { folders: ['gateway', 'manifest', 'observe', 'protocol'], packages: [], node: PURE },
   errors: { folders: [], packages: [], node: [] },
-  cli: { folders: ['gateway', 'manifest', 'observe'], packages: ['commander', 'chalk'], node: 'any' },
+  cli: {
+    folders: ['gateway', 'manifest', 'files', 'observe'],
+    packages: ['commander', 'chalk'],
+    node: 'any',
+  },
   gateway: {
     folders: ['downstream', 'router', 'upstream', 'link', 'era/envelope', 'manifest', 'observe', 'protocol'],
     packages: [],
@@ -28,13 +32,14 @@ const LAYERS = {
   downstream: { folders: ['protocol', 'observe', 'era/envelope'], packages: ['fastify'], node: 'any' },
   router: { folders: ['protocol', 'era', 'observe'], packages: [], node: PURE },
   upstream: {
-    folders: ['process', 'link', 'protocol', 'observe', 'era/envelope'],
+    folders: ['process', 'link', 'protocol', 'files', 'observe', 'era/envelope'],
     packages: ['undici', 'eventsource-parser', '@modelcontextprotocol/client'],
     node: 'any',
   },
-  process: { folders: ['observe'], packages: ['cross-spawn'], node: 'any' },
+  process: { folders: ['files', 'observe'], packages: ['cross-spawn'], node: 'any' },
   era: { folders: ['protocol'], packages: [], node: ['buffer', 'crypto'] },
-  manifest: { folders: [], packages: ['zod', 'jsonc-parser', 'yaml', 'smol-toml'], node: 'any' },
+  files: { folders: [], packages: [], node: ['fs'] },
+  manifest: { folders: ['files'], packages: ['zod', 'jsonc-parser', 'yaml', 'smol-toml'], node: 'any' },
   observe: { folders: [], packages: ['pino-pretty'], node: 'any' },
   protocol: { folders: [], packages: [], node: [...PURE, 'stream'] },
   demo: { folders: ['protocol'], packages: [], node: 'any' },

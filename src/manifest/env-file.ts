@@ -1,11 +1,14 @@
 /** The `KEY=VALUE` files that dotenv made common. */
 
+import { isOwnVariable } from './environment.ts';
 import { readText } from './read-text.ts';
 
 export interface EnvFile {
   readonly values: Readonly<Record<string, string>>;
   /** Lines that are not assignments, counted from 1. */
   readonly badLines: readonly number[];
+  /** Variables of mcp-run itself, which are left out: no server gets them. */
+  readonly ownNames: readonly string[];
 }
 
 /**
@@ -16,9 +19,13 @@ export async function readEnvFile(path: string): Promise<EnvFile> {
   return parseEnvFile(await readText(path, path));
 }
 
-/** What to tell about lines that say nothing; undefined when there are none. */
-export function complaintOf({ badLines }: EnvFile, path: string): string | undefined {
-  return badLines.length === 0 ? undefined : `${path}: line ${badLines.join(', ')} ignored, not NAME=VALUE`;
+/** What is ignored in an env file; undefined when nothing is. */
+export function complaintOf({ badLines, ownNames }: EnvFile): string | undefined {
+  const ignored = [
+    ...(badLines.length > 0 ? [`line ${badLines.join(', ')} ignored, not NAME=VALUE`] : []),
+    ...(ownNames.length > 0 ? [`${ownNames.join(', ')} ignored: variables of mcp-run reach no server`] : []),
+  ];
+  return ignored.length === 0 ? undefined : ignored.join('; ');
 }
 
 // Quoted values may span lines. What follows a closing quote or ` #` is a comment.
@@ -32,11 +39,13 @@ export function parseEnvFile(source: string): EnvFile {
   const text = source.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n');
   const values: Record<string, string> = Object.create(null);
   const badLines: number[] = [];
+  const ownNames = new Set<string>();
   let offset = 0;
   while (offset < text.length) {
     const entry = matchAt(ENTRY, text, offset);
     if (entry?.[1] !== undefined) {
-      values[entry[1]] = valueOf(entry);
+      if (isOwnVariable(entry[1])) ownNames.add(entry[1]);
+      else values[entry[1]] = valueOf(entry);
       offset += entry[0].length;
       continue;
     }
@@ -44,7 +53,7 @@ export function parseEnvFile(source: string): EnvFile {
     if (blank === undefined) badLines.push(text.slice(0, offset).split('\n').length);
     offset += (blank ?? matchAt(REST_OF_LINE, text, offset))?.[0].length ?? text.length;
   }
-  return { values, badLines };
+  return { values, badLines, ownNames: [...ownNames] };
 }
 
 function valueOf([, , double, single, bare]: RegExpExecArray): string {

@@ -32,6 +32,11 @@ const ALSO_SAFE = /^(NODE_EXTRA_CA_CERTS|SSL_CERT_\w+|[A-Z]+_PROXY|[a-z]+_proxy|
 /** Ours; may hold the clients' token and the answers to a manifest's secret inputs. */
 const OWN = /^(?:MCP_RUN_|_MCPR_CHILD$)/i;
 
+/** Whether a variable of this name is one of ours, which no server gets unless its entry sets it. */
+export function isOwnVariable(name: string): boolean {
+  return OWN.test(name);
+}
+
 /** Whether it marks the processes of an mcp-run that has started us (`process/marker.ts`): no value for a manifest. */
 function isMarker(name: string): boolean {
   return name === '_MCPR_CHILD';

@@ -46,6 +46,15 @@ export function hasReference(text: string): boolean {
  * `${`. What a reference expands to is not expanded again.
  */
 export function expandText(text: string, variables: Variables): Parsed<string> {
+  return expandWithin(text, variables, 0);
+}
+
+/** Most references within the defaults of others. */
+const MAX_NESTING = 20;
+
+/** @param nesting how many defaults are around the text */
+function expandWithin(text: string, variables: Variables, nesting: number): Parsed<string> {
+  if (nesting > MAX_NESTING) return { fault: `references are nested in more than ${MAX_NESTING} levels` };
   let result = '';
   let rest = text;
   while (rest !== '') {
@@ -58,8 +67,8 @@ export function expandText(text: string, variables: Variables): Parsed<string> {
     }
     const end = endOfReference(rest, start);
     if (end === -1)
-      return { fault: `"${rest.slice(start)}" has no closing "}"; write $\${ for a literal \${` };
-    const value = resolveReference(rest.slice(start + 2, end), variables);
+      return { fault: `"${shortened(rest.slice(start))}" has no closing "}"; write $\${ for a literal \${` };
+    const value = resolveReference(rest.slice(start + 2, end), variables, nesting);
     if ('fault' in value) return value;
     result += rest.slice(0, start) + value.value;
     rest = rest.slice(end + 1);
@@ -67,17 +76,24 @@ export function expandText(text: string, variables: Variables): Parsed<string> {
   return { value: result };
 }
 
+/** Longest text of a reference in a message. */
+const MAX_QUOTED = 200;
+
+function shortened(text: string): string {
+  return text.length <= MAX_QUOTED ? text : `${text.slice(0, MAX_QUOTED)}…`;
+}
+
 /** A default may hold references of its own, so braces nest. */
 function endOfReference(text: string, start: number): number {
   let depth = 0;
   for (let index = start; index < text.length; index++) {
-    if (text.startsWith('${', index)) depth += 1;
+    if (text[index] === '$' && text[index + 1] === '{') depth += 1;
     else if (text[index] === '}' && --depth === 0) return index;
   }
   return -1;
 }
 
-function resolveReference(reference: string, variables: Variables): Parsed<string> {
+function resolveReference(reference: string, variables: Variables, nesting: number): Parsed<string> {
   const known = variables.known.get(reference);
   if (known !== undefined) return { value: known };
   if (reference.startsWith('input:')) return variables.input(reference.slice('input:'.length));
@@ -85,7 +101,7 @@ function resolveReference(reference: string, variables: Variables): Parsed<strin
   const name = match?.[1] ?? match?.[2];
   if (name === undefined) {
     const instead = insteadOfShell(reference) ?? 'write $${ for a literal ${';
-    return { fault: `\${${reference}} is not a reference mcp-run knows; ${instead}` };
+    return { fault: `\${${shortened(reference)}} is not a reference mcp-run knows; ${instead}` };
   }
   if (name.toUpperCase() === TOKEN_VARIABLE) {
     return { fault: `${TOKEN_VARIABLE} is what clients show to mcp-run; it is never handed to a server` };
@@ -93,7 +109,7 @@ function resolveReference(reference: string, variables: Variables): Parsed<strin
   const value = variables.env(name);
   const fallback = match?.[3];
   if (fallback !== undefined)
-    return value === undefined || value === '' ? expandText(fallback, variables) : { value };
+    return value === undefined || value === '' ? expandWithin(fallback, variables, nesting + 1) : { value };
   const found = value ?? variables.otherwise?.get(name);
   if (found !== undefined) return { value: found };
   return { fault: `the variable ${name} is not set; set it, or write \${${name}:-default}` };

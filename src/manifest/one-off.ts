@@ -42,13 +42,16 @@ export async function createCommandManifest(options: OneOff): Promise<Manifest> 
   const paths = child.envFiles ?? [];
   const files = await Promise.all(paths.map(readEnvFile));
   const env = environmentOf(options, settings, [...files.map(({ values }) => values), child.env ?? {}]);
-  const complaints = files.map((file, index) => complaintOf(file, paths[index] ?? ''));
+  const complaints = files.flatMap((file, index) => {
+    const complaint = complaintOf(file);
+    return complaint === undefined ? [] : [`${paths[index]}: ${complaint}`];
+  });
   return {
     source: options.source ?? 'command line',
     servers: [specOf(name, { kind: 'stdio', command, args, cwd: child.cwd, env }, options.ignoreTools)],
     settings,
     tokens: digests,
-    warnings: [...warnings, ...complaints.filter((complaint) => complaint !== undefined)],
+    warnings: [...warnings, ...complaints],
   };
 }
 

@@ -1,22 +1,43 @@
 import {
+  createScanner,
   parseTree,
   printParseErrorCode,
   stripComments,
   type Node as JsonNode,
   type ParseError,
 } from 'jsonc-parser';
+import { MAX_DEPTH, TOO_DEEP } from './depth.ts';
 import type { KeyPath } from './problems.ts';
 import type { Entry, Node, ParsedText, ScalarNode, SyntaxFault } from './tree.ts';
 
 /** Parses JSON with comments and trailing commas. */
 export function parseJsonText(text: string): ParsedText {
   if (stripComments(text).trim() === '') return { root: undefined, faults: [] };
+  const tooDeep = findTooDeep(text);
+  if (tooDeep !== undefined)
+    return { root: undefined, faults: [{ offset: tooDeep, path: [], detail: TOO_DEEP }] };
   const errors: ParseError[] = [];
   const tree = parseTree(text, errors, { allowTrailingComma: true, disallowComments: false });
   if (errors.length > 0) return { root: undefined, faults: withoutEchoes(errors, text) };
   if (tree === undefined) return { root: undefined, faults: [] };
   const faults: SyntaxFault[] = [];
   return { root: convert(tree, [], text, faults), faults };
+}
+
+/** Kinds of tokens, which the package declares as constants that are not there when a module is compiled alone. */
+const TOKEN = { openBrace: 1, closeBrace: 2, openBracket: 3, closeBracket: 4, end: 17 };
+
+/** @returns the offset of the first bracket that is nested too deeply: the parser is recursive */
+function findTooDeep(text: string): number | undefined {
+  const scanner = createScanner(text, true);
+  let depth = 0;
+  for (;;) {
+    const token: number = scanner.scan();
+    if (token === TOKEN.end) return undefined;
+    if (token === TOKEN.openBrace || token === TOKEN.openBracket) depth += 1;
+    else if (token === TOKEN.closeBrace || token === TOKEN.closeBracket) depth -= 1;
+    if (depth > MAX_DEPTH) return scanner.getTokenOffset();
+  }
 }
 
 const MAX_FAULTS = 10;

@@ -1,4 +1,5 @@
 import { parse, TomlError } from 'smol-toml';
+import { isTooDeep, TOO_DEEP } from './depth.ts';
 import type { KeyPath } from './problems.ts';
 import { findTomlPlaces, type TomlPlaces } from './toml-places.ts';
 import type { Node, ParsedText, ScalarNode } from './tree.ts';
@@ -16,6 +17,7 @@ export function parseTomlText(text: string): ParsedText {
       faults: [{ offset: offsetOf(error, text), path: [], detail: detailOf(error) }],
     };
   }
+  if (isTooDeep(value)) return { root: undefined, faults: [{ offset: 0, path: [], detail: TOO_DEEP }] };
   return { root: convert(value, [], 0, { text, places: findTomlPlaces(text) }), faults: [] };
 }
 
@@ -61,6 +63,7 @@ function offsetOf({ line, column }: TomlError, text: string): number {
 /** The parser's message goes on with lines of the file, which may hold secrets. */
 function detailOf({ message }: TomlError): string {
   const reason = (message.split('\n', 1)[0] ?? '').replace(/^Invalid TOML document: /, '');
+  if (/excessively nested/.test(reason)) return TOO_DEEP;
   if (/redefine|already defined|duplicate/.test(reason)) return 'this key is there twice; remove one';
   return `not TOML: ${reason}`;
 }

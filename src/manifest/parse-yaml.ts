@@ -1,15 +1,40 @@
-import { isAlias, isMap, isScalar, isSeq, parseDocument, type Document, type YAMLMap } from 'yaml';
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  parseDocument,
+  visit,
+  type Alias,
+  type Document,
+  type Node as YamlNode,
+  type YAMLMap,
+} from 'yaml';
+import { MAX_DEPTH, TOO_DEEP } from './depth.ts';
 import type { KeyPath } from './problems.ts';
 import type { Entry, Node, ParsedText, ScalarNode, SyntaxFault } from './tree.ts';
 
 /** Aliases let a short file describe a huge tree. */
 const MAX_NODES = 100_000;
 
+/** How the parser reports a depth that its own recursion cannot follow. */
+const STACK_IS_FULL = /call stack|resource exhausted/i;
+
 /** Parses one YAML 1.2 document, with aliases and merge keys (`<<`). */
 export function parseYamlText(text: string): ParsedText {
   // Keys that occur twice are found below, where it is known which part of the file they concern.
   const options = { merge: true, uniqueKeys: false, prettyErrors: false, logLevel: 'silent' } as const;
-  const document = parseDocument(text, options);
+  let document: Document.Parsed;
+  try {
+    document = parseDocument(text, options);
+  } catch (error) {
+    // The parser is recursive.
+    if (!(error instanceof RangeError)) throw error;
+    return { root: undefined, faults: [{ offset: 0, path: [], detail: TOO_DEEP }] };
+  }
+  const full = document.errors.find(({ message }) => STACK_IS_FULL.test(message));
+  if (full !== undefined)
+    return { root: undefined, faults: [{ offset: full.pos[0], path: [], detail: TOO_DEEP }] };
   const faults = document.errors.map(({ pos, message }) => ({
     offset: pos[0],
     path: [],
@@ -23,6 +48,7 @@ function createConverter(document: Document.Parsed): { convertRoot(node: unknown
   const faults: SyntaxFault[] = [];
   const doubled: SyntaxFault[] = [];
   const open = new Set<unknown>();
+  const targets = findTargets(document);
   let count = 0;
 
   return {
@@ -35,13 +61,18 @@ function createConverter(document: Document.Parsed): { convertRoot(node: unknown
   function convert(node: unknown, path: KeyPath, parentOffset: number): Node {
     const offset = offsetOf(node) ?? parentOffset;
     const nothing: ScalarNode = { kind: 'scalar', offset, value: null, source: '' };
+    if (faults.length > 0) return nothing;
     count += 1;
+    if (path.length > MAX_DEPTH) {
+      faults.push({ offset, path: [], detail: TOO_DEEP });
+      return nothing;
+    }
     if (count > MAX_NODES || open.has(node)) {
-      if (faults.length === 0) faults.push({ offset, path, detail: 'its aliases expand without end' });
+      faults.push({ offset, path, detail: 'its aliases expand without end' });
       return nothing;
     }
     if (isAlias(node)) {
-      const target = node.resolve(document);
+      const target = targets.get(node);
       if (target === undefined) {
         faults.push({ offset, path, detail: `not YAML: there is no anchor &${node.source}` });
         return nothing;
@@ -91,6 +122,21 @@ function createConverter(document: Document.Parsed): { convertRoot(node: unknown
     // Of several merged maps the earlier one wins, and readers of a tree take the last entry of a key.
     return [...merged.toReversed().filter((entry) => !names.has(entry.key)), ...own];
   }
+}
+
+/** What each alias stands for: the last node before it that has its anchor. The package searches the whole document for each. */
+function findTargets(document: Document.Parsed): ReadonlyMap<Alias, YamlNode> {
+  const anchored = new Map<string, YamlNode>();
+  const targets = new Map<Alias, YamlNode>();
+  visit(document, {
+    Node(_key, node) {
+      if (isAlias(node)) {
+        const target = anchored.get(node.source);
+        if (target !== undefined) targets.set(node, target);
+      } else if (node.anchor !== undefined) anchored.set(node.anchor, node);
+    },
+  });
+  return targets;
 }
 
 function mergedEntries(value: Node): readonly Entry[] {

@@ -1,12 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import { RunError } from '../errors.ts';
+import { readRegularFile } from '../files/regular-file.ts';
 
 /**
- * A whole text file: UTF-8, or UTF-16 as Windows shells write it, with or without a byte order mark.
+ * A whole text file, which has to be a regular one: UTF-8, or UTF-16 as Windows shells write it, with or without a byte order mark.
  * @throws RunError `MANIFEST_UNREADABLE`, naming the file `label`.
  */
 export async function readText(path: string, label: string): Promise<string> {
-  const bytes = await readFile(path).catch((error: unknown) => {
+  const bytes = await readRegularFile(path).catch((error: unknown) => {
     throw new RunError('MANIFEST_UNREADABLE', { file: label, detail: reasonOf(error) }, { cause: error });
   });
   const isUtf16 = bytes[0] === 0xff && bytes[1] === 0xfe;
@@ -24,6 +24,7 @@ export async function readText(path: string, label: string): Promise<string> {
 const REASONS = new Map([
   ['ENOENT', 'there is no such file'],
   ['EISDIR', 'it is a directory; name the file in it'],
+  ['ENOTREG', 'it is a pipe, a device or a socket; only regular files are read'],
   ['EACCES', 'permission denied'],
   ['ENOTDIR', 'a part of its path is not a directory'],
 ]);

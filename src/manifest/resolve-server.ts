@@ -82,14 +82,14 @@ async function resolveCommand(
 ): Promise<StdioTarget> {
   const { child } = context;
   const folder = folderOf(located.source.path);
-  const extraFiles = await Promise.all((child.envFiles ?? []).map(readEnvFile));
+  const extraFiles = await readExtraEnvFiles(context);
   const env = childEnvironment({
     from: context.env,
     passEnv: [...listOf(entry.passEnv), ...(child.passEnv ?? [])],
     set: [
       ...(await readOwnEnvFiles(listOf(entry.envFile), folder, located, context)),
       toTexts(entry.env),
-      ...extraFiles.map(({ values }) => values),
+      ...extraFiles,
       child.env ?? {},
     ],
   });
@@ -116,14 +116,29 @@ async function readOwnEnvFiles(
     try {
       const file = await readEnvFile(resolve(folder, name));
       contents.push(file.values);
-      const complaint = complaintOf(file, name);
-      if (complaint !== undefined) warnings.push(complain(complaint));
+      const complaint = complaintOf(file);
+      if (complaint !== undefined) warnings.push(complain(`${name}: ${complaint}`));
     } catch (error) {
       if (!isRunError(error, 'MANIFEST_UNREADABLE')) throw error;
       problems.push(complain(error.message));
     }
   }
   return contents;
+}
+
+/** Those of the command line. */
+async function readExtraEnvFiles({
+  child,
+  warnings,
+}: ServerContext): Promise<readonly Readonly<Record<string, string>>[]> {
+  const paths = child.envFiles ?? [];
+  const files = await Promise.all(paths.map(readEnvFile));
+  for (const [index, file] of files.entries()) {
+    const detail = complaintOf(file);
+    const path = paths[index] ?? '';
+    if (detail !== undefined) warnings.push({ file: path, position: undefined, path: [], detail });
+  }
+  return files.map(({ values }) => values);
 }
 
 function listOf(value: string | readonly string[] | undefined): readonly string[] {

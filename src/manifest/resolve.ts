@@ -76,7 +76,7 @@ export async function resolveManifest(
     rejected: pass.rejections.map(toRejected),
     settings,
     tokens: tokens.digests,
-    warnings: [...pass.warnings.map(formatProblem), ...tokens.warnings],
+    warnings: [...new Set(pass.warnings.map(formatProblem)), ...tokens.warnings],
   };
 
   function refuse({ problems, rejections }: Pass): void {

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, realpath, rm, stat } from 'node:fs/promises';
+import { mkdtemp, realpath, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { readRegularFile } from '../files/regular-file.ts';
 import { findCommand } from './find-command.ts';
 import { MARKER, RELEASED } from './marker.ts';
 
@@ -167,7 +168,7 @@ export class Container {
   }
 
   async #id(): Promise<string | undefined> {
-    const id = (await readFile(this.cidFile, 'utf8').catch(() => '')).trim();
+    const id = (await readRegularFile(this.cidFile).catch(() => '')).toString().trim();
     return ID.test(id) ? id : undefined;
   }
 

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -31,6 +32,16 @@ test('the starter is mcp-run.jsonc with comments, and is not overwritten without
   expect(again.code).toBe(2);
   expect(JSON.parse(again.stdout)).toMatchObject({ ok: false, error: { code: 'FILE_EXISTS' } });
   expect(await run(['init', '--force'], { cwd })).toMatchObject({ code: 0 });
+});
+
+test('--force writes over a file, and neither into a pipe nor into a device', async () => {
+  const cwd = await createWorkspace();
+  execFileSync('mkfifo', [join(cwd, 'pipe.json')]);
+  for (const file of ['pipe.json', '/dev/null']) {
+    const { code, stderr } = await run(['init', file, '--force'], { cwd });
+    expect(code).toBe(2);
+    expect(stderr).toContain(`Cannot write ${file}: it is a pipe, a device or a socket`);
+  }
 });
 
 test('a folder that is not there is an error, not a stack trace', async () => {

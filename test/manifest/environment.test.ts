@@ -1,7 +1,10 @@
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseEnvFile } from '../../src/manifest/env-file.ts';
 import { childEnvironment, variableLookup, wholeEnvironment } from '../../src/manifest/environment.ts';
+import { loadManifest } from '../../src/manifest/load.ts';
 import { MARKER } from '../../src/process/marker.ts';
+import { commandOf, createWorkspace } from './workspace.ts';
 
 const OURS = {
   HOME: '/home/u',
@@ -106,6 +109,30 @@ test.each([
   const file = parseEnvFile(text);
   expect({ ...file.values }).toEqual(values);
   expect(file.badLines).toEqual([]);
+});
+
+test('variables of mcp-run in an env file are left out, in every spelling', () => {
+  const text =
+    'A=1\nMCP_RUN_TOKEN=t\nexport mcp_run_log_level="debug"\nMcp_Run_X=1\n_MCPR_CHILD=1\nXMCP_RUN_A=2';
+  const { values, ownNames, badLines } = parseEnvFile(text);
+  expect({ ...values }).toEqual({ A: '1', XMCP_RUN_A: '2' });
+  expect(ownNames).toEqual(['MCP_RUN_TOKEN', 'mcp_run_log_level', 'Mcp_Run_X', '_MCPR_CHILD']);
+  expect(badLines).toEqual([]);
+});
+
+test('variables of mcp-run in an env file reach no server, and a warning names them once', async () => {
+  const cwd = await createWorkspace({
+    'mcp.json': JSON.stringify({ mcpServers: { a: { command: 'x', envFile: '.env' }, b: { command: 'y' } } }),
+    '.env': 'A=1\nMCP_RUN_TOKEN=t\n',
+    'more.env': 'B=2\nMCP_RUN_LOG_LEVEL=debug\n',
+  });
+  const child = { envFiles: [join(cwd, 'more.env')] };
+  const { servers, warnings } = await loadManifest({ files: ['mcp.json'], cwd, env: {}, child });
+  for (const server of servers) expect(JSON.stringify(commandOf(server).env)).not.toMatch(/MCP_RUN/);
+  expect(warnings).toEqual([
+    expect.stringContaining('more.env: MCP_RUN_LOG_LEVEL ignored'),
+    expect.stringContaining('.env: MCP_RUN_TOKEN ignored'),
+  ]);
 });
 
 test('lines of an env file that are not assignments are told by number', () => {

@@ -53,6 +53,7 @@ const VIOLATIONS: readonly [path: string, text: string, answer: string][] = [
   ['process/x.ts', `import '../protocol/frame.ts';`, 'src/process may not import src/protocol'],
   ['era/x.ts', `import '../observe/log.ts';`, 'src/era may not import src/observe'],
   ['era/http.ts', `import 'node:http';`, 'src/era does no I/O'],
+  ['files/x.ts', `import '../observe/log.ts';`, 'src/files may not import src/observe'],
   ['manifest/x.ts', `import '../observe/log.ts';`, 'src/manifest may not import src/observe'],
   ['manifest/chalk.ts', `import 'chalk';`, 'only src/cli may import chalk'],
   ['observe/x.ts', `import '../protocol/frame.ts';`, 'src/observe may not import src/protocol'],

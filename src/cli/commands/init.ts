@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { extname, resolve } from 'node:path';
 import { RunError, toRunError } from '../../errors.ts';
+import { refuseSpecialFile } from '../../files/regular-file.ts';
 import { starterText, syntaxOf } from '../../manifest/starter.ts';
 import type { RejectedServer } from '../../manifest/settings.ts';
 import type { CommandCall } from '../command.ts';
@@ -69,6 +70,8 @@ async function reportRejected({ rejected }: Draft, { context, reporting }: Comma
 
 async function save(path: string, file: string, { text, source }: Draft, force: boolean): Promise<void> {
   try {
+    // Writing to a pipe would wait for its reader.
+    if (force) await refuseSpecialFile(path);
     // What came from another file may hold that file's secrets.
     await writeFile(path, text, { flag: force ? 'w' : 'wx', mode: source === undefined ? 0o666 : 0o600 });
   } catch (error) {

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { createSecureContext, rootCertificates } from 'node:tls';
 import { RunError } from '../../errors.ts';
+import { readRegularFile } from '../../files/regular-file.ts';
 import type { TlsSettings } from '../target.ts';
 
 export interface TlsContext {
@@ -47,7 +47,7 @@ function check(server: string, file = '', use: () => unknown): void {
 async function readPem(server: string, file: string | undefined): Promise<string | undefined> {
   if (file === undefined) return undefined;
   try {
-    return await readFile(file, 'utf8');
+    return (await readRegularFile(file)).toString('utf8');
   } catch (error) {
     throw unreadable(server, file, error);
   }

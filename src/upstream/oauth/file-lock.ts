@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rm, stat, utimes } from 'node:fs/promises';
+import { mkdir, open, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { readRegularFile } from '../../files/regular-file.ts';
 
 const POLL_MS = 100;
 
@@ -70,8 +71,8 @@ interface Held {
 /** @returns undefined if there is no such file any more */
 async function look(file: string): Promise<Held | undefined> {
   try {
-    const [text, { mtimeMs }] = await Promise.all([readFile(file, 'utf8'), stat(file)]);
-    return { text, mtimeMs };
+    const [bytes, { mtimeMs }] = await Promise.all([readRegularFile(file), stat(file)]);
+    return { text: bytes.toString('utf8'), mtimeMs };
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw error;

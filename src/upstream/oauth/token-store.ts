@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readRegularFile } from '../../files/regular-file.ts';
 import type { Log } from '../../observe/log.ts';
 import type { OAuthSettings, RemoteTarget } from '../target.ts';
 import { acquireFileLock, type FileLockOptions } from './file-lock.ts';
@@ -74,9 +75,9 @@ export async function withLock<T>(
 function openStoreFile(file: string, url: string, log: Log): TokenStore {
   return {
     async read() {
-      const text = await readFile(file, 'utf8').catch((error: unknown) => unreadable(error));
-      if (text === undefined) return emptyStored(url);
-      const stored = parseStored(text);
+      const bytes = await readRegularFile(file).catch((error: unknown) => unreadable(error));
+      if (bytes === undefined) return emptyStored(url);
+      const stored = parseStored(bytes.toString('utf8'));
       if (stored === undefined) warn('it is not what mcp-run has written');
       return stored ?? emptyStored(url);
     },

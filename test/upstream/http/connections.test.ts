@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type ServerOptions } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -127,6 +128,11 @@ it.for(['caFile', 'certFile', 'keyFile'] as const)(
     });
     const directory = mkdtempSync(join(tmpdir(), 'mcp-run-'));
     onTestFinished(() => rmSync(directory, { recursive: true }));
+    const pipe = join(directory, 'pipe.pem');
+    execFileSync('mkfifo', [pipe]);
+    await expect(openRemote('https://127.0.0.1:1', { tls: { ...KNOWN, [which]: pipe } })).rejects.toThrow(
+      `${pipe}: it is a pipe`,
+    );
     const garbage = join(directory, 'garbage.pem');
     writeFileSync(garbage, '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
     await expect(
