@@ -1,5 +1,5 @@
 import { Agent, request as requestByHttp, type IncomingMessage, type RequestOptions } from 'node:http';
-import type { Socket } from 'node:net';
+import type { LookupFunction, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SecureContextOptions } from 'node:tls';
 import type { CallController, CallOptions, HttpCall, HttpDispatcher } from './http-call.ts';
@@ -8,6 +8,8 @@ export interface DirectOptions {
   /** Where all calls go. */
   readonly origin: URL;
   readonly tls: SecureContextOptions;
+  /** In place of the system's name resolution. */
+  readonly lookup?: LookupFunction | undefined;
   readonly connectMs: number;
   /** How long a connection that nothing uses stays open, unless the server says less. */
   readonly keepAliveMs: number;
@@ -20,7 +22,7 @@ export interface DirectDispatcher extends HttpDispatcher {
 
 /** Connections without a proxy, by Node's own client: it has an answer when undici would still be loading. */
 export async function createDirectDispatcher(options: DirectOptions): Promise<DirectDispatcher> {
-  const { origin, tls, connectMs, keepAliveMs } = options;
+  const { origin, tls, lookup, connectMs, keepAliveMs } = options;
   const keeping = { keepAlive: true, timeout: keepAliveMs };
   const https = origin.protocol === 'https:' ? await import('node:https') : undefined;
   const request = https?.request ?? requestByHttp;
@@ -29,6 +31,7 @@ export async function createDirectDispatcher(options: DirectOptions): Promise<Di
     // Brackets belong to URLs.
     hostname: origin.hostname.replace(/^\[(.*)\]$/, '$1'),
     port: origin.port,
+    ...(lookup !== undefined && { lookup }),
   };
   const connected = https === undefined ? 'connect' : 'secureConnect';
 

@@ -10,7 +10,7 @@ export interface DispatcherOptions {
   readonly server: string;
   readonly tls: TlsSettings;
   /** In place of the system's name resolution, for connections without a proxy. */
-  readonly lookup?: LookupFunction;
+  readonly lookup?: LookupFunction | undefined;
   /** For `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, in lower case too, and `NODE_EXTRA_CA_CERTS`; our own by default. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
@@ -27,9 +27,10 @@ const WORTH_LOADING = 200;
  */
 export async function openDispatcher(url: URL, options: DispatcherOptions): Promise<HttpDispatcher> {
   if (proxiesOf(options) !== undefined) return await createDispatcher(options);
+  const { lookup } = options;
   const tls = await readTls(options);
   const limits = { connectMs: CONNECT_MS, keepAliveMs: KEEP_ALIVE_MS };
-  const direct = await createDirectDispatcher({ origin: url, tls, ...limits });
+  const direct = await createDirectDispatcher({ origin: url, tls, lookup, ...limits });
   return createRelievedDispatcher(direct, load, WORTH_LOADING);
 
   async function load(): Promise<HttpDispatcher> {
@@ -62,7 +63,12 @@ export async function createDispatcher(options: DispatcherOptions): Promise<Disp
   });
 }
 
-function proxiesOf({ env = process.env }: DispatcherOptions) {
+/** Whether connections may be made by a proxy. */
+export function mayUseProxy(env: NonNullable<DispatcherOptions['env']> = process.env): boolean {
+  return proxiesOf({ env }) !== undefined;
+}
+
+function proxiesOf({ env = process.env }: Pick<DispatcherOptions, 'env'>) {
   const httpProxy = variable(env, 'HTTP_PROXY');
   const httpsProxy = variable(env, 'HTTPS_PROXY');
   if (httpProxy === undefined && httpsProxy === undefined) return undefined;

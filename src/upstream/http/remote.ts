@@ -6,6 +6,7 @@ import { createAuthorization } from '../oauth/authorization.ts';
 import type { RemoteTarget, UpstreamOptions } from '../target.ts';
 import { createConnection, type Connection } from './connection.ts';
 import { openDispatcher } from './dispatcher.ts';
+import { createServerAddresses } from './server-addresses.ts';
 import { createMirror, type Mirror } from './mirror.ts';
 import { createSse } from './sse.ts';
 import { createStreamable } from './streamable.ts';
@@ -41,9 +42,11 @@ export async function openRemoteUpstream(target: RemoteTarget, options: Upstream
 async function share(target: RemoteTarget, options: UpstreamOptions): Promise<Shared> {
   const { server, log } = options;
   const { url, tls, headers, oauth } = target;
-  const dispatcher = await (options.openDispatcher ?? openDispatcher)(new URL(url), { server, tls });
+  const addresses = createServerAddresses();
+  const { lookup } = addresses;
+  const dispatcher = await (options.openDispatcher ?? openDispatcher)(new URL(url), { server, tls, lookup });
   const authorization =
-    oauth === undefined ? undefined : createAuthorization({ ...target, oauth }, { server, log });
+    oauth === undefined ? undefined : createAuthorization({ ...target, oauth }, { server, log, addresses });
   return {
     connection: createConnection({ server, dispatcher, headers, authorization }),
     mirror: createMirror((tool) =>

@@ -1,9 +1,10 @@
-import { BlockList, isIPv6 } from 'node:net';
+import { BlockList, isIP, isIPv6 } from 'node:net';
+import type { Reach } from './reach.ts';
 
-/** Where an address leads, seen from this machine. */
-export type Reach = 'public' | 'private' | 'loopback' | 'link-local' | 'reserved';
-
-/** Ranges that are not for everybody (IANA special-purpose address registries). */
+/**
+ * Ranges that are not for everybody (IANA special-purpose address registries). IPv6 addresses outside of the global unicast
+ * range are reserved without being listed.
+ */
 const RANGES: readonly (readonly [reach: Exclude<Reach, 'public'>, subnets: readonly string[]])[] = [
   ['loopback', ['127.0.0.0/8', '::1/128']],
   // Cloud metadata services are here.
@@ -15,59 +16,99 @@ const RANGES: readonly (readonly [reach: Exclude<Reach, 'public'>, subnets: read
       '0.0.0.0/8',
       '192.0.0.0/24',
       '192.0.2.0/24',
+      '192.31.196.0/24',
+      '192.52.193.0/24',
+      '192.88.99.0/24',
+      '192.175.48.0/24',
       '198.18.0.0/15',
       '198.51.100.0/24',
       '203.0.113.0/24',
       '224.0.0.0/3',
-      '::/128',
-      '100::/64',
+      // IETF protocol assignments: Teredo, benchmarking, ORCHID and others.
+      '2001::/23',
       '2001:db8::/32',
-      'ff00::/8',
+      '2620:4f:8000::/48',
+      '3fff::/20',
     ],
   ],
 ];
+const GLOBAL_UNICAST = listOf(['2000::/3']);
+const FAKE = listOf(['198.18.0.0/15']);
 
-const LISTS = RANGES.map(([reach, subnets]) => {
+const LISTS = RANGES.map(([reach, subnets]) => ({ reach, list: listOf(subnets) }));
+
+/**
+ * Where an address leads: the reach of its own range, and that of an IPv4 address that routers may find in it.
+ * @param address an IP address, v6 without brackets
+ */
+export function reachesOf(address: string): readonly Reach[] {
+  const [plain = ''] = address.split('%');
+  if (isIP(plain) === 0) return ['reserved'];
+  if (!isIPv6(plain)) return [rangeOf(plain, 'ipv4')];
+  const groups = groupsOf(plain);
+  const translated = translatedV4(groups);
+  if (translated !== undefined) return [rangeOf(translated, 'ipv4')];
+  const own = rangeOf(plain, 'ipv6');
+  return isIsatap(groups) ? [own, rangeOf(toV4(groups.slice(6)), 'ipv4')] : [own];
+}
+
+/** @returns the first that is not public */
+export function reachOf(address: string): Reach {
+  return reachesOf(address).find((reach) => reach !== 'public') ?? 'public';
+}
+
+/** Whether the address is one that a proxy on this machine invents for every name (198.18.0.0/15). */
+export function isFake(address: string): boolean {
+  return isIP(address) === 4 && FAKE.check(address);
+}
+
+function rangeOf(address: string, family: 'ipv4' | 'ipv6'): Reach {
+  const found = LISTS.find(({ list }) => list.check(address, family))?.reach;
+  if (found !== undefined) return found;
+  return family === 'ipv4' || GLOBAL_UNICAST.check(address, family) ? 'public' : 'reserved';
+}
+
+function listOf(subnets: readonly string[]): BlockList {
   const list = new BlockList();
   for (const subnet of subnets) {
     const [network = '', bits = ''] = subnet.split('/');
     list.addSubnet(network, Number(bits), isIPv6(network) ? 'ipv6' : 'ipv4');
   }
-  return { reach, list };
-});
-
-/** @param address an IP address, v6 without brackets */
-export function reachOf(address: string): Reach {
-  const inner = embeddedV4(address);
-  if (inner !== undefined) return reachOf(inner);
-  const family = isIPv6(address) ? 'ipv6' : 'ipv4';
-  return LISTS.find(({ list }) => list.check(address, family))?.reach ?? 'public';
+  return list;
 }
 
 /** Prefixes whose addresses stand for the IPv4 address in these of their eight groups. */
-const EMBEDDING = [
+const TRANSLATED = [
+  // Mapped, compatible, translated by SIIT, by NAT64, 6to4.
   { prefix: [0, 0, 0, 0, 0, 0xffff], at: 6 },
   { prefix: [0, 0, 0, 0, 0, 0], at: 6 },
+  { prefix: [0, 0, 0, 0, 0xffff, 0], at: 6 },
   { prefix: [0x64, 0xff9b, 0, 0, 0, 0], at: 6 },
   { prefix: [0x2002], at: 1 },
 ] as const;
 
-/** The IPv4 address that an IPv6 one stands for: mapped, compatible, NAT64 or 6to4. */
-function embeddedV4(address: string): string | undefined {
-  if (!isIPv6(address)) return undefined;
-  const groups = groupsOf(address);
-  const found = EMBEDDING.find(({ prefix }) => prefix.every((group, index) => groups[index] === group));
+function translatedV4(groups: readonly number[]): string | undefined {
+  const found = TRANSLATED.find(({ prefix }) => prefix.every((group, index) => groups[index] === group));
   if (found === undefined) return undefined;
   const [high = 0, low = 0] = groups.slice(found.at);
-  // `::` and `::1` are addresses of their own.
-  if (high === 0 && low <= 1) return undefined;
+  // `::1` is an address of its own.
+  if (groups.slice(0, found.at).every((group) => group === 0) && high === 0 && low === 1) return undefined;
+  return toV4([high, low]);
+}
+
+/** An interface identifier of ISATAP (RFC 5214, section 6.1), under any prefix. */
+function isIsatap(groups: readonly number[]): boolean {
+  const [, , , , kind = 0, marker] = groups;
+  return marker === 0x5efe && (kind & 0xfcff) === 0;
+}
+
+function toV4([high = 0, low = 0]: readonly number[]): string {
   return [high >> 8, high & 255, low >> 8, low & 255].join('.');
 }
 
 function groupsOf(address: string): number[] {
-  const [withoutZone = ''] = address.split('%');
   // The parser of URLs writes every address in one way, also one that ends like an IPv4 address.
-  const plain = new URL(`http://[${withoutZone}]`).hostname.slice(1, -1);
+  const plain = new URL(`http://[${address}]`).hostname.slice(1, -1);
   const [head = '', tail] = plain.split('::');
   const parse = (part: string): number[] =>
     part === '' ? [] : part.split(':').map((group) => parseInt(group, 16));

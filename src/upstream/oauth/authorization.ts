@@ -1,7 +1,9 @@
 import { RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import type { Authorization, Challenge } from '../authorization.ts';
+import type { ServerAddresses } from '../http/server-addresses.ts';
 import type { OAuthSettings, RemoteTarget } from '../target.ts';
+import type { Reach } from './reach.ts';
 import { attemptBudgetOf } from './attempt-budget.ts';
 import { readChallenge } from './challenge.ts';
 import { openLedger, type OAuthContext } from './context.ts';
@@ -13,6 +15,8 @@ import { openTokenStore, serverUrl, withLock } from './token-store.ts';
 export interface AuthorizationOptions {
   readonly server: string;
   readonly log: Log;
+  /** Where connections to the server lead. */
+  readonly addresses?: ServerAddresses;
   /** The user has asked for it, and is asked however often it has failed. */
   readonly insists?: boolean;
 }
@@ -24,7 +28,7 @@ const PART = 0.75;
 /** OAuth for one remote server (2026-07-28, basic/authorization). Reads and asks nothing before it is used. */
 export function createAuthorization(
   target: RemoteTarget & { readonly oauth: OAuthSettings },
-  { server, log, insists = false }: AuthorizationOptions,
+  { server, log, addresses, insists = false }: AuthorizationOptions,
 ): Authorization {
   const url = serverUrl(target);
   const { oauth: settings, tls } = target;
@@ -108,7 +112,7 @@ export function createAuthorization(
     return await withLock(store, { signal, onwait }, async () => {
       const ledger = await openLedger(store);
       held = ledger.stored.tokens;
-      const { fetch, check } = await guard();
+      const { fetch, check, home } = await guard(ledger.stored.reach);
       try {
         return await work({
           server,
@@ -117,6 +121,7 @@ export function createAuthorization(
           log,
           fetch: fetch(signal),
           checkUrl: check,
+          home,
           ledger,
           signal,
         });
@@ -126,9 +131,9 @@ export function createAuthorization(
     });
   }
 
-  function guard(): Promise<GuardedFetch> {
+  function guard(knownReach: Reach | undefined): Promise<GuardedFetch> {
     guarded ??= import('./guarded-fetch.ts').then(({ createGuardedFetch }) =>
-      createGuardedFetch({ server, url, tls }),
+      createGuardedFetch({ server, url, tls, addresses, knownReach, issuer: settings.issuer }),
     );
     return guarded;
   }

@@ -2,6 +2,7 @@ import type { FetchLike } from '@modelcontextprotocol/client';
 import { RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import type { OAuthSettings } from '../target.ts';
+import type { Reach } from './reach.ts';
 import { isSameIssuer } from './names.ts';
 import type { Stored, StoredClient } from './stored.ts';
 import type { TokenStore } from './token-store.ts';
@@ -15,6 +16,8 @@ export interface OAuthContext {
   readonly fetch: FetchLike;
   /** @throws RunError `AUTHORIZATION_FAILED` if this URL is not to be used. */
   checkUrl(url: URL): Promise<void>;
+  /** Where the server is. */
+  home(): Promise<Reach>;
   readonly ledger: Ledger;
   readonly signal: AbortSignal;
 }

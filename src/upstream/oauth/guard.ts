@@ -1,18 +1,44 @@
-import { lookup as lookUp, type LookupAddress } from 'node:dns';
-import { lookup as lookUpAll } from 'node:dns/promises';
+import type { LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
-import { reachOf, type Reach } from './addresses.ts';
+import { createServerAddresses, toLookup, type ServerAddresses } from '../http/server-addresses.ts';
+import { isFake, reachesOf, reachOf } from './addresses.ts';
+import { hostOf, isLocalScope, isLoopbackName, normalizeHost } from './hosts.ts';
+import { leastTrusted, type Reach } from './reach.ts';
 
 /**
  * Decides which URLs that a server names are requested (2026-07-28, security best practices, SSRF): what it says must
  * not make us a way into networks that only we can reach.
  */
 export interface Guard {
-  /** @returns why not; undefined if it may be requested, as far as can be told without resolving its name */
-  refusal(url: URL): Promise<string | undefined>;
-  /** Resolves names to the addresses that may be connected to. */
+  /** @returns why not; undefined if it may be requested */
+  refusal(url: URL, options?: RefusalOptions): Promise<string | undefined>;
+  /** Resolves names to the addresses that may be connected to: the ones that are checked are the ones that are used. */
   readonly lookup: LookupFunction;
+  /** The same for the server's own name, which must not lead to another kind of network than before. */
+  readonly ownLookup: LookupFunction;
+  /** Where the server is. */
+  home(): Promise<Reach>;
 }
+
+export interface RefusalOptions {
+  /**
+   * The connection is made by another program, a proxy or a browser: the name is resolved here as well, and all its
+   * addresses have to be allowed.
+   */
+  readonly isByOther?: boolean;
+}
+
+export interface GuardOptions {
+  /** Where connections to the server have led. */
+  readonly addresses?: ServerAddresses | undefined;
+  /** Where they led before, in another process; counts until there is a connection. */
+  readonly knownReach?: Reach | undefined;
+  /** The issuer of the settings: its host is the user's choice, wherever it is. */
+  readonly issuer?: string | undefined;
+}
+
+/** Where a proxy resolves all names, there may be no name server that answers us. */
+const RESOLVE_MS = 5_000;
 
 /** What a server that is at such a place may name besides public addresses. */
 const ALLOWED: Readonly<Record<Reach, readonly Reach[]>> = {
@@ -24,74 +50,130 @@ const ALLOWED: Readonly<Record<Reach, readonly Reach[]>> = {
   reserved: ['reserved'],
 };
 
-export function createGuard(serverUrl: URL): Guard {
-  let home: Promise<readonly Reach[]> | undefined;
+export function createGuard(serverUrl: URL, options: GuardOptions = {}): Guard {
+  return new AddressGuard(serverUrl, options);
+}
 
-  return {
-    async refusal(url) {
-      if (url.origin === serverUrl.origin) return undefined;
-      const places = await reachesOfServer();
-      const host = hostOf(url);
-      const reach = isIP(host) === 0 ? (isLocalName(host) ? 'loopback' : undefined) : reachOf(host);
-      const isAtHome = reach === 'loopback' && places.includes('loopback');
-      if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isAtHome)) {
-        return `${url.origin} is not https`;
-      }
-      if (reach !== undefined && !isAllowed(reach, places)) return describe(host, reach);
-      return undefined;
-    },
-    lookup(hostname, options, callback) {
-      lookUp(hostname, { ...options, all: true }, (error, addresses) => {
-        if (error !== null) callback(error, []);
-        else void answer(addresses);
-      });
+class AddressGuard implements Guard {
+  readonly #server: URL;
+  readonly #host: string;
+  readonly #addresses: ServerAddresses;
+  readonly #knownReach: Reach | undefined;
+  readonly #issuer: URL | undefined;
+  readonly lookup = toLookup((hostname, options) => this.#resolveForeign(hostname, options));
+  readonly ownLookup = toLookup((hostname, options) => this.#resolveOwn(hostname, options));
 
-      async function answer(addresses: readonly LookupAddress[]): Promise<void> {
-        const places = await reachesOfServer();
-        const allowed = addresses.filter(({ address }) => isAllowed(reachOf(address), places));
-        const [first] = allowed;
-        const [refused] = addresses;
-        if (first === undefined) {
-          const reach = refused === undefined ? 'reserved' : reachOf(refused.address);
-          callback(new Error(describe(hostname, reach)), []);
-        } else if (options.all === true) callback(null, allowed);
-        else callback(null, first.address, first.family);
-      }
-    },
-  };
+  constructor(serverUrl: URL, { addresses, knownReach, issuer }: GuardOptions) {
+    this.#server = serverUrl;
+    this.#host = hostOf(serverUrl);
+    this.#addresses = addresses ?? createServerAddresses();
+    this.#knownReach = knownReach;
+    this.#issuer = issuer !== undefined && URL.canParse(issuer) ? new URL(issuer) : undefined;
+  }
 
-  function reachesOfServer(): Promise<readonly Reach[]> {
-    home ??= resolveReaches(hostOf(serverUrl));
-    return home;
+  async refusal(url: URL, { isByOther = false }: RefusalOptions = {}): Promise<string | undefined> {
+    if (url.origin === this.#server.origin && url.origin !== 'null') return undefined;
+    const home = await this.home();
+    const host = hostOf(url);
+    const isLoopback = isIP(host) === 0 ? isLoopbackName(host) : reachOf(host) === 'loopback';
+    if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback && home === 'loopback')) {
+      return `${url.origin === 'null' ? url.protocol : url.origin} is not https`;
+    }
+    if (url.origin === this.#issuer?.origin) return undefined;
+    if (isLoopback && isIP(host) === 0)
+      return home === 'loopback' ? undefined : describe(host, 'loopback', home);
+    if (isIP(host) !== 0) return isAllowed(host, home) ? undefined : describe(host, reachOf(host), home);
+    return isByOther ? await this.#refusalOfName(host, home) : undefined;
+  }
+
+  async home(): Promise<Reach> {
+    const known = this.#reachOfConnections();
+    if (isIP(this.#host) !== 0) return homeOf(this.#host);
+    if (isLoopbackName(this.#host)) return leastTrusted('loopback', known ?? 'loopback');
+    // A proxy makes the connection: what the name means here is up to the server's own name servers, unless it is a name
+    // that those cannot have.
+    return known ?? this.#knownReach ?? (await this.#reachOfLocalScope());
+  }
+
+  /** Undefined: there was no connection yet, or a proxy made them all. */
+  #reachOfConnections(): Reach | undefined {
+    const { seen, isOverfull } = this.#addresses;
+    if (isOverfull) return 'public';
+    return seen.length === 0 ? undefined : seen.map(homeOf).reduce(leastTrusted);
+  }
+
+  async #reachOfLocalScope(): Promise<Reach> {
+    if (!isLocalScope(this.#host)) return 'public';
+    const found = await this.#addresses.resolve(this.#host, {}).catch(() => []);
+    return found.length === 0 ? 'private' : found.map(({ address }) => homeOf(address)).reduce(leastTrusted);
+  }
+
+  /** A name that cannot be resolved here is left to the other program, unless it can only be a local one. */
+  async #refusalOfName(host: string, home: Reach): Promise<string | undefined> {
+    const found = await within(RESOLVE_MS, this.#addresses.resolve(host, {})).catch(() => undefined);
+    if (found === undefined) {
+      const isRefused = isLocalScope(host) && home !== 'private' && home !== 'loopback';
+      return isRefused ? describe(host, 'private', home) : undefined;
+    }
+    const refused = found.find(({ address }) => !isAllowed(address, home));
+    return refused === undefined ? undefined : describe(host, reachOf(refused.address), home);
+  }
+
+  async #resolveForeign(hostname: string, options: object): Promise<readonly LookupAddress[] | Error> {
+    const found = await this.#addresses.resolve(hostname, options);
+    const host = normalizeHost(hostname);
+    if (this.#issuer !== undefined && host === hostOf(this.#issuer)) return found;
+    const home = await this.home();
+    const allowed = found.filter(({ address }) =>
+      isLoopbackName(host)
+        ? home === 'loopback' && reachOf(address) === 'loopback'
+        : isAllowed(address, home),
+    );
+    if (allowed.length > 0) return allowed;
+    const [refused] = found;
+    return new Error(describe(hostname, refused === undefined ? 'reserved' : reachOf(refused.address), home));
+  }
+
+  async #resolveOwn(hostname: string, options: object): Promise<readonly LookupAddress[] | Error> {
+    const found = await this.#addresses.resolve(hostname, options);
+    const before = new Set<Reach>([
+      ...this.#addresses.seen.map(homeOf),
+      ...(this.#knownReach === undefined ? [] : [this.#knownReach]),
+    ]);
+    const isFirst = before.size === 0;
+    const home = await this.home();
+    const allowed = found.filter(
+      ({ address }) => isFirst || before.has(homeOf(address)) || isAllowed(address, home),
+    );
+    const [refused] = found;
+    if (allowed.length === 0 && refused !== undefined) {
+      const reach = reachOf(refused.address);
+      return new Error(`${hostname} is a ${reach} address now, and was a ${home} one before`);
+    }
+    this.#addresses.add(allowed);
+    return allowed;
   }
 }
 
-async function resolveReaches(host: string): Promise<readonly Reach[]> {
-  if (isIP(host) !== 0) return [reachOf(host)];
-  if (isLocalName(host)) return ['loopback'];
-  try {
-    return (await lookUpAll(host, { all: true })).map(({ address }) => reachOf(address));
-  } catch {
-    // A proxy resolves it for us.
-    return ['public'];
-  }
+function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error('no answer in time')), ms);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
 
-function isAllowed(reach: Reach, places: readonly Reach[]): boolean {
-  return reach === 'public' || places.some((place) => ALLOWED[place].includes(reach));
+/** Of a server with this address; one that can be taken for two kinds is the less trusted of both. */
+function homeOf(address: string): Reach {
+  return reachesOf(address).reduce(leastTrusted);
 }
 
-function describe(host: string, reach: Reach): string {
-  return `${host} is a ${reach} address, and the server's is not`;
+function isAllowed(address: string, home: Reach): boolean {
+  return reachesOf(address).every(
+    (reach) =>
+      reach === 'public' || (ALLOWED[home].includes(reach) && (reach !== 'reserved' || isFake(address))),
+  );
 }
 
-function hostOf({ hostname }: URL): string {
-  return hostname
-    .replace(/^\[(.*)\]$/, '$1')
-    .replace(/\.$/, '')
-    .toLowerCase();
-}
-
-function isLocalName(host: string): boolean {
-  return host === 'localhost' || host.endsWith('.localhost');
+function describe(host: string, reach: Reach, home: Reach): string {
+  return `${host} is a ${reach} address, which a server at a ${home} address may not name`;
 }

@@ -3,12 +3,13 @@ import { brotliDecompress, unzip as zlibUnzip } from 'node:zlib';
 import type { FetchLike } from '@modelcontextprotocol/client';
 import { request, type Dispatcher } from 'undici';
 import { isRunError, RunError } from '../../errors.ts';
-import { createDispatcher } from '../http/dispatcher.ts';
+import { createDispatcher, mayUseProxy } from '../http/dispatcher.ts';
 import { fieldValue } from '../http/field-values.ts';
 import type { TlsSettings } from '../target.ts';
-import { createGuard } from './guard.ts';
+import type { Reach } from './reach.ts';
+import { createGuard, type GuardOptions } from './guard.ts';
 
-export interface GuardedFetchOptions {
+export interface GuardedFetchOptions extends GuardOptions {
   readonly server: string;
   readonly url: URL;
   readonly tls: TlsSettings;
@@ -17,8 +18,10 @@ export interface GuardedFetchOptions {
 export interface GuardedFetch {
   /** Each request is one hop: a redirect is an answer like any other, and its target is checked when it is requested. */
   fetch(signal: AbortSignal): FetchLike;
-  /** @throws RunError `AUTHORIZATION_FAILED` if this URL, which somebody else has named, is not to be used. */
+  /** @throws RunError `AUTHORIZATION_FAILED` if this URL, which the server has named, is not to be opened in a browser. */
   check(url: URL): Promise<void>;
+  /** Where the server is. */
+  home(): Promise<Reach>;
   close(): Promise<void>;
 }
 
@@ -37,8 +40,9 @@ const DECODERS = new Map<string, typeof unzip>([
 ]);
 
 /** Requests to authorization servers and for metadata: guarded, and bounded in time and size. */
-export function createGuardedFetch({ server, url: serverUrl, tls }: GuardedFetchOptions): GuardedFetch {
-  const guard = createGuard(serverUrl);
+export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
+  const { server, url: serverUrl, tls } = options;
+  const guard = createGuard(serverUrl, options);
   // A client certificate is for the server that it was issued for.
   const foreignTls = { ...tls, certFile: undefined, keyFile: undefined };
   let own: Promise<Dispatcher> | undefined;
@@ -47,7 +51,7 @@ export function createGuardedFetch({ server, url: serverUrl, tls }: GuardedFetch
   return {
     fetch: (signal) => async (input, init) => {
       const url = new URL(input);
-      await check(url);
+      await check(url, mayUseProxy());
       const limit = AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS)]);
       try {
         const { statusCode, headers, body } = await request(url, {
@@ -75,19 +79,20 @@ export function createGuardedFetch({ server, url: serverUrl, tls }: GuardedFetch
         throw failure(`${url.origin}${url.pathname}: ${describe(error, limit)}`, error);
       }
     },
-    check,
+    check: (url) => check(url, true),
+    home: () => guard.home(),
     async close() {
       for (const dispatcher of [own, foreign]) await (await dispatcher?.catch(() => undefined))?.destroy();
     },
   };
 
-  async function check(url: URL): Promise<void> {
-    const refusal = await guard.refusal(url);
-    if (refusal !== undefined) throw failure(`not going to ${url.origin}${url.pathname}: ${refusal}`);
+  async function check(url: URL, isByOther: boolean): Promise<void> {
+    const refusal = await guard.refusal(url, { isByOther });
+    if (refusal !== undefined) throw failure(`not going to ${placeOf(url)}: ${refusal}`);
   }
 
   function ownDispatcher(): Promise<Dispatcher> {
-    own ??= createDispatcher({ server, tls });
+    own ??= createDispatcher({ server, tls, lookup: guard.ownLookup });
     return own;
   }
 
@@ -103,6 +108,11 @@ export function createGuardedFetch({ server, url: serverUrl, tls }: GuardedFetch
   function failure(detail: string, cause?: unknown): RunError {
     return new RunError('AUTHORIZATION_FAILED', { server, detail }, { cause });
   }
+}
+
+/** Without the query, which may hold a secret. */
+function placeOf({ origin, protocol, pathname }: URL): string {
+  return `${origin === 'null' ? protocol : origin}${pathname}`;
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Log } from '../../observe/log.ts';
 import { createConnection, type Connection } from '../http/connection.ts';
 import { createDispatcher } from '../http/dispatcher.ts';
 import { discard, type HttpRequest } from '../http/http-call.ts';
+import { createServerAddresses, type ServerAddresses } from '../http/server-addresses.ts';
 import type { OAuthSettings, RemoteTarget } from '../target.ts';
 import { createAuthorization } from './authorization.ts';
 import { createGuardedFetch } from './guarded-fetch.ts';
@@ -25,14 +26,15 @@ export async function logIn(
   { server, log, signal }: LoginOptions,
 ): Promise<Holding | undefined> {
   const { headers, tls, oauth } = target;
-  const dispatcher = await createDispatcher({ server, tls });
-  const authorization = createAuthorization(target, { server, log, insists: true });
+  const addresses = createServerAddresses();
+  const dispatcher = await createDispatcher({ server, tls, lookup: addresses.lookup });
+  const authorization = createAuthorization(target, { server, log, addresses, insists: true });
   const connection = createConnection({ server, dispatcher, headers, authorization });
   try {
     const status = await ask(connection, target, signal);
     let header = await authorization.header(() => signal);
     // Some ask for it only when a tool is called, and announce it before.
-    if (header === undefined && (await isAnnounced(target, { server, log, signal }))) {
+    if (header === undefined && (await isAnnounced(target, { server, log, signal, addresses }))) {
       await authorization.challenged({ status: 401, wwwAuthenticate: undefined, sent: undefined }, signal);
       header = await authorization.header(() => signal);
     }
@@ -92,10 +94,10 @@ function refuseMissing(status: number, server: string): undefined {
 
 async function isAnnounced(
   { url, tls }: RemoteTarget,
-  { server, log, signal }: LoginOptions,
+  { server, log, signal, addresses }: LoginOptions & { readonly addresses: ServerAddresses },
 ): Promise<boolean> {
   const { readResourceMetadata } = await import('./resource-metadata.ts');
-  const guarded = createGuardedFetch({ server, url: new URL(url), tls });
+  const guarded = createGuardedFetch({ server, url: new URL(url), tls, addresses });
   try {
     const reader = { server, log, fetch: guarded.fetch(signal) };
     return (await readResourceMetadata(new URL(url), undefined, reader)) !== undefined;

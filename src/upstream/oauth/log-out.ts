@@ -43,12 +43,12 @@ export async function logOut(server: StoredServer, options: LogoutOptions): Prom
 }
 
 /** RFC 7009. @returns false if the authorization server does not offer it */
-async function revoke({ url, tokens, clients }: Stored, options: LogoutOptions): Promise<boolean> {
+async function revoke({ url, tokens, clients, reach }: Stored, options: LogoutOptions): Promise<boolean> {
   const client = clients.find(({ issuer }) => tokens !== undefined && isSameIssuer(issuer, tokens.issuer));
   if (tokens === undefined || client === undefined) return false;
   const server = new URL(url).host;
   const { tls, signal, credentials, log } = options;
-  const guarded = createGuardedFetch({ server, url: new URL(url), tls });
+  const guarded = createGuardedFetch({ server, url: new URL(url), tls, knownReach: reach });
   try {
     const fetch = guarded.fetch(signal);
     const { authorizationServer: place, issuer } = tokens;

@@ -36,7 +36,7 @@ export async function obtain(wanted: Wanted, budget: AttemptBudget, context: OAu
     const discovered = await discover(context, wanted.challenge.resourceMetadata);
     const tokens = await tokensFor(wanted, discovered, budget, context);
     if (tokens === undefined) return false;
-    await context.ledger.save({ tokens, failure: undefined });
+    await context.ledger.save({ tokens, failure: undefined, reach: await context.home() });
     return true;
   } catch (error) {
     context.signal.throwIfAborted();

@@ -1,3 +1,5 @@
+import { REACHES, type Reach } from './reach.ts';
+
 /** What is kept about one server. */
 export interface Stored {
   /** The server's. */
@@ -7,6 +9,8 @@ export interface Stored {
   readonly clients: readonly StoredClient[];
   /** The last time a user was asked in vain. */
   readonly failure: StoredFailure | undefined;
+  /** Where the server was when it was signed in to; undefined: not yet. */
+  readonly reach?: Reach | undefined;
 }
 
 export interface StoredTokens {
@@ -74,6 +78,7 @@ export function parseStored(text: string): Stored | undefined {
     tokens: readTokens(value['tokens']),
     clients: clients.flatMap((client) => readClient(client) ?? []),
     failure: readFailure(value['failure']),
+    reach: REACHES.find((reach) => reach === value['reach']),
   };
 }
 
