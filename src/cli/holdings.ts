@@ -1,4 +1,4 @@
-import type { Holding } from '../gateway/tokens.ts';
+import type { Binding, Holding } from '../gateway/tokens.ts';
 import { maskUrl } from '../manifest/secrets.ts';
 
 const MINUTE_MS = 60_000;
@@ -15,6 +15,11 @@ export function describeHolding({ url, issuer, clientId, scope, expiresAt, isRen
     expiresAt: expiresAt === undefined ? null : new Date(expiresAt).toISOString(),
     renewable: isRenewable,
   };
+}
+
+/** As `--json` shows it. */
+export function describeBinding({ url, clientId, issuer, since }: Binding): object {
+  return { url: maskUrl(url), clientId, issuer, since: new Date(since).toISOString() };
 }
 
 /** For people. */

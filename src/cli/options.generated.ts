@@ -645,7 +645,7 @@ export const LAUNCH_OPTIONS: readonly LaunchOption[] = [
     env: 'MCP_RUN_OAUTH_ISSUER',
     group: 'The remote server',
     kind: 'string',
-    description: 'Accepted issuer, where the metadata is found under another name',
+    description: 'Accepted issuer, also under another name; a client secret goes to no other',
     commands: ['serve', 'check', 'login'],
   },
   {

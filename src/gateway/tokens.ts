@@ -3,9 +3,10 @@ import type { RemoteTarget } from '../manifest/settings.ts';
 import type { Log } from '../observe/log.ts';
 import { secretsOf, withoutSecrets } from '../observe/redact.ts';
 import { holdingOf, type Holding } from '../upstream/oauth/holding.ts';
+import { listBindings, type Binding } from '../upstream/oauth/issuer-binding.ts';
 import { listTokenStores, serverUrl } from '../upstream/oauth/token-store.ts';
 
-export type { Holding };
+export { listBindings, type Binding, type Holding };
 
 interface Call {
   readonly log: Log;
@@ -37,6 +38,8 @@ export interface LoggedOut {
   readonly url: string;
   readonly issuer: string | undefined;
   readonly isRevoked: boolean;
+  /** They stay: signing in again must not show a secret to another issuer. */
+  readonly bindings: readonly Binding[];
 }
 
 /** What is needed besides what is stored. */
@@ -52,6 +55,7 @@ export async function logOut(
   { log, signal }: Call,
 ): Promise<readonly LoggedOut[]> {
   const { logOut: forget } = await import('../upstream/oauth/log-out.ts');
+  const bindings = await listBindings(directory);
   const done: LoggedOut[] = [];
   for (const server of await listTokenStores(directory, log)) {
     const { url, tokens } = server.stored;
@@ -59,11 +63,12 @@ export async function logOut(
     if (accounts !== undefined && account === undefined) continue;
     const isRevoked = await forget(server, {
       tls: account?.tls ?? NO_TLS,
-      credentials: account?.oauth ?? { clientSecret: undefined, privateKey: undefined },
+      credentials: account?.oauth,
       log,
       signal,
     });
-    done.push({ url, issuer: tokens?.issuer, isRevoked });
+    const own = bindings.filter((binding) => binding.url === url);
+    done.push({ url, issuer: tokens?.issuer, isRevoked, bindings: own });
   }
   return done;
 }

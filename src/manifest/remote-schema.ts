@@ -52,7 +52,7 @@ export const oauthSchema = z
       }),
     issuer: parsed(text(), parseIssuer).optional().meta({
       description:
-        'The issuer that is accepted, although the metadata is found under another name; it also picks the authorization server.',
+        'The issuer that is accepted, although the metadata is found under another name; it picks the authorization server, and a client secret or private key is sent to no other.',
     }),
     audience: text().optional().meta({
       description: 'The audience that tokens are asked for, where the authorization server wants one.',
@@ -217,7 +217,7 @@ export const remoteLaunchOptions = {
     commands: COMMANDS,
     env: 'MCP_RUN_OAUTH_ISSUER',
     group: GROUP,
-    description: 'Accepted issuer, where the metadata is found under another name',
+    description: 'Accepted issuer, also under another name; a client secret goes to no other',
   }),
   oauthAudience: launch('string', text(), {
     flag: '--oauth-audience <audience>',

@@ -72,6 +72,34 @@ describe('login', () => {
     expect((await run(['logout', '--all', '--json'])).stdout).toContain('"servers": []');
   });
 
+  it('shows the issuer that a client secret is bound to, as tokens and logout do', async () => {
+    const server = await startAuthorizationServer();
+    const { home, env, run: runWithout } = await createUser();
+    const client = ['--oauth-client-id', 'mine', '--oauth-grant', 'client-credentials'];
+    const withSecret = { ...env, MCP_RUN_OAUTH_CLIENT_SECRET: 'hush-hush' };
+    const run = (argv: readonly string[]) => start(argv, { env: withSecret, cwd: home }).ended;
+    const login = await run(['login', server.url, ...client]);
+    expect(login.code).toBe(0);
+    expect(login.stderr).toContain(`The secret of the client mine is bound to ${server.origin}`);
+    expect(login.stderr).toContain(`"oauth": {"issuer": "${server.origin}"}`);
+    expect((await run(['login', server.url, ...client])).stderr).not.toContain('bound');
+
+    const binding = {
+      url: server.url,
+      clientId: 'mine',
+      issuer: server.origin,
+      since: expect.stringMatching(/^\d{4}-/),
+    };
+    const tokens = await run(['tokens']);
+    expect(tokens.stdout).toContain(`\nClient mine of ${server.url} is bound to ${server.origin} since 2`);
+    const logout = await runWithout(['logout', server.url]);
+    expect(logout.stdout).toBe(`✓ ${server.url}: deleted; client mine stays bound to ${server.origin}\n`);
+    const document = JSON.parse((await run(['tokens', '--json'])).stdout);
+    expect(document).toMatchObject({ servers: [], bindings: [binding] });
+    for (const { stdout, stderr } of [login, tokens, logout])
+      expect(stdout + stderr).not.toContain('hush-hush');
+  });
+
   it('and logout report a faulty remote entry, and serve the others', async () => {
     const server = await startAuthorizationServer();
     const { home, run } = await createUser();

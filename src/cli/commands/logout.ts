@@ -5,6 +5,7 @@ import { maskUrl } from '../../manifest/secrets.ts';
 import type { RejectedServer } from '../../manifest/settings.ts';
 import type { CommandCall } from '../command.ts';
 import { endSoon } from '../exit.ts';
+import { describeBinding } from '../holdings.ts';
 import { createPalette, printable } from '../palette.ts';
 import { createPlainLog } from '../plain-log.ts';
 import { readRemoteServers } from '../remote-servers.ts';
@@ -53,9 +54,12 @@ async function readAccounts(call: CommandCall): Promise<Accounts> {
 function linesOf(done: readonly LoggedOut[], colour: boolean): string[] {
   const { green, dim } = createPalette(colour);
   if (done.length === 0) return [`${dim('–')} Nothing is stored`];
-  return done.map(({ url, isRevoked }) => {
+  return done.map(({ url, isRevoked, bindings }) => {
     const what = isRevoked ? 'deleted and revoked' : 'deleted';
-    return `${green('✓')} ${printable(maskUrl(url))}: ${what}`;
+    const bound = bindings.map(
+      ({ clientId, issuer }) => `; client ${printable(clientId)} stays bound to ${printable(issuer)}`,
+    );
+    return `${green('✓')} ${printable(maskUrl(url))}: ${what}${bound.join('')}`;
   });
 }
 
@@ -64,10 +68,11 @@ function documentOf(
   rejected: readonly RejectedServer[],
   exitCode: number,
 ): object {
-  const servers = done.map(({ url, issuer, isRevoked }) => ({
+  const servers = done.map(({ url, issuer, isRevoked, bindings }) => ({
     url: maskUrl(url),
     issuer: issuer ?? null,
     revoked: isRevoked,
+    ...(bindings.length > 0 && { bindings: bindings.map(describeBinding) }),
   }));
   const faulty = rejected.map(({ name, error }) => ({ name, error: describeError(error) }));
   return { ok: exitCode === 0, exitCode, servers, ...(faulty.length > 0 && { rejected: faulty }) };

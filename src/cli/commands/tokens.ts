@@ -1,28 +1,38 @@
 import { toRunError } from '../../errors.ts';
-import type { Holding } from '../../gateway/tokens.ts';
+import type { Binding, Holding } from '../../gateway/tokens.ts';
 import { tokenStoreDirectory } from '../../manifest/config-directory.ts';
 import { maskUrl } from '../../manifest/secrets.ts';
 import type { CommandCall } from '../command.ts';
-import { describeHolding, expiryText } from '../holdings.ts';
+import { describeBinding, describeHolding, expiryText } from '../holdings.ts';
 import { alignColumns, createPalette, printable } from '../palette.ts';
 import { createPlainLog } from '../plain-log.ts';
 import { reportError, writeDocument } from '../report.ts';
 
-/** Lists the servers that tokens are stored for; shows no token. */
+/** Lists the servers that tokens are stored for, and the issuers that clients are bound to; shows no token. */
 export async function tokens({ context, reporting }: CommandCall): Promise<number> {
   try {
     const directory = tokenStoreDirectory(context.env);
-    const { listHoldings } = await import('../../gateway/tokens.ts');
+    const { listBindings, listHoldings } = await import('../../gateway/tokens.ts');
     const holdings = await listHoldings(directory, createPlainLog(context));
+    const bindings = await listBindings(directory);
     if (reporting.document) {
-      writeDocument({ ok: true, exitCode: 0, directory, servers: holdings.map(describeHolding) }, context);
+      const bound = bindings.length > 0 && { bindings: bindings.map(describeBinding) };
+      const servers = holdings.map(describeHolding);
+      writeDocument({ ok: true, exitCode: 0, directory, servers, ...bound }, context);
     } else {
-      context.stdout.write(`${tableOf(holdings, directory, reporting.stdoutColour).join('\n')}\n`);
+      const lines = [...tableOf(holdings, directory, reporting.stdoutColour), ...bindings.map(lineOf)];
+      context.stdout.write(`${lines.join('\n')}\n`);
     }
     return 0;
   } catch (error) {
     return await reportError(toRunError(error), context, reporting);
   }
+}
+
+/** The secret or the key of a client, which the settings hold, goes to one issuer. */
+function lineOf({ url, clientId, issuer, since }: Binding): string {
+  const [day = ''] = new Date(since).toISOString().split('T');
+  return `Client ${printable(clientId)} of ${printable(maskUrl(url))} is bound to ${printable(issuer)} since ${day}`;
 }
 
 function tableOf(holdings: readonly Holding[], directory: string, colour: boolean): string[] {

@@ -10,7 +10,7 @@ import { openBrowser } from '../../process/open-browser.ts';
 import { openCallbackServer, type Callback, type CallbackServer } from './callback-server.ts';
 import { authenticateByKey } from './client-authentication.ts';
 import { tokenFetch } from './answers.ts';
-import { findClient, informationOf } from './client.ts';
+import { findClient, informationOf, keyOf } from './client.ts';
 import { authorizationFailed, type OAuthContext } from './context.ts';
 import { isUnknownClient, shorten, toAuthorizationFailed } from './describe-failure.ts';
 import type { Authority } from './discovery.ts';
@@ -147,7 +147,7 @@ async function redeem(
       codeVerifier,
       redirectUri,
       ...(resource !== undefined && { resource }),
-      ...authenticateByKey(client.clientId, context.settings.privateKey, authority, context.server),
+      ...authenticateByKey(client.clientId, keyOf(client, context), authority, context.server),
       fetchFn: tokenFetch(context),
     });
     const tokens = toStoredTokens(answer, request, context);

@@ -8,6 +8,7 @@ import { attemptBudgetOf } from './attempt-budget.ts';
 import { readChallenge } from './challenge.ts';
 import { openLedger, type OAuthContext } from './context.ts';
 import type { GuardedFetch } from './guarded-fetch.ts';
+import { openBindingStore } from './issuer-binding.ts';
 import type { Wanted } from './obtain.ts';
 import type { StoredTokens } from './stored.ts';
 import { openTokenStore, serverUrl, withLock } from './token-store.ts';
@@ -33,6 +34,7 @@ export function createAuthorization(
   const url = serverUrl(target);
   const { oauth: settings, tls } = target;
   const store = openTokenStore(url.href, settings, log);
+  const binding = openBindingStore(server, url.href, settings);
   /** Loaded when it is needed: most of the time a token is there, or no server asks for one. */
   let guarded: Promise<GuardedFetch> | undefined;
   const budget = attemptBudgetOf(url.href);
@@ -123,6 +125,7 @@ export function createAuthorization(
           checkUrl: check,
           home,
           ledger,
+          binding,
           signal,
         });
       } finally {

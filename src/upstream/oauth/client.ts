@@ -4,9 +4,11 @@ import {
   type OAuthClientInformationMixed,
 } from '@modelcontextprotocol/client';
 import { registrationFetch } from './answers.ts';
+import type { OAuthSettings } from '../target.ts';
 import { authorizationFailed, type OAuthContext } from './context.ts';
 import type { Authority } from './discovery.ts';
-import { isSameIssuer } from './names.ts';
+import { bindToIssuer, secretClientOf } from './issuer-binding.ts';
+import { isSameIssuer, isSamePlace } from './names.ts';
 import type { StoredClient } from './stored.ts';
 
 const NAME = 'mcp-run';
@@ -26,6 +28,7 @@ export async function findClient(
     settings.clientId !== undefined ? registeredByUser(authority, context) : documented(authority, context);
   const client = known ?? registeredBefore(authority, redirectUri, context);
   if (client !== undefined) {
+    if (client === known) await bindToIssuer(authority, context);
     if (!ledger.stored.clients.some((each) => isSame(each, client)))
       await ledger.saveClient(withoutOwnSecret(client, context));
     return client;
@@ -42,11 +45,25 @@ export async function findClient(
 }
 
 /** The client that tokens of this issuer were given to. */
-export function clientOf(issuer: string, { settings, ledger }: OAuthContext): StoredClient | undefined {
-  const stored = ledger.stored.clients.find((client) => isSameIssuer(client.issuer, issuer));
+export function clientOf(authority: Authority, { settings, ledger }: OAuthContext): StoredClient | undefined {
+  const stored = ledger.stored.clients.find((client) => isOf(client, authority));
   return stored?.clientId === settings.clientId && stored !== undefined
     ? { ...stored, clientSecret: settings.clientSecret }
     : stored;
+}
+
+/** The id of the user's client, if there is one that this authorization server can know. */
+export function ownClientOf(
+  { metadata }: Authority,
+  { clientId, clientMetadataUrl }: Pick<OAuthSettings, 'clientId' | 'clientMetadataUrl'>,
+): string | undefined {
+  if (clientId !== undefined) return clientId;
+  return metadata?.client_id_metadata_document_supported === true ? clientMetadataUrl : undefined;
+}
+
+/** The private key of the settings, if it is this client's. */
+export function keyOf({ clientId }: StoredClient, { settings }: Pick<OAuthContext, 'settings'>) {
+  return clientId === secretClientOf(settings) ? settings.privateKey : undefined;
 }
 
 export function informationOf(client: StoredClient): OAuthClientInformationMixed {
@@ -60,34 +77,40 @@ export function informationOf(client: StoredClient): OAuthClientInformationMixed
   };
 }
 
-/** A client of the user's belongs to the issuer that it was first used with, until it is forgotten by `logout`. */
-function registeredByUser({ issuer }: Authority, context: OAuthContext): StoredClient {
+/**
+ * A client of the user's belongs to the issuer that it was first used with: without a secret until it is forgotten by
+ * `logout`, else as `bindToIssuer` says.
+ */
+function registeredByUser(authority: Authority, context: OAuthContext): StoredClient {
   const { settings, ledger } = context;
+  const { issuer } = authority;
   const clientId = settings.clientId ?? '';
-  const bound = ledger.stored.clients.find((client) => client.clientId === clientId);
+  const bound =
+    secretClientOf(settings) === undefined
+      ? ledger.stored.clients.find((client) => client.clientId === clientId)
+      : undefined;
   if (bound !== undefined && !isSameIssuer(bound.issuer, issuer)) {
     throw authorizationFailed(
       context,
       `the client ${clientId} belongs to ${bound.issuer}, and the server now names ${issuer}`,
     );
   }
-  return plainClient(issuer, clientId, settings.clientSecret);
+  return plainClient(authority, clientId, settings.clientSecret);
 }
 
-function documented({ issuer, metadata }: Authority, { settings }: OAuthContext): StoredClient | undefined {
-  if (settings.clientMetadataUrl === undefined) return undefined;
-  if (metadata?.client_id_metadata_document_supported !== true) return undefined;
-  return plainClient(issuer, settings.clientMetadataUrl, undefined);
+function documented(authority: Authority, { settings }: OAuthContext): StoredClient | undefined {
+  const clientId = ownClientOf(authority, settings);
+  return clientId === undefined ? undefined : plainClient(authority, clientId, undefined);
 }
 
 function registeredBefore(
-  { issuer }: Authority,
+  authority: Authority,
   redirectUri: string | undefined,
   { ledger }: OAuthContext,
 ): StoredClient | undefined {
   return ledger.stored.clients.find(
     (client) =>
-      isSameIssuer(client.issuer, issuer) &&
+      isOf(client, authority) &&
       client.redirectUri !== undefined &&
       client.redirectUri === redirectUri &&
       (client.secretExpiresAt ?? Infinity) > Date.now() / 1000,
@@ -120,6 +143,7 @@ async function register(
     });
   return {
     issuer,
+    authorizationServer: url,
     clientId: client_id,
     clientSecret: client_secret,
     authMethod: token_endpoint_auth_method,
@@ -138,9 +162,14 @@ function preferredMethod(metadata: AuthorizationServerMetadata | undefined): str
   );
 }
 
-function plainClient(issuer: string, clientId: string, clientSecret: string | undefined): StoredClient {
+function plainClient(
+  { issuer, url }: Authority,
+  clientId: string,
+  clientSecret: string | undefined,
+): StoredClient {
   return {
     issuer,
+    authorizationServer: url,
     clientId,
     clientSecret,
     authMethod: undefined,
@@ -154,6 +183,12 @@ function withoutOwnSecret(client: StoredClient, { settings }: OAuthContext): Sto
   return client.clientId === settings.clientId ? { ...client, clientSecret: undefined } : client;
 }
 
+/** Anybody can publish metadata that names an issuer: a client is of the place as well where it was registered. */
+function isOf({ issuer, authorizationServer = issuer }: StoredClient, authority: Authority): boolean {
+  return isSameIssuer(issuer, authority.issuer) && isSamePlace(authorizationServer, authority.url);
+}
+
 function isSame(a: StoredClient, b: StoredClient): boolean {
-  return isSameIssuer(a.issuer, b.issuer) && a.clientId === b.clientId;
+  const place = ({ issuer, authorizationServer = issuer }: StoredClient): string => authorizationServer;
+  return isSameIssuer(a.issuer, b.issuer) && a.clientId === b.clientId && isSamePlace(place(a), place(b));
 }

@@ -3,6 +3,7 @@ import { RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import type { OAuthSettings } from '../target.ts';
 import type { Reach } from './reach.ts';
+import type { BindingStore } from './issuer-binding.ts';
 import { isSameIssuer } from './names.ts';
 import type { Stored, StoredClient } from './stored.ts';
 import type { TokenStore } from './token-store.ts';
@@ -19,6 +20,7 @@ export interface OAuthContext {
   /** Where the server is. */
   home(): Promise<Reach>;
   readonly ledger: Ledger;
+  readonly binding: BindingStore;
   readonly signal: AbortSignal;
 }
 

@@ -99,20 +99,23 @@ async function findListedAuthority(listed: readonly string[], context: OAuthCont
   if (issuer === undefined) return await findAuthority(first, context);
   const same = named.find((each) => isSameIssuer(each, issuer));
   if (same !== undefined) return await findAuthority(same, { ...context, issuer });
-  // Its metadata may be at a place with another name: that is what the setting is for.
+  // Its own metadata count first: anybody can publish some that names this issuer, and the server points to them.
   const own = URL.canParse(issuer) && !isTemplate(issuer) ? [issuer] : [];
-  const places = [...named, ...own];
-  let failure: RunError | undefined;
+  const places = [...own, ...named];
+  const failures: RunError[] = [];
   for (const place of places) {
     try {
       const authority = await findAuthority(place, { ...context, issuer });
       if (authority.metadata !== undefined) return authority;
     } catch (error) {
       context.signal.throwIfAborted();
-      failure ??= toAuthorizationFailed(error, context);
+      // The last one is about a place that the server names.
+      failures.push(toAuthorizationFailed(error, context));
     }
   }
-  throw failure ?? authorizationFailed(context, `no metadata of ${issuer} is at ${places.join(', ')}`);
+  throw (
+    failures.at(-1) ?? authorizationFailed(context, `no metadata of ${issuer} is at ${places.join(', ')}`)
+  );
 }
 
 /**

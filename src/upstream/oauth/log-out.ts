@@ -6,6 +6,7 @@ import { informationOf } from './client.ts';
 import { authorizationFailed } from './context.ts';
 import { findAuthority, type Authority } from './discovery.ts';
 import { createGuardedFetch } from './guarded-fetch.ts';
+import { isBoundTo, openBindingStore, secretClientOf } from './issuer-binding.ts';
 import { isSameIssuer } from './names.ts';
 import type { Stored, StoredClient } from './stored.ts';
 import { withLock, type StoredServer } from './token-store.ts';
@@ -13,10 +14,15 @@ import { withLock, type StoredServer } from './token-store.ts';
 export interface LogoutOptions {
   readonly tls: TlsSettings;
   /** What proves who we are and is not stored. */
-  readonly credentials: Pick<OAuthSettings, 'clientSecret' | 'privateKey'>;
+  readonly credentials: Credentials | undefined;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
+
+type Credentials = Pick<
+  OAuthSettings,
+  'clientId' | 'clientMetadataUrl' | 'clientSecret' | 'privateKey' | 'issuer' | 'storeDirectory'
+>;
 
 /**
  * Forgets everything about a server.
@@ -48,7 +54,13 @@ async function revoke({ url, tokens, clients, reach }: Stored, options: LogoutOp
   if (tokens === undefined || client === undefined) return false;
   const server = new URL(url).host;
   const { tls, signal, credentials, log } = options;
-  const guarded = createGuardedFetch({ server, url: new URL(url), tls, knownReach: reach });
+  const guarded = createGuardedFetch({
+    server,
+    url: new URL(url),
+    tls,
+    knownReach: reach,
+    issuer: credentials?.issuer,
+  });
   try {
     const fetch = guarded.fetch(signal);
     const { authorizationServer: place, issuer } = tokens;
@@ -63,15 +75,9 @@ async function revoke({ url, tokens, clients, reach }: Stored, options: LogoutOp
         : { token: refreshToken, token_type_hint: 'refresh_token' },
     );
     const headers = new Headers({ 'content-type': 'application/x-www-form-urlencoded' });
-    const own = { ...client, clientSecret: client.clientSecret ?? credentials.clientSecret };
-    await authenticate(own, {
-      params,
-      headers,
-      endpoint,
-      authority,
-      privateKey: credentials.privateKey,
-      server,
-    });
+    const { secret, privateKey } = await ownCredentials(client, authority, url, credentials);
+    const own = { ...client, clientSecret: client.clientSecret ?? secret };
+    await authenticate(own, { params, headers, endpoint, authority, privateKey, server });
     const { status } = await fetch(endpoint, { method: 'POST', headers, body: params });
     if (status !== 200)
       throw authorizationFailed({ server }, `${authority.issuer} answers with HTTP status ${status}`);
@@ -81,12 +87,25 @@ async function revoke({ url, tokens, clients, reach }: Stored, options: LogoutOp
   }
 }
 
+/** The secret and the key of the settings, if they are those of this client, and may be sent to its issuer. */
+async function ownCredentials(
+  { clientId }: StoredClient,
+  authority: Authority,
+  url: string,
+  credentials: Credentials | undefined,
+): Promise<{ secret?: string | undefined; privateKey?: string | undefined }> {
+  if (credentials === undefined || clientId !== secretClientOf(credentials)) return {};
+  const binding = openBindingStore(new URL(url).host, url, credentials);
+  if (!(await isBoundTo(authority, credentials.issuer, binding))) return {};
+  return { secret: credentials.clientSecret, privateKey: credentials.privateKey };
+}
+
 interface Authentication {
   readonly params: URLSearchParams;
   readonly headers: Headers;
   readonly endpoint: string;
   readonly authority: Authority;
-  readonly privateKey: string | undefined;
+  readonly privateKey?: string | undefined;
   readonly server: string;
 }
 

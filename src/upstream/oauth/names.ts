@@ -8,6 +8,12 @@ export function isSameIssuer(a: string, b: string): boolean {
   return canonicalIssuer(a) === canonicalIssuer(b);
 }
 
+/** Whether metadata at these URLs are of the same authorization server: the paths do not matter. */
+export function isSamePlace(a: string, b: string): boolean {
+  if (isSameIssuer(a, b)) return true;
+  return URL.canParse(a) && URL.canParse(b) && new URL(a).origin === new URL(b).origin;
+}
+
 /**
  * Whether an issuer is one that a template stands for, whose every `{name}` is a segment of a path, or a part of it:
  * Entra ID publishes `https://login.microsoftonline.com/{tenantid}/v2.0` for all of its tenants.

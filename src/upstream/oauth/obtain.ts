@@ -2,15 +2,17 @@ import { RunError } from '../../errors.ts';
 import type { AttemptBudget } from './attempt-budget.ts';
 import { authorizeByCode } from './authorization-code.ts';
 import type { BearerChallenge } from './challenge.ts';
+import { ownClientOf } from './client.ts';
 import { requestByCredentials } from './client-credentials.ts';
 import { authorizationFailed, type OAuthContext } from './context.ts';
 import { toAuthorizationFailed } from './describe-failure.ts';
 import { discover, findAuthority, type Discovered } from './discovery.ts';
+import { bindToIssuer } from './issuer-binding.ts';
 import { isSameIssuer } from './names.ts';
 import { isQuiet } from './quiet.ts';
 import { refresh } from './refresh.ts';
 import { includesScopes, joinScopes, selectScope } from './scopes.ts';
-import type { StoredTokens } from './stored.ts';
+import { isIssuedBy, type StoredTokens } from './stored.ts';
 import { toRenewedTokens } from './token-response.ts';
 
 /** How long a token that was just renewed must have been good for the next one to be worth a try. */
@@ -84,9 +86,10 @@ async function tokensFor(
 ): Promise<StoredTokens | undefined> {
   const { settings, ledger } = context;
   const { authority, resource, scopes } = discovered;
+  if (ownClientOf(authority, settings) !== undefined) await bindToIssuer(authority, context);
   // What another authorization server has issued is as good as nothing.
   const { tokens } = ledger.stored;
-  const held = tokens !== undefined && isSameIssuer(tokens.issuer, authority.issuer) ? tokens : undefined;
+  const held = tokens !== undefined && isIssuedBy(tokens, authority) ? tokens : undefined;
   const challenged = wanted.challenge.scope ?? (wanted.isStepUp ? joinScopes(scopes?.join(' ')) : undefined);
   if (wanted.isStepUp && !canStepUp(held, challenged, context)) return undefined;
   const scope = selectScope({

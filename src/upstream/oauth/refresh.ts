@@ -1,12 +1,12 @@
 import { refreshAuthorization } from '@modelcontextprotocol/client';
 import { authenticateByKey } from './client-authentication.ts';
 import { tokenFetch } from './answers.ts';
-import { clientOf, informationOf } from './client.ts';
+import { clientOf, informationOf, keyOf } from './client.ts';
 import type { OAuthContext } from './context.ts';
 import { isRefusal, isUnknownClient } from './describe-failure.ts';
 import type { Authority } from './discovery.ts';
-import { isSameIssuer } from './names.ts';
-import type { StoredTokens } from './stored.ts';
+import { bindToIssuer, secretClientOf } from './issuer-binding.ts';
+import { isIssuedBy, type StoredTokens } from './stored.ts';
 import { toRenewedTokens, toStoredTokens } from './token-response.ts';
 
 /**
@@ -20,16 +20,16 @@ export async function refresh(
   context: OAuthContext,
 ): Promise<StoredTokens | undefined> {
   const { refreshToken, resource, requestedScope } = tokens;
-  const client = clientOf(authority.issuer, context);
-  if (refreshToken === undefined || client === undefined || !isSameIssuer(tokens.issuer, authority.issuer))
-    return undefined;
+  const client = clientOf(authority, context);
+  if (refreshToken === undefined || client === undefined || !isIssuedBy(tokens, authority)) return undefined;
+  if (client.clientId === secretClientOf(context.settings)) await bindToIssuer(authority, context);
   try {
     const answer = await refreshAuthorization(authority.url, {
       ...(authority.metadata !== undefined && { metadata: authority.metadata }),
       clientInformation: informationOf(client),
       refreshToken,
       ...(resource !== undefined && { resource }),
-      ...authenticateByKey(client.clientId, context.settings.privateKey, authority, context.server),
+      ...authenticateByKey(client.clientId, keyOf(client, context), authority, context.server),
       fetchFn: tokenFetch(context),
     });
     const renewed = toStoredTokens(answer, { authority, scope: requestedScope, resource }, context);

@@ -1,3 +1,4 @@
+import { isSameIssuer, isSamePlace } from './names.ts';
 import { REACHES, type Reach } from './reach.ts';
 
 /** What is kept about one server. */
@@ -34,6 +35,8 @@ export interface StoredTokens {
 
 export interface StoredClient {
   readonly issuer: string;
+  /** As that of tokens; undefined: the issuer. */
+  readonly authorizationServer?: string | undefined;
   readonly clientId: string;
   readonly clientSecret: string | undefined;
   readonly authMethod: string | undefined;
@@ -52,6 +55,14 @@ export interface StoredFailure {
 }
 
 const VERSION = 1;
+
+/** Whether an authorization server has issued tokens; another one may publish metadata with the same issuer. */
+export function isIssuedBy(
+  { issuer, authorizationServer }: StoredTokens,
+  by: { readonly issuer: string; readonly url: string },
+): boolean {
+  return isSameIssuer(issuer, by.issuer) && isSamePlace(authorizationServer, by.url);
+}
 
 export function emptyStored(url: string): Stored {
   return { url, tokens: undefined, clients: [], failure: undefined };
@@ -108,6 +119,7 @@ function readClient(value: unknown): StoredClient | undefined {
   if (issuer === undefined || clientId === undefined) return undefined;
   return {
     issuer,
+    authorizationServer: textOf(value['authorizationServer']),
     clientId,
     clientSecret: textOf(value['clientSecret']),
     authMethod: textOf(value['authMethod']),
