@@ -89,7 +89,8 @@ class AddressGuard implements Guard {
   async home(): Promise<Reach> {
     const known = this.#reachOfConnections();
     if (isIP(this.#host) !== 0) return homeOf(this.#host);
-    if (isLoopbackName(this.#host)) return leastTrusted('loopback', known ?? 'loopback');
+    // Hosts files may give it a link-local address as well.
+    if (isLoopbackName(this.#host)) return known === 'public' ? 'public' : 'loopback';
     // A proxy makes the connection: what the name means here is up to the server's own name servers, unless it is a name
     // that those cannot have.
     return known ?? this.#knownReach ?? (await this.#reachOfLocalScope());
@@ -110,8 +111,9 @@ class AddressGuard implements Guard {
 
   /** A name that cannot be resolved here is left to the other program, unless it can only be a local one. */
   async #refusalOfName(host: string, home: Reach): Promise<string | undefined> {
-    const found = await within(RESOLVE_MS, this.#addresses.resolve(host, {})).catch(() => undefined);
-    if (found === undefined) {
+    const answer = await within(RESOLVE_MS, this.#addresses.resolve(host, {})).catch(() => []);
+    const found = answer.filter(({ address }) => !isFake(address));
+    if (found.length === 0) {
       const isRefused = isLocalScope(host) && home !== 'private' && home !== 'loopback';
       return isRefused ? describe(host, 'private', home) : undefined;
     }

@@ -5,6 +5,7 @@ export type Reach = (typeof REACHES)[number];
 /** The reach of a host that has addresses of both: what the less trusted of them may do. */
 export function leastTrusted(a: Reach, b: Reach): Reach {
   if (a === b) return a;
-  const isLocal = (reach: Reach): boolean => reach === 'loopback' || reach === 'private';
+  // Names of a local network have addresses of both its private and its link-local range.
+  const isLocal = (reach: Reach): boolean => reach !== 'public' && reach !== 'reserved';
   return isLocal(a) && isLocal(b) ? 'private' : 'public';
 }

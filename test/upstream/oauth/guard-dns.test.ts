@@ -46,6 +46,7 @@ async function guardAfterConnection(...answers: readonly (readonly string[])[]) 
     'lan.example': [['10.0.0.9']],
     'link.example': [['169.254.169.254']],
     'public.example': [['1.1.1.1']],
+    'fake.example': [['198.18.0.7']],
     'both.example': [['127.0.0.1', '1.1.1.1']],
     'rebinding.example': [['1.1.1.1'], ['127.0.0.1']],
     localhost: [['6.6.6.6', '127.0.0.1']],
@@ -60,7 +61,10 @@ describe('the guard of a server', () => {
     ['public', [PUBLIC]],
     ['public', ['127.0.0.1', PUBLIC]],
     ['public', [PUBLIC, '10.0.0.1']],
-    ['public', ['169.254.1.1', '10.0.0.1']],
+    ['private', ['169.254.1.1', '10.0.0.1']],
+    ['private', ['192.168.1.5', 'fe80::1%eth0']],
+    ['public', ['198.18.0.1', '10.0.0.1']],
+    ['public', ['169.254.1.1', PUBLIC]],
     ['public', ['::1', '2606:4700::1']],
     ['private', ['10.0.0.1', 'fd00::1']],
     ['private', ['127.0.0.1', '10.0.0.1']],
@@ -149,6 +153,8 @@ describe('a name that a proxy or a browser resolves', () => {
     ['unknown.local', 'a private address'],
     ['printer', 'a private address'],
     ['unknown.example', undefined],
+    // A proxy on this machine gives every name an address like that.
+    ['fake.example', undefined],
     ['public.example', undefined],
   ])('%s, is checked for a server at a public address: %s', async (name, refusal) => {
     const { guard } = await guardAfterConnection([PUBLIC]);

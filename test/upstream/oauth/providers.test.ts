@@ -52,6 +52,21 @@ describe('an authorization server whose metadata names another issuer', () => {
     expect(server.to('/token')[1]?.params.get('grant_type')).toBe('refresh_token');
   });
 
+  it.each(['{tenantid}', 'tenant-1'])('gets the secret of a client where %s is accepted', async (tenant) => {
+    const server = await startEntra();
+    const { request } = await setUp(server.url, {
+      oauth: {
+        grant: 'client-credentials',
+        clientId: 'mine',
+        clientSecret: 'hush',
+        issuer: `${server.origin}/${tenant}/v2.0`,
+        resource: false,
+      },
+    });
+    expect(await request()).toBe(200);
+    expect(server.to('/token')).toHaveLength(1);
+  });
+
   it.each([
     ['another', 'https://elsewhere.example'],
     ['another tenant', 'ORIGIN/tenant-2/v2.0x'],
