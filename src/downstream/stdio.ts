@@ -1,8 +1,9 @@
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RunError, toRunError } from '../errors.ts';
+import { parseClientMessage } from '../protocol/client-message.ts';
 import { faultFrame } from '../protocol/fault.ts';
-import { parseFrame, type Frame } from '../protocol/frame.ts';
+import type { Frame } from '../protocol/frame.ts';
 import { createLineWriter } from '../protocol/line-writer.ts';
 import { createLineSplitter, type LineEnds } from '../protocol/lines.ts';
 import type { Link } from '../protocol/link.ts';
@@ -65,7 +66,7 @@ export function createStdioDownstream({ input, output, lineLimitBytes }: StdioOp
 
   function line(bytes: Buffer): void {
     try {
-      deliver(parseFrame(bytes));
+      deliver(parseClientMessage(bytes));
     } catch (error) {
       // Where not even an id can be read it is null (JSON-RPC 2.0, section 5); the next line gets its chance.
       void writer.send(faultFrame(toRunError(error), null));

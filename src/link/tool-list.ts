@@ -1,5 +1,5 @@
-import { elementsOf, frameOf, parseFrame, type Frame } from '../protocol/frame.ts';
-import { scanObject } from '../protocol/scan.ts';
+import { frameOf, parseFrame, type Frame } from '../protocol/frame.ts';
+import { elementsOf, scanObject } from '../protocol/scan.ts';
 
 /** A tool as a server lists it. */
 export type Tool = Readonly<Record<string, unknown>>;

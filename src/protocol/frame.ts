@@ -3,6 +3,7 @@ import { RunError } from '../errors.ts';
 import { asBuffer } from './bytes.ts';
 import { refusedId } from './outline.ts';
 import { isRequestId, restoreIds, toJson, type RequestId } from './request-id.ts';
+import { elementsOf, skipSpace } from './scan.ts';
 
 export type { RequestId } from './request-id.ts';
 
@@ -35,7 +36,10 @@ export interface Frame {
 const CR = 0x0d;
 const LF = 0x0a;
 const SPACE = 0x20;
-const CLOSE = 0x7d;
+const [OPEN, CLOSE, OPEN_ARRAY, CLOSE_ARRAY] = [0x7b, 0x7d, 0x5b, 0x5d];
+const SPACES: ReadonlySet<number | undefined> = new Set([SPACE, 0x09, LF, CR]);
+/** Messages in one batch of a server; each that cannot be read is an error of its own. */
+const MAX_SERVER_BATCH = 10_000;
 
 /**
  * A frame made here.
@@ -59,45 +63,43 @@ export function parseFrame(bytes: Uint8Array): Frame {
 
 /**
  * Parses a body that may be a batch (revision 2025-03-26 only).
+ * @param maxBatch a longer array is refused unread
  * @returns the frame, or the elements of the array as frames of their own.
  */
-export function parseBody(bytes: Uint8Array): Frame | Frame[] {
+export function parseBody(bytes: Uint8Array, maxBatch = MAX_SERVER_BATCH): Frame | Frame[] {
+  const texts = isArray(bytes) ? elementsOf(asBuffer(bytes), maxBatch) : [];
+  if (texts.length > maxBatch)
+    throw new RunError('INVALID_REQUEST', { detail: `more than ${maxBatch} messages` });
   const value = parseJson(bytes);
   if (!Array.isArray(value)) return new ParsedFrame(singleLine(bytes), validate(value, bytes));
-  const texts = elementsOf(bytes);
   return value.map((element, index) => {
-    const text = texts[index] ?? bytes;
-    restoreIds(element, asBuffer(text));
+    const text = texts[index] ?? asBuffer(bytes);
+    restoreIds(element, text);
     return new ParsedFrame(singleLine(text), validate(element));
   });
 }
 
-/** How a batch begins and ends. */
-const BATCH = /^\[\s*\{[^]*\]\s*$/;
-
-/** The elements of a batch of messages as they are written, sound or not; undefined if the bytes are no batch. */
+/**
+ * The elements of a batch of messages as they are written, sound or not; undefined if the bytes are no batch, or too
+ * long a one.
+ */
 export function splitBatch(bytes: Uint8Array): Uint8Array[] | undefined {
-  const text = asBuffer(bytes).toString('latin1');
-  return BATCH.test(text) ? elementsOf(bytes) : undefined;
+  const batch = asBuffer(bytes);
+  if (batch[0] !== OPEN_ARRAY || batch[skipSpace(batch, 1)] !== OPEN) return undefined;
+  if (batch[lastBeforeSpace(batch)] !== CLOSE_ARRAY) return undefined;
+  const elements = elementsOf(batch, MAX_SERVER_BATCH);
+  return elements.length > MAX_SERVER_BATCH ? undefined : elements;
 }
 
-/** The elements of a JSON array that is known to be sound, as they are written: nothing is lost on the way. */
-export function elementsOf(array: Uint8Array): Uint8Array[] {
-  const elements: Uint8Array[] = [];
-  const text = Buffer.from(array.buffer, array.byteOffset, array.byteLength).toString('latin1');
-  let depth = 0;
-  let start = 0;
-  // Whole strings first, so that what stands in them is not taken for structure.
-  for (const { 0: token, index } of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{},]/g)) {
-    if (token === '[' || token === '{') depth += 1;
-    if (token === '[' && depth === 1) start = index + 1;
-    if (token === ']' || token === '}') depth -= 1;
-    if (depth === 0 || (token === ',' && depth === 1)) {
-      elements.push(array.subarray(start, index));
-      start = index + 1;
-    }
-  }
-  return elements;
+function isArray(bytes: Uint8Array): boolean {
+  const buffer = asBuffer(bytes);
+  return buffer[skipSpace(buffer, 0)] === OPEN_ARRAY;
+}
+
+function lastBeforeSpace(bytes: Buffer): number {
+  let at = bytes.length - 1;
+  while (SPACES.has(bytes[at])) at -= 1;
+  return at;
 }
 
 /** A frame whose kind, id and method are known already; parsed when its message is asked for. */

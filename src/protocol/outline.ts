@@ -1,4 +1,5 @@
 import { withoutBom } from './bom.ts';
+import { ExactNames } from './folded-key.ts';
 import type { LineEnds } from './lines.ts';
 import { isRequestId, parseExact, type RequestId } from './request-id.ts';
 import { scanBeginning } from './scan.ts';
@@ -17,6 +18,7 @@ interface Outline {
 /** The last members of a message, if all their values are short; nothing nested touches the outermost brace. */
 const LAST_MEMBERS = /(?:,\s*"(?:jsonrpc|id|method)"\s*:\s*(?:"[^"\\]*"|-?\d+)\s*)+\}\s*$/;
 const ENVELOPE: ReadonlySet<string> = new Set(['jsonrpc', 'id', 'result', 'error', 'method', 'params']);
+const ID = new ExactNames('id');
 /** Of an error of JSON-RPC: a log has others. */
 const ERROR_CODE = /^\{.*"code"\s*:\s*-?\d/s;
 /** Longest text of a value that is kept. */
@@ -71,6 +73,8 @@ function outlineOf(bytes: Buffer): Outline | undefined {
   const repeated = new Set<string>();
   for (const { key, start, end } of scanned.members) {
     if (values.has(key)) repeated.add(key);
+    // Another parser takes that for the id.
+    if (ID.imitatedBy(key) !== undefined) repeated.add('id');
     values.set(key, bytes.toString('utf8', start, Math.min(end, start + MAX_VALUE)));
   }
   return { values, repeated, isWhole: scanned.end !== undefined };

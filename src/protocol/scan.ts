@@ -24,6 +24,10 @@ const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 /** Up to this many keys, comparing them all is quicker than hashing them. */
 const FEW = 16;
+/** Bytes of a string that are read one by one before its end is searched for. */
+const NEAR = 64;
+/** Characters that an escape takes. */
+const MAX_ESCAPE = 6;
 const PRIMITIVE = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/;
 
 /**
@@ -80,6 +84,40 @@ export function scanBeginning(bytes: Buffer): { members: Member[]; end: number |
   return { members, end: bytes[at] === CLOSE ? at + 1 : undefined };
 }
 
+/**
+ * The elements of an array as they are written, white space around them included. An array that is not sound is cut at
+ * the commas that stand outside of its strings and brackets.
+ * @param max stops behind so many elements: one more means that there are more
+ */
+export function elementsOf(array: Buffer, max = Infinity): Buffer[] {
+  const elements: Buffer[] = [];
+  let start = skipSpace(array, 0) + 1;
+  let depth = 0;
+  let at = start;
+  for (; at < array.length && elements.length <= max; at += 1) {
+    const byte = array[at];
+    if (byte === QUOTE) {
+      const end = endOfString(array, at);
+      if (end === -1) {
+        at = array.length - (array.at(-1) === CLOSE_ARRAY ? 1 : 0);
+        break;
+      }
+      at = end - 1;
+    } else if (byte === OPEN || byte === OPEN_ARRAY) {
+      depth += 1;
+    } else if (depth > 0) {
+      if (byte === CLOSE || byte === CLOSE_ARRAY) depth -= 1;
+    } else if (byte === COMMA) {
+      elements.push(array.subarray(start, at));
+      start = at + 1;
+    } else if (byte === CLOSE_ARRAY) {
+      break;
+    }
+  }
+  if (elements.length <= max) elements.push(array.subarray(start, at));
+  return elements;
+}
+
 /** A copy with other values in the given places; everything else stays byte for byte. */
 export function spliceValues(bytes: Buffer, edits: readonly Edit[]): Buffer {
   const parts: Buffer[] = [];
@@ -116,12 +154,22 @@ function keyOf(bytes: Buffer, start: number, end: number): string | undefined {
 
 /** @returns the index behind the closing quote, -1 without one */
 function endOfString(bytes: Buffer, start: number): number {
-  for (let at = bytes.indexOf(QUOTE, start + 1); at !== -1; at = bytes.indexOf(QUOTE, at + 1)) {
+  let at = start + 1;
+  for (;;) {
+    // Most strings, and most escapes in long ones, end before a search would have begun.
+    const pause = Math.min(at + NEAR, bytes.length);
+    while (at < pause) {
+      const byte = bytes[at];
+      if (byte === QUOTE) return at + 1;
+      at += byte === BACKSLASH ? 2 : 1;
+    }
+    const quote = at < bytes.length ? bytes.indexOf(QUOTE, at) : -1;
+    if (quote === -1) return -1;
     let backslashes = 0;
-    while (bytes[at - 1 - backslashes] === BACKSLASH) backslashes += 1;
-    if (backslashes % 2 === 0) return at + 1;
+    while (quote - backslashes > at && bytes[quote - 1 - backslashes] === BACKSLASH) backslashes += 1;
+    if (backslashes % 2 === 0) return quote + 1;
+    at = quote + 1;
   }
-  return -1;
 }
 
 /** @returns the index behind the value, -1 if it does not end */
@@ -155,6 +203,8 @@ function endOfAnything(bytes: Buffer, start: number): number {
 /** A bracket that closes closes those of the other kind that are open within. */
 function endOfMisnested(bytes: Buffer, start: number): number {
   const open: number[] = [];
+  /** How many of each kind are open: for a bracket that closes nothing, not all of them are looked through. */
+  let objects = 0;
   for (let at = start; at < bytes.length; at += 1) {
     const byte = bytes[at];
     if (byte === QUOTE) {
@@ -162,9 +212,14 @@ function endOfMisnested(bytes: Buffer, start: number): number {
       if (at < 0) return bytes.length;
     } else if (byte === OPEN || byte === OPEN_ARRAY) {
       open.push(byte);
+      if (byte === OPEN) objects += 1;
     } else if (byte === CLOSE || byte === CLOSE_ARRAY) {
-      const opening = open.lastIndexOf(byte === CLOSE ? OPEN : OPEN_ARRAY);
-      if (opening !== -1) open.length = opening;
+      const opening = byte === CLOSE ? OPEN : OPEN_ARRAY;
+      const hasOpening = byte === CLOSE ? objects > 0 : open.length > objects;
+      for (let last = hasOpening ? undefined : opening; last !== opening;) {
+        last = open.pop();
+        if (last === OPEN) objects -= 1;
+      }
       if (open.length === 0) return at + 1;
     }
   }
@@ -192,6 +247,61 @@ function isDelimiter(byte: number | undefined): boolean {
   return byte === COMMA || byte === CLOSE || byte === CLOSE_ARRAY || isSpace(byte);
 }
 
+/**
+ * Counts the members of an object, and of the objects that a path of keys leads to from there: of a key that is there twice,
+ * both.
+ * @param bytes known to be sound JSON
+ * @returns one number for the object, and one for each key of the path
+ */
+export function countMembers(bytes: Buffer, path: readonly string[]): number[] {
+  const counts = [0, ...path.map(() => 0)];
+  countInto(counts, bytes, skipSpace(bytes, 0), path, 0);
+  return counts;
+}
+
+/** @returns the index behind the object */
+function countInto(
+  counts: number[],
+  bytes: Buffer,
+  start: number,
+  path: readonly string[],
+  level: number,
+): number {
+  const next = path[level];
+  let at = skipSpace(bytes, start + 1);
+  if (bytes[at] === CLOSE) return at + 1;
+  for (;;) {
+    counts[level] = (counts[level] ?? 0) + 1;
+    const keyEnd = endOfString(bytes, at);
+    const isNext = next !== undefined && isKey(bytes, at, keyEnd, next);
+    at = skipSpace(bytes, skipSpace(bytes, keyEnd) + 1);
+    at = isNext && bytes[at] === OPEN ? countInto(counts, bytes, at, path, level + 1) : endOfSound(bytes, at);
+    at = skipSpace(bytes, at);
+    if (bytes[at] !== COMMA) return at + 1;
+    at = skipSpace(bytes, at + 1);
+  }
+}
+
+/** Whether a key means `name`, escapes decoded; hardly any key has to be decoded for that. */
+function isKey(bytes: Buffer, start: number, end: number, name: string): boolean {
+  const length = end - start - 2;
+  if (length < name.length || length > name.length * MAX_ESCAPE) return false;
+  if (length > name.length)
+    return bytes.subarray(start, end).includes(BACKSLASH) && keyOf(bytes, start, end) === name;
+  for (let index = 0; index < length; index += 1)
+    if (bytes[start + 1 + index] !== name.charCodeAt(index)) return false;
+  return true;
+}
+
+function endOfSound(bytes: Buffer, start: number): number {
+  const first = bytes[start];
+  if (first === QUOTE) return endOfString(bytes, start);
+  if (first === OPEN || first === OPEN_ARRAY) return endOfNested(bytes, start);
+  let at = start;
+  while (at < bytes.length && !isDelimiter(bytes[at])) at += 1;
+  return at;
+}
+
 /** Whether nothing but white space follows. */
 function endsAt(bytes: Buffer, start: number, end: number): boolean {
   let at = start;
@@ -199,7 +309,7 @@ function endsAt(bytes: Buffer, start: number, end: number): boolean {
   return at === end;
 }
 
-function skipSpace(bytes: Buffer, start: number): number {
+export function skipSpace(bytes: Buffer, start: number): number {
   let at = start;
   while (isSpace(bytes[at])) at += 1;
   return at;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { scanObject, spliceValues } from '../../src/protocol/scan.ts';
+import { countMembers, elementsOf, scanObject, spliceValues } from '../../src/protocol/scan.ts';
 import { fuzz } from '../support/fuzz.ts';
 import { createNumbers } from '../support/random.ts';
 
@@ -267,3 +267,27 @@ function written(text: string, random: () => number): string {
 function space(random: () => number): string {
   return random() < 0.7 ? '' : ([' ', '\t', '\n', '\r', '  '][Math.floor(random() * 5)] ?? ' ');
 }
+
+describe('the elements of an array', () => {
+  it.each<[text: string, elements: string[]]>([
+    ['[1,2]', ['1', '2']],
+    [' [ {"a":"],"} , [1,[2]] ,"\\"," ] ', [' {"a":"],"} ', ' [1,[2]] ', '"\\"," ']],
+    ['[]', ['']],
+    ['[{"a":1},{"b":', ['{"a":1}', '{"b":']],
+    ['[{"a":1},{"b":"x]', ['{"a":1}', '{"b":"x']],
+    ['[1],"x', ['1']],
+  ])('%s', (text, elements) => {
+    expect(elementsOf(Buffer.from(text)).map(String)).toEqual(elements);
+  });
+
+  it('are read up to the bound, and one more', () => {
+    expect(elementsOf(Buffer.from('[1,2,3,4,5]'), 3)).toHaveLength(4);
+    expect(elementsOf(Buffer.from('[1,2,3]'), 3)).toHaveLength(3);
+  });
+});
+
+it('members are counted along a path of keys', () => {
+  const text = '{"a":{"b":{"c":1,"c":2},"x":[{"b":{}}]},"\\u0061":{"b":{"d":"}"}},"b":{"e":1}}';
+  expect(countMembers(Buffer.from(text), ['a', 'b'])).toEqual([3, 3, 3]);
+  expect(countMembers(Buffer.from(' { } '), ['a'])).toEqual([0, 0]);
+});

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { RunError, toRunError } from '../../errors.ts';
-import { parseFrame } from '../../protocol/frame.ts';
+import { parseClientMessage } from '../../protocol/client-message.ts';
 import { refusedId } from '../../protocol/outline.ts';
 import { requireAccept } from './accept-header.ts';
 import { prefixOf } from './paths.ts';
@@ -45,7 +45,7 @@ export function createSseRoutes({
     const session = sessions.find('sse', id ?? '', server, principal);
     if (body === undefined) throw new RunError('PARSE_ERROR', { detail: 'the body is empty' });
     try {
-      const frame = parseFrame(body);
+      const frame = parseClientMessage(body);
       if (frame.kind === 'request') refuseWhenDraining();
       await session.receive(frame);
     } catch (error) {

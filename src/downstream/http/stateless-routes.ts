@@ -1,8 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import { isRunError, RunError, toRunError } from '../../errors.ts';
+import { parseClientBody } from '../../protocol/client-message.ts';
 import { DEFAULT_REVISION } from '../../protocol/constants.ts';
 import { faultFrame } from '../../protocol/fault.ts';
-import { parseBody, type Frame } from '../../protocol/frame.ts';
+import type { Frame } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
 import { requireAccept } from './accept-header.ts';
 import { Answer, type AnswerHost } from './answer.ts';
@@ -41,7 +42,7 @@ export function createStatelessRoutes(context: RouteContext): [path: string, rou
     const { request, response, body } = call;
     requireAccept(request, types);
     if (body === undefined) throw new RunError('PARSE_ERROR', { detail: 'the body is empty' });
-    const parsed = parseBody(body);
+    const parsed = parseClientBody(body);
     if (isModern(request, parsed)) return modern.post(call, parsed);
     const isBatch = Array.isArray(parsed);
     const frames = isBatch ? parsed : [parsed];

@@ -1,5 +1,6 @@
 import { isRunError, RunError } from '../../errors.ts';
-import { parseBody, type Frame } from '../../protocol/frame.ts';
+import { parseClientBody } from '../../protocol/client-message.ts';
+import type { Frame } from '../../protocol/frame.ts';
 import { requireAccept } from './accept-header.ts';
 import { createModernPosts } from './modern-posts.ts';
 import { isModern, isModernHead } from './modern-request.ts';
@@ -24,7 +25,7 @@ export function createStreamableRoutes(context: RouteContext): [path: string, ro
     const { request, response, body } = call;
     requireAccept(request, types);
     if (body === undefined) throw new RunError('PARSE_ERROR', { detail: 'the body is empty' });
-    const parsed = parseBody(body);
+    const parsed = parseClientBody(body);
     if (isModern(request, parsed)) return modern.post(call, parsed);
     if (Array.isArray(parsed)) {
       requireRevision(request);

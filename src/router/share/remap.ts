@@ -3,6 +3,7 @@ import type { Log } from '../../observe/log.ts';
 import { asBuffer } from '../../protocol/bytes.ts';
 import { META as META_KEY } from '../../protocol/constants.ts';
 import { faultFrame } from '../../protocol/fault.ts';
+import { ExactNames } from '../../protocol/folded-key.ts';
 import { frameFromBytes, type Frame } from '../../protocol/frame.ts';
 import { unreadableAnswerTo } from '../../protocol/outline.ts';
 import { isRequestId, parseExact, type RequestId } from '../../protocol/request-id.ts';
@@ -30,16 +31,16 @@ export interface Scanned {
 }
 
 const NONE: readonly Member[] = [];
-const ENVELOPE = namesOf('jsonrpc', 'id', 'method', 'params', 'result', 'error');
-const META = namesOf('progressToken', META_KEY.subscriptionId);
-const PARAMS = namesOf('_meta');
+const ENVELOPE = new ExactNames('jsonrpc', 'id', 'method', 'params', 'result', 'error');
+const META = new ExactNames('progressToken', META_KEY.subscriptionId);
+const PARAMS = new ExactNames('_meta');
 /** What says whom a message is about depends on its method; elsewhere such names are anybody's to use. */
-const PARAMS_OF: ReadonlyMap<string | undefined, ReadonlyMap<string, string>> = new Map([
-  ['notifications/progress', namesOf('_meta', 'progressToken')],
-  ['notifications/cancelled', namesOf('_meta', 'requestId')],
-  ['notifications/resources/updated', namesOf('_meta', 'uri')],
-  ['resources/subscribe', namesOf('_meta', 'uri')],
-  ['resources/unsubscribe', namesOf('_meta', 'uri')],
+const PARAMS_OF: ReadonlyMap<string | undefined, ExactNames> = new Map([
+  ['notifications/progress', new ExactNames('_meta', 'progressToken')],
+  ['notifications/cancelled', new ExactNames('_meta', 'requestId')],
+  ['notifications/resources/updated', new ExactNames('_meta', 'uri')],
+  ['resources/subscribe', new ExactNames('_meta', 'uri')],
+  ['resources/unsubscribe', new ExactNames('_meta', 'uri')],
 ]);
 
 /**
@@ -195,20 +196,6 @@ function parseValue(bytes: Buffer, member: Member | undefined): unknown {
   }
 }
 
-/** Folded name → name. */
-function namesOf(...names: string[]): ReadonlyMap<string, string> {
-  return new Map(names.map((name) => [fold(name), name]));
-}
-
-function hasImitation(members: readonly Member[], names: ReadonlyMap<string, string>): boolean {
-  for (const { key } of members) {
-    const name = names.get(fold(key));
-    if (name !== undefined && name !== key) return true;
-  }
-  return false;
-}
-
-/** Twice, so that the Kelvin sign becomes a K and the long s an S: that is what they are taken for. */
-function fold(name: string): string {
-  return name.toLowerCase().toUpperCase();
+function hasImitation(members: readonly Member[], names: ExactNames): boolean {
+  return members.some(({ key }) => names.imitatedBy(key) !== undefined);
 }
