@@ -196,7 +196,7 @@ async function probe(
       log: withoutSecrets(createLog(), secrets),
     });
     const filter = tools && createToolFilter(tools);
-    return createHandover(filter === undefined ? opened : filterToolsOf(opened, { filter }));
+    return createHandover(filter === undefined ? opened : filterToolsOf(opened, { server, filter }));
   }
 
   async function openAgain(): Promise<Link> {

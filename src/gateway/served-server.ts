@@ -194,5 +194,5 @@ function openerOf({ name, tools }: ServerSpec, supervisor: Supervisor, log: Log)
       { event: 'server.tools-unmatched', patterns },
       `Server "${name}" has no tool that matches ${patterns.join(', ')}; check "tools" in its entry`,
     );
-  return async (...of) => filterToolsOf(await supervisor.open(...of), { filter, onUnmatched });
+  return async (...of) => filterToolsOf(await supervisor.open(...of), { server: name, filter, onUnmatched });
 }

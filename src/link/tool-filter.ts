@@ -1,10 +1,10 @@
 import { RunError } from '../errors.ts';
-import { asBuffer } from '../protocol/bytes.ts';
+import { findAmbiguity } from '../protocol/ambiguity.ts';
 import { faultFrame } from '../protocol/fault.ts';
 import type { Frame, RequestId } from '../protocol/frame.ts';
 import type { Link } from '../protocol/link.ts';
-import { scanObject, type Member } from '../protocol/scan.ts';
-import { filterTools, toPattern, toolsOf } from './tool-list.ts';
+import { filterTools, namesOneRequest, toolsOf } from './tool-list.ts';
+import { toPattern, type ToolPattern } from './tool-pattern.ts';
 
 /** Names of tools; `*` stands for any text. */
 export interface ToolPatterns {
@@ -16,41 +16,79 @@ export interface ToolPatterns {
 
 /** Decides about the tools of one server, and knows which of its patterns have never matched. */
 export interface ToolFilter {
+  /** Whether a listed tool is shown. */
   isAllowed(name: unknown): boolean;
+  /**
+   * Whether a tool may be called. Some servers ignore the case of a name, trim it, or end it at a NUL: a name that they may
+   * read as that of a tool which is not allowed is rejected as well, unless the server has listed it as it is.
+   */
+  isCallable(name: unknown): name is string;
+  /** Notes the tools that a server has listed. */
+  listed(names: readonly string[]): void;
   /** @returns patterns that match none of these tools, each once */
   findUnmatched(names: readonly string[]): readonly string[];
 }
 
+/** Names that are remembered of what a server lists. */
+const MAX_LISTED = 10_000;
+/** Characters of a name that an error repeats. */
+const MAX_SHOWN = 100;
+/** A longer name is that of no tool (2025-11-25, server/tools, tool names: at most 128). */
+const MAX_NAME = 4_096;
+
 export function createToolFilter({ allow, deny }: ToolPatterns): ToolFilter {
-  const allowed = allow.map((patterns) => patterns.map(toPattern));
-  const denied = deny.map(toPattern);
+  const isAllowedExactly = createMatcher(allow, deny);
+  const isAllowedFolded = createMatcher(
+    allow.map((patterns) => patterns.map(foldName)),
+    deny.map(foldName),
+  );
+  const known = new Set<string>();
   let isReported = false;
 
   return {
     isAllowed(name) {
       // A listed tool without a name cannot be called: only a list of what is allowed has something against it.
-      if (typeof name !== 'string') return allowed.length === 0;
-      return allowed.every((list) => matchesAny(name, list)) && !matchesAny(name, denied);
+      return typeof name === 'string' ? isAllowedExactly(name) : allow.length === 0;
+    },
+    isCallable(name): name is string {
+      if (typeof name !== 'string' || name.length > MAX_NAME || !isAllowedExactly(name)) return false;
+      return known.has(name) || isAllowedFolded(foldName(name));
+    },
+    listed(names) {
+      for (const name of names) if (known.size < MAX_LISTED && name.length <= MAX_NAME) known.add(name);
     },
     findUnmatched(names) {
       if (isReported) return [];
       isReported = true;
-      return [...allow.flat(), ...deny].filter((pattern) => {
-        const expression = toPattern(pattern);
-        return !names.some((name) => expression.test(name));
-      });
+      return [...allow.flat(), ...deny].filter((pattern) => !names.some(toPattern(pattern)));
     },
   };
 }
 
-function matchesAny(name: string, patterns: readonly RegExp[]): boolean {
-  return patterns.some((pattern) => pattern.test(name));
+function createMatcher(
+  allow: readonly (readonly string[])[],
+  deny: readonly string[],
+): (name: string) => boolean {
+  const allowed = allow.map((patterns) => patterns.map(toPattern));
+  const denied = deny.map(toPattern);
+  return (name) => {
+    const isMeant = (pattern: ToolPattern): boolean => pattern(name);
+    return allowed.every((list) => list.some(isMeant)) && !denied.some(isMeant);
+  };
+}
+
+/** The same for all names, and patterns, that a server may take for each other. */
+function foldName(name: string): string {
+  const [text = ''] = name.split('\0', 1);
+  return text.normalize('NFKC').trim().toLowerCase().toUpperCase();
 }
 
 /** Requests without an answer that are remembered for each link. */
 const MAX_LISTING = 10_000;
 
 export interface FilteredLinkOptions {
+  /** Its name, for errors. */
+  readonly server?: string;
   readonly filter: ToolFilter;
   /** Patterns that match no tool of the server, which are probably misspelled. */
   readonly onUnmatched?: (patterns: readonly string[]) => void;
@@ -60,7 +98,7 @@ export interface FilteredLinkOptions {
  * A link to a server whose clients neither see nor call the tools that `filter` does not allow: they are left out of
  * answers to `tools/list`, and calls are answered with -32602, as for an unknown tool (2025-11-25 and 2026-07-28, server/tools).
  */
-export function filterToolsOf(link: Link, { filter, onUnmatched }: FilteredLinkOptions): Link {
+export function filterToolsOf(link: Link, { server = '', filter, onUnmatched }: FilteredLinkOptions): Link {
   /** Requests whose answer lists tools. The value says whether that is the whole list. */
   const listing = new Map<RequestId, boolean>();
   let onframe: (frame: Frame, about?: RequestId) => void | Promise<void> = () => {};
@@ -96,15 +134,30 @@ export function filterToolsOf(link: Link, { filter, onUnmatched }: FilteredLinkO
   }
 
   function deliver(frame: Frame, about?: RequestId): void | Promise<void> {
-    const isFirstPage = frame.id === undefined ? undefined : listing.get(frame.id);
-    if (frame.kind !== 'response' || frame.id === undefined || isFirstPage === undefined)
-      return onframe(frame, about);
-    listing.delete(frame.id);
+    const { kind, id } = frame;
+    if (kind !== 'response' || id === undefined || listing.size === 0) return onframe(frame, about);
+    const isFirstPage = listing.get(id);
+    // A second id would make a list of it for a client that reads that one.
+    if (isFirstPage === undefined) return onframe(namesOneRequest(frame) ? frame : unreadable(id), about);
+    listing.delete(id);
+    const list = shownOf(frame, id);
     if (isFirstPage) reportUnmatched(frame);
-    return onframe(
-      filterTools(frame, ({ name }) => filter.isAllowed(name)),
-      about,
-    );
+    return onframe(list, about);
+  }
+
+  /** The answer without the tools that are not allowed, whichever way a client reads it. */
+  function shownOf(answer: Frame, id: RequestId): Frame {
+    try {
+      const shown = filterTools(answer, ({ name }) => filter.isAllowed(name));
+      filter.listed(namesOf(shown));
+      return shown;
+    } catch {
+      return unreadable(id);
+    }
+  }
+
+  function unreadable(id: RequestId): Frame {
+    return faultFrame(new RunError('MALFORMED_ANSWER', { server, method: 'tools/list' }), id);
   }
 
   /** Of lists that the server has never sent, only the latest are remembered. */
@@ -115,8 +168,7 @@ export function filterToolsOf(link: Link, { filter, onUnmatched }: FilteredLinkO
 
   function reportUnmatched(answer: Frame): void {
     if (onUnmatched === undefined || !isWhole(answer)) return;
-    const names = toolsOf(answer).flatMap(({ name }) => (typeof name === 'string' ? [name] : []));
-    const patterns = filter.findUnmatched(names);
+    const patterns = filter.findUnmatched(namesOf(answer));
     if (patterns.length > 0) onUnmatched(patterns);
   }
 }
@@ -131,38 +183,21 @@ function isWhole(answer: Frame): boolean {
   }
 }
 
+function namesOf(answer: Frame): string[] {
+  return toolsOf(answer).flatMap(({ name }) => (typeof name === 'string' ? [name] : []));
+}
+
 /** Why a client's message may not go to the server; undefined if it may. */
 function rejectionReason(frame: Frame, filter: ToolFilter): RunError | undefined {
-  const isCall = frame.method === 'tools/call';
-  if (!hasOneReading(asBuffer(frame.bytes), isCall))
-    return new RunError('INVALID_REQUEST', { detail: 'it has a key twice, or in another spelling' });
-  if (!isCall) return undefined;
+  const detail = findAmbiguity(frame);
+  if (detail !== undefined) return new RunError('INVALID_REQUEST', { detail });
+  if (frame.method !== 'tools/call') return undefined;
   const name = frame.message.params?.['name'];
-  if (typeof name === 'string' && filter.isAllowed(name)) return undefined;
-  return new RunError('TOOL_IGNORED', {
-    tool: typeof name === 'string' ? name : JSON.stringify(name ?? null),
-  });
+  return filter.isCallable(name) ? undefined : new RunError('TOOL_IGNORED', { tool: shown(name) });
 }
 
-const MESSAGE_KEYS = ['JSONRPC', 'ID', 'METHOD', 'PARAMS'];
-const CALL_KEYS = ['NAME'];
-
-/**
- * Whether all servers read the same method and the same name of a tool from a message: of a key that is there twice some
- * parsers take the first value and some the last, and some ignore the case of keys.
- */
-function hasOneReading(bytes: Buffer, isCall: boolean): boolean {
-  const members = scanObject(bytes);
-  if (members === undefined || !hasExactKeys(members, MESSAGE_KEYS)) return false;
-  const params = isCall ? members.find(({ key }) => key === 'params') : undefined;
-  if (params === undefined) return true;
-  const inside = scanObject(bytes, params.start, params.end);
-  return inside !== undefined && hasExactKeys(inside, CALL_KEYS);
-}
-
-function hasExactKeys(members: readonly Member[], upperCaseKeys: readonly string[]): boolean {
-  return members.every(({ key }) => {
-    const upper = key.toUpperCase();
-    return !upperCaseKeys.includes(upper) || key === upper.toLowerCase();
-  });
+/** What a client sent, in an answer to that client. */
+function shown(name: unknown): string {
+  if (typeof name !== 'string') return `(${Array.isArray(name) ? 'array' : typeof name})`;
+  return name.length > MAX_SHOWN ? `${name.slice(0, MAX_SHOWN)}…` : name;
 }

@@ -6,8 +6,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Endpoint } from '../support/clients.ts';
-import type { Json } from '../support/json.ts';
+import { post } from '../support/http.ts';
+import { json, type Json } from '../support/json.ts';
 import { serve, startMcpRun } from '../support/mcp-run.ts';
+import { envelope, mirroredHeaders, modernRequest } from '../support/modern.ts';
 import { fixtureServer, MCP_RUN, NODE } from '../support/paths.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { connectRawModern } from '../support/raw-modern.ts';
@@ -62,6 +64,64 @@ describe('tools that an entry does not allow are neither seen nor called', () =>
   });
 });
 
+const MARKER = 'ambiguous-call';
+
+/** Calls of a tool that is not allowed, in spellings that some servers read as such. @param meta members of `params` */
+function bypasses(meta: string): string[] {
+  const args = `"arguments":{"marker":"${MARKER}"}${meta}`;
+  const line = (members: string, id = '"id":"x",'): string => `{"jsonrpc":"2.0",${id}${members}}`;
+  const call = (name: string): string => line(`"method":"tools/call","params":{${name},${args}}`);
+  const exit = `"params":{"name":"exit",${args}}`;
+  const echo = `"params":{"name":"echo",${args}}`;
+  return [
+    call('"name":"exit"'),
+    call('"name":"echo","name":"exit"'),
+    call('"name":"exit","name":"echo"'),
+    call('"name":"echo","Name":"exit"'),
+    call('"\\u004eame":"exit"'),
+    call('"name":["exit"]'),
+    call('"name":"EXIT"'),
+    call('"name":"exit\\u0000"'),
+    call('"name":"echo"').replace('"arguments":', '"arguments":{},"arguments":'),
+    line(`"method":"tools/call",${exit}`, ''),
+    line(`"method":"tools/call",${exit}`, '"Id":"x",'),
+    line(`"method":"tools/call",${exit}`, '"id":null,'),
+    line(`"method":"tools/call",${exit},${echo}`),
+    line(`"method":"tools/call",${echo},${exit}`),
+    line(`"method":"tools/call",${echo},${exit.replace('params', 'Params')}`),
+    line(`"method":"tools/call",${echo},${exit.replace('params', 'param\u017f')}`),
+    line(`"method":"tools/call",${echo},${exit.replace('params', String.raw`\u0050arams`)}`),
+    line(`"method":"ping","method":"tools/call",${exit}`),
+    line(`"method":"tools/call","method":"ping",${exit}`),
+    line(`"method":"ping","Method":"tools/call",${exit}`),
+    line(`"method":"tools/call","jsonrpc":"2.0",${exit}`),
+    `[${call('"name":"exit"')}]`,
+    `[${call('"name":"echo","name":"exit"')},${call('"name":"echo"').replace('"x"', '"y"')}]`,
+  ];
+}
+
+describe('a call of a tool that an entry does not allow never reaches the server, however it is spelled', () => {
+  it.for(DOORS.map((way) => [title(way), way] as const))('by %s', async ([, way]) => {
+    const endpoint = await endpointOf(way, { includeTools: ['echo', 'received'] });
+    const client = await (way.client === 'legacy' ? connectRaw(endpoint) : connectRawModern(endpoint));
+    const meta = way.client === 'legacy' ? '' : `,"_meta":${JSON.stringify(envelope())}`;
+    for (const line of bypasses(meta)) {
+      if (way.client === 'legacy' || endpoint.kind === 'stdio') await client.sendLine(line).catch(() => {});
+      else
+        for (const name of ['echo', 'exit'])
+          await post(endpoint.url, line, { ...mirroredHeaders(modernRequest('tools/call', 1, { name })) });
+    }
+    const { structuredContent } = await client.request('tools/call', {
+      name: 'received',
+      arguments: { containing: MARKER },
+    });
+    const { lines } = json(structuredContent);
+    // This request contains the marker as well.
+    expect(lines).toEqual([expect.stringContaining('"containing"')]);
+    expect(client.incoming.filter(({ id, result }) => id === 'x' && result !== undefined)).toEqual([]);
+  });
+});
+
 it('tools that an entry does not allow are not counted by check', async () => {
   const file = await manifestOf(entryOf('legacy'));
   const { stdout } = await promisify(execFile)(NODE, [MCP_RUN, 'check', file, '--json']);
@@ -89,8 +149,12 @@ function namesOf(tools: unknown): string[] {
   return (tools as Json[]).map(({ name }) => String(name));
 }
 
-async function endpointOf({ door, server, options = [], isRemote = false }: Way): Promise<Endpoint> {
-  const file = await manifestOf(isRemote ? await farEntryOf(server) : entryOf(server));
+async function endpointOf(
+  { door, server, options = [], isRemote = false }: Way,
+  more: object = {},
+): Promise<Endpoint> {
+  const entry = isRemote ? await farEntryOf(server) : entryOf(server);
+  const file = await manifestOf({ ...entry, ...more });
   if (door === 'stdio')
     return { kind: 'stdio', command: NODE, args: [MCP_RUN, 'serve', file, '--stdio', ...options] };
   const { url } = await startMcpRun(['serve', file, `--${door}`, '--port', '0', ...options]);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createToolFilter, filterToolsOf, type ToolPatterns } from '../../src/link/tool-filter.ts';
-import { parseFrame, type Frame } from '../../src/protocol/frame.ts';
+import { frameFromBytes, parseFrame, peekFrame, type Frame } from '../../src/protocol/frame.ts';
 import { createMemoryLink } from '../support/memory-link.ts';
 
 const PIECES = {
@@ -66,6 +66,46 @@ describe('a list of tools', () => {
     expect(received[0]?.message.result).toEqual({ tools: [{ name: 'ok' }] });
   });
 
+  const answer = (result: string, rest = ''): string => `{"jsonrpc":"2.0","id":7,"result":${result}${rest}}`;
+  const SECRET = '{"name":"fs_read"}';
+  it.each([
+    answer(`{"tools":[{"name":"ok"}],"Tools":[${SECRET}]}`),
+    answer(`{"Tools":[${SECRET}]}`),
+    answer(`{"tool\u017f":[${SECRET}]}`),
+    answer(`{"tools":[${SECRET}],"tools":[]}`),
+    answer(`{"\\u0074ools":[${SECRET}],"tools":[]}`),
+    answer('{"tools":[]}', `,"Result":{"tools":[${SECRET}]}`),
+    answer('{"tools":[]}', `,"re\u017fult":{"tools":[${SECRET}]}`),
+    answer('{"tools":[]}', `,"result":{"tools":[${SECRET}]}`),
+    answer(`{"tools":[${SECRET}]}`, ',"result":{"tools":[]}'),
+    answer(`{"tools":[${SECRET}]}`, ',"error":{"code":1,"message":"m"},"error":{"code":1,"message":"m"}'),
+    answer('{"tools":[{"name":"fs_read","name":"ok"},{"name":"ok"}]}'),
+    answer('{"tools":[{"name":"ok","name":"fs_read"}]}'),
+    answer('{"tools":[{"name":"ok","Name":"fs_read"}]}'),
+    answer('{"tools":[{"name":"ok","\\u006eAME":"fs_read"}]}'),
+    answer('{"Tools":[],"tools":[{"name":"ok","Name":"fs_read"}]}'),
+    answer(`{"tools":[${SECRET}],}`),
+    answer(`{"tools":[${SECRET}],"tools":[${SECRET}],"deep":${'['.repeat(100_000)}${']'.repeat(100_000)}}`),
+  ])('never shows a tool that is not allowed: %s', async (text) => {
+    const { server, send, received } = open({ deny: ['fs_*'] });
+    await send(list);
+    await server.deliver(peekFrame(Buffer.from(text)));
+    expect(received.map(({ id }) => id)).toEqual([7]);
+    expect(Buffer.from(received[0]?.bytes ?? []).toString()).not.toContain('fs_read');
+  });
+
+  it.each(['"id":8,"result":{},"id":7', '"id":8,"result":{},"Id":7', '"id":8,"result":{},"result":{}'])(
+    'is not shown in an answer with %s',
+    async (members) => {
+      const { server, send, received } = open({ deny: ['fs_*'] });
+      await send(list);
+      await send(list.replace('7', '8').replace('tools/list', 'ping'));
+      const text = `{"jsonrpc":"2.0",${members.replace('{}', `{"tools":[${SECRET}]}`)}}`;
+      await server.deliver(frameFromBytes('response', Buffer.from(text), 8, undefined));
+      expect(received[0]?.message).toMatchObject({ id: 8, error: { data: { reason: 'malformed_answer' } } });
+    },
+  );
+
   it('reports the patterns that match none of its tools, once, and only if it is whole', async () => {
     const { server, send, unmatched } = open({
       allow: [['fs_*', 'wrte_file']],
@@ -89,6 +129,19 @@ describe('a call', () => {
     [{ deny: ['fs_*'] }, '{"name":"fs\\u005fwrite"}'],
     [{ deny: ['fs_*'] }, '{"name":["fs_write"]}'],
     [{ deny: ['fs_*'] }, '{}'],
+    [{ deny: ['fs_*'] }, '{"name":null}'],
+    [{ deny: ['fs_*'] }, '{"name":{"name":"fs_write"}}'],
+    [{ deny: ['fs_*'] }, `{"name":${'['.repeat(100_000)}${']'.repeat(100_000)}}`],
+    // Names that some servers take for that of the tool.
+    [{ deny: ['fs_*'] }, '{"name":"FS_write"}'],
+    [{ deny: ['FS_*'] }, '{"name":"f\u017f_write"}'],
+    [{ deny: ['fs_*'] }, '{"name":"  fs_write"}'],
+    [{ deny: ['fs_write'] }, '{"name":"fs_write\\u0000x"}'],
+    [{ deny: ['fs_write'] }, '{"name":"fs_write\\n"}'],
+    [{ deny: ['fs_write'] }, '{"name":"\uff46s_write"}'],
+    [{ allow: [['*_read']] }, '{"name":"fs_write\\u0000_read"}'],
+    [{ allow: [['fs_write']] }, '{"name":"fs_WRITE"}'],
+    [{ deny: ['x'] }, `{"name":"${'a'.repeat(5_000)}"}`],
   ])('with %j and %s is answered as for an unknown tool', async ([patterns, params]) => {
     const { server, send, received } = open(patterns);
     await send(call(params));
@@ -97,6 +150,17 @@ describe('a call', () => {
       id: 8,
       error: { code: -32602, data: { reason: 'tool_ignored' } },
     });
+  });
+
+  it('of a tool that differs from a hidden one by its case is sent once the server has listed both', async () => {
+    const { server, send, received } = open({ deny: ['fs_read'] });
+    const line = call('{"name":"FS_READ"}');
+    await send(line);
+    expect(received[0]?.message).toMatchObject({ error: { code: -32602 } });
+    await send(list);
+    await server.deliver(parseFrame(Buffer.from(listOf(read, '{"name":"FS_READ"}'))));
+    await send(line);
+    expect(server.sent.at(-1)?.message).toEqual(JSON.parse(line));
   });
 
   it('of an allowed tool is sent as it is', async () => {
