@@ -7,6 +7,16 @@ export type LinkUse = 'conversation' | 'request';
 /** Takes over a new client's link to the named server. @throws RunError `SHUTTING_DOWN` */
 export type Accept = (link: Link, server: string, use: LinkUse) => void;
 
+/** Whether new clients can count on the servers. */
+export interface Readiness {
+  /** Why they cannot, in words of a fixed vocabulary that name no server; empty = ready. */
+  readonly codes: readonly string[];
+  /** Server → the word for what it is in. */
+  readonly servers: Readonly<Record<string, string>>;
+  /** Server → what is wrong with it. */
+  readonly problems: Readonly<Record<string, string>>;
+}
+
 export interface HttpOptions {
   /** Which of the two HTTP transports to serve. */
   readonly sse: boolean;
@@ -39,10 +49,8 @@ export interface HttpOptions {
   /** Called before anything is done for a new client. @throws RunError if the server takes none now. */
   readonly admit: (server: string) => void;
   readonly accept: Accept;
-  /** Undefined = ready; otherwise what is wrong, server by server. */
-  readonly notReady: () => Readonly<Record<string, string>> | undefined;
-  /** Server → the word for what it is in; what `/readyz` shows. */
-  readonly states: () => Readonly<Record<string, string>>;
+  /** What `/readyz` shows. */
+  readonly readiness: () => Readiness;
   readonly log: Log;
 }
 

@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Listener } from '../downstream/downstream.ts';
+import type { Listener, Readiness } from '../downstream/downstream.ts';
 import { RunError } from '../errors.ts';
 import type { Manifest } from '../manifest/settings.ts';
 import type { Log } from '../observe/log.ts';
@@ -106,14 +106,19 @@ export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions):
       accept(link, name, use) {
         serverNamed(name).join(link, { isNetwork: true, eager: use === 'request' });
       },
-      notReady: () => (closing === undefined ? status.problems() : { gateway: 'shutting down' }),
-      states: () => status.states(),
+      readiness,
       log,
     });
     // Closed while it was being opened: `shutDown` has not seen it.
     if (closing !== undefined) return listener.close();
     // No process is started before its client comes: say now what would fail then.
     await Promise.all([...servers.values()].map(({ supervisor }) => supervisor.inspect()));
+  }
+
+  function readiness(): Readiness {
+    const current = status.readiness();
+    if (closing === undefined) return current;
+    return { ...current, codes: ['shutting down'], problems: { gateway: 'shutting down' } };
   }
 
   function endIdlest(principal: string, server: string | undefined): boolean {

@@ -1,12 +1,17 @@
+import type { Readiness } from '../downstream/downstream.ts';
 import type { ServerSnapshot, Supervisor } from '../upstream/supervisor.ts';
 
 /** How every server fares; the one source of /readyz and listings. */
 export interface Status {
   snapshots(): readonly ServerSnapshot[];
-  /** Server → its state, for anyone to see. */
-  states(): Readonly<Record<string, string>>;
-  /** Server → why no new client can count on it; undefined if all can be used. */
-  problems(): Readonly<Record<string, string>> | undefined;
+  /** Whether new clients can count on the servers. */
+  readiness(): Readiness;
+}
+
+/** Why no new client can count on a server: for anyone, and for those that may know its name. */
+interface Problem {
+  readonly code: string;
+  readonly text: string;
 }
 
 export function createStatus(supervisors: Iterable<Pick<Supervisor, 'snapshot'>>): Status {
@@ -15,13 +20,17 @@ export function createStatus(supervisors: Iterable<Pick<Supervisor, 'snapshot'>>
 
   return {
     snapshots,
-    states: () => Object.fromEntries(snapshots().map(({ server, state }) => [server, state])),
-    problems() {
-      const found = snapshots().flatMap((snapshot) => {
+    readiness() {
+      const current = snapshots();
+      const found = current.flatMap((snapshot) => {
         const problem = problemOf(snapshot);
-        return problem === undefined ? [] : [[snapshot.server, problem] as const];
+        return problem === undefined ? [] : [{ server: snapshot.server, ...problem }];
       });
-      return found.length === 0 ? undefined : Object.fromEntries(found);
+      return {
+        codes: [...new Set(found.map(({ code }) => code))],
+        servers: Object.fromEntries(current.map(({ server, state }) => [server, state])),
+        problems: Object.fromEntries(found.map(({ server, text }) => [server, text])),
+      };
     },
   };
 }
@@ -30,16 +39,18 @@ export function createStatus(supervisors: Iterable<Pick<Supervisor, 'snapshot'>>
  * Without a process a server is ready unless its last start failed: processes are started by clients. `degraded` is
  * ready: a load balancer that turns away would cut off the clients whose processes answer.
  */
-function problemOf({ state, lastFailure }: ServerSnapshot): string | undefined {
+function problemOf({ state, lastFailure }: ServerSnapshot): Problem | undefined {
+  const reason = lastFailure?.message;
   switch (state) {
     case 'ready':
     case 'degraded':
       return undefined;
     case 'stopped':
     case 'starting':
-      return lastFailure?.message;
+      return reason === undefined ? undefined : { code: 'failed start', text: reason };
     case 'backoff':
+      return { code: 'backoff', text: `${state}: ${reason ?? 'it failed to start'}` };
     case 'crash-loop':
-      return `${state}: ${lastFailure?.message ?? 'it failed to start'}`;
+      return { code: 'crash loop', text: `${state}: ${reason ?? 'it failed to start'}` };
   }
 }

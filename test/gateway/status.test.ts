@@ -2,39 +2,49 @@ import { describe, expect, it } from 'vitest';
 import { createStatus } from '../../src/gateway/status.ts';
 import type { ServerSnapshot } from '../../src/upstream/supervisor.ts';
 
-const FAILURE = { code: 'UPSTREAM_EXITED', message: 'it exited', hint: '' };
+const FAILURE = {
+  code: 'UPSTREAM_EXITED',
+  message: 'it exited with /a',
+  publicMessage: 'it exited',
+  hint: '',
+};
 
-function problemsOf(...snapshots: Pick<ServerSnapshot, 'server' | 'state' | 'lastFailure'>[]) {
+function readinessOf(...snapshots: Pick<ServerSnapshot, 'server' | 'state' | 'lastFailure'>[]) {
   return createStatus(
     snapshots.map((one) => ({ snapshot: () => ({ conversations: 0, failedStarts: 0, ...one }) })),
-  ).problems();
+  ).readiness();
 }
 
 describe('readiness', () => {
   it.each(['stopped', 'starting', 'ready', 'degraded'] as const)(
     'has no problem with a server that is %s',
     (state) => {
-      expect(problemsOf({ server: 'a', state })).toBeUndefined();
+      expect(readinessOf({ server: 'a', state })).toEqual({ codes: [], servers: { a: state }, problems: {} });
     },
   );
 
   it('has none with running processes whose sibling failed to start', () => {
-    expect(problemsOf({ server: 'a', state: 'degraded', lastFailure: FAILURE })).toBeUndefined();
+    expect(readinessOf({ server: 'a', state: 'degraded', lastFailure: FAILURE }).codes).toEqual([]);
   });
 
   it.each([
-    ['stopped', 'it exited'],
-    ['starting', 'it exited'],
-    ['backoff', 'backoff: it exited'],
-    ['crash-loop', 'crash-loop: it exited'],
-  ] as const)('names a server that is %s after a failed start', (state, problem) => {
-    expect(problemsOf({ server: 'a', state, lastFailure: FAILURE }, { server: 'b', state: 'ready' })).toEqual(
-      { a: problem },
-    );
+    ['stopped', 'failed start', 'it exited'],
+    ['starting', 'failed start', 'it exited'],
+    ['backoff', 'backoff', 'backoff: it exited'],
+    ['crash-loop', 'crash loop', 'crash-loop: it exited'],
+  ] as const)('names a server that is %s after a failed start', (state, code, problem) => {
+    const found = readinessOf({ server: 'a', state, lastFailure: FAILURE }, { server: 'b', state: 'ready' });
+    expect(found).toEqual({ codes: [code], servers: { a: state, b: 'ready' }, problems: { a: problem } });
+  });
+
+  it('has each code once', () => {
+    const state = 'backoff';
+    const servers = ['a', 'b', 'c'].map((server) => ({ server, state, lastFailure: FAILURE }) as const);
+    expect(readinessOf(...servers).codes).toEqual(['backoff']);
   });
 
   it('takes any name for a server', () => {
-    const problems = problemsOf({ server: '__proto__', state: 'stopped', lastFailure: FAILURE });
+    const { problems } = readinessOf({ server: '__proto__', state: 'stopped', lastFailure: FAILURE });
     expect(JSON.stringify(problems)).toBe('{"__proto__":"it exited"}');
   });
 });

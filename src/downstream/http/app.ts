@@ -2,7 +2,6 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { fastify, type FastifyInstance } from 'fastify';
 import { RunError } from '../../errors.ts';
 import { pathOf } from './paths.ts';
-import { sendFault } from './reply.ts';
 import type { Route } from './route.ts';
 
 export interface AppOptions {
@@ -10,6 +9,8 @@ export interface AppOptions {
   readonly createServer: (handler: Handler) => Server;
   /** Whether the head of a request may go on. @throws RunError */
   readonly admit: (request: IncomingMessage, response: ServerResponse) => void;
+  /** The same for what is open to probes. @throws RunError */
+  readonly admitProbe: (path: string, request: IncomingMessage, response: ServerResponse) => void;
   /** Handles a request of a route; never throws. */
   readonly run: (route: Route, request: IncomingMessage, response: ServerResponse) => void;
   readonly fail: (response: ServerResponse, error: unknown) => void;
@@ -22,7 +23,8 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => vo
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'];
 
 /** What listens, and serves everything but MCP: those endpoints are looked up before Fastify's routing, see `server.ts`. */
-export function createApp({ createServer, admit, run, fail, open }: AppOptions): FastifyInstance {
+export function createApp(options: AppOptions): FastifyInstance {
+  const { createServer, admit, admitProbe, run, fail, open } = options;
   const servers = new Set<Server>();
   const app = fastify({
     serverFactory(handler) {
@@ -35,8 +37,14 @@ export function createApp({ createServer, admit, run, fail, open }: AppOptions):
     return503OnClosing: false,
     frameworkErrors(_error, { raw }, reply) {
       reply.hijack();
-      const detail = `the path ${pathOf(raw.url ?? '')} cannot be decoded`;
-      sendFault(reply.raw, new RunError('INVALID_REQUEST', { detail }));
+      try {
+        admit(raw, reply.raw);
+        throw new RunError('INVALID_REQUEST', {
+          detail: `the path ${pathOf(raw.url ?? '')} cannot be decoded`,
+        });
+      } catch (error) {
+        fail(reply.raw, error);
+      }
     },
   });
   app.removeAllContentTypeParsers();
@@ -49,8 +57,9 @@ export function createApp({ createServer, admit, run, fail, open }: AppOptions):
       handler({ raw }, reply) {
         reply.hijack();
         try {
-          // Only what is written as probes write it is let in unseen.
-          if (pathOf(raw.url ?? '') !== url) admit(raw, reply.raw);
+          // Another spelling of it is another path: a proxy in front may keep clients from this one.
+          if (pathOf(raw.url ?? '') !== url) refuseUnknown(raw, reply.raw);
+          admitProbe(url, raw, reply.raw);
           run(route, raw, reply.raw);
         } catch (error) {
           fail(reply.raw, error);
@@ -61,8 +70,7 @@ export function createApp({ createServer, admit, run, fail, open }: AppOptions):
   app.setNotFoundHandler((request, reply) => {
     reply.hijack();
     try {
-      admit(request.raw, reply.raw);
-      throw new RunError('NOT_FOUND', { path: pathOf(request.raw.url ?? '') });
+      refuseUnknown(request.raw, reply.raw);
     } catch (error) {
       fail(reply.raw, error);
     }
@@ -72,6 +80,12 @@ export function createApp({ createServer, admit, run, fail, open }: AppOptions):
     done();
   });
   return app;
+
+  /** A client that is not let in does not learn which paths there are. */
+  function refuseUnknown(request: IncomingMessage, response: ServerResponse): never {
+    admit(request, response);
+    throw new RunError('NOT_FOUND', { path: pathOf(request.url ?? '') });
+  }
 }
 
 /**

@@ -12,12 +12,20 @@ export interface GuardOptions {
   readonly tokens: readonly Uint8Array[];
 }
 
-/** @throws RunError `FORBIDDEN_HOST`, `FORBIDDEN_ORIGIN` */
-export type Guard = (request: IncomingMessage, response: ServerResponse) => void;
+export interface Guard {
+  /** @throws RunError `FORBIDDEN_HOST`, `FORBIDDEN_ORIGIN`, `INVALID_REQUEST` */
+  check(request: IncomingMessage, response: ServerResponse): void;
+  /** The same for a probe, which may name this machine by an address of its private network. Throws the same. */
+  checkProbe(request: IncomingMessage, response: ServerResponse): void;
+  /** Only the host in the target of a request that may come by any Host. Throws the same. */
+  checkTarget(request: IncomingMessage): void;
+}
 
 const ALLOWED_HEADERS =
   'Accept, Authorization, Content-Type, Last-Event-ID, Mcp-Method, Mcp-Name, MCP-Protocol-Version, Mcp-Session-Id';
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
+/** What a browser says of a request that no page of another origin has caused (Fetch Metadata, section 2.3). */
+const OWN_SITES: ReadonlySet<string> = new Set(['same-origin', 'none']);
 
 /**
  * Validates Host and Origin against DNS rebinding (2025-11-25, basic/transports, security warning), and answers CORS
@@ -32,15 +40,27 @@ export function createGuard(options: GuardOptions): Guard {
   // 127.0.0.2 and its like are as local as the names above, and the only ones that reach us there.
   if (isLoopbackBind) hosts.add(options.host);
 
-  return (request, response) => {
+  return {
+    check: (request, response) => check(request, response, isHostAllowed),
+    checkProbe: (request, response) =>
+      check(request, response, (host) => isHostAllowed(host) || isPrivateAddress(hostNameOf(host) ?? '')),
+    checkTarget: (request) => checkTarget(request, isHostAllowed),
+  };
+
+  function check(
+    request: IncomingMessage,
+    response: ServerResponse,
+    isAllowed: (host: string) => boolean,
+  ): void {
     // Whatever the answer is: a cache must not show it to another origin.
     if (cors.size > 0) response.setHeader('vary', 'Origin');
-    const { host = '', origin } = request.headers;
-    if (!isHostAllowed(host)) throw new RunError('FORBIDDEN_HOST', { host });
-    if (origin === undefined) return;
+    checkTarget(request, isAllowed);
+    const { host = '', origin, 'sec-fetch-site': site } = request.headers;
+    if (!isAllowed(host)) throw new RunError('FORBIDDEN_HOST', { host });
+    if (origin === undefined) return checkSite(site);
     if (!isOriginAllowed(origin, host)) throw new RunError('FORBIDDEN_ORIGIN', { origin });
     if (cors.has(origin.toLowerCase()) || cors.has('*')) allowCors(request, response, origin);
-  };
+  }
 
   function isHostAllowed(header: string): boolean {
     const host = hostNameOf(header);
@@ -62,6 +82,47 @@ export function createGuard(options: GuardOptions): Guard {
   function isOurs(host: string): boolean {
     return options.tokens.length > 0 || isIP(host.replace(/^\[|\]$/g, '')) !== 0;
   }
+}
+
+/**
+ * A target in absolute form names a host as well (RFC 9112, section 3.2.2): the one that the Host header names.
+ * @throws RunError `FORBIDDEN_HOST`, `INVALID_REQUEST`
+ */
+function checkTarget(
+  { url: target = '', headers: { host = '' } }: IncomingMessage,
+  isAllowed: (host: string) => boolean,
+): void {
+  if (target.startsWith('/') || target === '*') return;
+  const [, scheme = '', authority] = /^(https?):\/\/([^/?#]*)/i.exec(target) ?? [];
+  if (authority === undefined)
+    throw new RunError('INVALID_REQUEST', { detail: 'the request target is neither a path nor a URL' });
+  if (!isAllowed(authority)) throw new RunError('FORBIDDEN_HOST', { host: authority });
+  if (withPort(authority, scheme) !== withPort(host, scheme))
+    throw new RunError('INVALID_REQUEST', { detail: 'the request target and Host name different hosts' });
+}
+
+function withPort(authority: string, scheme: string): string {
+  const lower = authority.toLowerCase();
+  if (/:\d+$/.test(lower)) return lower;
+  return `${lower}:${scheme.toLowerCase() === 'https' ? 443 : 80}`;
+}
+
+/**
+ * A GET that a page makes without asking, as for an image, has no Origin: then the browser says where the page is from.
+ * @throws RunError `FORBIDDEN_ORIGIN`
+ */
+function checkSite(site: string | string[] | undefined): void {
+  if (site === undefined || (typeof site === 'string' && OWN_SITES.has(site))) return;
+  throw new RunError('FORBIDDEN_ORIGIN', {
+    origin: `unknown (Sec-Fetch-Site: ${String(site).slice(0, 40)})`,
+  });
+}
+
+/** An address of RFC 1918 or of RFC 4193. Link-local addresses are none, and no name is one. */
+function isPrivateAddress(host: string): boolean {
+  const address = host.replace(/^\[|\]$/g, '');
+  if (isIP(host) === 4) return /^(?:10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.)/.test(host);
+  return host.startsWith('[') && isIP(address) === 6 && (parseInt(address, 16) & 0xfe00) === 0xfc00;
 }
 
 /** Whether only this machine can reach a listener on `host`. */

@@ -1,25 +1,37 @@
+import type { IncomingMessage } from 'node:http';
 import type { HttpOptions } from '../downstream.ts';
 import { sendJson } from './reply.ts';
 import type { Route } from './route.ts';
 
+/** Liveness: this process answers. Probes reach it by any Host. */
+export const LIVENESS_PATH = '/healthz';
+/** Readiness: its servers can be used. */
+const READINESS_PATH = '/readyz';
+
+export type HealthOptions = Pick<HttpOptions, 'readiness'> & {
+  /** Whether the request proves that its client may use the servers. */
+  readonly isLetIn: (request: IncomingMessage) => boolean;
+};
+
 /**
- * `/healthz`: this process answers. `/readyz`: its servers can be used. Open to anyone who can connect, so that probes
- * work: they tell states and names, nothing else.
+ * Open to every client that can connect, so that probes work: an anonymous one is answered in codes of a fixed
+ * vocabulary, without the names of servers, hints or times.
  */
-export function createHealthRoutes({ notReady, states }: HttpOptions): [path: string, route: Route][] {
+export function createHealthRoutes({ readiness, isLetIn }: HealthOptions): [path: string, route: Route][] {
   return [
-    ['/healthz', { GET: ({ response }) => sendJson(response, 200, Buffer.from('{"status":"ok"}')) }],
+    [LIVENESS_PATH, { GET: ({ response }) => sendJson(response, 200, Buffer.from('{"status":"ok"}')) }],
     [
-      '/readyz',
+      READINESS_PATH,
       {
-        GET({ response }) {
-          const problems = notReady();
+        GET({ request, response }) {
+          const { codes, servers, problems } = readiness();
+          const isReady = codes.length === 0;
           const body = {
-            status: problems === undefined ? 'ready' : 'not ready',
-            servers: states(),
-            ...(problems !== undefined && { problems }),
+            status: isReady ? 'ready' : 'not ready',
+            ...(!isReady && { reasons: codes }),
+            ...(isLetIn(request) && { servers, ...(!isReady && { problems }) }),
           };
-          void sendJson(response, problems === undefined ? 200 : 503, Buffer.from(JSON.stringify(body)));
+          void sendJson(response, isReady ? 200 : 503, Buffer.from(JSON.stringify(body)));
         },
       },
     ],

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import { RunError, toRunError } from '../../errors.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import type { HttpOptions, Listener } from '../downstream.ts';
@@ -6,11 +6,12 @@ import { challengeFor, createAuthenticate } from './auth.ts';
 import { createApp, listen, type Handler } from './app.ts';
 import { readBody } from './body.ts';
 import { createGuard } from './guard.ts';
-import { createHealthRoutes } from './health.ts';
+import { createHealthRoutes, LIVENESS_PATH } from './health.ts';
 import { createPaths } from './paths.ts';
 import { sendEmpty, sendFault, sendJson } from './reply.ts';
 import type { HttpCall, Route, RouteContext } from './route.ts';
 import { createSessions } from './sessions.ts';
+import { requireSingleHeaders } from './single-headers.ts';
 import { createSseRoutes } from './sse-routes.ts';
 import { createStatelessRoutes } from './stateless-routes.ts';
 import { createStreamableRoutes } from './streamable-routes.ts';
@@ -55,9 +56,10 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
   const app = createApp({
     createServer: createHttpServer,
     admit,
+    admitProbe,
     run: runOpen,
     fail,
-    open: createHealthRoutes(options),
+    open: createHealthRoutes({ readiness: options.readiness, isLetIn }),
   });
   const url = await listen(app, options.host, options.port);
   return {
@@ -128,7 +130,8 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
 
   /** What is decided from the head alone, before the body is read. @returns the principal. @throws RunError */
   function admit(request: IncomingMessage, response: ServerResponse): string {
-    guard(request, response);
+    requireSingleHeaders(request);
+    guard.check(request, response);
     // Browsers send no token with the question whether they may send one.
     const principal = request.method === 'OPTIONS' ? '' : authenticate(request);
     const encoding = request.headers['content-encoding'];
@@ -136,6 +139,25 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
       throw new RunError('UNSUPPORTED_MEDIA_TYPE', { detail: `content-encoding ${encoding}` });
     }
     return principal;
+  }
+
+  /** Probes need no token; liveness is answered by any Host. @throws RunError */
+  function admitProbe(path: string, request: IncomingMessage, response: ServerResponse): void {
+    requireSingleHeaders(request);
+    if (path === LIVENESS_PATH) guard.checkTarget(request);
+    else guard.checkProbe(request, response);
+  }
+
+  /** Without tokens every client is anonymous. */
+  function isLetIn(request: IncomingMessage): boolean {
+    if (options.tokens.length === 0) return false;
+    try {
+      guard.check(request, new ServerResponse(request));
+      authenticate(request);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   function runOpen(route: Route, request: IncomingMessage, response: ServerResponse): void {

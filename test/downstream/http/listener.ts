@@ -81,8 +81,7 @@ export async function listen(
     maxSessions: 100,
     accept: (link, server) => void accepted.push(take(link, server, silent)),
     admit: () => {},
-    notReady: () => undefined,
-    states: () => ({}),
+    readiness: () => ({ codes: [], servers: {}, problems: {} }),
     log,
     ...options,
   });
