@@ -3,6 +3,13 @@
 interface Entry {
   /** What happened. `{name}` is filled in from the error's fields. */
   readonly message: string;
+  /**
+   * The same for clients on the network, where the message may hold a path of this machine or of a remote server's URL,
+   * or a text that a remote server has sent in no message of MCP. Such fields are filled in shortened, or not at all.
+   */
+  readonly forNetwork?: string;
+  /** Whether those clients get the hint of a field as well: it has been chosen from texts of ours. */
+  readonly isHintPublic?: boolean;
   /** What to do about it; empty when the message says it all. */
   readonly hint: string;
   /** Process exit code when the error ends a command. */
@@ -18,34 +25,51 @@ const INTERNAL = { httpStatus: 500, rpcCode: -32603 } as const;
 /** Code → message, hint, exit code, HTTP status, JSON-RPC code. `docs/errors.md` is generated from it. */
 export const ERRORS = {
   // Command line and manifest
-  USAGE: { message: '{detail}', hint: 'Run `mcp-run --help`.', exitCode: 2, ...INTERNAL },
+  USAGE: {
+    message: '{detail}',
+    forNetwork: 'The configuration of mcp-run has an error',
+    hint: 'Run `mcp-run --help`.',
+    exitCode: 2,
+    ...INTERNAL,
+  },
   MANIFEST_NOT_FOUND: {
     message: 'No manifest found. Looked for: {tried}',
+    forNetwork: 'The configuration of mcp-run has an error',
     hint: 'Name a file, or a command after `--`, or try `mcp-run serve --demo`.',
     exitCode: 2,
     ...INTERNAL,
   },
-  MANIFEST_UNREADABLE: { message: 'Cannot read {file}: {detail}', hint: '', exitCode: 2, ...INTERNAL },
+  MANIFEST_UNREADABLE: {
+    message: 'Cannot read {file}: {detail}',
+    forNetwork: 'The configuration of mcp-run has an error',
+    hint: '',
+    exitCode: 2,
+    ...INTERNAL,
+  },
   MANIFEST_INVALID: {
     message: '{problems}',
+    forNetwork: 'The configuration of mcp-run has an error',
     hint: '`mcp-run schema` prints what a manifest may hold.',
     exitCode: 2,
     ...INTERNAL,
   },
   SERVER_UNKNOWN: {
     message: 'There is no server "{server}" in {source}. It has: {available}',
+    forNetwork: 'The configuration of mcp-run has an error',
     hint: '',
     exitCode: 2,
     ...INTERNAL,
   },
   SERVER_AMBIGUOUS: {
     message: '--stdio serves one server, and {source} has {count}: {available}',
+    forNetwork: 'The configuration of mcp-run has an error',
     hint: 'Choose one with --server NAME.',
     exitCode: 2,
     ...INTERNAL,
   },
   NO_SERVERS: {
     message: '{source} has no enabled server',
+    forNetwork: 'The configuration of mcp-run has an error',
     hint: 'Add one under "mcpServers", or remove "disabled": true.',
     exitCode: 2,
     ...INTERNAL,
@@ -58,19 +82,28 @@ export const ERRORS = {
   },
   TOKENS_INVALID: {
     message: 'Cannot use the bearer tokens: {detail}',
+    forNetwork: 'The configuration of mcp-run has an error',
     hint: 'One token a line, for example from `openssl rand -hex 32`; lines with # are comments.',
     exitCode: 2,
     ...INTERNAL,
   },
   FILE_EXISTS: {
     message: '{file} is there already',
+    forNetwork: 'mcp-run cannot write a file',
     hint: 'Name another file, or overwrite it with --force.',
     exitCode: 2,
     ...INTERNAL,
   },
-  FILE_UNWRITABLE: { message: 'Cannot write {file}: {detail}', hint: '', exitCode: 2, ...INTERNAL },
+  FILE_UNWRITABLE: {
+    message: 'Cannot write {file}: {detail}',
+    forNetwork: 'mcp-run cannot write a file',
+    hint: '',
+    exitCode: 2,
+    ...INTERNAL,
+  },
   IMPORT_NOT_FOUND: {
     message: 'No file of {client} with servers found. Looked for: {tried}',
+    forNetwork: 'The configuration of mcp-run has an error',
     hint: 'Name the file: `mcp-run init --from FILE`.',
     exitCode: 2,
     ...INTERNAL,
@@ -83,22 +116,32 @@ export const ERRORS = {
     exitCode: 4,
     ...INTERNAL,
   },
-  LISTEN_FAILED: { message: 'Cannot listen on {host}:{port}: {detail}', hint: '', exitCode: 4, ...INTERNAL },
+  LISTEN_FAILED: {
+    message: 'Cannot listen on {host}:{port}: {detail}',
+    forNetwork: 'mcp-run cannot listen',
+    hint: '',
+    exitCode: 4,
+    ...INTERNAL,
+  },
   // Upstream
   COMMAND_NOT_FOUND: {
     message: 'Server "{server}": command not found: {command}',
+    forNetwork: 'Server "{server}": command not found: {command}',
+    isHintPublic: true,
     hint: 'Install it, or give its full path; PATH is the one mcp-run was started with.',
     exitCode: 4,
     ...INTERNAL,
   },
   SPAWN_FAILED: {
     message: 'Server "{server}" cannot be started: {detail}',
+    forNetwork: 'Server "{server}" cannot be started',
     hint: '',
     exitCode: 4,
     ...INTERNAL,
   },
   UPSTREAM_EXITED: {
     message: 'Server "{server}" exited ({status})',
+    isHintPublic: true,
     hint: 'Its last stderr lines are in the log.',
     exitCode: 4,
     ...INTERNAL,
@@ -117,6 +160,7 @@ export const ERRORS = {
   },
   CRASH_LOOP: {
     message: 'Server "{server}" keeps failing to start ({reason}); the next try is in {retryAfter} s',
+    forNetwork: 'Server "{server}" keeps failing to start{reason}; the next try is in {retryAfter} s',
     hint: 'Why it fails is in the log.',
     exitCode: 4,
     httpStatus: 503,
@@ -125,18 +169,21 @@ export const ERRORS = {
   // A remote server
   UPSTREAM_UNREACHABLE: {
     message: 'Server "{server}" cannot be reached at {url}: {detail}',
+    forNetwork: 'Server "{server}" cannot be reached at {url}{failure}',
     hint: 'Check the URL, the network and the proxy variables.',
     exitCode: 4,
     ...INTERNAL,
   },
   UPSTREAM_HTTP: {
     message: 'Server "{server}" answered with HTTP status {status}{detail}',
+    forNetwork: 'Server "{server}" answered with HTTP status {status}{own}',
     hint: 'Check that the URL is that of an MCP server.',
     exitCode: 4,
     ...INTERNAL,
   },
   UPSTREAM_REDIRECT: {
     message: 'Server "{server}" {action} another origin, {origin}, which is not followed',
+    isHintPublic: true,
     hint: 'Use the URL of that origin if you trust it.',
     exitCode: 4,
     ...INTERNAL,
@@ -156,12 +203,14 @@ export const ERRORS = {
   },
   TLS_FILE_UNREADABLE: {
     message: 'Server "{server}": cannot read {file}: {detail}',
+    forNetwork: 'Server "{server}": a certificate or key that it is reached with cannot be read',
     hint: '',
     exitCode: 2,
     ...INTERNAL,
   },
   PLAIN_HTTP_REFUSED: {
     message: 'Server "{server}": {url} is not encrypted, and not on this machine{place}',
+    forNetwork: 'Server "{server}" is not encrypted, and not on this machine',
     hint: 'Use https, or pass --allow-http ("allowHttp": true in the entry) if the network in between is trusted.',
     exitCode: 2,
     ...INTERNAL,
@@ -174,6 +223,7 @@ export const ERRORS = {
   },
   AUTHORIZATION_FAILED: {
     message: 'Server "{server}": authorization failed: {detail}',
+    forNetwork: 'Server "{server}": authorization failed',
     hint: 'Try `mcp-run login` again; `mcp-run logout` forgets what is stored.',
     exitCode: 3,
     ...INTERNAL,
@@ -199,6 +249,7 @@ export const ERRORS = {
   },
   UPSTREAM_ERROR: {
     message: 'Server "{server}" answered {method} with an error: {detail}',
+    forNetwork: 'Server "{server}" answered {method} with an error: {said}',
     hint: '',
     exitCode: 5,
     ...INTERNAL,
@@ -224,6 +275,7 @@ export const ERRORS = {
   },
   REQUEST_TIMEOUT: {
     message: 'Server "{server}" did not answer {method} within {timeoutMs} ms',
+    isHintPublic: true,
     hint: 'Raise --request-timeout, or have the server report progress.',
     exitCode: 4,
     ...INTERNAL,
@@ -492,6 +544,7 @@ export const ERRORS = {
   },
   INTERNAL: {
     message: 'Internal error: {detail}',
+    forNetwork: 'Internal error',
     hint: 'This is a bug in mcp-run; please report it.',
     exitCode: 1,
     ...INTERNAL,
@@ -535,6 +588,21 @@ export class RunError extends Error {
     this.fields = fields;
     this.culprits = options?.culprits ?? [];
     this.requestId = options?.requestId;
+  }
+
+  /** The message for clients on the network. */
+  get publicMessage(): string {
+    const { forNetwork, message }: Entry = ERRORS[this.code];
+    return fillIn(forNetwork ?? message, publicFields(this));
+  }
+
+  /** The hint that was found for this very failure, if such clients may have it. */
+  get publicHint(): string | undefined {
+    // That of the failure behind it.
+    if (this.code === 'CRASH_LOOP') return this.cause instanceof RunError ? this.cause.publicHint : undefined;
+    const { isHintPublic = false }: Entry = ERRORS[this.code];
+    const { hint } = this.fields;
+    return isHintPublic && typeof hint === 'string' ? hint : undefined;
   }
 
   /** What the reader can do about it; empty when there is nothing to add. A field of that name says it better. */
@@ -582,6 +650,34 @@ export function timeoutError(
   const text = [...remarks, ...advice].filter((remark) => remark !== undefined).join('; ');
   const hint = `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
   return new RunError('REQUEST_TIMEOUT', hint === '' ? fields : { ...fields, hint });
+}
+
+/** Of a command its name, of a URL its origin; of the rest what is not left out by the texts for the network. */
+function publicFields({ fields, cause }: RunError): ErrorFields {
+  const { command, url, detail } = fields;
+  return {
+    ...fields,
+    ...(command !== undefined && { command: nameOfCommand(String(command)) }),
+    ...(url !== undefined && { url: originOf(String(url)) }),
+    reason: cause instanceof RunError ? ` (${cause.publicMessage})` : '',
+    failure: typeof fields['failure'] === 'string' ? `: ${fields['failure']}` : '',
+    // What we say ourselves goes on with the sentence; what the server has said comes behind a colon.
+    // Of a failure of ours in the place of an answer, the text for the network; else the server's own.
+    said: fields['said'] ?? detail ?? '',
+    own: typeof detail === 'string' && detail.startsWith(', but not') ? detail : '',
+  };
+}
+
+/** `C:\tools\npx.cmd` → `npx.cmd`, also where the separators are encoded. */
+function nameOfCommand(command: string): string {
+  const parts = command.split(/[\\/]|%2f|%5c/i).filter((part) => part !== '');
+  return parts.at(-1) ?? 'of no name';
+}
+
+function originOf(url: string): string {
+  if (!URL.canParse(url)) return 'its URL';
+  const { origin, protocol } = new URL(url);
+  return origin === 'null' ? protocol : origin;
 }
 
 function fillIn(template: string, fields: ErrorFields): string {

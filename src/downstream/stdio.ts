@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RunError, toRunError } from '../errors.ts';
 import { parseClientMessage } from '../protocol/client-message.ts';
-import { faultFrame } from '../protocol/fault.ts';
+import { faultFrame, forParent } from '../protocol/fault.ts';
 import type { Frame } from '../protocol/frame.ts';
 import { createLineWriter } from '../protocol/line-writer.ts';
 import { createLineSplitter, type LineEnds } from '../protocol/lines.ts';
@@ -40,7 +40,7 @@ export function createStdioDownstream({ input, output, lineLimitBytes }: StdioOp
         return !inputEnded;
       },
     },
-    send: (frame) => writer.send(frame),
+    send,
     onframe(next) {
       handler = next;
       const split = createLineSplitter(lineLimitBytes, { line, overflow });
@@ -64,12 +64,16 @@ export function createStdioDownstream({ input, output, lineLimitBytes }: StdioOp
     close,
   };
 
+  function send(frame: Frame): void | Promise<void> {
+    return writer.send(forParent(frame));
+  }
+
   function line(bytes: Buffer): void {
     try {
       deliver(parseClientMessage(bytes));
     } catch (error) {
       // Where not even an id can be read it is null (JSON-RPC 2.0, section 5); the next line gets its chance.
-      void writer.send(faultFrame(toRunError(error), null));
+      void send(faultFrame(toRunError(error), null));
     }
   }
 
@@ -78,7 +82,7 @@ export function createStdioDownstream({ input, output, lineLimitBytes }: StdioOp
       const wait = handler(frame);
       if (wait !== undefined) hold(wait);
     } catch (error) {
-      void writer.send(faultFrame(toRunError(error), frame.id ?? null));
+      void send(faultFrame(toRunError(error), frame.id ?? null));
     }
   }
 
@@ -95,7 +99,7 @@ export function createStdioDownstream({ input, output, lineLimitBytes }: StdioOp
   function overflow(ends: LineEnds): void {
     const detail = `a line is over ${lineLimitBytes} bytes`;
     const id = longRequestId(ends) ?? null;
-    void writer.send(faultFrame(new RunError('INVALID_REQUEST', { detail }), id));
+    void send(faultFrame(new RunError('INVALID_REQUEST', { detail }), id));
   }
 
   function gone(): void {

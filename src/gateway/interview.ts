@@ -1,6 +1,7 @@
 import { isRunError, RunError } from '../errors.ts';
 import { withEnvelope } from '../era/envelope.ts';
 import { frameOf, type Frame, type JsonRpcMessage, type RequestId } from '../protocol/frame.ts';
+import { forParent } from '../protocol/fault.ts';
 import { isLegacyRevision, LEGACY_REVISIONS, META, MODERN_REVISION, RPC } from '../protocol/constants.ts';
 import type { Link } from '../protocol/link.ts';
 
@@ -71,7 +72,8 @@ export function createInterview(
   link.onframe((frame) => {
     if (frame.kind === 'request') return link.send(answerTo(frame));
     if (frame.kind === 'notification' || frame.id === undefined) return undefined;
-    waiting.get(frame.id)?.resolve(frame);
+    // What is asked here is shown to the user who runs mcp-run.
+    waiting.get(frame.id)?.resolve(forParent(frame));
     waiting.delete(frame.id);
     return undefined;
   });

@@ -122,7 +122,6 @@ export function createServedServer(
         eager: true,
         withheld,
         reserve: () => {},
-        tellStderr: false,
         openUpstream: async () => routes.modern.open({ principal: downstream.principal, withheld }),
       }),
     );
@@ -144,8 +143,6 @@ export function createServedServer(
         // A process that is there for everybody is not taken by anybody.
         if (share === undefined) place ??= places.take(tenant);
       },
-      // Over stdio it is whoever started us; what the server says is theirs anyway.
-      tellStderr: !isNetwork,
       openUpstream: async (abandoned) => {
         if (share !== undefined) return await share.open();
         await place?.ready();

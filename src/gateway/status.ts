@@ -40,7 +40,7 @@ export function createStatus(supervisors: Iterable<Pick<Supervisor, 'snapshot'>>
  * ready: a load balancer that turns away would cut off the clients whose processes answer.
  */
 function problemOf({ state, lastFailure }: ServerSnapshot): Problem | undefined {
-  const reason = lastFailure?.message;
+  const reason = lastFailure?.publicMessage;
   switch (state) {
     case 'ready':
     case 'degraded':

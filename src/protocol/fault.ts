@@ -1,19 +1,43 @@
-import type { RunError } from '../errors.ts';
+import { RunError } from '../errors.ts';
 import { MODERN_REVISION } from './constants.ts';
-import { frameOf, type Frame, type RequestId } from './frame.ts';
+import { frameOf, type Frame, type FrameKind, type JsonRpcMessage, type RequestId } from './frame.ts';
 
 /**
  * A catalogued error as a JSON-RPC error response. `data.reason` is the code in lower case, so that a client can
- * tell a crash from a timeout without reading the text.
+ * tell a crash from a timeout without reading the text. The frame is for clients on the network: of a command it has the
+ * name, of a remote server the origin. `forParent` has all of it.
  * @param id of the request that it answers. If that is not known: null on a stream of messages (JSON-RPC 2.0,
  * section 5), undefined in the body of an HTTP answer (2025-11-25, basic/transports: "has no id"). A request that was
  * refused unread may still have shown its id, which is then the one.
- * @param withStderr adds a server's last words; they may hold paths and secrets, so they are not for everyone
  */
-export function faultFrame(error: RunError, id: RequestId | null | undefined, withStderr = false): Frame {
-  const fault = faultBody(error, withStderr);
-  const known = id ?? error.requestId ?? id;
-  return frameOf(known === undefined ? { error: fault } : { id: known, error: fault });
+export function faultFrame(error: RunError, id: RequestId | null | undefined): Frame {
+  return withParentView(faultOf(error, id, publicFault(error)), () => faultOf(error, id, parentFault(error)));
+}
+
+/** The frame for the process that started us: what it runs is no secret to it. */
+export function forParent(frame: Frame): Frame {
+  return frame instanceof TwoViews ? frame.parentView : frame;
+}
+
+/** @param render makes the frame for the process that started us, when it is asked for */
+export function withParentView(frame: Frame, render: () => Frame): Frame {
+  return new TwoViews(frame, render);
+}
+
+/** The members of an error response for each kind of client. */
+export function faultViews(error: RunError): { readonly network: object; readonly parent: object } {
+  return { network: publicFault(error), parent: parentFault(error) };
+}
+
+/** An error response of a server, or a failure of ours in its place, as the failure of what needed the answer. */
+export function upstreamError(server: string, method: string, answer: Frame): RunError {
+  const detail = forParent(answer).message.error?.message ?? '';
+  return new RunError('UPSTREAM_ERROR', {
+    server,
+    method,
+    detail,
+    said: answer.message.error?.message ?? '',
+  });
 }
 
 interface Fault {
@@ -22,17 +46,49 @@ interface Fault {
   data: { reason: string; hint?: string; stderr?: string; supported?: readonly string[]; requested?: string };
 }
 
-function faultBody(error: RunError, withStderr: boolean): Fault {
+class TwoViews implements Frame {
+  readonly kind: FrameKind;
+  declare readonly id?: RequestId;
+  readonly bytes: Uint8Array;
+  readonly message: JsonRpcMessage;
+  readonly #render: () => Frame;
+
+  constructor({ kind, id, bytes, message }: Frame, render: () => Frame) {
+    this.kind = kind;
+    if (id !== undefined) this.id = id;
+    this.bytes = bytes;
+    this.message = message;
+    this.#render = render;
+  }
+
+  get parentView(): Frame {
+    return this.#render();
+  }
+}
+
+function faultOf(error: RunError, id: RequestId | null | undefined, fault: Fault): Frame {
+  const known = id ?? error.requestId ?? id;
+  return frameOf(known === undefined ? { error: fault } : { id: known, error: fault });
+}
+
+function publicFault(error: RunError): Fault {
+  return faultBody(error, error.publicMessage, error.publicHint);
+}
+
+function parentFault(error: RunError): Fault {
   const { hint, stderr } = error.fields;
-  const data: Fault['data'] = { reason: error.code.toLowerCase() };
+  // What a bug of ours says about itself is for the log, not for whoever has found it.
+  const text = error.code === 'INTERNAL' ? error.publicMessage : error.message;
   // A hint that was found for this very failure; those of the catalogue are for whoever runs mcp-run.
-  if (typeof hint === 'string') data.hint = hint;
+  const fault = faultBody(error, text, typeof hint === 'string' ? hint : undefined);
+  if (typeof stderr === 'string' && stderr !== '') fault.data.stderr = stderr;
+  return fault;
+}
+
+function faultBody(error: RunError, text: string, hint: string | undefined): Fault {
+  const data: Fault['data'] = { reason: error.code.toLowerCase(), ...(hint !== undefined && { hint }) };
   // What a client chooses its next attempt by (2026-07-28, schema, UnsupportedProtocolVersionError).
   if (error.code === 'UNSUPPORTED_REVISION')
     Object.assign(data, { supported: [MODERN_REVISION], requested: error.fields['requested'] });
-  if (withStderr && typeof stderr === 'string' && stderr !== '') data.stderr = stderr;
-  // What a bug of ours says about itself is for the log, not for whoever has found it.
-  const text = error.code === 'INTERNAL' ? 'Internal error' : error.message;
-  const message = data.hint === undefined ? text : `${text}. ${data.hint}`;
-  return { code: error.rpcCode, message, data };
+  return { code: error.rpcCode, message: hint === undefined ? text : `${text}. ${hint}`, data };
 }

@@ -16,8 +16,6 @@ export interface RouterOptions {
   readonly eager: boolean;
   /** What the client may declare and the server does not get to see. */
   readonly withheld: ReadonlySet<Capability>;
-  /** Whether the client gets to see the last words of a server that died: they may hold paths and secrets. */
-  readonly tellStderr?: boolean;
   readonly initializeTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly maxRequestTimeMs: number;
@@ -336,7 +334,7 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
   function lastAnswerTo({ id, method }: Exchange, reason: RunError): Frame {
     return method === LISTEN && isRunError(reason, 'SHUTTING_DOWN')
       ? frameOf({ id, result: { ...listenResult(id, undefined) } })
-      : faultFrame(reason, id, options.tellStderr);
+      : faultFrame(reason, id);
   }
 
   async function closeUpstream(reason: RunError): Promise<void> {

@@ -44,6 +44,8 @@ export interface ServerSnapshot {
     /** A code of the error catalogue. */
     readonly code: string;
     readonly message: string;
+    /** The message for clients on the network. */
+    readonly publicMessage: string;
     /** What to do about it; may be empty. */
     readonly hint: string;
   };
@@ -133,7 +135,12 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       conversations: unanswered + answering,
       failedStarts: failedStarts.count,
       ...(lastFailure !== undefined && {
-        lastFailure: { code: lastFailure.code, message: lastFailure.message, hint: lastFailure.hint },
+        lastFailure: {
+          code: lastFailure.code,
+          message: lastFailure.message,
+          publicMessage: lastFailure.publicMessage,
+          hint: lastFailure.hint,
+        },
       }),
       ...(retryInMs > 0 && { retryInMs: Math.ceil(retryInMs) }),
     };
@@ -146,7 +153,8 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     const reason = lastFailure?.message ?? '';
     const { hint } = lastFailure?.fields ?? {};
     const retryAfter = Math.ceil(waitMs / 1000);
-    return new RunError('CRASH_LOOP', { server, reason, retryAfter, ...(hint !== undefined && { hint }) });
+    const fields = { server, reason, retryAfter, ...(hint !== undefined && { hint }) };
+    return new RunError('CRASH_LOOP', fields, { cause: lastFailure });
   }
 
   async function open(abandoned?: AbortSignal, own: OwnOptions = {}): Promise<Link> {

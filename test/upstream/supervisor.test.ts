@@ -106,6 +106,7 @@ describe('a start', () => {
       lastFailure: {
         code: 'UPSTREAM_EXITED',
         message: 'Server "files" exited (exit code 1)',
+        publicMessage: 'Server "files" exited (exit code 1)',
         hint: 'Its last stderr lines are in the log.',
       },
       retryInMs: 250,

@@ -1,5 +1,5 @@
 import type { RunError } from '../../errors.ts';
-import { faultFrame } from '../../protocol/fault.ts';
+import { faultViews, withParentView } from '../../protocol/fault.ts';
 import { frameFromBytes, type Frame, type RequestId } from '../../protocol/frame.ts';
 import { member, writeObject, type Member } from './members.ts';
 import { createProgress, type Progress } from './progress.ts';
@@ -29,12 +29,16 @@ export function answerFrame({ id, request }: Call, outcome: Member): Frame {
 
 /** An answer of ours. */
 export function faultAnswer(call: Call, error: RunError): Frame {
-  return answerFrame(call, member('error', faultFrame(error, call.id).message.error));
+  const { network, parent } = faultViews(error);
+  return withParentView(answerFrame(call, member('error', network)), () =>
+    answerFrame(call, member('error', parent)),
+  );
 }
 
 /** A call that failed on the way, told in the form that reaches whoever made it: of a tool, that is often a model. */
 export function failureAnswer(call: Call, error: RunError): Frame {
   if (call.request.method !== 'tools/call') return faultAnswer(call, error);
-  const content = [{ type: 'text', text: error.message }];
-  return answerFrame(call, member('result', { content, isError: true }));
+  const result = (text: string): Frame =>
+    answerFrame(call, member('result', { content: [{ type: 'text', text }], isError: true }));
+  return withParentView(result(error.publicMessage), () => result(error.message));
 }

@@ -1,5 +1,6 @@
 import { RunError, toRunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
+import { forParent, withParentView } from '../../protocol/fault.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
 import { legacyAnswer, type LegacyAnswer } from './answer.ts';
 import { answerFrame, failureAnswer, faultAnswer, type Call } from './call.ts';
@@ -81,10 +82,21 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
   function answered(call: Call, frame: Frame): Wait {
     const answer = translate(call, frame);
     if (answer instanceof RunError) return finish(call, faultAnswer(call, answer));
-    if (answer.kind === 'answer') return finish(call, answerFrame(call, answer.outcome));
+    if (answer.kind === 'answer') return finish(call, answerTo(call, answer, frame));
     calls.move(call, undefined);
     call.progress.nextRound();
     return demand(call, answer.result);
+  }
+
+  /** @param frame the server's answer, or a failure of ours in its place */
+  function answerTo(call: Call, { outcome }: { readonly outcome: Member }, frame: Frame): Frame {
+    const own = forParent(frame);
+    const answer = answerFrame(call, outcome);
+    if (own === frame) return answer;
+    return withParentView(answer, () => {
+      const whole = translate(call, own);
+      return 'outcome' in whole ? answerFrame(call, whole.outcome) : answer;
+    });
   }
 
   function demand(call: Call, result: readonly Member[]): Wait {
@@ -110,7 +122,7 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
       { event: 'input.failed', method: call.request.method, reason: error.code.toLowerCase() },
       error.message,
     );
-    return finish(call, failureAnswer(call, error), error.message);
+    return finish(call, failureAnswer(call, error), error.publicMessage);
   }
 
   function finish(call: Call, answer: Frame, reason = 'the call has ended'): Wait {

@@ -2,6 +2,7 @@ import { RunError } from '../../errors.ts';
 import { initializeFromDiscover, isDiscoverResult } from '../../era/handshake.ts';
 import { isJson, type Json } from '../../era/json.ts';
 import { LEGACY_REVISIONS, MODERN_REVISION } from '../../protocol/constants.ts';
+import { upstreamError } from '../../protocol/fault.ts';
 import type { Frame, JsonRpcMessage } from '../../protocol/frame.ts';
 
 /** A modern server as a legacy client gets to know it. */
@@ -17,8 +18,7 @@ const METHOD = 'server/discover';
 /** The result of `server/discover`. @throws RunError `UPSTREAM_ERROR`, `MALFORMED_ANSWER` */
 export function readDiscovered(server: string, answer: Frame): Json {
   const { error, result } = messageOf(server, answer);
-  if (error !== undefined)
-    throw new RunError('UPSTREAM_ERROR', { server, method: METHOD, detail: error.message });
+  if (error !== undefined) throw upstreamError(server, METHOD, answer);
   return result ?? {};
 }
 

@@ -9,7 +9,7 @@ import type { Log } from '../../observe/log.ts';
 import { asBuffer } from '../../protocol/bytes.ts';
 import { LOG_LEVELS } from '../../protocol/constants.ts';
 import { isTooDeep } from '../../protocol/depth.ts';
-import { faultFrame } from '../../protocol/fault.ts';
+import { faultFrame, forParent, withParentView } from '../../protocol/fault.ts';
 import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
 
@@ -332,7 +332,10 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
       const error = isErrorFrame(frame) ? frame.message.error : undefined;
       if (error === undefined) return modernAnswer(waiting, method, frame.bytes, { name: server, info });
       const urls = mayNeedInput(method) ? urlElicitationsOf(error) : undefined;
-      if (urls === undefined) return modernErrorAnswer(waiting, method, error);
+      if (urls === undefined)
+        return withParentView(modernErrorAnswer(waiting, method, error), () =>
+          modernErrorAnswer(waiting, method, forParent(frame).message.error ?? error),
+        );
       const needed = Object.fromEntries(urls.map((url, index) => [`input-${index + 1}`, url]));
       return resultAnswer(waiting, inputRequiredResult(needed, parking.replay(call.digest()), info));
     } catch (error) {

@@ -2,7 +2,7 @@ import { RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import { asBuffer } from '../../protocol/bytes.ts';
 import { META as META_KEY } from '../../protocol/constants.ts';
-import { faultFrame } from '../../protocol/fault.ts';
+import { faultFrame, forParent, withParentView } from '../../protocol/fault.ts';
 import { ExactNames } from '../../protocol/folded-key.ts';
 import { frameFromBytes, type Frame } from '../../protocol/frame.ts';
 import { unreadableAnswerTo } from '../../protocol/outline.ts';
@@ -26,6 +26,8 @@ export interface Scanned {
   readonly id: RequestId | undefined;
   readonly method: string | undefined;
   readonly isError: boolean;
+  /** The same as the process that started us may see it, if that differs. */
+  readonly parentView: Scanned | undefined;
   /** Where a value lies in the bytes. */
   find(place: Place): Member | undefined;
 }
@@ -59,7 +61,9 @@ export function scanMessage(frame: Frame): Scanned | undefined {
   if (params === undefined || hasImitation(params, PARAMS_OF.get(method) ?? PARAMS)) return undefined;
   const meta = scanInner(bytes, find(params, '_meta'));
   if (meta === undefined || hasImitation(meta, META)) return undefined;
-  return new ScannedMessage(bytes, id, method, envelope, params, meta);
+  const whole = forParent(frame);
+  const parentView = whole === frame ? undefined : scanMessage(whole);
+  return new ScannedMessage(bytes, id, method, envelope, params, meta, parentView);
 }
 
 /**
@@ -124,15 +128,19 @@ export function replaceValues(
     const member = scanned.find(place);
     return member === undefined ? [] : { start: member.start, end: member.end, text };
   });
-  const { bytes, method } = scanned;
+  const { bytes, method, parentView } = scanned;
   const kind = method === undefined ? 'response' : id === undefined ? 'notification' : 'request';
-  return frameFromBytes(kind, spliceValues(bytes, edits), id, method);
+  const replaced = frameFromBytes(kind, spliceValues(bytes, edits), id, method);
+  return parentView === undefined
+    ? replaced
+    : withParentView(replaced, () => replaceValues(parentView, id, replacements));
 }
 
 class ScannedMessage implements Scanned {
   readonly bytes: Buffer;
   readonly id: RequestId | undefined;
   readonly method: string | undefined;
+  readonly parentView: Scanned | undefined;
   readonly #envelope: readonly Member[];
   readonly #params: readonly Member[];
   readonly #meta: readonly Member[];
@@ -144,6 +152,7 @@ class ScannedMessage implements Scanned {
     envelope: readonly Member[],
     params: readonly Member[],
     meta: readonly Member[],
+    parentView: Scanned | undefined,
   ) {
     this.bytes = bytes;
     this.id = id;
@@ -151,6 +160,7 @@ class ScannedMessage implements Scanned {
     this.#envelope = envelope;
     this.#params = params;
     this.#meta = meta;
+    this.parentView = parentView;
   }
 
   get isError(): boolean {

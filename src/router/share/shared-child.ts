@@ -2,6 +2,7 @@ import { isJson } from '../../era/json.ts';
 import { RunError, timeoutError, toRunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import { LEGACY_REVISIONS, OWN_ID } from '../../protocol/constants.ts';
+import { forParent, upstreamError } from '../../protocol/fault.ts';
 import { frameOf, type Frame, type JsonRpcMessage, type RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
 
@@ -44,6 +45,7 @@ export interface SharedChild {
 }
 
 interface Pending {
+  readonly method: string;
   readonly resolve: (answer: JsonRpcMessage) => void;
   readonly reject: (error: RunError) => void;
 }
@@ -137,7 +139,9 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
     if (link === undefined) throw new RunError('UPSTREAM_CLOSED', { server });
     const id = `${OWN_ID}${nextId}`;
     nextId += 1;
-    const answer = new Promise<JsonRpcMessage>((resolve, reject) => pending.set(id, { resolve, reject }));
+    const answer = new Promise<JsonRpcMessage>((resolve, reject) =>
+      pending.set(id, { method, resolve, reject }),
+    );
     const timeoutMs = options.initializeTimeoutMs;
     const startedAt = Date.now();
     const timer = setTimeout(() => {
@@ -157,7 +161,9 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
     const own = frame.kind === 'response' && typeof frame.id === 'string' ? pending.get(frame.id) : undefined;
     if (own === undefined) return options.onFrame(frame, about);
     try {
-      own.resolve(frame.message);
+      // What is ours to say differs between those it may reach.
+      if (forParent(frame) === frame) own.resolve(frame.message);
+      else own.reject(upstreamError(server, own.method, frame));
     } catch (error) {
       own.reject(new RunError('MALFORMED_ANSWER', { server, method: 'a request of ours' }, { cause: error }));
     }

@@ -1,13 +1,22 @@
 import { RunError } from '../../errors.ts';
+import type { Log } from '../../observe/log.ts';
 
 /** Why a server could not be reached, from what the connection failed with. */
 export function unreachable(server: string, url: URL, error: unknown): RunError {
   if (error instanceof RunError) return error;
+  const failure = knownFailure(error);
+  const fields = { server, url: shown(url), detail: failure ?? textOf(error) };
   return new RunError(
     'UPSTREAM_UNREACHABLE',
-    { server, url: shown(url), detail: detailOf(error) },
+    { ...fields, ...(failure !== undefined && { failure }) },
     { cause: error },
   );
+}
+
+/** A request to a remote server has failed: its client is told, over the network not all of it. */
+export function logFailure(log: Log, error: RunError): void {
+  const level = error.message === error.publicMessage ? 'debug' : 'warn';
+  log[level]({ event: 'remote.failed', reason: error.code.toLowerCase() }, error.message);
 }
 
 /** An address without what may be secret: no user, password, query. */
@@ -63,9 +72,12 @@ const WORDS: Readonly<Record<string, string>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
 };
 
-function detailOf(error: unknown): string {
+function knownFailure(error: unknown): string | undefined {
   const code = failureCode(error);
   const words = code === undefined ? undefined : WORDS[code];
-  if (words !== undefined) return `${words} (${code})`;
+  return words === undefined ? undefined : `${words} (${code})`;
+}
+
+function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

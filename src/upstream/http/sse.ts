@@ -5,7 +5,7 @@ import type { Frame } from '../../protocol/frame.ts';
 import { isRequestId, type RequestId } from '../../protocol/request-id.ts';
 import { createScope } from './connection.ts';
 import { DroppedMessages } from './dropped-messages.ts';
-import { shown } from './failure.ts';
+import { logFailure, shown } from './failure.ts';
 import { createHandshake } from './handshake.ts';
 import { discard } from './http-call.ts';
 import { isSound, sortMessages, withId } from './messages.ts';
@@ -266,6 +266,7 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
   }
 
   function answer(id: RequestId, error: RunError): void {
+    logFailure(log, error);
     void options.deliver(faultFrame(error, id));
   }
 

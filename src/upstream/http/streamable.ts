@@ -6,7 +6,7 @@ import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
 import { HEADER } from '../../protocol/mirrored-headers.ts';
 import { createScope } from './connection.ts';
 import { DroppedMessages } from './dropped-messages.ts';
-import { failureCode } from './failure.ts';
+import { failureCode, logFailure } from './failure.ts';
 import { discard, type HttpRequest, type HttpResponse } from './http-call.ts';
 import { cancelledId, sortMessages, withId } from './messages.ts';
 import { createOrder } from './order.ts';
@@ -416,7 +416,7 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
   }
 
   function report(error: RunError): void {
-    log.debug({ event: 'remote.failed', reason: error.code.toLowerCase() }, error.message);
+    logFailure(log, error);
     if (error.code === 'UPSTREAM_UNREACHABLE') options.reached(error);
   }
 

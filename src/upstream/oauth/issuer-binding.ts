@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isRunError, RunError } from '../../errors.ts';
+import { readRegularFile } from '../../files/regular-file.ts';
 import type { OAuthSettings } from '../target.ts';
 import { authorizationFailed, type OAuthContext } from './context.ts';
 import type { Authority } from './discovery.ts';
@@ -120,9 +121,9 @@ export function openBindingStore(
 export async function listBindings(directory: string): Promise<readonly Binding[]> {
   const names = await readdir(directory).catch(() => []);
   const files = names.filter((name) => FILE.test(name)).map((name) => join(directory, name));
-  const texts = await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => '')));
+  const texts = await Promise.all(files.map((file) => readRegularFile(file).catch(() => '')));
   return texts
-    .flatMap((text) => parseBinding(text) ?? [])
+    .flatMap((text) => parseBinding(text.toString()) ?? [])
     .toSorted((a, b) => a.url.localeCompare(b.url) || a.clientId.localeCompare(b.clientId));
 }
 
@@ -143,7 +144,7 @@ class BindingFile implements BindingStore {
 
   async read(): Promise<Binding | undefined> {
     // A file that cannot be opened was not written by this user.
-    const text = await readFile(this.#file, 'utf8').catch(() => undefined);
+    const text = (await readRegularFile(this.#file).catch(() => undefined))?.toString();
     if (text === undefined) return this.#memory;
     const binding = parseBinding(text);
     if (binding?.url === this.#url && binding.clientId === this.#clientId) return binding;

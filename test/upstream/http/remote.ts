@@ -1,6 +1,7 @@
 /** A link to a remote server, and a server that answers as MCP servers do unless its script says otherwise. */
 import { onTestFinished } from 'vitest';
 import type { RunError } from '../../../src/errors.ts';
+import { forParent } from '../../../src/protocol/fault.ts';
 import { frameOf, type Frame, type JsonRpcMessage, type RequestId } from '../../../src/protocol/frame.ts';
 import type { Link } from '../../../src/protocol/link.ts';
 import { createDispatcher } from '../../../src/upstream/http/dispatcher.ts';
@@ -110,7 +111,8 @@ export async function openTarget(
   onTestFinished(() => link.close());
   const closed = new Promise<Error | undefined>((resolve) => link.onclose(resolve));
   link.onframe((frame, about) => {
-    const one = { frame, message: frame.message, about };
+    // All of it: what clients on the network are told is tested where they are.
+    const one = { frame, message: forParent(frame).message, about };
     received.push(one);
     for (const watch of watchers) watch(one);
     return onreceived?.(one);
