@@ -1,5 +1,6 @@
 import { META } from '../protocol/constants.ts';
 import type { JsonRpcMessage, RequestId } from '../protocol/frame.ts';
+import { isWithin, readResourceUri } from '../protocol/resource-uri.ts';
 import { isJson, jsonOf, withMeta, without, type Json } from './json.ts';
 
 /** What a `subscriptions/listen` asks for (2026-07-28, basic/patterns/subscriptions, notification filter). */
@@ -80,7 +81,10 @@ export function wants(filter: Filter, { method, params }: JsonRpcMessage): boole
   if (change !== undefined) return filter[change];
   const uri = params?.['uri'];
   if (method !== UPDATED || typeof uri !== 'string') return false;
-  return filter.resourceSubscriptions.some((wanted) => uri === wanted || isPartOf(uri, wanted));
+  const { resourceSubscriptions: wanted } = filter;
+  if (wanted.length === 0 || wanted.includes(uri)) return wanted.length > 0;
+  const updated = readResourceUri(uri);
+  return wanted.some((whole) => isWithin(updated, readResourceUri(whole)));
 }
 
 /** The first message of a subscription. */
@@ -112,10 +116,6 @@ export function withoutSubscriptionId(notification: JsonRpcMessage): JsonRpcMess
 export function listenResult(subscriptionId: RequestId, serverInfo: Json | undefined): Json {
   const info = serverInfo === undefined ? {} : { [META.serverInfo]: serverInfo };
   return { resultType: 'complete', _meta: { ...info, [META.subscriptionId]: subscriptionId } };
-}
-
-function isPartOf(uri: string, whole: string): boolean {
-  return uri.startsWith(whole.endsWith('/') ? whole : `${whole}/`);
 }
 
 function isText(value: unknown): value is string {

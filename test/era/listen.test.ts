@@ -69,6 +69,9 @@ describe('wants', () => {
     ['notifications/resources/updated', 'a://x/part', true],
     ['notifications/resources/updated', 'a://xx', false],
     ['notifications/resources/updated', 'b://y/part', true],
+    ['notifications/resources/updated', 'a://x/../y', true],
+    ['notifications/resources/updated', 'b://y/../z/part', true],
+    ['notifications/resources/updated', 'a://z/x/part', false],
     ['notifications/resources/updated', undefined, false],
     ['notifications/message', 'a://x', false],
   ])('%s of %s: %s', (method, uri, expected) => {

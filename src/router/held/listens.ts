@@ -71,9 +71,8 @@ export function createListens(
       if (isEmptyFilter(listen.filter)) end(listen);
     },
     tell(notification) {
-      for (const listen of listens) {
-        if (listen.isAcknowledged && wants(listen.filter, notification))
-          send(listen, stamped(notification, listen.id));
+      for (const listen of receiversOf(notification)) {
+        if (listen.isAcknowledged) send(listen, stamped(notification, listen.id));
       }
     },
     cancel(tenant, id) {
@@ -92,9 +91,17 @@ export function createListens(
     },
   };
 
+  /** An update of a resource is for those that have named exactly this one, if there are any. */
+  function receiversOf(notification: JsonRpcMessage): Iterable<Listen> {
+    const uri = notification.params?.['uri'];
+    if (notification.method === 'notifications/resources/updated')
+      return typeof uri === 'string' ? subscriptions.subscribersOf(uri) : [];
+    return [...listens].filter(({ filter }) => wants(filter, notification));
+  }
+
   /** @returns undefined if the process refuses */
   async function join(listen: Listen, uri: string): Promise<string | undefined> {
-    const isFirst = subscriptions.subscribersOf(uri).size === 0 || !subscriptions.isConfirmed(uri);
+    const isFirst = !subscriptions.isConfirmed(uri);
     subscriptions.add(uri, listen);
     if (!isFirst) return uri;
     if (await subscribe(uri)) {

@@ -303,6 +303,22 @@ describe('who listens', () => {
     expect(requestsTo(child(), 'resources/unsubscribe')).toHaveLength(1);
   });
 
+  test('to a folder hears of a part only if no other client listens to exactly that', async () => {
+    const { pool, child } = createWorld();
+    const [folder, part] = [connect(pool), connect(pool)];
+    const uris = ['file:///a', 'file:///a/b'];
+    await folder.ask('subscriptions/listen', { notifications: { resourceSubscriptions: uris.slice(0, 1) } });
+    await part.ask('subscriptions/listen', { notifications: { resourceSubscriptions: uris.slice(1) } });
+    await settled();
+    const updates = ['file:///a/b', 'file:///a/c', 'file:///a/%2e%2e/c', 'file:///a/b/../d'];
+    for (const uri of updates)
+      await child().deliver({ method: 'notifications/resources/updated', params: { uri } });
+    const heard = [folder, part].map(({ received }) =>
+      received.flatMap(({ params }) => params?.['uri'] ?? []),
+    );
+    expect(heard).toEqual([['file:///a/c', 'file:///a/b/../d'], ['file:///a/b']]);
+  });
+
   test('is let go in good order when the process dies', async () => {
     const { pool, child } = createWorld();
     const client = connect(pool);

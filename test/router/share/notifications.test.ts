@@ -189,6 +189,26 @@ describe('subscriptions', () => {
     ]);
   });
 
+  it.each([
+    ['file:///a/secret', [[], ['file:///a/secret']]],
+    ['file:///a/other', [['file:///a/other'], []]],
+    ['file:///a/../secret', [[], []]],
+    ['file:///a/%2e%2e/secret', [[], []]],
+    ['file:///b/../a/other', [['file:///b/../a/other'], []]],
+  ])(
+    'to a folder hear of %s only if no other client has subscribed to exactly that',
+    async (uri, expected) => {
+      const { connect, child } = await warmed();
+      const clients = [await connect(), await connect()];
+      for (const [i, subscribed] of ['file:///a', 'file:///a/secret'].entries()) {
+        await clients[i]?.send({ id: 's', method: 'resources/subscribe', params: { uri: subscribed } });
+        await answer(child, i);
+      }
+      await child.deliver(updated(uri));
+      expect(clients.map((client) => updatesOf(client))).toEqual(expected);
+    },
+  );
+
   it('end with the last client that unsubscribes', async () => {
     const { connect, child } = await warmed();
     const [a, b] = [await connect(), await connect()];
