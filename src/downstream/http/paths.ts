@@ -18,8 +18,7 @@ export interface Paths {
   add(name: string | undefined, path: string, route: Route, server: string): void;
   /**
    * Where a request target (RFC 9112, section 3.2) leads. A slash at its end and a query make no difference, nor does
-   * the spelling of a name: proxies encode and decode what they pass on, slashes in it included. The endpoint's own
-   * path is only found as it is.
+   * the spelling of a name: proxies encode and decode what they pass on, slashes in it included.
    * @throws RunError `INVALID_REQUEST` if it cannot be decoded.
    */
   find(target: string): Place | undefined;
@@ -50,8 +49,10 @@ export function createPaths(): Paths {
   function findSpelled(segments: readonly string[]): Place | undefined {
     for (const length of lengths) {
       const [name, path] = [segments.slice(0, -length), segments.slice(-length)];
-      // Only a name may be spelled in other ways: a proxy in front that keeps clients from a path knows it as announced.
-      const key = keyOf(name.length === 0 ? undefined : decode(name.join('/')), `/${path.join('/')}`);
+      const decoded = path.map(decode);
+      // A slash that belongs to the path of an endpoint is not encoded.
+      if (decoded.some((segment) => segment.includes('/'))) continue;
+      const key = keyOf(name.length === 0 ? undefined : decode(name.join('/')), `/${decoded.join('/')}`);
       const place = places.get(key) ?? changed.get(key);
       if (place !== undefined) return place;
     }

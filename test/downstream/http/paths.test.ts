@@ -41,7 +41,7 @@ describe('a server named', () => {
   it.each(SPELLINGS)('%j is reached in each spelling of its name', async (name, spellings) => {
     const harness = await listen({ servers: [name, 'other'] });
     for (const spelled of spellings) {
-      for (const end of ['/mcp', '/mcp/', '/mcp?x=1']) {
+      for (const end of ['/mcp', '/mcp/', '/mcp?x=1', '/%6Dcp']) {
         expect({ spelled, status: await statusOf(harness.url, spelled + end) }).toEqual({
           spelled,
           status: 200,
@@ -56,7 +56,7 @@ describe('a server named', () => {
     const tokens = [createHash('sha256').update(token).digest()];
     const harness = await listen({ servers: [name, 'other'], tokens });
     for (const spelled of spellings) {
-      for (const path of ['/mcp', '/sse', '/messages?sessionId=x']) {
+      for (const path of ['/mcp', '/sse', '/messages?sessionId=x', '/m%63p']) {
         expect(await statusOf(harness.url, spelled + path)).toBe(401);
       }
       expect(await statusOf(harness.url, `${spelled}/mcp`, { authorization: `Bearer ${token}` })).toBe(200);
@@ -124,8 +124,6 @@ describe('names that look alike', () => {
       '/demo/mcp%3Fx',
       '/demo%00/mcp',
       '/demo/mcp/mcp',
-      '/demo/%6Dcp',
-      '/demo/mcp#x',
       '/mcp',
     ];
     for (const target of targets) {
@@ -220,9 +218,8 @@ describe('every endpoint', () => {
     for (const prefix of PREFIXES) {
       expect(await statusOf(harness.url, `${prefix}/v1/mcp`)).toBe(200);
       expect(await statusOf(harness.url, `${prefix}/v1%2Fmcp`)).toBe(404);
-      expect(await statusOf(harness.url, `${prefix}/%761/mcp`)).toBe(404);
     }
-    const stream = readStream(await open(`${harness.url}/@scope/%C3%B6%20pkg/v1/events/sse`));
+    const stream = readStream(await open(`${harness.url}/@scope/%C3%B6%20pkg/v1/ev%65nts/sse`));
     expect((await stream.next()).data).toMatch(/^\/@scope\/%C3%B6%20pkg\/in\?/);
   });
 
