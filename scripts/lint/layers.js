@@ -17,7 +17,7 @@ const PURE = ['assert', 'buffer', 'crypto', 'events', 'string_decoder', 'util'];
  */
 const LAYERS = {
   index: { folders: ['gateway', 'manifest', 'observe', 'protocol'], packages: [], node: PURE },
-  errors: { folders: [], packages: [], node: [] },
+  errors: { folders: ['observe/printable'], packages: [], node: [] },
   cli: {
     folders: ['gateway', 'manifest', 'files', 'observe'],
     packages: ['commander', 'chalk'],
@@ -39,7 +39,18 @@ const LAYERS = {
   process: { folders: ['files', 'observe'], packages: ['cross-spawn'], node: 'any' },
   era: { folders: ['protocol'], packages: [], node: ['buffer', 'crypto'] },
   files: { folders: [], packages: [], node: ['fs'] },
-  manifest: { folders: ['files'], packages: ['zod', 'jsonc-parser', 'yaml', 'smol-toml'], node: 'any' },
+  manifest: {
+    folders: [
+      'files',
+      'observe/find-secrets',
+      'observe/known-secrets',
+      'observe/redact',
+      'observe/secret-args',
+      'observe/secret-names',
+    ],
+    packages: ['zod', 'jsonc-parser', 'yaml', 'smol-toml'],
+    node: 'any',
+  },
   observe: { folders: [], packages: ['pino-pretty'], node: 'any' },
   protocol: { folders: [], packages: [], node: [...PURE, 'stream'] },
   demo: { folders: ['protocol'], packages: [], node: 'any' },

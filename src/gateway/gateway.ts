@@ -3,7 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Listener, Readiness } from '../downstream/downstream.ts';
 import { RunError } from '../errors.ts';
 import type { Manifest } from '../manifest/settings.ts';
+import { secretsOf } from '../observe/known-secrets.ts';
 import type { Log } from '../observe/log.ts';
+import { createMask } from '../observe/mask.ts';
+import { maskLog } from '../observe/masked-log.ts';
 import { describeListening, type Listening } from './listening.ts';
 import { createPlaces } from './places.ts';
 import { createServedServer, type ServedServer } from './served-server.ts';
@@ -29,8 +32,10 @@ export interface Gateway {
 }
 
 /** Connects the parts; nothing is opened before `start`. */
-export function createGateway({ manifest, log, stdin, stdout }: GatewayOptions): Gateway {
+export function createGateway({ manifest, log: openLog, stdin, stdout }: GatewayOptions): Gateway {
   const { settings, source } = manifest;
+  // A server, a client, or we about them, may repeat what a server was started with.
+  const log = maskLog(openLog, createMask(manifest.servers.flatMap(({ target }) => secretsOf(target))));
   const isNetwork = settings.transports.some((transport) => transport !== 'stdio');
   const places = createPlaces(
     settings,

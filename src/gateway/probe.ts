@@ -3,7 +3,9 @@ import { maskUrl } from '../manifest/secrets.ts';
 import type { ServerSpec } from '../manifest/settings.ts';
 import { createListenerLog } from '../observe/listener.ts';
 import type { Log } from '../observe/log.ts';
-import { maskSecrets, secretsOf, withoutSecrets } from '../observe/redact.ts';
+import { secretsOf } from '../observe/known-secrets.ts';
+import { createMask, type Mask } from '../observe/mask.ts';
+import { maskLog, maskValue } from '../observe/masked-log.ts';
 import type { Link } from '../protocol/link.ts';
 import { createHandover } from '../router/eras/handover.ts';
 import { probeEra, type Verdict } from '../router/eras/probe.ts';
@@ -84,11 +86,24 @@ function stateAfter(wasStarted: boolean, hasAnswered: boolean): ServerState {
 }
 
 /** It may repeat what the server was started or reached with. */
-function maskError(error: RunError, secrets: readonly string[]): RunError {
+function maskError(error: RunError, mask: Mask): RunError {
   const fields = Object.entries(error.fields).map(
-    ([name, value]) => [name, typeof value === 'string' ? maskSecrets(value, secrets) : value] as const,
+    ([name, value]) => [name, typeof value === 'string' ? mask(value) : value] as const,
   );
   return new RunError(error.code, Object.fromEntries(fields), { cause: error });
+}
+
+/** What a server says of itself may repeat it as well. */
+function masked(introduction: Introduction, mask: Mask): Introduction {
+  const { name, version, revision, capabilities } = introduction;
+  const shown = maskValue(capabilities, mask);
+  return {
+    ...introduction,
+    name: name === undefined ? undefined : mask(name),
+    version: version === undefined ? undefined : mask(version),
+    revision: mask(revision),
+    capabilities: typeof shown === 'object' && shown !== null ? { ...shown } : {},
+  };
 }
 
 /** @throws what ends all that is being waited for */
@@ -103,7 +118,7 @@ async function probe(
   options: ProbeOptions,
   watcher: ProbeWatcher,
 ): Promise<ProbeResult> {
-  const secrets = secretsOf(target);
+  const mask = createMask(secretsOf(target));
   const stderr: string[] = [];
   let skippedLines = 0;
   let introduction: Introduction | undefined;
@@ -138,11 +153,12 @@ async function probe(
       offer = await interview.count(introduction.capabilities);
     });
   } catch (thrown) {
-    error = options.signal.aborted ? new RunError('INTERRUPTED') : maskError(toRunError(thrown), secrets);
+    error = options.signal.aborted ? new RunError('INTERRUPTED') : maskError(toRunError(thrown), mask);
   }
   await link?.close();
   const state = stateAfter(link !== undefined, introduction !== undefined);
   const url = target.kind === 'remote' ? maskUrl(target.url) : undefined;
+  introduction &&= masked(introduction, mask);
   return { server, url, state, introduction, startMs, offer, error, stderr, skippedLines };
 
   /** A server that is pinned is taken at its word. */
@@ -193,7 +209,7 @@ async function probe(
       lineLimitBytes: options.lineLimitBytes,
       stdout,
       // A server may repeat what it was started with, and what it says is shown.
-      log: withoutSecrets(createLog(), secrets),
+      log: maskLog(createLog(), mask),
     });
     const filter = tools && createToolFilter(tools);
     return createHandover(filter === undefined ? opened : filterToolsOf(opened, { server, filter }));

@@ -2,7 +2,6 @@ import { RunError } from '../errors.ts';
 import { createToolFilter, filterToolsOf } from '../link/tool-filter.ts';
 import type { Manifest, ServerSpec } from '../manifest/settings.ts';
 import type { Log } from '../observe/log.ts';
-import { secretsOf, withoutSecrets } from '../observe/redact.ts';
 import type { Link } from '../protocol/link.ts';
 import { joinLinks, type Conversation } from '../router/router.ts';
 import { createShare, type Share } from '../router/share/share.ts';
@@ -51,8 +50,7 @@ export function createServedServer(
   const { name } = spec;
   const { settings } = manifest;
   const places = spec.target.kind === 'remote' ? withoutLimit(gatewayPlaces) : gatewayPlaces;
-  // A server, or we about it, may repeat what it was started with.
-  const log = withoutSecrets(gatewayLog.child({ server: name }), secretsOf(spec.target));
+  const log = gatewayLog.child({ server: name });
   // Without sessions there is nothing that a process of one's own could be kept for.
   const isShared = settings.stateless || (spec.isolation ?? settings.isolation) === 'shared';
   const supervisor = createSupervisor({

@@ -1,7 +1,9 @@
 import { RunError } from '../errors.ts';
 import type { RemoteTarget } from '../manifest/settings.ts';
 import type { Log } from '../observe/log.ts';
-import { secretsOf, withoutSecrets } from '../observe/redact.ts';
+import { secretsOf } from '../observe/known-secrets.ts';
+import { createMask } from '../observe/mask.ts';
+import { maskLog } from '../observe/masked-log.ts';
 import { holdingOf, type Holding } from '../upstream/oauth/holding.ts';
 import { listBindings, type Binding } from '../upstream/oauth/issuer-binding.ts';
 import { listTokenStores, serverUrl } from '../upstream/oauth/token-store.ts';
@@ -30,7 +32,7 @@ export async function logIn(
     });
   }
   const { logIn: obtain } = await import('../upstream/oauth/log-in.ts');
-  const quiet = withoutSecrets(log.child({ server: name }), secretsOf(target));
+  const quiet = maskLog(log.child({ server: name }), createMask(secretsOf(target)));
   return await obtain({ ...target, oauth }, { server: name, log: quiet, signal });
 }
 

@@ -17,6 +17,8 @@ export type Ask = (question: Question) => Promise<string>;
 export interface Inputs {
   /** The value of `${input:id}`. One that a person must give is its own reference until `askFor`, and its id is added to `open`. */
   lookup(id: string, open: Set<string>): Parsed<string>;
+  /** Its value is not shown while it is typed. */
+  isHidden(id: string): boolean;
   /** Asks for the values of these. */
   askFor(ids: Iterable<string>): Promise<void>;
 }
@@ -50,6 +52,8 @@ export function createInputs(
       const otherwise = askable ? ', or start mcp-run in a terminal to be asked' : '';
       return { fault: `the input "${id}" has no value; set ${variable}${otherwise}` };
     },
+
+    isHidden: (id) => declared.get(id)?.password === true,
 
     async askFor(ids) {
       for (const id of ids) {

@@ -1,6 +1,8 @@
 import { variableLookup } from './environment.ts';
 import { expandNode } from './expand.ts';
 import type { Inputs } from './inputs.ts';
+import { secretsOf } from '../observe/known-secrets.ts';
+import { isSecretName } from '../observe/secret-names.ts';
 import type { Problem } from './problems.ts';
 import { readEntry } from './read-entry.ts';
 import type { DeclaredServer } from './read-servers.ts';
@@ -38,7 +40,8 @@ export async function resolveEntry(declared: DeclaredServer, context: EntryConte
   const open = new Set<string>();
   const result = { declared, problems, refusals, warnings, open };
   if (node.kind !== 'object') return { ...result, spec: undefined };
-  const expanded = expand(declared, context, problems, open);
+  const secrets = new Set<string>();
+  const expanded = expand(declared, context, problems, open, secrets);
   const located = { ...expanded, node: withoutUnset(expanded.node) };
   const entry = readEntry(located, problems, warnings);
   const spec =
@@ -46,19 +49,41 @@ export async function resolveEntry(declared: DeclaredServer, context: EntryConte
   // A value that was put in for a reference may look like another one, which is checked no further.
   if (spec === undefined && problems.length === 0 && open.size === 0)
     problems.push(source.problem(path, 'a value in it still holds a reference such as ${NAME}', 'key'));
-  return { ...result, spec };
+  return { ...result, spec: spec && withSecrets(spec, secrets) };
 }
 
-/** A part of a file with its references replaced; those that cannot be are errors. */
+/** The log must not repeat what a reference to a secret stands for, wherever it stands. */
+function withSecrets(spec: ServerSpec, secrets: ReadonlySet<string>): ServerSpec {
+  if (secrets.size === 0) return spec;
+  // Most are under names that say so.
+  const known = new Set(secretsOf(spec.target));
+  const others = [...secrets].filter((secret) => !known.has(secret));
+  return others.length === 0 ? spec : { ...spec, target: { ...spec.target, secrets: others } };
+}
+
+/**
+ * A part of a file with its references replaced; those that cannot be are errors.
+ * @param secrets gets the values of references to secrets
+ */
 export function expand(
   located: Located,
   { env, inputs }: Pick<EntryContext, 'env' | 'inputs'>,
   problems: Problem[],
   open: Set<string>,
+  secrets = new Set<string>(),
 ): Located {
+  const lookUp = variableLookup(env);
   const variables = variablesOf(located.source.path, {
-    env: variableLookup(env),
-    input: (id) => inputs.lookup(id, open),
+    env(name) {
+      const value = lookUp(name);
+      if (value !== undefined && isSecretName(name)) secrets.add(value);
+      return value;
+    },
+    input(id) {
+      const value = inputs.lookup(id, open);
+      if ('value' in value && (inputs.isHidden(id) || isSecretName(id))) secrets.add(value.value);
+      return value;
+    },
   });
   const node = expandNode(located.node, located.path, variables, (path, detail) => {
     problems.push(located.source.problem(path, detail));

@@ -76,6 +76,8 @@ export type Target = StdioTarget | RemoteTarget;
 
 export interface StdioTarget {
   readonly kind: 'stdio';
+  /** Values of references to secrets, wherever they stand in the others. */
+  readonly secrets?: readonly string[];
   readonly command: string;
   readonly args: readonly string[];
   readonly cwd: string | undefined;
@@ -88,6 +90,8 @@ export type RemoteTransport = 'auto' | 'http' | 'sse';
 
 export interface RemoteTarget {
   readonly kind: 'remote';
+  /** Values of references to secrets, wherever they stand in the others. */
+  readonly secrets?: readonly string[];
   readonly url: string;
   readonly transport: RemoteTransport;
   /** Names in lower case. */

@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isRunError, RunError } from '../errors.ts';
+import { secretsOf } from '../observe/known-secrets.ts';
+import { createMask, type Mask } from '../observe/mask.ts';
 import { startChild, type Child, type ChildExit } from '../process/child.ts';
 import type { Frame } from '../protocol/frame.ts';
 import { createLineWriter } from '../protocol/line-writer.ts';
@@ -58,7 +60,7 @@ function createStdioLink(child: Child, target: StdioTarget, options: UpstreamOpt
   /** Why we ended it ourselves, if it was not somebody else's wish. */
   let offence: RunError | undefined;
 
-  logStderr(child, options, lastWords);
+  logStderr(child, options, lastWords, createMask(secretsOf(target)));
   void child.exited.then((exit) => {
     // Answers that were read before the exit are delivered before it.
     reader.flush();
@@ -182,15 +184,19 @@ function logExit(exit: ChildExit, { log }: UpstreamOptions): void {
 }
 
 /** The child's stderr is its log: every line goes to ours, under the server's name. */
-function logStderr(child: Child, { log }: UpstreamOptions, lastWords: LastWords): void {
-  const write = (bytes: Buffer): void => {
-    const text = bytes.toString().trimEnd();
+function logStderr(child: Child, { log }: UpstreamOptions, lastWords: LastWords, mask: Mask): void {
+  const write = (...parts: Buffer[]): void => {
+    // Before anything is cut off: half of a secret would not be recognized.
+    const text = parts
+      .map((part) => mask(part.toString()))
+      .join('')
+      .trimEnd();
     lastWords.add(text);
     log.info({ event: 'server.stderr' }, text);
   };
   const split = createLineSplitter(STDERR_LINE_BYTES, {
-    line: write,
-    overflow: ({ head, tail }) => write(Buffer.concat([head, tail])),
+    line: (bytes) => write(bytes),
+    overflow: ({ head, tail }) => write(head, tail),
   });
   child.stderr.on('data', split);
   // The last words of a process that dies often come without a line end.

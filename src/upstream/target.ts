@@ -5,6 +5,8 @@ import type { openDispatcher } from './http/dispatcher.ts';
 /** What a stdio upstream runs. */
 export interface StdioTarget {
   readonly kind: 'stdio';
+  /** Values of references to secrets, wherever they stand in the others. */
+  readonly secrets?: readonly string[];
   readonly command: string;
   readonly args: readonly string[];
   readonly cwd: string | undefined;
@@ -14,6 +16,8 @@ export interface StdioTarget {
 /** A remote server, and all that is needed to reach it. */
 export interface RemoteTarget {
   readonly kind: 'remote';
+  /** Values of references to secrets, wherever they stand in the others. */
+  readonly secrets?: readonly string[];
   readonly url: string;
   /** `auto` tells Streamable HTTP and HTTP+SSE apart as the specification says. */
   readonly transport: 'auto' | 'http' | 'sse';

@@ -1,5 +1,6 @@
 import { RunError, toRunError } from '../../errors.ts';
-import { maskSecrets, redact, secretsOf } from '../../observe/redact.ts';
+import { secretsOf } from '../../observe/known-secrets.ts';
+import { createMask, type Mask } from '../../observe/mask.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
 import { createAuthorization } from '../oauth/authorization.ts';
@@ -16,7 +17,7 @@ import type { RemoteTransport, RemoteTransportOptions } from './transport.ts';
 interface Shared {
   readonly connection: Connection;
   readonly mirror: Mirror;
-  readonly secrets: readonly string[];
+  readonly mask: Mask;
   /** It has turned out to speak HTTP+SSE. */
   isSse: boolean;
 }
@@ -55,7 +56,7 @@ async function share(target: RemoteTarget, options: UpstreamOptions): Promise<Sh
         `left out: the header annotations of tool ${tool} break the rules`,
       ),
     ),
-    secrets: secretsOf(target),
+    mask: createMask(secretsOf(target)),
     isSse: target.transport === 'sse',
   };
 }
@@ -76,7 +77,7 @@ function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared
     patienceMs: target.patienceMs,
     initializeTimeoutMs: options.initializeTimeoutMs ?? INITIALIZE_TIMEOUT_MS,
     mirror: shared.mirror,
-    mask: (text) => redact(maskSecrets(text, shared.secrets)),
+    mask: shared.mask,
     log,
     deliver,
     fail: (error) => void end(error),
