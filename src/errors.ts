@@ -521,6 +521,13 @@ export const ERRORS = {
     httpStatus: 503,
     rpcCode: -32603,
   },
+  TOO_MANY_REQUESTS: {
+    message: 'Too many requests without an answer ({max})',
+    hint: '',
+    exitCode: 4,
+    httpStatus: 503,
+    rpcCode: -32603,
+  },
   TOO_MANY_SESSIONS: {
     message: 'Too many sessions ({max})',
     hint: 'Raise --max-sessions.',

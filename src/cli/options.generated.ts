@@ -341,6 +341,18 @@ export const SETTING_OPTIONS: readonly SettingOption[] = [
     max: 1000000,
   },
   {
+    key: 'maxConnections',
+    setting: 'maxConnections',
+    flag: '--max-connections <number>',
+    env: 'MCP_RUN_MAX_CONNECTIONS',
+    group: 'Limits',
+    kind: 'integer',
+    description: 'How many connections of network clients may be open at once',
+    default: '10000',
+    min: 1,
+    max: 1000000,
+  },
+  {
     key: 'maxChildren',
     setting: 'maxChildren',
     flag: '--max-children <number>',

@@ -46,6 +46,7 @@ export interface HttpOptions {
   readonly headerLimitBytes: number;
   readonly resumeLimitBytes: number;
   readonly maxSessions: number;
+  readonly maxConnections: number;
   /** Called before anything is done for a new client. @throws RunError if the server takes none now. */
   readonly admit: (server: string) => void;
   readonly accept: Accept;

@@ -35,6 +35,7 @@ export const DEFAULT_SETTINGS: Settings = {
   lineLimitBytes: 16777216,
   resumeLimitBytes: 1048576,
   maxSessions: 1000,
+  maxConnections: 10000,
   maxChildren: 128,
   childrenPerServer: 32,
   logLevel: 'info',

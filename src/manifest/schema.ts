@@ -314,6 +314,16 @@ export const serveSchema = z
       max: 1_000_000,
       description: 'How many sessions may be open at once',
     }),
+    maxConnections: option('integer', integer(1, 1_000_000), {
+      setting: 'maxConnections',
+      flag: '--max-connections <number>',
+      env: 'MCP_RUN_MAX_CONNECTIONS',
+      group: 'Limits',
+      default: 10_000,
+      min: 1,
+      max: 1_000_000,
+      description: 'How many connections of network clients may be open at once',
+    }),
     maxChildren: option('integer', integer(1, 100_000), {
       setting: 'maxChildren',
       flag: '--max-children <number>',

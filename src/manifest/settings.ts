@@ -62,6 +62,7 @@ export interface Settings {
   /** Bytes of events kept per session for `Last-Event-ID`. */
   readonly resumeLimitBytes: number;
   readonly maxSessions: number;
+  readonly maxConnections: number;
   /** Server processes at once, of all servers. */
   readonly maxChildren: number;
   readonly childrenPerServer: number;

@@ -35,6 +35,7 @@ export const DEFAULTS: Settings = {
   lineLimitBytes: 1_000_000,
   resumeLimitBytes: 1_000_000,
   maxSessions: 100,
+  maxConnections: 1_000,
   maxChildren: 100,
   childrenPerServer: 100,
   logLevel: 'info',

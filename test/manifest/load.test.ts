@@ -262,6 +262,7 @@ describe('settings', () => {
       host: 'localhost',
       transports: ['http', 'sse'],
       maxSessions: 1000,
+      maxConnections: 10_000,
     });
   });
 

@@ -6,6 +6,7 @@ import { requireModernNotification, requireModernRequest } from './modern-reques
 import { createParameterHeaders } from './parameter-headers.ts';
 import { sendEmpty, sendFault } from './reply.ts';
 import type { HttpCall, RouteContext } from './route.ts';
+import { requireAnswerable } from './unanswered.ts';
 
 /** Open `subscriptions/listen` streams of one server, and of one principal on it: they last as long as their clients like. */
 const MAX_LISTENS = 1_024;
@@ -67,6 +68,8 @@ export function createModernPosts({
     if (frame.method === 'tools/call') parameters.require(principal, server, frame, request.headers);
     if (frame.method === 'subscriptions/listen') requireListen(principal, server);
     refuseWhenDraining();
+    // One for each connection, unless a client sends more before it is answered.
+    requireAnswerable(exchanges.size + 1, options.maxConnections);
     options.admit(server);
     const opened = new ModernExchange({
       request: frame,

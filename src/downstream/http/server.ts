@@ -5,6 +5,7 @@ import type { HttpOptions, Listener } from '../downstream.ts';
 import { challengeFor, createAuthenticate } from './auth.ts';
 import { createApp, listen, type Handler } from './app.ts';
 import { readBody } from './body.ts';
+import { createConnections } from './connections.ts';
 import { createGuard } from './guard.ts';
 import { createHealthRoutes, LIVENESS_PATH } from './health.ts';
 import { createPaths } from './paths.ts';
@@ -42,6 +43,8 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
   const guard = createGuard(options);
   const authenticate = createAuthenticate(options.tokens);
   const paths = createPaths();
+  const connections = createConnections(options.maxConnections, options.log);
+  tickHandlers.push(connections.tick);
   let isDraining = false;
 
   const onTick = (handler: (now: number) => void): void => void tickHandlers.push(handler);
@@ -102,6 +105,7 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
       // A missing Host is for the guard to refuse, in our own form.
       requireHostHeader: false,
     });
+    connections.watch(server);
     server.on('request', (request, response) => receive(request, response, others));
     server.on('clientError', answerUnreadable);
     server.on('checkExpectation', refuseExpectation);

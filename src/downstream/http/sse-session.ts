@@ -4,6 +4,7 @@ import { faultFrame } from '../../protocol/fault.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
 import { openSseResponse } from './sse-response.ts';
+import { requireAnswerable } from './unanswered.ts';
 
 export interface SseSessionOptions {
   readonly id: string;
@@ -45,6 +46,10 @@ export function createSseSession(options: SseSessionOptions): SseSession {
   let onframe: (frame: Frame) => void | Promise<void> = () => {};
   let onclose: () => void = () => {};
   let isClosed = false;
+  /** Requests without an answer. */
+  const unanswered = new Set<RequestId>();
+  /** Messages that the server has not taken yet. */
+  let waiting = 0;
 
   const sse = openSseResponse(options.response, {});
   sse.onclose(end);
@@ -66,6 +71,7 @@ export function createSseSession(options: SseSessionOptions): SseSession {
       can: { push: true, ask: true },
       send(frame) {
         lastMessageAt = Date.now();
+        if (frame.kind === 'response' && frame.id !== undefined) unanswered.delete(frame.id);
         return sse.message(frame.bytes);
       },
       onframe(handler) {
@@ -75,13 +81,20 @@ export function createSseSession(options: SseSessionOptions): SseSession {
       onclose(handler) {
         onclose = handler;
       },
-      forget() {},
+      forget: (requestId) => void unanswered.delete(requestId),
       close: async (reason) => (isRunError(reason, 'CLIENT_TOO_SLOW') ? sse.cut() : sse.end()),
     },
     async receive(frame) {
       if (isClosed) throw new RunError('SESSION_NOT_FOUND');
       lastMessageAt = Date.now();
-      await onframe(frame);
+      if (frame.kind === 'request') return start(frame);
+      requireAnswerable(waiting + 1);
+      waiting += 1;
+      try {
+        await onframe(frame);
+      } finally {
+        waiting -= 1;
+      }
     },
     async refuse(error, id) {
       if (isClosed) return false;
@@ -93,6 +106,20 @@ export function createSseSession(options: SseSessionOptions): SseSession {
     close: async () => sse.end(),
   };
   return session;
+
+  /** @throws RunError */
+  async function start(request: Frame): Promise<void> {
+    requireAnswerable(unanswered.size + 1);
+    const { id: requestId } = request;
+    const isNew = requestId !== undefined && !unanswered.has(requestId);
+    if (isNew) unanswered.add(requestId);
+    try {
+      await onframe(request);
+    } catch (error) {
+      if (isNew) unanswered.delete(requestId);
+      throw error;
+    }
+  }
 
   function end(): void {
     if (isClosed) return;

@@ -14,6 +14,7 @@ import { isModern } from './modern-request.ts';
 import { sendEmpty, sendFault } from './reply.ts';
 import { requireBatch, requireRevision } from './revision.ts';
 import type { HttpCall, Route, RouteContext } from './route.ts';
+import { requireAnswerable } from './unanswered.ts';
 
 const NO_HEADERS = {};
 
@@ -69,6 +70,8 @@ export function createStatelessRoutes(context: RouteContext): [path: string, rou
     // Without a session a notification has nothing to be about.
     if (requests.length === 0) return sendEmpty(response, 202);
     refuseWhenDraining();
+    // One for each connection, unless a client sends more before it is answered.
+    requireAnswerable(answers.size + 1, options.maxConnections);
     options.admit(server);
     const ids = new Set(requests.map(({ id }) => id));
     if (ids.size < requests.length) throw new RunError('INVALID_REQUEST', { detail: 'an id is there twice' });

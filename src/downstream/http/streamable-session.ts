@@ -11,6 +11,7 @@ import { createEventStream, type EventStream } from './event-stream.ts';
 import { onGone } from './gone.ts';
 import { sendEmpty } from './reply.ts';
 import { openSseResponse, type SseResponse } from './sse-response.ts';
+import { requireAnswerable } from './unanswered.ts';
 
 /** First revision whose clients understand an event with an id and no data (2025-11-25, basic/transports). */
 const PRIMING_REVISION = '2025-11-25';
@@ -74,6 +75,8 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
   let onframe: (frame: Frame) => void | Promise<void> = () => {};
   let onclose: () => void = () => {};
   let isClosed = false;
+  /** Messages that the server has not taken yet. */
+  let waiting = 0;
 
   const link: Link = {
     peer: 'client',
@@ -131,6 +134,7 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
     const requests = frames.filter((frame) => frame.kind === 'request').length;
     if (requests === 0) return accept(frames, response);
     refuseDuplicates(frames);
+    requireAnswerable(answers.size + requests);
     const answer = new Answer(host, response, requests, isBatch);
     for (const { kind, id: requestId } of frames) {
       if (kind === 'request' && requestId !== undefined) answers.set(requestId, answer);
@@ -146,7 +150,13 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
   }
 
   async function accept(frames: readonly Frame[], response: ServerResponse): Promise<void> {
-    for (const frame of frames) await onframe(frame);
+    requireAnswerable(waiting + frames.length);
+    waiting += frames.length;
+    try {
+      for (const frame of frames) await onframe(frame);
+    } finally {
+      waiting -= frames.length;
+    }
     sendEmpty(response, 202);
   }
 

@@ -79,6 +79,7 @@ export async function listen(
     headerLimitBytes: 16 * 1024,
     resumeLimitBytes: 64 * 1024,
     maxSessions: 100,
+    maxConnections: 1_000,
     accept: (link, server) => void accepted.push(take(link, server, silent)),
     admit: () => {},
     readiness: () => ({ codes: [], servers: {}, problems: {} }),
