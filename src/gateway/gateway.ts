@@ -8,6 +8,7 @@ import type { Log } from '../observe/log.ts';
 import { createMask } from '../observe/mask.ts';
 import { maskLog } from '../observe/masked-log.ts';
 import { describeListening, type Listening } from './listening.ts';
+import { warningsAbout } from './open-origins.ts';
 import { createPlaces } from './places.ts';
 import { createServedServer, type ServedServer } from './served-server.ts';
 import { createStatus } from './status.ts';
@@ -140,6 +141,7 @@ export function createGateway({ manifest, log: openLog, stdin, stdout }: Gateway
   }
 
   function warnIfOpen(): void {
+    for (const warning of warningsAbout(settings)) log.warn({ event: 'gateway.open-origin' }, warning);
     if (!isOpenToAnyone(manifest)) return;
     const { host } = settings;
     const text = `anyone who reaches ${host} can use the servers; what lets them ask a client's user is withheld`;
