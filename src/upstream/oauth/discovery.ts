@@ -9,6 +9,7 @@ import type { Log } from '../../observe/log.ts';
 import { authorizationFailed, type OAuthContext } from './context.ts';
 import { toAuthorizationFailed } from './describe-failure.ts';
 import { validateIssuer, nameOf, readDocument, type Unread } from './documents.ts';
+import { secretClientOf } from './issuer-binding.ts';
 import { fitsTemplate, includesUrl, isSameIssuer, isTemplate } from './names.ts';
 import { readResourceMetadata, type ResourceMetadata } from './resource-metadata.ts';
 
@@ -96,7 +97,7 @@ async function findListedAuthority(listed: readonly string[], context: OAuthCont
       ? [`${context.url.origin}/`]
       : await Promise.all(listed.map((each) => byHttps(each, context)));
   const [first = ''] = named;
-  if (issuer === undefined) return await findAuthority(first, context);
+  if (issuer === undefined) return await findAuthority((await boundOf(named, context)) ?? first, context);
   const same = named.find((each) => isSameIssuer(each, issuer));
   if (same !== undefined) return await findAuthority(same, { ...context, issuer });
   // Its own metadata count first: anybody can publish some that names this issuer, and the server points to them.
@@ -116,6 +117,16 @@ async function findListedAuthority(listed: readonly string[], context: OAuthCont
   throw (
     failures.at(-1) ?? authorizationFailed(context, `no metadata of ${issuer} is at ${places.join(', ')}`)
   );
+}
+
+/** The one that the user's client is bound to: the order in which a server lists them may change. */
+async function boundOf(
+  named: readonly string[],
+  { settings, binding }: OAuthContext,
+): Promise<string | undefined> {
+  if (secretClientOf(settings) === undefined) return undefined;
+  const bound = await binding.read();
+  return bound === undefined ? undefined : named.find((each) => isSameIssuer(each, bound.issuer));
 }
 
 /**

@@ -81,6 +81,16 @@ describe('the first issuer that a server names', () => {
     expect(named.log.of('oauth.issuer-bound')).toEqual([]);
   });
 
+  it('is used as long as the server lists it, in any order', async () => {
+    const { server, first, next } = await startServers();
+    const { request } = await setUp(server.url, { oauth: ALONE });
+    await request();
+    first.revokeAccess();
+    server.rules.resourceMetadata = { authorization_servers: [next.origin, first.origin] };
+    expect(await request()).toBe(200);
+    expect(next.requests).toEqual([]);
+  });
+
   it.each([401, 500])('stays the only one when it answers with HTTP status %i', async (status) => {
     const { server, first, next, name } = await startServers();
     first.rules.refuses = { client_credentials: { status, error: 'invalid_client' } };
