@@ -10,7 +10,9 @@ import { startAuthorizationServer } from '../support/authorization-server.ts';
 /** In place of the system's: each name has the addresses that the environment gives it, and others are not known. */
 const NAME_SERVER = `
 import dns from 'node:dns';
+import { syncBuiltinESMExports } from 'node:module';
 import { isIP } from 'node:net';
+import { promisify } from 'node:util';
 const names = JSON.parse(process.env.TEST_NAMES);
 const lookUp = dns.lookup;
 dns.lookup = (hostname, ...others) => {
@@ -21,6 +23,8 @@ dns.lookup = (hostname, ...others) => {
   const found = addresses.map((address) => ({ address, family: 4 }));
   return options.all ? callback(null, found) : callback(null, found[0].address, 4);
 };
+dns.promises.lookup = promisify(dns.lookup);
+syncBuiltinESMExports();
 `;
 
 async function openUser(names: Record<string, readonly string[]>) {
