@@ -1,5 +1,6 @@
 import type { LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createServerAddresses, toLookup, type ServerAddresses } from '../http/server-addresses.ts';
 import { isFake, reachesOf, reachOf } from './addresses.ts';
 import { hostOf, isLocalScope, isLoopbackName, normalizeHost } from './hosts.ts';
@@ -35,6 +36,8 @@ export interface GuardOptions {
   readonly knownReach?: Reach | undefined;
   /** The issuer of the settings: its host is the user's choice, wherever it is. */
   readonly issuer?: string | undefined;
+  /** How long a name that another program resolves may take here. */
+  readonly resolveMs?: number;
 }
 
 /** Where a proxy resolves all names, there may be no name server that answers us. */
@@ -59,15 +62,20 @@ class AddressGuard implements Guard {
   readonly #host: string;
   readonly #addresses: ServerAddresses;
   readonly #knownReach: Reach | undefined;
+  readonly #resolveMs: number;
   readonly #issuer: URL | undefined;
+  /** Names that no name server has answered in time. */
+  readonly #unanswered = new Set<string>();
   readonly lookup = toLookup((hostname, options) => this.#resolveForeign(hostname, options));
   readonly ownLookup = toLookup((hostname, options) => this.#resolveOwn(hostname, options));
 
-  constructor(serverUrl: URL, { addresses, knownReach, issuer }: GuardOptions) {
+  constructor(serverUrl: URL, options: GuardOptions) {
+    const { addresses, knownReach, issuer, resolveMs = RESOLVE_MS } = options;
     this.#server = serverUrl;
     this.#host = hostOf(serverUrl);
     this.#addresses = addresses ?? createServerAddresses();
     this.#knownReach = knownReach;
+    this.#resolveMs = resolveMs;
     this.#issuer = issuer !== undefined && URL.canParse(issuer) ? new URL(issuer) : undefined;
   }
 
@@ -111,7 +119,7 @@ class AddressGuard implements Guard {
 
   /** A name that cannot be resolved here is left to the other program, unless it can only be a local one. */
   async #refusalOfName(host: string, home: Reach): Promise<string | undefined> {
-    const answer = await within(RESOLVE_MS, this.#addresses.resolve(host, {})).catch(() => []);
+    const answer = this.#unanswered.has(host) ? [] : await this.#resolveInTime(host);
     const found = answer.filter(({ address }) => !isFake(address));
     if (found.length === 0) {
       const isRefused = isLocalScope(host) && home !== 'private' && home !== 'loopback';
@@ -119,6 +127,17 @@ class AddressGuard implements Guard {
     }
     const refused = found.find(({ address }) => !isAllowed(address, home));
     return refused === undefined ? undefined : describe(host, reachOf(refused.address), home);
+  }
+
+  async #resolveInTime(host: string): Promise<readonly LookupAddress[]> {
+    const late = Symbol('late');
+    const answer = await Promise.race([
+      this.#addresses.resolve(host, {}).catch(() => []),
+      sleep(this.#resolveMs, late, { ref: false }),
+    ]);
+    if (answer !== late) return answer;
+    this.#unanswered.add(host);
+    return [];
   }
 
   async #resolveForeign(hostname: string, options: object): Promise<readonly LookupAddress[] | Error> {
@@ -155,13 +174,6 @@ class AddressGuard implements Guard {
     this.#addresses.add(allowed);
     return allowed;
   }
-}
-
-function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('no answer in time')), ms);
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }
 
 /** Of a server with this address; one that can be taken for two kinds is the less trusted of both. */

@@ -162,6 +162,20 @@ describe('a name that a proxy or a browser resolves', () => {
     expect(text).toEqual(refusal === undefined ? undefined : expect.stringContaining(refusal));
   });
 
+  it('is left to the other program when no name server answers, and is not asked for again', async () => {
+    const asked: string[] = [];
+    const addresses = createServerAddresses((hostname) => {
+      asked.push(hostname);
+      return new Promise(() => {});
+    });
+    const guard = createGuard(new URL('https://8.8.8.8/mcp'), { addresses, resolveMs: 1 });
+    const refusalOf = (name: string) => guard.refusal(new URL(`https://${name}/`), { isByOther: true });
+    expect(await refusalOf('slow.example')).toBeUndefined();
+    expect(await refusalOf('slow.example')).toBeUndefined();
+    expect(await refusalOf('slow.internal')).toContain('a private address');
+    expect(asked).toEqual(['slow.example', 'slow.internal']);
+  });
+
   it('is checked for a server in a private network', async () => {
     const { guard } = await guardAfterConnection(['10.0.0.1']);
     const refusalOf = (name: string) => guard.refusal(new URL(`https://${name}/`), { isByOther: true });
