@@ -2,7 +2,9 @@ import { RunError } from '../errors.ts';
 import { findAmbiguity } from './ambiguity.ts';
 import { asBuffer } from './bytes.ts';
 import { MAX_BATCH } from './constants.ts';
+import { ExactNames } from './folded-key.ts';
 import { parseBody, parseFrame, type Frame } from './frame.ts';
+import { nameSourceOf } from './mirrored-headers.ts';
 import { refusedId } from './outline.ts';
 
 /**
@@ -22,9 +24,20 @@ export function parseClientBody(bytes: Uint8Array): Frame | Frame[] {
   return Array.isArray(body) ? body.map((frame) => unambiguous(frame)) : unambiguous(body, bytes);
 }
 
+/** What a header repeats must not be there in another spelling either. */
+function findOtherName({ method = '', message }: Frame): string | undefined {
+  const source = nameSourceOf(method);
+  if (source === undefined || message.params === undefined) return undefined;
+  const names = new ExactNames(source);
+  const other = Object.keys(message.params).find((key) => names.imitatedBy(key) !== undefined);
+  return other === undefined
+    ? undefined
+    : `${JSON.stringify(other.slice(0, 64))} is another spelling of "${source}"`;
+}
+
 /** @param bytes of a message that stands alone: its refusal names its id, if that can be read */
 function unambiguous(frame: Frame, bytes?: Uint8Array): Frame {
-  const detail = findAmbiguity(frame);
+  const detail = findAmbiguity(frame) ?? findOtherName(frame);
   if (detail === undefined) return frame;
   const requestId = bytes === undefined ? undefined : refusedId(asBuffer(bytes));
   throw new RunError('INVALID_REQUEST', { detail }, { requestId });

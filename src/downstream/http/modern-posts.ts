@@ -3,7 +3,6 @@ import { isTooDeep } from '../../protocol/depth.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import { ModernExchange } from './modern-exchange.ts';
 import { requireModernNotification, requireModernRequest } from './modern-request.ts';
-import { createParameterHeaders } from './parameter-headers.ts';
 import { sendEmpty, sendFault } from './reply.ts';
 import type { HttpCall, RouteContext } from './route.ts';
 import { requireAnswerable } from './unanswered.ts';
@@ -23,11 +22,11 @@ export interface ModernPosts {
  */
 export function createModernPosts({
   options,
+  parameters,
   refuseWhenDraining,
   onTick,
   onDrain,
 }: RouteContext): ModernPosts {
-  const parameters = createParameterHeaders();
   const exchanges = new Set<ModernExchange>();
   onTick((now) => {
     for (const exchange of exchanges) exchange.tick(now, options.keepAliveMs);

@@ -3,7 +3,8 @@ import { readEnvelope } from '../../era/envelope.ts';
 import { RunError } from '../../errors.ts';
 import { isLegacyRevision, META, MODERN_REVISION } from '../../protocol/constants.ts';
 import type { Frame } from '../../protocol/frame.ts';
-import { decodeHeader, HEADER, nameSourceOf } from '../../protocol/mirrored-headers.ts';
+import { HEADER } from '../../protocol/mirrored-headers.ts';
+import { mismatch, requireMethod, requireName, requireSame, requireSingle } from './repeated-values.ts';
 
 /**
  * Whether a POST is of revision 2026-07-28: its header says so, or the metadata of its message does (2026-07-28,
@@ -32,6 +33,7 @@ function claimsModern(frame: Frame): boolean {
  */
 export function requireModernRequest(request: IncomingMessage, frame: Frame): void {
   const { method = '', message } = frame;
+  requireSingle(request);
   if (method === 'initialize' && claimedVersion(frame) === undefined) {
     throw mismatch(
       `initialize is of the revisions up to 2025-11-25, ${HEADER.protocolVersion} says otherwise`,
@@ -45,7 +47,7 @@ export function requireModernRequest(request: IncomingMessage, frame: Frame): vo
   requireSupported(version);
   const reading = readEnvelope(message);
   if ('fault' in reading) throw new RunError('INVALID_METADATA', { detail: reading.fault });
-  requireSame(request, HEADER.method, method);
+  requireMethod(request, frame);
   requireName(request, frame);
   if (method === 'initialize') {
     throw new RunError('METHOD_NOT_FOUND', { method, why: `; revision ${MODERN_REVISION} has no handshake` });
@@ -58,13 +60,14 @@ export function requireModernRequest(request: IncomingMessage, frame: Frame): vo
  * @throws RunError `HEADER_MISMATCH`, `UNSUPPORTED_REVISION`
  */
 export function requireModernNotification(request: IncomingMessage, frame: Frame): void {
+  requireSingle(request);
   const version = claimedVersion(frame);
   if (version !== undefined) {
     if (request.headers[HEADER.protocolVersion] !== undefined)
       requireSame(request, HEADER.protocolVersion, String(version));
     requireSupported(String(version));
   }
-  if (request.headers[HEADER.method] !== undefined) requireSame(request, HEADER.method, frame.method ?? '');
+  if (request.headers[HEADER.method] !== undefined) requireMethod(request, frame);
 }
 
 function claimedVersion({ message }: Frame): unknown {
@@ -77,38 +80,4 @@ function claimedVersion({ message }: Frame): unknown {
 function requireSupported(requested: string): void {
   if (requested !== MODERN_REVISION)
     throw new RunError('UNSUPPORTED_REVISION', { requested, supported: MODERN_REVISION });
-}
-
-function requireSame(request: IncomingMessage, header: string, expected: string): void {
-  const found = request.headers[header];
-  if (found === undefined) throw mismatch(`the ${header} header is required`);
-  if (found !== expected)
-    throw mismatch(`${header} is ${shown(found)}, and the body says ${shown(expected)}`);
-}
-
-function requireName(request: IncomingMessage, { method = '', message }: Frame): void {
-  const source = nameSourceOf(method);
-  if (source === undefined) return;
-  const expected = message.params?.[source];
-  const found = request.headers[HEADER.name];
-  if (found === undefined) {
-    // A body without it is for the server to refuse.
-    if (typeof expected !== 'string') return;
-    throw mismatch(`the ${HEADER.name} header is required for ${method}`);
-  }
-  const name = decodeHeader(String(found));
-  if (name === undefined) throw mismatch(`${HEADER.name} is not well-formed: ${shown(found)}`);
-  if (name !== expected) {
-    throw mismatch(`${HEADER.name} is ${shown(name)}, and params.${source} is ${shown(expected)}`);
-  }
-}
-
-function mismatch(detail: string): RunError {
-  return new RunError('HEADER_MISMATCH', { detail });
-}
-
-/** What a client sent, in an answer to that client; it may be nested too deeply to be written. */
-function shown(value: unknown): string {
-  if (typeof value !== 'string') return value === undefined ? 'missing' : 'no text';
-  return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);
 }

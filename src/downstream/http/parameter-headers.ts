@@ -1,5 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { RunError } from '../../errors.ts';
+import { asBuffer } from '../../protocol/bytes.ts';
+import { foldKey } from '../../protocol/folded-key.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import {
   decodeHeader,
@@ -9,10 +11,12 @@ import {
   parameterHeadersOf,
   type ParameterHeader,
 } from '../../protocol/mirrored-headers.ts';
+import { scanBeginning } from '../../protocol/scan.ts';
 
 /** Lists of tools remembered, one for each principal and server, and annotated tools in each. */
 const MAX_LISTS = 256;
 const MAX_TOOLS = 1_000;
+const AMBIGUOUS = 'ambiguous';
 const ANNOTATION = Buffer.from('"x-mcp-header"');
 
 /**
@@ -24,6 +28,8 @@ export interface ParameterHeaders {
   learn(principal: string, server: string, answer: Frame): void;
   /** @throws RunError `HEADER_MISMATCH` */
   require(principal: string, server: string, call: Frame, headers: IncomingHttpHeaders): void;
+  /** The same for a call that needs none: those that are there are checked. @throws RunError `HEADER_MISMATCH` */
+  requireSent(principal: string, server: string, call: Frame, headers: IncomingHttpHeaders): void;
 }
 
 export function createParameterHeaders(): ParameterHeaders {
@@ -35,11 +41,7 @@ export function createParameterHeaders(): ParameterHeaders {
       const key = keyOf(principal, server);
       const known = lists.get(key);
       // Most servers have none, and then their lists need no parsing.
-      if (
-        known === undefined &&
-        !Buffer.from(answer.bytes.buffer, answer.bytes.byteOffset, answer.bytes.length).includes(ANNOTATION)
-      )
-        return;
+      if (known === undefined && !asBuffer(answer.bytes).includes(ANNOTATION)) return;
       const tools = known ?? new Map<string, readonly ParameterHeader[]>();
       for (const { name, inputSchema } of toolsOf(answer)) remember(tools, name, inputSchema);
       lists.delete(key);
@@ -48,11 +50,20 @@ export function createParameterHeaders(): ParameterHeaders {
     },
     require(principal, server, call, headers) {
       requireForm(headers);
-      const { name, arguments: args } = call.message.params ?? {};
-      const expected = lists.get(keyOf(principal, server))?.get(String(name)) ?? [];
-      for (const parameter of expected) requireParameter(parameter, args, headers[parameter.header]);
+      requireAll(expectedOf(principal, server, call), call, headers);
+    },
+    requireSent(principal, server, call, headers) {
+      requireForm(headers);
+      const expected = expectedOf(principal, server, call);
+      const sent = expected.filter(({ header }) => headers[header] !== undefined);
+      requireAll(sent, call, headers);
     },
   };
+
+  function expectedOf(principal: string, server: string, { message }: Frame): readonly ParameterHeader[] {
+    const name = message.params?.['name'];
+    return (typeof name === 'string' && lists.get(keyOf(principal, server))?.get(name)) || [];
+  }
 }
 
 function remember(tools: Map<string, readonly ParameterHeader[]>, name: string, inputSchema: unknown): void {
@@ -68,6 +79,37 @@ function requireForm(headers: IncomingHttpHeaders): void {
     if (name.startsWith(PARAMETER_PREFIX) && decodeHeader(String(value)) === undefined)
       throw new RunError('HEADER_MISMATCH', { detail: `${name} is not well-formed` });
   }
+}
+
+function requireAll(
+  expected: readonly ParameterHeader[],
+  { bytes, message }: Frame,
+  headers: IncomingHttpHeaders,
+): void {
+  if (expected.length === 0) return;
+  const args = findValue(asBuffer(bytes), ['params', 'arguments']);
+  for (const parameter of expected) {
+    const { header, path } = parameter;
+    if (args === AMBIGUOUS || (args !== undefined && findValue(args, path) === AMBIGUOUS))
+      throw new RunError('HEADER_MISMATCH', {
+        detail: `${header} repeats arguments.${path.join('.')}, which is there twice or in another spelling`,
+      });
+    requireParameter(parameter, message.params?.['arguments'], headers[header]);
+  }
+}
+
+/** @returns the JSON text that a path of keys leads to, unless some server may take another one for it */
+function findValue(object: Buffer, path: readonly string[]): Buffer | typeof AMBIGUOUS | undefined {
+  let value = object;
+  for (const key of path) {
+    const folded = foldKey(key);
+    const members = scanBeginning(value)?.members ?? [];
+    const [member, second] = members.filter((one) => one.key === key || foldKey(one.key) === folded);
+    if (member === undefined) return undefined;
+    if (second !== undefined || member.key !== key) return AMBIGUOUS;
+    value = value.subarray(member.start, member.end);
+  }
+  return value;
 }
 
 function requireParameter(

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HttpOptions } from '../downstream.ts';
+import type { ParameterHeaders } from './parameter-headers.ts';
 import type { Sessions } from './sessions.ts';
 
 /** One HTTP request on its way to a route. */
@@ -20,6 +21,7 @@ export type Route = Readonly<Record<string, (call: HttpCall) => void | Promise<v
 export interface RouteContext {
   readonly options: HttpOptions;
   readonly sessions: Sessions;
+  readonly parameters: ParameterHeaders;
   /** For new work: what is running may still be answered, cancelled and asked about. @throws RunError `SHUTTING_DOWN` */
   readonly refuseWhenDraining: () => void;
   /** Has `handler` called about once a second. */

@@ -8,6 +8,7 @@ import { readBody } from './body.ts';
 import { createConnections } from './connections.ts';
 import { createGuard } from './guard.ts';
 import { createHealthRoutes, LIVENESS_PATH } from './health.ts';
+import { createParameterHeaders } from './parameter-headers.ts';
 import { createPaths } from './paths.ts';
 import { sendEmpty, sendFault, sendJson } from './reply.ts';
 import type { HttpCall, Route, RouteContext } from './route.ts';
@@ -49,7 +50,8 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
 
   const onTick = (handler: (now: number) => void): void => void tickHandlers.push(handler);
   const onDrain = (handler: () => void): void => void drainHandlers.push(handler);
-  const context: RouteContext = { options, sessions, refuseWhenDraining, onTick, onDrain };
+  const parameters = createParameterHeaders();
+  const context: RouteContext = { options, sessions, parameters, refuseWhenDraining, onTick, onDrain };
   const createHttpRoutes = options.stateless ? createStatelessRoutes : createStreamableRoutes;
   addRoutes([
     ...(options.http ? createHttpRoutes(context) : []),

@@ -4,15 +4,18 @@ import { parseClientMessage } from '../../protocol/client-message.ts';
 import { refusedId } from '../../protocol/outline.ts';
 import { requireAccept } from './accept-header.ts';
 import { prefixOf } from './paths.ts';
+import { requireRepeated } from './repeated-values.ts';
 import { sendEmpty, sendFault } from './reply.ts';
 import type { HttpCall, Route, RouteContext } from './route.ts';
 import { createSessionId } from './sessions.ts';
 import { createSseSession } from './sse-session.ts';
+import { observeTools } from './tool-lists.ts';
 
 /** HTTP+SSE: a GET that streams, and POSTs that it names (2024-11-05, basic/transports). */
 export function createSseRoutes({
   options,
   sessions,
+  parameters,
   refuseWhenDraining,
 }: RouteContext): [path: string, route: Route][] {
   return [
@@ -35,7 +38,8 @@ export function createSseRoutes({
       keepAliveMs: options.keepAliveMs,
       onEnd: sessions.remove,
     });
-    options.accept(session.link, server, 'conversation');
+    const link = observeTools(session.link, (answer) => parameters.learn(principal, server, answer));
+    options.accept(link, server, 'conversation');
     sessions.add(session);
     session.open();
   }
@@ -46,6 +50,7 @@ export function createSseRoutes({
     if (body === undefined) throw new RunError('PARSE_ERROR', { detail: 'the body is empty' });
     try {
       const frame = parseClientMessage(body);
+      requireRepeated({ request, server, principal }, [frame], { parameters });
       if (frame.kind === 'request') refuseWhenDraining();
       await session.receive(frame);
     } catch (error) {

@@ -11,9 +11,11 @@ import { createPlainStream } from './event-stream.ts';
 import { cutOff, onGone } from './gone.ts';
 import { createModernPosts } from './modern-posts.ts';
 import { isModern } from './modern-request.ts';
+import { requireRepeated } from './repeated-values.ts';
 import { sendEmpty, sendFault } from './reply.ts';
 import { requireBatch, requireRevision } from './revision.ts';
 import type { HttpCall, Route, RouteContext } from './route.ts';
+import { observeTools } from './tool-lists.ts';
 import { requireAnswerable } from './unanswered.ts';
 
 const NO_HEADERS = {};
@@ -23,7 +25,7 @@ const NO_HEADERS = {};
  * basic/transports: a server MAY assign a session id). Nobody can be asked, and nothing can be resumed.
  */
 export function createStatelessRoutes(context: RouteContext): [path: string, route: Route][] {
-  const { options, refuseWhenDraining, onTick } = context;
+  const { options, parameters, refuseWhenDraining, onTick } = context;
   const canStream = !options.jsonResponse;
   const types = canStream ? ['application/json', 'text/event-stream'] : ['application/json'];
   const host: AnswerHost = {
@@ -49,6 +51,7 @@ export function createStatelessRoutes(context: RouteContext): [path: string, rou
     const frames = isBatch ? parsed : [parsed];
     try {
       const revision = requireRevision(request) ?? DEFAULT_REVISION;
+      requireRepeated(call, frames, context);
       if (isBatch) requireBatch(frames, revision);
       receive(frames, isBatch, call);
     } catch (error) {
@@ -78,7 +81,8 @@ export function createStatelessRoutes(context: RouteContext): [path: string, rou
 
     const answer = new Answer(host, response, requests.length, isBatch);
     const exchange = createExchangeLink(answer, requests.length, response, principal);
-    options.accept(exchange.link, server, 'request');
+    const link = observeTools(exchange.link, (list) => parameters.learn(principal, server, list));
+    options.accept(link, server, 'request');
     answers.add(answer);
     onGone(response, () => answers.delete(answer));
     for (const frame of requests) exchange.receive(frame);

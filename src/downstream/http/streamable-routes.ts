@@ -4,18 +4,20 @@ import type { Frame } from '../../protocol/frame.ts';
 import { requireAccept } from './accept-header.ts';
 import { createModernPosts } from './modern-posts.ts';
 import { isModern, isModernHead } from './modern-request.ts';
+import { requireRepeated } from './repeated-values.ts';
 import { sendEmpty, sendFault } from './reply.ts';
 import { requireBatch, requireRevision } from './revision.ts';
 import type { HttpCall, Route, RouteContext } from './route.ts';
 import { createSessionId } from './sessions.ts';
 import { createStreamableSession, type StreamableSession } from './streamable-session.ts';
+import { observeTools } from './tool-lists.ts';
 
 const JSON_ONLY = ['application/json'];
 const POST_TYPES = ['application/json', 'text/event-stream'];
 
 /** Streamable HTTP with sessions: one path for POST, GET and DELETE (2025-11-25, basic/transports). */
 export function createStreamableRoutes(context: RouteContext): [path: string, route: Route][] {
-  const { options, sessions, refuseWhenDraining } = context;
+  const { options, sessions, parameters, refuseWhenDraining } = context;
   const modern = createModernPosts(context);
   const { jsonResponse } = options;
   const types = jsonResponse ? JSON_ONLY : POST_TYPES;
@@ -29,11 +31,13 @@ export function createStreamableRoutes(context: RouteContext): [path: string, ro
     if (isModern(request, parsed)) return modern.post(call, parsed);
     if (Array.isArray(parsed)) {
       requireRevision(request);
+      requireRepeated(call, parsed, context);
       if (parsed.some(({ kind }) => kind === 'request')) refuseWhenDraining();
       return batchSession(call, parsed).receive(parsed, true, response);
     }
     try {
       requireRevision(request);
+      requireRepeated(call, [parsed], context);
       if (parsed.kind === 'request') refuseWhenDraining();
       return receive(call, parsed);
     } catch (error) {
@@ -104,7 +108,8 @@ export function createStreamableRoutes(context: RouteContext): [path: string, ro
       jsonResponse,
       onEnd: sessions.remove,
     });
-    options.accept(session.link, server, 'conversation');
+    const link = observeTools(session.link, (answer) => parameters.learn(principal, server, answer));
+    options.accept(link, server, 'conversation');
     sessions.add(session);
     return session;
   }
