@@ -10,6 +10,8 @@ import { createStdioEras } from '../router/eras/stdio-eras.ts';
 import { createLegacyPool } from '../router/held/pool.ts';
 import type { ModernFace } from '../router/modern-face.ts';
 import { createModernShare } from '../router/modern-share/modern-share.ts';
+import { faceForEach } from '../router/per-principal.ts';
+import { UnreadLimit } from '../router/share/unread.ts';
 import type { OwnOptions, Supervisor } from '../upstream/supervisor.ts';
 import type { Noticed } from './noticed.ts';
 import type { Places } from './places.ts';
@@ -30,6 +32,8 @@ export interface EraRoutes {
   readonly modern: ModernFace;
   /** A process for a client that sends `initialize`. */
   openLegacy(client?: LegacyClient, abandoned?: AbortSignal): Promise<Link>;
+  /** A process for clients of one principal that have no sessions, which has a place for as long as it lives. */
+  openStateless(principal: string): Promise<Link>;
   /** A process for the parent process. */
   openStdio(client: Omit<LegacyClient, 'principal'>, abandoned?: AbortSignal): Promise<Link>;
 }
@@ -63,9 +67,11 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
   const version = packageVersion();
   const isRemote = spec.target.kind === 'remote';
   const probing = { version, ...limitsOfProbe(isRemote, supervisor.startTimeoutMs) };
+  const isShared = (spec.isolation ?? settings.isolation) === 'shared';
   const toLegacyServer = (
     openChild: (principal: string) => Promise<Link>,
     first: Link | undefined,
+    principalOfFirst: string,
   ): ModernFace =>
     createLegacyPool({
       server: name,
@@ -73,6 +79,7 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
       // It may turn out not to be one: then what it has begun goes on, and whoever comes next knows better.
       openChild: async (principal) => toLegacyClient(createHandover(await openChild(principal))),
       first: first === undefined ? undefined : toLegacyClient(first, undefined, { wasProbed: true }),
+      principalOfFirst,
       initializeTimeoutMs: supervisor.startTimeoutMs,
       childIdleMs: settings.childIdleMs,
       inputTtlMs: spec.inputTtlMs ?? settings.inputTtlMs,
@@ -89,18 +96,11 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
       ...probing,
       known,
       openChild,
-      toModernServer: (first) =>
-        createModernShare({
-          server: name,
-          first,
-          openChild: () => openChild(''),
-          maxUnreadBytes,
-          idleMs: settings.childIdleMs,
-          log,
-        }),
-      toLegacyServer: (first) => toLegacyServer(openChild, first),
+      toModernServer,
+      toLegacyServer: (first, principal) => toLegacyServer(openChild, first, principal),
     }),
     openLegacy,
+    openStateless: async (principal) => toLegacyClient(createHandover(await openChild(principal))),
     async openStdio(client, abandoned) {
       const first = await open(abandoned, own(client.noticed));
       return createStdioEras(first, {
@@ -108,10 +108,29 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
         known,
         openChild: () => reopen(client.noticed),
         toLegacyClient: (child, wasProbed) => toLegacyClient(child, client, { wasProbed }),
-        toLegacyServer: (child) => toLegacyServer(() => reopen(client.noticed), child),
+        toLegacyServer: (child) => toLegacyServer(() => reopen(client.noticed), child, first.principal),
       });
     },
   };
+
+  /** One process for each principal, unless the server is to be shared. */
+  function toModernServer(first: Link | undefined, principal: string): ModernFace {
+    const common = { server: name, maxUnreadBytes, idleMs: settings.childIdleMs, log };
+    if (isShared) return createModernShare({ ...common, first, openChild: () => openChild('') });
+    const unread = new UnreadLimit(maxUnreadBytes, log);
+    return faceForEach(
+      (owner, onUnused, own) =>
+        createModernShare({
+          ...common,
+          first: own,
+          openChild: () => openChild(owner),
+          principal: owner,
+          unread,
+          onUnused,
+        }),
+      first === undefined ? undefined : { link: first, principal },
+    );
+  }
 
   async function openLegacy(client?: LegacyClient, abandoned?: AbortSignal): Promise<Link> {
     const child = await open(abandoned, own(client?.noticed, client?.principal));

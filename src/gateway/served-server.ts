@@ -4,7 +4,9 @@ import type { Manifest, ServerSpec } from '../manifest/settings.ts';
 import type { Log } from '../observe/log.ts';
 import type { Link } from '../protocol/link.ts';
 import { joinLinks, type Conversation } from '../router/router.ts';
-import { createShare, type Share } from '../router/share/share.ts';
+import { PerPrincipal } from '../router/per-principal.ts';
+import { createShare, type Share, type ShareOptions } from '../router/share/share.ts';
+import { UnreadLimit } from '../router/share/unread.ts';
 import { createSupervisor, type Supervisor } from '../upstream/supervisor.ts';
 import { createEraRoutes } from './era-routes.ts';
 import { createNoticed, type Noticed } from './noticed.ts';
@@ -51,8 +53,7 @@ export function createServedServer(
   const { settings } = manifest;
   const places = spec.target.kind === 'remote' ? withoutLimit(gatewayPlaces) : gatewayPlaces;
   const log = gatewayLog.child({ server: name });
-  // Without sessions there is nothing that a process of one's own could be kept for.
-  const isShared = settings.stateless || (spec.isolation ?? settings.isolation) === 'shared';
+  const isShared = (spec.isolation ?? settings.isolation) === 'shared';
   const supervisor = createSupervisor({
     server: name,
     target: spec.target,
@@ -77,7 +78,12 @@ export function createServedServer(
     maxUnreadBytes,
     log,
   });
-  const share = isShared ? createShareOf() : undefined;
+  /** The process of all clients. */
+  const share = isShared
+    ? createShare({ ...shareOptions(), openUpstream: () => routes.openLegacy() })
+    : undefined;
+  /** Without sessions a client has no process of its own, but its principal has. */
+  const shares = settings.stateless && !isShared ? createShares() : undefined;
   const conversations = new Set<Conversation>();
 
   return {
@@ -86,7 +92,8 @@ export function createServedServer(
     keep: () => share?.keep(),
     join: (downstream, guest) =>
       downstream.era === 'modern' ? joinModern(downstream) : joinLegacy(downstream, guest),
-    endIdlest: routes.modern.endIdlest,
+    endIdlest: (principal) =>
+      shares?.find(principal)?.endIdle() === true || routes.modern.endIdlest(principal),
     async idle() {
       await Promise.all([...conversations].map((conversation) => conversation.idle()));
     },
@@ -95,20 +102,32 @@ export function createServedServer(
       await Promise.all([...conversations].map((conversation) => conversation.close(reason)));
       await routes.modern.close(reason);
       await stopped;
-      await share?.close();
+      await Promise.all([share?.close(), ...(shares?.all() ?? []).map((each) => each.close())]);
     },
   };
 
-  function createShareOf(): Share {
-    return createShare({
+  function shareOptions(): Omit<ShareOptions, 'openUpstream'> {
+    return {
       server: name,
       version: packageVersion(),
       initializeTimeoutMs: supervisor.startTimeoutMs,
       maxUnreadBytes,
-      openUpstream: () => routes.openLegacy(),
       remarkSince: noticed.remarkSince,
       log,
-    });
+    };
+  }
+
+  function createShares(): PerPrincipal<Share> {
+    const unread = new UnreadLimit(maxUnreadBytes, log);
+    return new PerPrincipal((principal, onUnused) =>
+      createShare({
+        ...shareOptions(),
+        openUpstream: () => routes.openStateless(principal),
+        idleMs: settings.childIdleMs,
+        unread,
+        onUnused,
+      }),
+    );
   }
 
   /** One request, or a client's whole life: its process is found by what each request says. */
@@ -131,18 +150,22 @@ export function createServedServer(
       principal: downstream.principal,
       isLeaving: () => conversation.isClosed,
     };
-    let place = isNetwork || share !== undefined ? undefined : places.seat(tenant);
-    const own = share === undefined ? createNoticed() : noticed;
+    // The parent process always has a session.
+    const hasOwn = share === undefined && (shares === undefined || !isNetwork);
+    let place = isNetwork || !hasOwn ? undefined : places.seat(tenant);
+    const own = hasOwn ? createNoticed() : noticed;
     const conversation = joinLinks(downstream, {
       ...common(own),
       eager,
       withheld: isNetwork ? withheldFrom(spec, manifest) : NOTHING,
       reserve: () => {
-        // A process that is there for everybody is not taken by anybody.
-        if (share === undefined) place ??= places.take(tenant);
+        // A process that several clients use has a place of its own, or needs none.
+        if (hasOwn) place ??= places.take(tenant);
       },
       openUpstream: async (abandoned) => {
-        if (share !== undefined) return await share.open();
+        const shared = hasOwn ? undefined : (share ?? shares?.of(downstream.principal));
+        // A POST without a session ends with its answer.
+        if (shared !== undefined) return await shared.open({ isSession: !isNetwork || !eager });
         await place?.ready();
         if (conversation.isClosed) throw new RunError('CLIENT_GONE');
         const canAsk = (): boolean => downstream.can.ask;

@@ -16,10 +16,10 @@ export interface ModernRouteOptions {
   readonly known: KnownEras;
   /** Rejects with a RunError. */
   readonly openChild: (principal: string) => Promise<Link>;
-  /** @param first a process that runs already */
-  readonly toModernServer: (first: Link | undefined) => ModernFace;
-  /** @param first a process that runs already and was not initialized */
-  readonly toLegacyServer: (first: Link | undefined) => ModernFace;
+  /** @param first a process that runs already, opened for `principal` */
+  readonly toModernServer: (first: Link | undefined, principal: string) => ModernFace;
+  /** @param first a process that runs already and was not initialized, opened for `principal` */
+  readonly toLegacyServer: (first: Link | undefined, principal: string) => ModernFace;
 }
 
 const ASK_AGAIN_MS = 10_000;
@@ -79,7 +79,7 @@ export function createModernRoute(options: ModernRouteOptions): ModernFace {
       await child?.close();
       return before;
     }
-    return wasLegacy ? options.toLegacyServer(child) : options.toModernServer(child);
+    return wasLegacy ? options.toLegacyServer(child, principal) : options.toModernServer(child, principal);
   }
 
   /** @returns the process that was asked, unless it has ended */

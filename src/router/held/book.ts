@@ -1,5 +1,6 @@
 import type { Frame } from '../../protocol/frame.ts';
 import { TransientMap } from '../../protocol/transient-map.ts';
+import { Attribution, QUARANTINE_MS } from '../share/attribution.ts';
 import { Overlap } from '../share/overlap.ts';
 import { createHeldCall, type HeldCall, type Waiting } from './call.ts';
 import { createSlot } from './slot.ts';
@@ -21,17 +22,26 @@ export interface CallBook {
   park(call: HeldCall): void;
   /** The server is asked for it by another request. */
   renumber(call: HeldCall): void;
-  remove(call: HeldCall): void;
+  /** @param outlivedMs how long the process may still work for it; as for a call that has been given up by default */
+  remove(call: HeldCall, outlivedMs?: number): void;
+  /** The process is gone, and all that it worked on with it. */
+  restarted(): void;
+  /** Running calls that a message may belong to which names none: those of the only such client, oldest first. */
+  candidates(): Waiting[];
   /** Runs `go` when the call may ask: at once, or when it is its turn, if `waiting` still waits for it then. */
   withSlot(call: HeldCall, waiting: Waiting, go: () => void): void;
 }
 
-/** @param isExact whether calls that may ask run one at a time */
-export function createCallBook(isExact: boolean): CallBook {
+/**
+ * @param isExact whether calls that may ask run one at a time
+ * @param ownerOf the client behind a request
+ */
+export function createCallBook(isExact: boolean, ownerOf: (waiting: Waiting) => unknown): CallBook {
   const calls = new TransientMap<number, HeldCall>();
   const slot = createSlot(isExact);
   let next = 1;
   let running = 0;
+  const attribution = new Attribution<unknown>();
   const overlaps = { all: new Overlap<Waiting>(), listeners: new Overlap<Waiting>() };
 
   return {
@@ -53,15 +63,21 @@ export function createCallBook(isExact: boolean): CallBook {
       call.waiting = waiting;
       wait(waiting);
     },
-    park,
+    park: (call) => park(call, QUARANTINE_MS),
     renumber(call) {
       calls.delete(call.number);
       call.number = next;
       next += 1;
       calls.set(call.number, call);
     },
-    remove(call) {
-      if (calls.delete(call.number)) park(call);
+    remove(call, outlivedMs = QUARANTINE_MS) {
+      if (calls.delete(call.number)) park(call, outlivedMs);
+    },
+    restarted: () => attribution.clear(),
+    candidates() {
+      const sole = attribution.sole();
+      if (sole === undefined) return [];
+      return [...calls.values()].flatMap(({ waiting }) => waiting ?? []);
     },
     withSlot(call, waiting, go) {
       slot.take(() => {
@@ -74,13 +90,15 @@ export function createCallBook(isExact: boolean): CallBook {
 
   function wait(waiting: Waiting): void {
     running += 1;
+    attribution.begin(ownerOf(waiting));
     overlaps.all.begin(waiting);
     if (waiting.level !== undefined) overlaps.listeners.begin(waiting);
   }
 
-  function park(call: HeldCall): void {
+  function park(call: HeldCall, outlivedMs: number): void {
     if (call.waiting !== undefined) {
       running -= 1;
+      attribution.end(ownerOf(call.waiting), outlivedMs);
       overlaps.all.end();
       if (call.waiting.level !== undefined) overlaps.listeners.end();
     }

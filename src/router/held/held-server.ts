@@ -18,14 +18,15 @@ import { hasLogging } from '../share/initialized.ts';
 import { replaceValues, scanFromServer, valueAt, type Scanned } from '../share/remap.ts';
 import { createSharedChild, type Running } from '../share/shared-child.ts';
 import type { Tenant } from '../share/tenant.ts';
+import { outlivedMs } from '../share/outlived.ts';
+import { severityOf } from '../log-levels.ts';
 import { createStrays } from '../strays.ts';
 import { modernAnswer, modernErrorAnswer, resultAnswer } from './answer.ts';
 import { createAsking } from './asking.ts';
 import { createCallBook } from './book.ts';
 import type { HeldCall, Waiting } from './call.ts';
-import type { ProcessKey } from './key.ts';
+import { isNamed, type ProcessKey } from './key.ts';
 import { createListens } from './listens.ts';
-import { severityOf, soleListener } from './log-levels.ts';
 import { createParking } from './parking.ts';
 import { legacyRequest } from './request.ts';
 import { needsTask, taskIdOf, taskRequest, taskResultRequest } from './tasks.ts';
@@ -78,7 +79,9 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
   const { server, log } = options;
   /** Another one once it is taken over; its capabilities stay. */
   let key = first;
-  const book = createCallBook(options.attribution === 'exact');
+  const book = createCallBook(options.attribution === 'exact', ({ tenant }) =>
+    isNamed(key) ? server : tenant,
+  );
   const strays = createStrays(log);
   const parking = createParking({
     states: options.states,
@@ -320,7 +323,8 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
   function finish(call: HeldCall, frame: Frame): void {
     const { waiting } = call;
     const { method } = call.request;
-    book.remove(call);
+    // Calls of one client have nothing to be kept apart from.
+    book.remove(call, isNamed(key) ? 0 : outlivedMs({ isError: isErrorFrame(frame) }, frame));
     if (waiting !== undefined) waiting.tenant.deliver(answerTo(waiting, method, call, frame));
     asking.passOn(call);
     whenIdle();
@@ -364,7 +368,7 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
       case 'notifications/tasks/status':
         return undefined;
       default:
-        return toSoleCaller(frame, about);
+        return toCaller(frame, about);
     }
   }
 
@@ -377,22 +381,32 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
     );
   }
 
+  /** Its calls are those of one client: the newest one that has asked for such a line gets it. */
   function logged(scanned: Scanned, frame: Frame, about: RequestId | undefined): void {
-    const listener = soleListener(book.values(), severityOf(valueAt(scanned, 'params.level')));
-    if (listener === undefined || !belongsTo(listener, about, 'listeners')) return undefined;
-    return listener.tenant.deliver(frame);
+    const severity = severityOf(valueAt(scanned, 'params.level'));
+    const listeners = book.candidates().filter(({ level: wanted = Infinity }) => wanted <= severity);
+    const listener = about === undefined ? listeners.at(-1) : onStream(listeners, about, 'listeners');
+    return listener?.tenant.deliver(frame);
   }
 
-  /** @param about the call whose own stream a message came by; over stdio there are none */
-  function belongsTo(waiting: Waiting, about: RequestId | undefined, among: 'all' | 'listeners'): boolean {
-    if (about === undefined) return true;
-    return book.get(about)?.waiting === waiting && book.isAlone(waiting, among);
+  /**
+   * The call whose own stream a message came by, if that proves anything: where calls have run at the same time the server may
+   * have guessed the stream, and the answer to one may have overtaken what it has said before.
+   */
+  function onStream(
+    candidates: readonly Waiting[],
+    about: RequestId,
+    among: 'all' | 'listeners',
+  ): Waiting | undefined {
+    const waiting = book.get(about)?.waiting;
+    const isItsOwn = waiting !== undefined && candidates.includes(waiting) && book.isAlone(waiting, among);
+    return isItsOwn ? waiting : undefined;
   }
 
-  function toSoleCaller(frame: Frame, about: RequestId | undefined): void {
-    const [waiting, ...others] = book.values().flatMap((call) => call.waiting ?? []);
-    const isSole = others.length === 0 && waiting !== undefined && belongsTo(waiting, about, 'all');
-    if (isSole) return waiting.tenant.deliver(frame);
+  function toCaller(frame: Frame, about: RequestId | undefined): void {
+    const candidates = book.candidates();
+    const caller = about === undefined ? candidates.at(-1) : onStream(candidates, about, 'all');
+    if (caller !== undefined) return caller.tenant.deliver(frame);
     log.debug(
       { event: 'server.notification-dropped', method: frame.method },
       'a notification belongs to no single call',
@@ -406,6 +420,7 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
     asking.clear();
     parking.loseAll();
     for (const call of book.values()) fail(call, reason);
+    book.restarted();
     listens.endAll();
     whenIdle();
   }

@@ -24,6 +24,11 @@ export function keyOf({ principal, withheld }: ModernClient, envelope: Envelope)
   return { text: hash.digest('base64url'), principal, capabilities, clientInfo };
 }
 
+/** Whether its client says who it is; otherwise several clients of a principal may share the process. */
+export function isNamed({ clientInfo }: ProcessKey): boolean {
+  return clientInfo !== UNNAMED;
+}
+
 /** The same for values that differ in the order of their keys only. */
 export function canonicalText(value: unknown): string {
   return JSON.stringify(value, (_key, member: unknown) => {

@@ -9,7 +9,7 @@ import type { Frame } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
 import type { ModernClient, ModernFace } from '../modern-face.ts';
 import { createTenant, type Tenant } from '../share/tenant.ts';
-import { createUnreadLimit } from '../share/unread.ts';
+import { UnreadLimit } from '../share/unread.ts';
 import { createHeldServer, type HeldServer } from './held-server.ts';
 import { canonicalText, keyOf, type ProcessKey } from './key.ts';
 
@@ -21,6 +21,8 @@ export interface LegacyPoolOptions {
   readonly openChild: (principal: string) => Promise<Link>;
   /** A process that runs already and was not initialized. */
   readonly first: Link | undefined;
+  /** On whose behalf it was opened: no other principal gets it. The first that comes by default. */
+  readonly principalOfFirst?: string;
   readonly initializeTimeoutMs: number;
   /** A process that nobody uses for so long is stopped. */
   readonly childIdleMs: number;
@@ -62,7 +64,7 @@ export function createLegacyPool(options: LegacyPoolOptions): ModernFace {
   const { server, log } = options;
   const states = createRequestStates();
   const tenants = new Set<Tenant>();
-  const countUnread = createUnreadLimit(options.maxUnreadBytes, tenants, log);
+  const unread = new UnreadLimit(options.maxUnreadBytes, log);
   const closed = new RunError('UPSTREAM_CLOSED', { server });
   const entries = new Map<string, Entry>();
   /** What each client has used, to be told when it goes. */
@@ -72,6 +74,8 @@ export function createLegacyPool(options: LegacyPoolOptions): ModernFace {
   let { first } = options;
   let closing: Promise<void> | undefined;
   first?.onclose(() => (first = undefined));
+  const firstTimer = setTimeout(endFirst, options.childIdleMs);
+  firstTimer.unref();
 
   return {
     get pending() {
@@ -84,10 +88,11 @@ export function createLegacyPool(options: LegacyPoolOptions): ModernFace {
         era: 'modern',
         closed,
         send: (sender, frame) => fromClient(sender, frame, client),
-        onUnread: countUnread,
+        onUnread: (bytes) => unread.count(bytes),
         onLeave,
       });
       tenants.add(tenant);
+      unread.add(tenant);
       return tenant.link;
     },
     endIdlest,
@@ -138,6 +143,7 @@ export function createLegacyPool(options: LegacyPoolOptions): ModernFace {
 
   function onLeave(tenant: Tenant): void {
     tenants.delete(tenant);
+    unread.delete(tenant);
     for (const held of used.get(tenant) ?? []) held.leave(tenant);
     used.delete(tenant);
   }
@@ -166,7 +172,7 @@ export function createLegacyPool(options: LegacyPoolOptions): ModernFace {
       maxListens: MAX_LISTENS_EACH,
       attribution: options.attribution,
       states,
-      openChild: () => openChild(key.principal),
+      openChild: () => openChild(held.key.principal),
       onPark: dropOldestParked,
       onIdle: () => rest(held),
       log,
@@ -175,9 +181,23 @@ export function createLegacyPool(options: LegacyPoolOptions): ModernFace {
   }
 
   async function openChild(principal: string): Promise<Link> {
-    const ready = first;
+    const { principalOfFirst = principal } = options;
+    return (principal === principalOfFirst ? takeFirst() : undefined) ?? (await options.openChild(principal));
+  }
+
+  function takeFirst(): Link | undefined {
+    const taken = first;
     first = undefined;
-    return ready ?? (await options.openChild(principal));
+    clearTimeout(firstTimer);
+    return taken;
+  }
+
+  /** Its principal has not come back for it. */
+  function endFirst(): boolean {
+    const unused = takeFirst();
+    unused?.onclose(() => {});
+    void unused?.close(closed);
+    return unused !== undefined;
   }
 
   function rest(held: HeldServer): void {
@@ -195,7 +215,7 @@ export function createLegacyPool(options: LegacyPoolOptions): ModernFace {
       if (held.key.principal !== principal || !held.isIdle) continue;
       if (idlest === undefined || usedAt < idlest.usedAt) idlest = entry;
     }
-    if (idlest === undefined) return false;
+    if (idlest === undefined) return principal === options.principalOfFirst && endFirst();
     end(idlest);
     return true;
   }
@@ -253,7 +273,7 @@ export function createLegacyPool(options: LegacyPoolOptions): ModernFace {
     const held = [...entries.values()].map((entry) => entry.server).concat([...warm.values()].flat());
     for (const { timer } of entries.values()) clearTimeout(timer);
     await Promise.all(held.map((one) => one.close(reason)));
-    await first?.close(reason);
+    await takeFirst()?.close(reason);
     for (const tenant of tenants) tenant.end(reason);
   }
 }

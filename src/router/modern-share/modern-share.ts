@@ -1,5 +1,6 @@
 import { RunError, toRunError } from '../../errors.ts';
-import { listenResult } from '../../era/listen.ts';
+import { readEnvelope } from '../../era/envelope.ts';
+import { listenResult, readFilter } from '../../era/listen.ts';
 import { jsonOf } from '../../era/json.ts';
 import type { Log } from '../../observe/log.ts';
 import { META } from '../../protocol/constants.ts';
@@ -7,8 +8,10 @@ import { faultFrame } from '../../protocol/fault.ts';
 import { frameOf, type Frame } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
 import { isRequestId, type RequestId } from '../../protocol/request-id.ts';
+import { severityOf } from '../log-levels.ts';
 import type { ModernFace } from '../modern-face.ts';
-import { createCalls, type Call } from '../share/calls.ts';
+import { createCalls, type Call as SharedCall } from '../share/calls.ts';
+import { outlivedMs } from '../share/outlived.ts';
 import {
   replaceValues,
   scanFromServer,
@@ -18,7 +21,7 @@ import {
   type Replacement,
   type Scanned,
 } from '../share/remap.ts';
-import { createUnreadLimit } from '../share/unread.ts';
+import { UnreadLimit } from '../share/unread.ts';
 import { createStrays } from '../strays.ts';
 import { createTenant, type Tenant } from '../share/tenant.ts';
 
@@ -32,8 +35,17 @@ export interface ModernShareOptions {
   readonly maxUnreadBytes: number;
   /** A process that nobody uses for so long is stopped. */
   readonly idleMs: number;
+  /** The only principal that it serves: its process may end for another one of that principal. */
+  readonly principal?: string;
+  /** What the clients of other processes leave unread counts as well. */
+  readonly unread?: UnreadLimit;
+  /** Called when there is neither a client nor a process. */
+  readonly onUnused?: () => void;
   readonly log: Log;
 }
+
+/** A client is a principal and a name; one without a name is known by its link alone. */
+type Call = SharedCall<Tenant, Tenant | string>;
 
 const LISTEN = 'subscriptions/listen';
 
@@ -45,14 +57,16 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
   const { server, log, maxUnreadBytes } = options;
   const closed = new RunError('UPSTREAM_CLOSED', { server });
   const tenants = new Set<Tenant>();
-  const countUnread = createUnreadLimit(maxUnreadBytes, tenants, log);
-  const calls = createCalls<Tenant>();
+  const unread = options.unread ?? new UnreadLimit(maxUnreadBytes, log);
+  const calls = createCalls<Tenant, Tenant | string>();
   const strays = createStrays(log);
   let pending = 0;
   let child: Link | undefined;
   let starting: Promise<Link> | undefined;
   /** One that serves no more may still run for a while: the next one must not start beside it. */
   let ending: Promise<void> | undefined;
+  /** Processes that were left idle, and have not ended yet. */
+  let resting = 0;
   let idleTimer: NodeJS.Timeout | undefined;
   let closing: Promise<void> | undefined;
   if (options.first !== undefined) take(options.first);
@@ -61,19 +75,20 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
     get pending() {
       return pending;
     },
-    open() {
+    open({ principal }) {
       const tenant = createTenant({
         era: 'modern',
         closed,
-        send: fromClient,
-        onUnread: countUnread,
+        send: (sender, frame) => fromClient(sender, frame, principal),
+        onUnread: (bytes) => unread.count(bytes),
         onLeave,
       });
       tenants.add(tenant);
+      unread.add(tenant);
       return tenant.link;
     },
-    // It is everybody's.
-    endIdlest: () => false,
+    // One that several principals use is not for one of them to end.
+    endIdlest: (principal) => principal === options.principal && rest(),
     close(reason) {
       closing ??= shut(reason);
       return closing;
@@ -84,7 +99,10 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
 
   function running(): Promise<Link> {
     if (child !== undefined) return Promise.resolve(child);
-    starting ??= start().finally(() => (starting = undefined));
+    starting ??= start().finally(() => {
+      starting = undefined;
+      checkUse();
+    });
     return starting;
   }
 
@@ -106,12 +124,16 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
   function lost(link: Link, reason: RunError): void {
     if (child !== link) return;
     child = undefined;
-    ending = link.close(reason);
+    const end = link.close(reason).finally(() => {
+      if (ending === end) ending = undefined;
+      checkUse();
+    });
+    ending = end;
     clearTimeout(idleTimer);
     for (const call of calls.settleAll()) finish(call, reason);
   }
 
-  function finish({ tenant, id, isListening }: Call<Tenant>, reason: RunError): void {
+  function finish({ tenant, id, isListening }: Call, reason: RunError): void {
     pending -= 1;
     tenant.deliver(
       isListening === true
@@ -123,13 +145,28 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
   function restIfIdle(): void {
     clearTimeout(idleTimer);
     if (pending > 0 || child === undefined) return;
-    const idle = child;
-    idleTimer = setTimeout(() => {
-      // Not before: what comes meanwhile has another one started.
-      if (child === idle) child = undefined;
-      void idle.close(closed);
-    }, options.idleMs);
+    idleTimer = setTimeout(rest, options.idleMs);
     idleTimer.unref();
+  }
+
+  /** Ends a process that nothing is asked of. @returns whether there is one */
+  function rest(): boolean {
+    if (pending > 0 || child === undefined) return false;
+    const idle = child;
+    // Not before: what comes meanwhile has another one started.
+    child = undefined;
+    clearTimeout(idleTimer);
+    resting += 1;
+    void idle.close(closed).finally(() => {
+      resting -= 1;
+      checkUse();
+    });
+    return true;
+  }
+
+  function checkUse(): void {
+    const isStopped = child === undefined && starting === undefined && ending === undefined && resting === 0;
+    if (isStopped && tenants.size === 0) options.onUnused?.();
   }
 
   async function shut(reason: RunError): Promise<void> {
@@ -159,7 +196,7 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
   }
 
   function answered(frame: Frame, scanned: Scanned): void {
-    const call = calls.settle(scanned.id);
+    const call = calls.settle(scanned.id, outlivedMs(scanned, frame));
     if (call === undefined) {
       strays.report(frame);
       return undefined;
@@ -172,7 +209,7 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
   }
 
   /** The result names the subscription as well. */
-  function listenEnd(frame: Frame, { id }: Call<Tenant>): Frame {
+  function listenEnd(frame: Frame, { id }: Call): Frame {
     try {
       const { result } = frame.message;
       const _meta = { ...jsonOf(result?.['_meta']), [META.subscriptionId]: id };
@@ -195,8 +232,8 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
       if (call?.isListening !== true) return undefined;
       return pass(call, scanned, { place: 'subscription', text: call.idText });
     }
-    const caller = about === undefined ? calls.soleCaller() : calls.get(about)?.tenant;
-    if (caller !== undefined) return caller.deliver(frame);
+    const caller = about === undefined ? callerOf(scanned) : calls.get(about);
+    if (caller !== undefined) return caller.tenant.deliver(frame);
     log.debug(
       { event: 'server.notification-dropped', method: scanned.method },
       'a notification belongs to no single call',
@@ -204,43 +241,58 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
     return undefined;
   }
 
+  /** The newest call that a message without correlation may belong to; a log line only if that call has asked for it. */
+  function callerOf(scanned: Scanned): Call | undefined {
+    const candidates = calls.candidates();
+    if (scanned.method !== 'notifications/message') return candidates.at(-1);
+    const severity = severityOf(valueAt(scanned, 'params.level'));
+    const isSole = candidates.length === 1;
+    return candidates.findLast(({ level }) => (level === undefined ? isSole : level <= severity));
+  }
+
   /** A server cancels nothing but a subscription (2026-07-28, basic/patterns/cancellation). */
   function tornDown(number: unknown): void {
     const call = calls.get(number);
     if (call?.isListening !== true) return;
-    calls.settle(number);
+    calls.settle(number, 0);
     finish(call, closed);
     restIfIdle();
   }
 
-  function pass({ tenant }: Call<Tenant>, scanned: Scanned, replacement: Replacement): void {
+  function pass({ tenant }: Call, scanned: Scanned, replacement: Replacement): void {
     tenant.deliver(replaceValues(scanned, undefined, [replacement]));
   }
 
   // From the clients
 
-  function fromClient(tenant: Tenant, frame: Frame): void | Promise<void> {
-    if (child !== undefined) return forward(tenant, frame, child);
+  function fromClient(tenant: Tenant, frame: Frame, principal: string): void | Promise<void> {
+    if (child !== undefined) return forward(tenant, frame, principal, child);
     return running().then(
-      (link) => forward(tenant, frame, link),
+      (link) => forward(tenant, frame, principal, link),
       (error: unknown) => {
         if (frame.kind === 'request') tenant.deliver(faultFrame(toRunError(error), frame.id));
       },
     );
   }
 
-  function forward(tenant: Tenant, frame: Frame, link: Link): void | Promise<void> {
+  function forward(tenant: Tenant, frame: Frame, principal: string, link: Link): void | Promise<void> {
     // It may have left while the process was starting. And the process asks nothing, so there is nothing to answer.
     if (!tenant.isOpen || frame.kind === 'response') return undefined;
     const scanned = scanMessage(frame);
     if (frame.kind === 'notification')
       return scanned === undefined ? undefined : tell(tenant, frame, scanned, link);
-    if (scanned !== undefined) return call(tenant, frame, scanned, link);
+    if (scanned !== undefined) return call(tenant, frame, principal, scanned, link);
     const detail = 'a key is there twice, or in two spellings';
     return tenant.deliver(faultFrame(new RunError('INVALID_REQUEST', { detail }), frame.id));
   }
 
-  function call(tenant: Tenant, frame: Frame, scanned: Scanned, link: Link): void | Promise<void> {
+  function call(
+    tenant: Tenant,
+    frame: Frame,
+    principal: string,
+    scanned: Scanned,
+    link: Link,
+  ): void | Promise<void> {
     const idText = textAt(scanned, 'id');
     if (frame.id === undefined || idText === undefined) return undefined;
     const token = valueAt(scanned, 'token');
@@ -250,7 +302,8 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
       idText,
       tokenText: isRequestId(token) ? textAt(scanned, 'token') : undefined,
       settled: undefined,
-      isListening: frame.method === LISTEN,
+      ...identityOf(tenant, frame, principal),
+      ...(frame.method === LISTEN && { isListening: true, isWatching: isWatching(frame) }),
     });
     pending += 1;
     clearTimeout(idleTimer);
@@ -276,6 +329,7 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
   /** Who goes has cancelled what it has asked for. */
   function onLeave(tenant: Tenant): void {
     tenants.delete(tenant);
+    unread.delete(tenant);
     const left = calls.abandonAll(tenant);
     pending -= left.length;
     for (const requestId of left) {
@@ -284,5 +338,21 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
       void child?.send(frameOf({ method: 'notifications/cancelled', params }));
     }
     if (left.length > 0) restIfIdle();
+    checkUse();
   }
+}
+
+function identityOf(tenant: Tenant, frame: Frame, principal: string): Pick<Call, 'owner' | 'level'> {
+  const reading = readEnvelope(frame.message);
+  if ('fault' in reading) return { owner: tenant, level: undefined };
+  const { clientInfo, logLevel } = reading.envelope;
+  return {
+    owner: clientInfo === undefined ? tenant : JSON.stringify([principal, clientInfo]),
+    level: logLevel === undefined ? undefined : severityOf(logLevel),
+  };
+}
+
+function isWatching(frame: Frame): boolean {
+  const filter = readFilter(jsonOf(frame.message.params));
+  return filter === undefined || filter.resourceSubscriptions.length > 0;
 }

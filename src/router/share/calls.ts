@@ -1,10 +1,12 @@
 import type { RequestId } from '../../protocol/frame.ts';
 import { TransientMap } from '../../protocol/transient-map.ts';
-import { Overlap } from './overlap.ts';
+import { Attribution, QUARANTINE_MS } from './attribution.ts';
 
 /** A client's request that the child has not answered. */
-export interface Call<T> {
+export interface Call<T, C = T> {
   readonly tenant: T;
+  /** The client behind the tenant. */
+  readonly owner: C;
   /** As the client has it. */
   readonly id: RequestId;
   /** The id's JSON text, to give it back digit for digit. */
@@ -14,38 +16,36 @@ export interface Call<T> {
   readonly settled: ((isError: boolean) => void) | undefined;
   /** It is a subscription: nothing but what names it belongs to it. */
   readonly isListening?: boolean;
+  /** It is a subscription to resources, which the child may speak of at any time. */
+  readonly isWatching?: boolean;
+  /** Least severity of the log lines that it has asked for; undefined = it does not say. */
+  readonly level?: number | undefined;
 }
 
 /** The calls of all clients of one child, under numbers of ours. */
-export interface Calls<T> {
+export interface Calls<T, C = T> {
   /** @returns the number that the child is to know it by */
-  start(call: Call<T>): number;
-  get(number: unknown): Call<T> | undefined;
-  settle(number: unknown): Call<T> | undefined;
+  start(call: Call<T, C>): number;
+  get(number: unknown): Call<T, C> | undefined;
+  /** @param outlivedMs how long the child may still work for it after its answer */
+  settle(number: unknown, outlivedMs: number): Call<T, C> | undefined;
   /** The client does not wait any more, but the child may go on. @returns its number, if it was running */
   abandon(tenant: T, id: unknown): number | undefined;
   /** @returns the numbers of all calls that this client left behind */
   abandonAll(tenant: T): number[];
+  /** The child may still speak of what this client has asked for. */
+  suspect(owner: C): void;
   /** The child is dead. @returns what it has left unanswered, oldest first */
-  settleAll(): Call<T>[];
-  /**
-   * The client that a message without correlation belongs to: the caller of the only running call.
-   * @param about the number of the call whose own stream the message came by, where the link has such streams
-   */
-  soleCaller(about?: unknown): T | undefined;
+  settleAll(): Call<T, C>[];
+  /** Running calls that a message may belong to which names none: those of the only such client, oldest first. */
+  candidates(): Call<T, C>[];
 }
 
-/** How long a child may still work for, and speak of, a call that its client gave up: servers do not answer those. */
-const ABANDONED_MS = 30_000;
-
-export function createCalls<T>(): Calls<T> {
-  let calls = new TransientMap<number, Call<T>>();
+export function createCalls<T, C = T>(): Calls<T, C> {
+  let calls = new TransientMap<number, Call<T, C>>();
   /** The numbers of each client's calls, so that a client costs only its own. */
   let numbersOf = new TransientMap<T, Set<number>>();
-  /** Who abandoned calls of late; undefined = several, or one that has left. */
-  let abandoner: T | undefined;
-  let abandonedUntil = 0;
-  const overlap = new Overlap<T>();
+  const attribution = new Attribution<C>();
   let next = 1;
 
   return {
@@ -53,7 +53,7 @@ export function createCalls<T>(): Calls<T> {
       const number = next;
       next += 1;
       calls.set(number, call);
-      if (call.isListening !== true) overlap.begin(call.tenant);
+      if (call.isListening !== true) attribution.begin(call.owner);
       const numbers = numbersOf.get(call.tenant);
       if (numbers === undefined) numbersOf.set(call.tenant, new Set([number]));
       else numbers.add(number);
@@ -63,66 +63,54 @@ export function createCalls<T>(): Calls<T> {
     settle,
     abandon(tenant, id) {
       const number = numberOf(tenant, id);
-      if (number === undefined) return undefined;
-      noteAbandoned(tenant);
-      settle(number)?.settled?.(true);
+      if (number !== undefined) giveUp(number);
       return number;
     },
     abandonAll(tenant) {
       const numbers = [...(numbersOf.get(tenant) ?? [])];
-      const hadRunning = numbers.some((number) => calls.get(number)?.isListening !== true);
-      for (const number of numbers) settle(number)?.settled?.(true);
-      if (hadRunning) noteAbandoned(undefined);
-      else if (abandoner === tenant) abandoner = undefined;
+      for (const number of numbers) giveUp(number);
       return numbers;
     },
+    suspect: (owner) => attribution.suspect(owner),
     settleAll() {
       const all = [...calls.values()];
       calls = new TransientMap();
       numbersOf = new TransientMap();
-      overlap.clear();
-      abandonedUntil = 0;
-      abandoner = undefined;
+      attribution.clear();
       for (const call of all) call.settled?.(true);
       return all;
     },
-    soleCaller(about) {
-      let sole: T | undefined;
-      for (const { tenant, isListening } of calls.values()) {
-        if (isListening === true) continue;
-        if (sole !== undefined) return undefined;
-        sole = tenant;
-      }
-      if (about !== undefined && (get(about)?.tenant !== sole || sole === undefined || !overlap.isSole(sole)))
-        return undefined;
-      // What another client's abandoned call still says must not pass for this one's.
-      return abandoner === sole || Date.now() >= abandonedUntil ? sole : undefined;
+    candidates() {
+      const sole = attribution.sole();
+      if (sole === undefined) return [];
+      const all = [...calls.values()];
+      if (all.some(({ isWatching, owner }) => isWatching === true && owner !== sole)) return [];
+      return all.filter(({ isListening }) => isListening !== true);
     },
   };
 
-  function get(number: unknown): Call<T> | undefined {
+  function get(number: unknown): Call<T, C> | undefined {
     return typeof number === 'number' ? calls.get(number) : undefined;
   }
 
-  function settle(number: unknown): Call<T> | undefined {
+  function settle(number: unknown, outlivedMs: number): Call<T, C> | undefined {
     const call = get(number);
     if (call === undefined || typeof number !== 'number') return undefined;
     calls.delete(number);
-    if (call.isListening !== true) overlap.end();
+    if (call.isListening !== true) attribution.end(call.owner, outlivedMs);
+    else if (call.isWatching === true) attribution.suspect(call.owner);
     const numbers = numbersOf.get(call.tenant);
     numbers?.delete(number);
     if (numbers?.size === 0) numbersOf.delete(call.tenant);
     return call;
   }
 
+  function giveUp(number: number): void {
+    settle(number, QUARANTINE_MS)?.settled?.(true);
+  }
+
   function numberOf(tenant: T, id: unknown): number | undefined {
     for (const number of numbersOf.get(tenant) ?? []) if (calls.get(number)?.id === id) return number;
     return undefined;
-  }
-
-  function noteAbandoned(tenant: T | undefined): void {
-    const now = Date.now();
-    abandoner = now >= abandonedUntil || abandoner === tenant ? tenant : undefined;
-    abandonedUntil = now + ABANDONED_MS;
   }
 }

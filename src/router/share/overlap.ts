@@ -22,6 +22,11 @@ export class Overlap<T> {
     this.#running = 0;
   }
 
+  /** The only owner of the running calls, if they have not overlapped with calls of another one. */
+  get sole(): T | undefined {
+    return this.#running > 0 ? this.#sole : undefined;
+  }
+
   /** Whether the running calls of `owner` have not overlapped with calls of another owner. */
   isSole(owner: T): boolean {
     return this.#running > 0 && this.#sole === owner;

@@ -18,6 +18,7 @@ export type Place =
   | 'params.progressToken'
   | 'params.requestId'
   | 'params.uri'
+  | 'params.task'
   | 'params.level';
 
 /** A message to or from a shared child, read to the letter: nothing in it can name two requests. */
@@ -179,6 +180,7 @@ class ScannedMessage implements Scanned {
       case 'params.progressToken':
       case 'params.requestId':
       case 'params.uri':
+      case 'params.task':
       case 'params.level':
         return find(this.#params, place.slice('params.'.length));
     }

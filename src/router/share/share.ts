@@ -7,6 +7,7 @@ import { isRequestId, type RequestId } from '../../protocol/request-id.ts';
 import { createCalls } from './calls.ts';
 import { hasLogging, replayInitialize } from './initialized.ts';
 import { createKeeper } from './keeper.ts';
+import { outlivedMs } from './outlived.ts';
 import {
   replaceValues,
   scanFromServer,
@@ -18,15 +19,26 @@ import {
 } from './remap.ts';
 import { createSharedChild, type Running, type SharedChildOptions } from './shared-child.ts';
 import { createSubscriptions } from './subscriptions.ts';
-import { createUnreadLimit } from './unread.ts';
+import { withoutTask } from './task.ts';
+import { UnreadLimit } from './unread.ts';
+import { severityOf } from '../log-levels.ts';
 import { createStrays } from '../strays.ts';
 import { createTenant, type Tenant } from './tenant.ts';
 
-export interface ShareOptions extends Omit<SharedChildOptions, 'onFrame' | 'onReady' | 'onLost'> {
+export interface ShareOptions extends Omit<
+  SharedChildOptions,
+  'onFrame' | 'onReady' | 'onLost' | 'onStopped'
+> {
   /** What all clients together may leave unread before the worst of them is cut off. */
   readonly maxUnreadBytes: number;
   /** One that dies sooner is not started anew sooner, except by a client's call; a second by default. */
   readonly minLifeMs?: number;
+  /** A process that no client uses for so long is stopped; never by default. */
+  readonly idleMs?: number;
+  /** What the clients of other processes leave unread counts as well. */
+  readonly unread?: UnreadLimit;
+  /** Called when there is neither a client nor a process. */
+  readonly onUnused?: () => void;
 }
 
 const MIN_LIFE_MS = 1_000;
@@ -35,8 +47,10 @@ const MIN_LIFE_MS = 1_000;
 export interface Share {
   /** Starts the child ahead of the first client, and again whenever it has died. Failures are those of the first call. */
   keep(): void;
-  /** A link for one more client. */
-  open(): Promise<Link>;
+  /** A link for one more client. @param isSession whether its end says anything about the client; yes by default */
+  open(options?: { readonly isSession: boolean }): Promise<Link>;
+  /** Stops a process that no client uses; false if there is none. */
+  endIdle(): boolean;
   close(): Promise<void>;
 }
 
@@ -49,22 +63,35 @@ export function createShare(options: ShareOptions): Share {
   const { server, log, maxUnreadBytes, minLifeMs = MIN_LIFE_MS } = options;
   const closed = new RunError('UPSTREAM_CLOSED', { server });
   const tenants = new Set<Tenant>();
-  const countUnread = createUnreadLimit(maxUnreadBytes, tenants, log);
+  const unread = options.unread ?? new UnreadLimit(maxUnreadBytes, log);
   const calls = createCalls<Tenant>();
   const strays = createStrays(log);
   const subscriptions = createSubscriptions<Tenant>();
-  const child = createSharedChild({ ...options, onFrame: fromChild, onReady: childReady, onLost: childLost });
+  const child = createSharedChild({
+    ...options,
+    onFrame: fromChild,
+    onReady: childReady,
+    onLost: childLost,
+    onStopped: checkUse,
+  });
   const keeper = createKeeper({ start: child.running, minLifeMs, log });
   let childLevel: number | undefined;
+  let idleTimer: NodeJS.Timeout | undefined;
 
   return {
     keep: keeper.keep,
-    async open() {
-      const tenant = createTenant({ closed, send: fromTenant, onUnread: countUnread, onLeave });
+    async open({ isSession } = { isSession: true }) {
+      const leave = (leaving: Tenant): void => onLeave(leaving, isSession);
+      const onUnread = (bytes: number): void => unread.count(bytes);
+      const tenant = createTenant({ closed, send: fromTenant, onUnread, onLeave: leave });
       tenants.add(tenant);
+      unread.add(tenant);
+      clearTimeout(idleTimer);
       return tenant.link;
     },
+    endIdle,
     async close() {
+      clearTimeout(idleTimer);
       keeper.stop();
       await child.close();
     },
@@ -78,6 +105,7 @@ export function createShare(options: ShareOptions): Share {
     }
     childLevel = undefined;
     tellLevel();
+    checkUse();
   }
 
   /** A dead child never answers: fail its callers now. Their conversations go on with the next one. */
@@ -85,6 +113,21 @@ export function createShare(options: ShareOptions): Share {
     for (const { tenant, id } of calls.settleAll()) tenant.deliver(faultFrame(reason, id));
     // A start that failed ends as such.
     if (wasReady) keeper.lost();
+  }
+
+  function endIdle(): boolean {
+    if (tenants.size > 0 || child.current === undefined) return false;
+    child.stop();
+    return true;
+  }
+
+  function checkUse(): void {
+    clearTimeout(idleTimer);
+    if (tenants.size > 0) return;
+    if (child.isStopped) return options.onUnused?.();
+    if (options.idleMs === undefined) return;
+    idleTimer = setTimeout(endIdle, options.idleMs);
+    idleTimer.unref();
   }
 
   /** A request of our own that no client waits for. */
@@ -111,7 +154,7 @@ export function createShare(options: ShareOptions): Share {
   }
 
   function answered(scanned: Scanned, frame: Frame): void {
-    const call = calls.settle(scanned.id);
+    const call = calls.settle(scanned.id, outlivedMs(scanned, frame));
     if (call === undefined) {
       strays.report(frame);
       return undefined;
@@ -159,12 +202,12 @@ export function createShare(options: ShareOptions): Share {
   }
 
   /**
-   * Log lines carry no correlation: they belong to the only running call, and are dropped when several run. A message on the
-   * stream of a call is dropped, too, when that call overlapped with another client's: the server may have guessed the
-   * stream, and the answer of the other call may have overtaken the message.
+   * Log lines carry no correlation: they belong to the only client that has calls running. They are dropped if they may as
+   * well be about another client's work: if its calls have overlapped with these, or if its work may have outlived its call.
+   * That the stream of a call has brought a message proves little, since the server may have guessed the stream.
    */
   function toCaller(scanned: Scanned, frame: Frame, about: RequestId | undefined): void {
-    const caller = calls.soleCaller(about);
+    const caller = callerOf(about);
     if (caller === undefined) {
       log.debug(
         { event: 'server.notification-dropped', method: scanned.method },
@@ -173,9 +216,15 @@ export function createShare(options: ShareOptions): Share {
       return undefined;
     }
     if (scanned.method === 'notifications/message' && caller.level !== undefined) {
-      if (levelOf(valueAt(scanned, 'params.level')) < caller.level) return undefined;
+      if (severityOf(valueAt(scanned, 'params.level')) < caller.level) return undefined;
     }
     return caller.deliver(frame);
+  }
+
+  function callerOf(about: RequestId | undefined): Tenant | undefined {
+    const sole = calls.candidates()[0]?.tenant;
+    if (sole === undefined || subscriptions.hasOther(sole)) return undefined;
+    return about === undefined || calls.get(about)?.tenant === sole ? sole : undefined;
   }
 
   function deliverAll(receivers: Iterable<Tenant>, frame: Frame): void {
@@ -229,9 +278,19 @@ export function createShare(options: ShareOptions): Share {
         return subscribe(tenant, frame, scanned);
       case 'resources/unsubscribe':
         return unsubscribe(tenant, frame, scanned);
+      case 'tools/call':
+        return callTool(tenant, frame, scanned);
       default:
         return call(tenant, frame, scanned);
     }
+  }
+
+  /** A task would go on after the call, for a client that cannot ask for it: it is called as any other tool. */
+  function callTool(tenant: Tenant, frame: Frame, scanned: Scanned): void | Promise<void> {
+    if (scanned.find('params.task') === undefined) return call(tenant, frame, scanned);
+    const plain = withoutTask(frame);
+    const again = scanMessage(plain);
+    return again === undefined ? refuseAmbiguous(tenant, frame) : call(tenant, plain, again);
   }
 
   function call(
@@ -244,7 +303,8 @@ export function createShare(options: ShareOptions): Share {
     if (frame.id === undefined || idText === undefined) return undefined;
     const token = valueAt(scanned, 'token');
     const tokenText = isRequestId(token) ? textAt(scanned, 'token') : undefined;
-    const number = calls.start({ tenant, id: frame.id, idText, tokenText, settled });
+    tenant.hasCalled = true;
+    const number = calls.start({ tenant, owner: tenant, id: frame.id, idText, tokenText, settled });
     const text = String(number);
     const replacements: Replacement[] = [{ place: 'id', text }];
     // Whatever stands there: it must not be another call's number.
@@ -275,7 +335,7 @@ export function createShare(options: ShareOptions): Share {
     scanned: Scanned,
     initialized: JsonRpcMessage,
   ): void | Promise<void> {
-    const level = levelOf(valueAt(scanned, 'params.level'));
+    const level = severityOf(valueAt(scanned, 'params.level'));
     // What the child does not offer or know, it refuses better than we could.
     if (level === -1 || !hasLogging(initialized)) return call(tenant, frame, scanned);
     tenant.level = level;
@@ -322,9 +382,11 @@ export function createShare(options: ShareOptions): Share {
     );
   }
 
-  /** Nothing of a client that has left stays with the child. */
-  function onLeave(tenant: Tenant): void {
+  /** Nothing of a client that has left stays with the child, but what it has begun may go on there. */
+  function onLeave(tenant: Tenant, isSession: boolean): void {
     tenants.delete(tenant);
+    unread.delete(tenant);
+    if (isSession && tenant.hasCalled) calls.suspect(tenant);
     const unwanted = subscriptions.removeAll(tenant);
     for (const requestId of calls.abandonAll(tenant)) {
       strays.gaveUp(requestId);
@@ -333,10 +395,6 @@ export function createShare(options: ShareOptions): Share {
     }
     for (const uri of unwanted) ask('resources/unsubscribe', { uri });
     if (tenant.level !== undefined) tellLevel();
+    checkUse();
   }
-}
-
-function levelOf(name: unknown): number {
-  const levels: readonly unknown[] = LOG_LEVELS;
-  return levels.indexOf(name);
 }

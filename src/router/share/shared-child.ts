@@ -20,6 +20,8 @@ export interface SharedChildOptions {
   /** A child has been initialized; tell it what its clients had asked the one before. */
   readonly onReady: () => void;
   readonly onLost: (reason: RunError, wasReady: boolean) => void;
+  /** The process has ended, or has not started. */
+  readonly onStopped?: () => void;
   /** As `RouterOptions` has it. */
   readonly remarkSince?: (time: number) => string | undefined;
   readonly log: Log;
@@ -41,6 +43,10 @@ export interface SharedChild {
   send(frame: Frame): void | Promise<void>;
   /** Asks it something of our own. Rejects with a RunError when it ends first, or does not answer in time. */
   ask(method: string, params: Readonly<Record<string, unknown>>): Promise<JsonRpcMessage>;
+  /** Whether there is no process, not even one that is starting or ending. */
+  readonly isStopped: boolean;
+  /** Ends the process; the next one is started when it is needed. */
+  stop(): void;
   close(): Promise<void>;
 }
 
@@ -69,6 +75,10 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
     running,
     send: (frame) => link?.send(frame),
     ask,
+    get isStopped() {
+      return link === undefined && starting === undefined && ending === undefined;
+    },
+    stop: () => (link === undefined ? undefined : lost(new RunError('UPSTREAM_CLOSED', { server }))),
     async close() {
       isClosed = true;
       await (link?.close() ?? ending);
@@ -81,6 +91,7 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
     starting ??= start().catch((error: unknown) => {
       // Not before: the next one must not start while this one is still being stopped.
       starting = undefined;
+      options.onStopped?.();
       throw error;
     });
     return starting;
@@ -90,9 +101,11 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
     if (ending !== undefined) await ending;
     refuseWhenClosed();
     const opened = await options.openUpstream();
-    opened.onclose((error) => lost(toRunError(error ?? new RunError('UPSTREAM_CLOSED', { server }))));
-    opened.onframe(receive);
     link = opened;
+    opened.onclose((error) => {
+      if (link === opened) lost(toRunError(error ?? new RunError('UPSTREAM_CLOSED', { server })));
+    });
+    opened.onframe(receive);
     const initialized = await initialize(opened);
     void opened.send(frameOf({ method: 'notifications/initialized' }));
     current = { link: opened, initialized };
@@ -174,9 +187,14 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
     // A start that fails ends as such.
     if (wasReady) starting = undefined;
     current = undefined;
-    ending = link?.close();
+    ending = link?.close().finally(ended);
     link = undefined;
     for (const { reject } of pending.values()) reject(reason);
     options.onLost(reason, wasReady);
+  }
+
+  function ended(): void {
+    ending = undefined;
+    options.onStopped?.();
   }
 }

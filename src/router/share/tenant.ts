@@ -14,6 +14,8 @@ export interface Tenant {
   /** Least severity that it wants to hear; undefined = whatever comes. */
   level: number | undefined;
   isInitialized: boolean;
+  /** It has sent the child a request. */
+  hasCalled: boolean;
   deliver(frame: Frame): void;
   end(reason: RunError): void;
 }
@@ -59,6 +61,7 @@ export function createTenant({ era = 'legacy', closed, send, onUnread, onLeave }
     },
     level: undefined,
     isInitialized: false,
+    hasCalled: false,
     deliver,
     end,
   };

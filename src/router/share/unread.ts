@@ -3,23 +3,42 @@ import type { Log } from '../../observe/log.ts';
 import type { Tenant } from './tenant.ts';
 
 /**
- * Keeps what the clients of one process leave unread within bounds: the process waits for nobody, so it stays here, and
- * whoever leaves the most of it goes first.
- * @returns to be called with the change, in bytes
+ * Keeps what the clients of a server leave unread within bounds: its processes wait for no client, so it stays here, and the
+ * client that leaves the most of it goes first.
  */
-export function createUnreadLimit(
-  maxBytes: number,
-  tenants: ReadonlySet<Tenant>,
-  log: Log,
-): (bytes: number) => void {
-  let unread = 0;
-  return (bytes) => {
-    unread += bytes;
+export class UnreadLimit {
+  readonly #readers = new Set<Tenant>();
+  readonly #maxBytes: number;
+  readonly #log: Log;
+  #unread = 0;
+
+  constructor(maxBytes: number, log: Log) {
+    this.#maxBytes = maxBytes;
+    this.#log = log;
+  }
+
+  add(reader: Tenant): void {
+    this.#readers.add(reader);
+  }
+
+  delete(reader: Tenant): void {
+    this.#readers.delete(reader);
+  }
+
+  /** To be called with each change, in bytes. */
+  count(bytes: number): void {
+    this.#unread += bytes;
     if (bytes <= 0) return;
-    while (unread > maxBytes) {
-      const slowest = [...tenants].reduce((most, tenant) => (tenant.unread > most.unread ? tenant : most));
-      log.warn({ event: 'client.too-slow', bytes: slowest.unread }, 'a client does not read: it is cut off');
+    const maxBytes = this.#maxBytes;
+    while (this.#unread > maxBytes) {
+      const slowest = [...this.#readers].reduce((most, tenant) =>
+        tenant.unread > most.unread ? tenant : most,
+      );
+      this.#log.warn(
+        { event: 'client.too-slow', bytes: slowest.unread },
+        'a client does not read: it is cut off',
+      );
       slowest.end(new RunError('CLIENT_TOO_SLOW', { maxBytes }));
     }
-  };
+  }
 }

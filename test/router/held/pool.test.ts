@@ -268,13 +268,36 @@ describe('log lines', () => {
     expect(second.received.map(({ params }) => params?.['level'])).toContain('info');
   });
 
-  test('reach nobody when several have asked, or none', async () => {
+  test('reach the newest of several calls that have asked for them, and no call that has not', async () => {
     const { pool, child } = createWorld();
-    const clients = [connect(pool), connect(pool)];
-    for (const client of clients) await client.ask('tools/call', CALL, { [META.logLevel]: 'debug' });
+    const levels = ['debug', 'warning', undefined];
+    const clients = levels.map(() => connect(pool));
+    for (const [i, level] of levels.entries())
+      await clients[i]?.ask('tools/call', CALL, level === undefined ? {} : { [META.logLevel]: level });
     await settled();
     await child().deliver(line('error'));
-    expect(clients.flatMap(({ received }) => received)).toEqual([]);
+    await child().deliver(line('info'));
+    const heard = clients.map(({ received }) => received.map(({ params }) => params?.['level']));
+    expect(heard).toEqual([['info'], ['error'], []]);
+  });
+
+  test('reach no call when several clients that do not say who they are have calls running', async () => {
+    const { pool, children, child } = createWorld();
+    const unnamed = { [META.clientInfo]: undefined, [META.logLevel]: 'debug' };
+    const [one, two] = [connect(pool), connect(pool)];
+    await one.ask('tools/call', CALL, unnamed);
+    await settled();
+    await child().deliver(line('info'));
+    await two.ask('tools/call', CALL, unnamed);
+    await settled();
+    await child().deliver(line('error'));
+    await one.leave();
+    await child().deliver(line('error'));
+    expect(children).toHaveLength(1);
+    expect([one, two].map(({ received }) => received.map(({ params }) => params?.['level']))).toEqual([
+      ['info'],
+      [],
+    ]);
   });
 });
 

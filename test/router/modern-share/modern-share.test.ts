@@ -7,7 +7,7 @@ import type { ModernFace } from '../../../src/router/modern-face.ts';
 import { createModernShare } from '../../../src/router/modern-share/modern-share.ts';
 import { createRecordingLog, type RecordingLog } from '../../observe/recording-log.ts';
 import { createMemoryLink, type MemoryLink } from '../../support/memory-link.ts';
-import { connect } from '../held/modern-client.ts';
+import { connect, type ModernTestClient } from '../held/modern-client.ts';
 import { eventually } from '../../support/eventually.ts';
 
 const LISTEN = { notifications: { toolsListChanged: true } };
@@ -102,6 +102,70 @@ describe('a notification', () => {
     await child().deliver(line);
     expect(caller.received).toHaveLength(1);
     expect(listener.received).toEqual([]);
+  });
+
+  const DEBUG = { [META.logLevel]: 'debug' };
+  const heard = ({ received }: ModernTestClient): unknown[] =>
+    received.flatMap(({ method, params }) => (method === line.method ? [params?.['level']] : []));
+  const at = (level: string) => ({ method: line.method, params: { level, data: 'x' } });
+
+  test('goes to the newest call that has asked for it, although another one hangs', async () => {
+    const { share, child } = open();
+    const [hanging, second, silent] = [connect(share), connect(share), connect(share)];
+    await hanging.ask('tools/call', {}, DEBUG);
+    await second.ask('tools/call', {}, { [META.logLevel]: 'warning' });
+    await silent.ask('tools/call');
+    await child().deliver(at('error'));
+    await child().deliver(at('info'));
+    expect([hanging, second, silent].map(heard)).toEqual([['info'], ['error'], []]);
+  });
+
+  test.each([
+    ['principals', { principal: 'two' }],
+    ['names', { name: 'other' }],
+  ])('goes to no call while calls of clients with different %s run', async (_what, options) => {
+    const { share, child } = open();
+    const [one, two] = [connect(share), connect(share, options)];
+    await one.ask('tools/call', {}, DEBUG);
+    await child().deliver(at('info'));
+    await two.ask('tools/call', {}, DEBUG);
+    await child().deliver(at('error'));
+    await child().deliver({ id: 1, result: { resultType: 'complete' } });
+    await child().deliver(at('error'));
+    await child().deliver({ id: 2, result: { resultType: 'complete' } });
+    await two.ask('tools/call', {}, DEBUG);
+    await child().deliver(at('notice'));
+    expect([one, two].map(heard)).toEqual([['info'], ['notice']]);
+  });
+
+  test.each<[string, (client: ModernTestClient, child: MemoryLink) => void | Promise<void>]>([
+    ['failed', (_, child) => child.deliver({ id: 1, error: { code: -1, message: 'x' } })],
+    [
+      'needs input',
+      (_, child) => child.deliver({ id: 1, result: { resultType: 'input_required', inputRequests: {} } }),
+    ],
+    ['was left by its client', (one) => one.leave()],
+  ])('is not taken for one of a later call after a call of another client %s', async (_how, end) => {
+    const { share, child } = open();
+    const [one, two, again] = [connect(share), connect(share, { name: 'other' }), connect(share)];
+    await one.ask('tools/call', {}, DEBUG);
+    await end(one, child());
+    await two.ask('tools/call', {}, DEBUG);
+    await child().deliver(at('error'));
+    await child().deliver({ id: 2, result: { resultType: 'complete' } });
+    // The same client has had its own answer.
+    await again.ask('tools/call', {}, DEBUG);
+    await child().deliver(at('info'));
+    expect([two, again].map(heard)).toEqual([[], ['info']]);
+  });
+
+  test('is not taken for one of a call while another client listens to a resource', async () => {
+    const { share, child } = open();
+    const [listener, caller] = [connect(share, { name: 'other' }), connect(share)];
+    await listener.ask('subscriptions/listen', { notifications: { resourceSubscriptions: ['a://1'] } });
+    await caller.ask('tools/call', {}, DEBUG);
+    await child().deliver(at('error'));
+    expect(heard(caller)).toEqual([]);
   });
 
   test('that came with a call goes to its caller', async () => {

@@ -347,6 +347,18 @@ describe('a hostile message of a client', () => {
 });
 
 describe('tasks', () => {
+  it('are not begun: a tool that is called as one is called as any other', async () => {
+    const { connect, child } = await warmed();
+    const client = await connect();
+    await client.send(
+      '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"n":1e400,"task":{"ttl":1},"name":"x"}}',
+    );
+    const [sent] = child.sent.filter(({ message }) => message.method === 'tools/call');
+    expect(Buffer.from(sent?.frame.bytes ?? []).toString()).toBe(
+      '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"n":1e400,"name":"x"}}',
+    );
+  });
+
   it.each(['tasks/list', 'tasks/get', 'tasks/result', 'tasks/cancel'])(
     'of one client cannot be reached by another: %s',
     async (method) => {

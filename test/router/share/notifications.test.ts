@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { JsonRpcMessage } from '../../../src/protocol/frame.ts';
 import type { MemoryLink } from '../../support/memory-link.ts';
 import { callsOf, INITIALIZED, paramsOf, say, settle, toolCall, warmed, type TestTenant } from './clients.ts';
@@ -37,12 +37,14 @@ describe('what carries no correlation', () => {
     await b.send(toolCall(1));
     await child.deliver(logLine('two'));
     await answer(child, 0);
-    await child.deliver(logLine('one'));
+    await child.deliver(logLine('one, which has run at the same time as another'));
     await answer(child, 1);
     await child.deliver(logLine('none again'));
+    await b.send(toolCall(2));
+    await child.deliver(logLine('one'));
     expect(loggedBy(a)).toEqual([]);
     expect(loggedBy(b)).toEqual(['one']);
-    expect(log.of('server.notification-dropped')).toHaveLength(3);
+    expect(log.of('server.notification-dropped')).toHaveLength(4);
   });
 
   it('reaches no client when it may belong to another call that ran at the same time', async () => {
@@ -65,18 +67,94 @@ describe('what carries no correlation', () => {
   });
 
   it("of a call that its client cancelled does not pass for another client's", async () => {
-    vi.useFakeTimers({ toFake: ['Date'] });
+    const { pass } = fakeClock();
     const { connect, child } = await warmed();
     const [a, b] = [await connect(), await connect()];
     await a.send(toolCall(1));
     await a.send({ method: 'notifications/cancelled', params: { requestId: 1 } });
     await b.send(toolCall(1));
     await child.deliver(logLine("still about a's"));
+    vi.setSystemTime(Date.now() + 3_600_000);
+    await child.deliver(logLine("still about a's, whatever the wall clock says"));
     expect(loggedBy(b)).toEqual([]);
 
-    vi.setSystemTime(Date.now() + 30_000);
+    pass(30_000);
     await child.deliver(logLine('long after'));
     expect(loggedBy(b)).toEqual(['long after']);
+  });
+
+  it.each<[string, (client: TestTenant, child: MemoryLink) => Promise<void>]>([
+    ['ended with an error', (_, child) => respond(child, { error: { code: -1, message: 'timed out' } })],
+    [
+      'ended with a failure of its tool',
+      (_, child) => respond(child, { result: { content: [], isError: true } }),
+    ],
+    [
+      'needs input',
+      (_, child) => respond(child, { result: { resultType: 'input_required', inputRequests: {} } }),
+    ],
+    ['was cancelled', (a) => a.send({ method: 'notifications/cancelled', params: { requestId: 1 } })],
+    ['ended with its session', (a) => a.link.close()],
+    [
+      'ended right before its session',
+      async (a, child) => {
+        await respond(child, { result: {} });
+        await a.link.close();
+      },
+    ],
+  ])("of a call that %s does not pass for another client's for a while", async (_how, end) => {
+    const { pass } = fakeClock();
+    const { connect, child } = await warmed();
+    const [a, b] = [await connect(), await connect()];
+    await a.send(toolCall(1));
+    await end(a, child);
+    // The same user again is another client, too.
+    for (const client of [b, await connect()]) {
+      await client.send(toolCall(1));
+      await child.deliver(logLine("still about a's"));
+      await respond(child, { result: {} });
+      expect(loggedBy(client)).toEqual([]);
+    }
+    pass(30_000);
+    await b.send(toolCall(2));
+    await child.deliver(logLine('long after'));
+    expect(loggedBy(b)).toEqual(['long after']);
+  });
+
+  it('of a task that a server has made of a call does not pass for that of a later call', async () => {
+    const { pass } = fakeClock();
+    const { connect, child } = await warmed();
+    const [a, b] = [await connect(), await connect()];
+    await a.send(toolCall(1));
+    await respond(child, { result: { task: { taskId: 't', status: 'working' } } });
+    pass(60_000);
+    await b.send(toolCall(1));
+    await child.deliver(logLine("of a's task"));
+    expect(loggedBy(b)).toEqual([]);
+  });
+
+  it('does not pass for that of a call while another client is subscribed to a resource', async () => {
+    const { connect, child } = await warmed();
+    const [a, b] = [await connect(), await connect()];
+    await subscribe(a, child);
+    await b.send(toolCall(1));
+    await child.deliver(logLine('file:///a has changed'));
+    expect(loggedBy(b)).toEqual([]);
+    await respond(child, { result: {} });
+    await a.send({ id: 'u', method: 'resources/unsubscribe', params: { uri: URI } });
+    await respond(child, { result: {} });
+    await b.send(toolCall(2));
+    await child.deliver(logLine('mine'));
+    expect(loggedBy(b)).toEqual(['mine']);
+  });
+
+  it('reaches the client whose calls are the only ones that run, although there are several', async () => {
+    const { connect, child } = await warmed();
+    const [a] = [await connect(), await connect()];
+    await a.send(toolCall(1));
+    await a.send(toolCall(2));
+    await child.deliver(logLine('mine'));
+    expect(loggedBy(a)).toEqual(['mine']);
   });
 
   it('still reaches a client that has cancelled a call itself', async () => {
@@ -329,6 +407,20 @@ describe('list_changed', () => {
     },
   );
 });
+
+/** A clock that only `pass` moves on, beside the one of the wall. */
+function fakeClock(): { pass(ms: number): void } {
+  vi.useFakeTimers({ toFake: ['Date'] });
+  let now = 0;
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+  onTestFinished(() => clock.mockRestore());
+  return { pass: (ms) => void (now += ms) };
+}
+
+/** Answers the call that the child got last. */
+async function respond(child: MemoryLink, outcome: Partial<JsonRpcMessage>): Promise<void> {
+  await child.deliver({ id: callsOf(child).at(-1)?.id ?? null, ...outcome });
+}
 
 async function setLevel(client: TestTenant, level: string): Promise<void> {
   await client.send({ id: 'level', method: 'logging/setLevel', params: { level } });
