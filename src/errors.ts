@@ -1,3 +1,5 @@
+import { printableLines } from './observe/printable.ts';
+
 /** The catalogue of everything that can go wrong, and the one error class that carries it. */
 
 interface Entry {
@@ -590,9 +592,11 @@ export class RunError extends Error {
   readonly requestId: string | number | bigint | undefined;
 
   constructor(code: ErrorCode, fields: ErrorFields = {}, options?: RunErrorOptions) {
-    super(fillIn(ERRORS[code].message, fields), options);
+    // They quote clients, servers and files, and are read in terminals by all of these.
+    const texts = escapeAll(fields);
+    super(fillIn(ERRORS[code].message, texts), options);
     this.code = code;
-    this.fields = fields;
+    this.fields = texts;
     this.culprits = options?.culprits ?? [];
     this.requestId = options?.requestId;
   }
@@ -685,6 +689,15 @@ function originOf(url: string): string {
   if (!URL.canParse(url)) return 'its URL';
   const { origin, protocol } = new URL(url);
   return origin === 'null' ? protocol : origin;
+}
+
+function escapeAll(fields: ErrorFields): ErrorFields {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? printableLines(value) : value,
+    ]),
+  );
 }
 
 function fillIn(template: string, fields: ErrorFields): string {

@@ -82,7 +82,9 @@ function summaryOf({ error, result }: CheckedServer): string {
     TRANSLATIONS[introduction.era],
     ...counts,
     ...(others.length === 0 ? [] : [`also ${others.join(' and ')}`]),
-    result.url === undefined ? `started in ${startMs} ms` : `answered in ${startMs} ms at ${result.url}`,
+    result.url === undefined
+      ? `started in ${startMs} ms`
+      : `answered in ${startMs} ms at ${printable(result.url)}`,
   ].join(', ');
 }
 
@@ -90,7 +92,7 @@ function detailLines({ result, hint, error }: CheckedServer, colours: Palette): 
   const lines: string[] = [];
   if (error !== undefined && error.culprits.length > 1)
     for (const line of error.message.split('\n')) lines.push(`${DETAIL_INDENT}${printable(line)}`);
-  if (hint !== '') lines.push(`${DETAIL_INDENT}${colours.cyan('hint:')} ${hint}`);
+  if (hint !== '') lines.push(`${DETAIL_INDENT}${colours.cyan('hint:')} ${printable(hint)}`);
   const skipped = result?.skippedLines ?? 0;
   if (skipped > 0) {
     const what = skipped === 1 ? 'line on its stdout was' : 'lines on its stdout were';

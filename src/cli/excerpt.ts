@@ -1,5 +1,6 @@
 import type { Culprit } from '../errors.ts';
-import type { Palette } from './palette.ts';
+import { widthOf } from '../observe/printable.ts';
+import { printable, type Palette } from './palette.ts';
 
 /** How much of a long line is shown around the place that counts. */
 const BEFORE = 50;
@@ -11,8 +12,8 @@ export function excerptLines(
   colours: Palette,
 ): string[] {
   const place = line === undefined ? file : `${file}:${line}:${column}`;
-  const head = `${key === '' ? '' : `${colours.bold(key)}: `}${detail}`;
-  const lines = [head, `  ${colours.dim('at')} ${colours.cyan(place)}`];
+  const head = `${key === '' ? '' : `${colours.bold(printable(key))}: `}${printable(detail)}`;
+  const lines = [head, `  ${colours.dim('at')} ${colours.cyan(printable(place))}`];
   if (line === undefined || column === undefined || sourceLine === undefined) return lines;
   const gutter = String(line);
   const { text, caret } = windowAround(sourceLine, column - 1);
@@ -24,11 +25,11 @@ export function excerptLines(
 }
 
 function windowAround(line: string, offset: number): { text: string; caret: number } {
-  // One for one, so that the caret stays under its place.
-  const safe = line.replaceAll(/\p{Cc}/gu, ' ');
   const start = offset > BEFORE + AFTER ? offset - BEFORE : 0;
-  const end = safe.length > offset + AFTER ? offset + AFTER : safe.length;
+  const end = line.length > offset + AFTER ? offset + AFTER : line.length;
   const lead = start > 0 ? '…' : '';
-  const text = `${lead}${safe.slice(start, end).trimEnd()}${end < safe.length ? '…' : ''}`;
-  return { text, caret: lead.length + offset - start };
+  // Each part by itself: an escape is longer than the character it stands for, and the caret has to move with it.
+  const before = `${lead}${printable(line.slice(start, offset))}`;
+  const text = `${before}${printable(line.slice(offset, end)).trimEnd()}${end < line.length ? '…' : ''}`;
+  return { text, caret: widthOf(before) };
 }

@@ -1,4 +1,6 @@
 import { Chalk, type ChalkInstance } from 'chalk';
+import type { Writable } from 'node:stream';
+import { printable as escaped, printableStyled, widthOf } from '../observe/printable.ts';
 
 export type Palette = ChalkInstance;
 
@@ -7,28 +9,28 @@ export function createPalette(colour: boolean): Palette {
   return new Chalk({ level: colour ? 1 : 0 });
 }
 
-/** Text of others for a terminal: what moves the cursor or changes colours is taken out. */
+/** Text of others, in one line for a terminal: what moves the cursor, changes colours or turns the order around is escaped. */
 export function printable(text: string): string {
-  return (
-    text
-      // oxlint-disable-next-line no-control-regex
-      .replaceAll(/\u001B(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001B]*(?:\u0007|\u001B\\)?|.)/g, '')
-      .replaceAll('\t', ' ')
-      .replaceAll(/\p{Cc}/gu, '')
-  );
+  return escaped(text.replaceAll('\t', ' '));
+}
+
+/** Writes what has been laid out. Nothing but its lines and colours means anything to a terminal. */
+export function writeText(stream: Writable, text: string): void {
+  stream.write(printableStyled(text));
 }
 
 /** Rows as aligned columns, two spaces apart. `right` are the columns of numbers. */
 export function alignColumns(rows: readonly (readonly string[])[], right: ReadonlySet<number>): string[] {
   const widths: number[] = [];
   for (const row of rows) {
-    for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length);
+    for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, widthOf(cell));
   }
   return rows.map((row) =>
     row
-      .map((cell, index) =>
-        right.has(index) ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0),
-      )
+      .map((cell, index) => {
+        const padding = ' '.repeat((widths[index] ?? 0) - widthOf(cell));
+        return right.has(index) ? padding + cell : cell + padding;
+      })
       .join('  ')
       .trimEnd(),
   );

@@ -1,11 +1,11 @@
 import type { Log, LogFields } from '../observe/log.ts';
 import type { CliContext } from './context.ts';
-import { printable } from './palette.ts';
+import { printable, writeText } from './palette.ts';
 
 /** The log of a command that talks to a person: the texts alone, on stderr. */
 export function createPlainLog({ stderr }: Pick<CliContext, 'stderr'>, server?: string): Log {
   const print = (_: LogFields, text: string): void =>
-    void stderr.write(`${server === undefined ? '' : `[${printable(server)}] `}${printable(text)}\n`);
+    writeText(stderr, `${server === undefined ? '' : `[${printable(server)}] `}${printable(text)}\n`);
   const skip = (): void => {};
   return {
     trace: skip,

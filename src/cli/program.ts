@@ -5,6 +5,7 @@ import { COMMANDS } from './command-table.ts';
 import type { CliContext } from './context.ts';
 import type { LaunchOption, SettingOption } from './option-types.ts';
 import { COMPANION_OPTIONS, LAUNCH_OPTIONS, SETTING_OPTIONS } from './options.generated.ts';
+import { writeText } from './palette.ts';
 import { readReporting, reportError } from './report.ts';
 
 const TOP_EXAMPLES = `
@@ -66,8 +67,8 @@ function createProgram(
     .version(version, '-v, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
     .configureOutput({
-      writeOut: (text) => context.stdout.write(text),
-      writeErr: (text) => context.stderr.write(text),
+      writeOut: (text) => writeText(context.stdout, text),
+      writeErr: (text) => writeText(context.stderr, text),
       // Errors are reported in one place, in the format of the log.
       outputError: () => {},
     })

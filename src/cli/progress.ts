@@ -1,4 +1,5 @@
 import type { CliContext } from './context.ts';
+import { printableStyled, widthOf } from '../observe/printable.ts';
 import { printable, type Palette } from './palette.ts';
 
 /** What runs at the moment, drawn over itself on a terminal's stderr. */
@@ -56,7 +57,7 @@ export function createProgress(total: number, { stderr, columns }: CliContext, c
     const lines = [...rows].slice(-MAX_LINES).map(([name, row]) => lineOf(name, row));
     const ended = [...rows.values()].filter(({ state }) => state !== 'running').length;
     if (total > 1) lines.push(colours.dim(`  ${ended} of ${total} checked`));
-    stderr.write(`${clear()}${lines.join('\n')}\n`);
+    stderr.write(`${clear()}${printableStyled(lines.join('\n'))}\n`);
     drawn = lines.length;
   }
 
@@ -72,7 +73,7 @@ export function createProgress(total: number, { stderr, columns }: CliContext, c
     }
     const seconds = ((performance.now() - since) / 1000).toFixed(1);
     const head = cut(`${printable(name)}  starting, ${seconds} s`, columns() - 3);
-    const rest = cut(said, columns() - 6 - head.length);
+    const rest = cut(said, columns() - 6 - widthOf(head));
     const spinner = colours.cyan(FRAMES[frame % FRAMES.length] ?? '');
     return `${spinner} ${head}${rest === '' ? '' : `  ${colours.dim(rest)}`}`;
   }
@@ -80,5 +81,13 @@ export function createProgress(total: number, { stderr, columns }: CliContext, c
 
 function cut(text: string, width: number): string {
   if (width < 2) return '';
-  return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
+  if (widthOf(text) <= width) return text;
+  let shown = '';
+  let room = width - 1;
+  for (const char of text) {
+    room -= widthOf(char);
+    if (room < 0) break;
+    shown += char;
+  }
+  return `${shown}…`;
 }

@@ -3,6 +3,7 @@ import { Writable } from 'node:stream';
 import { RunError } from '../errors.ts';
 import type { Question } from '../manifest/inputs.ts';
 import type { CliContext } from './context.ts';
+import { printable } from './palette.ts';
 
 /** Asks on the terminal; what is typed for a password is not shown. */
 export async function askOnTerminal({ stdin, stderr }: CliContext, question: Question): Promise<string> {
@@ -36,7 +37,7 @@ export async function askOnTerminal({ stdin, stderr }: CliContext, question: Que
 function textOf({ text, choices, password, default: fallback }: Question): string {
   const options = choices === undefined ? '' : ` [${choices.join(', ')}]`;
   const preset = fallback === undefined ? '' : ` (${password ? 'empty for the default' : fallback})`;
-  return `${text}${options}${preset}: `;
+  return printable(`${text}${options}${preset}: `);
 }
 
 function checked(answer: string, { id, choices, default: fallback }: Question): string {

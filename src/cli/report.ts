@@ -1,5 +1,6 @@
 import type { Culprit, RunError } from '../errors.ts';
 import type { LogFormat } from '../manifest/settings.ts';
+import { printableJson } from '../observe/printable.ts';
 import { redact } from '../observe/redact.ts';
 import type { CliContext } from './context.ts';
 
@@ -23,7 +24,8 @@ export async function reportError(
   reporting: Reporting,
 ): Promise<number> {
   const stack = reporting.stacks ? redact(stackOf(error) ?? '') : undefined;
-  const { code, exitCode, hint } = error;
+  const { code, exitCode } = error;
+  const hint = redact(error.hint);
   // It may repeat what was typed or written: an option, a URL.
   const msg = redact(error.message);
   if (reporting.document) {
@@ -42,7 +44,7 @@ export async function reportError(
       stack,
       msg,
     };
-    context.stderr.write(`${JSON.stringify(line)}\n`);
+    context.stderr.write(`${printableJson(JSON.stringify(line))}\n`);
     return exitCode;
   }
   const { createUi } = await import('./ui.ts');
@@ -61,7 +63,9 @@ interface DescribedError {
 }
 
 /** An error as `--json` shows it. */
-export function describeError({ code, message, hint, culprits }: RunError): DescribedError {
+export function describeError(error: RunError): DescribedError {
+  const { code, message, culprits } = error;
+  const hint = redact(error.hint);
   const problems = redactCulprits(culprits).map(({ file, line, column, key, detail }) => ({
     file,
     line,
@@ -79,12 +83,16 @@ export function describeError({ code, message, hint, culprits }: RunError): Desc
 
 /** Their texts may repeat what a file holds. */
 export function redactCulprits(culprits: readonly Culprit[]): readonly Culprit[] {
-  return culprits.map((culprit) => ({ ...culprit, detail: redact(culprit.detail) }));
+  return culprits.map((culprit) => ({
+    ...culprit,
+    key: redact(culprit.key),
+    detail: redact(culprit.detail),
+  }));
 }
 
 /** Writes what `--json` promises: one document on stdout. */
 export function writeDocument(document: object, { stdout }: CliContext): void {
-  stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+  stdout.write(`${printableJson(JSON.stringify(document, null, 2))}\n`);
 }
 
 /** What the command line and the environment say about it, read by hand: the error may be that it does not parse. */

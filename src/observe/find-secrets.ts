@@ -140,6 +140,8 @@ class Finder {
     const isCode = name === 'code' && !isColon && /[?&]/.test(this.#text[start - 1] ?? '');
     const isVariable = this.#isManifest && CAPITALS.test(name);
     if (!isSecretName(name) && !isCode && !isVariable && !/^O?L?D?PWD$/.test(name)) return end;
+    if (isColon && this.#text[at + 1] === '-' && this.#text.startsWith('${', start - 2))
+      return this.#readDefault(at + 2);
     // In sentences and errors a colon says something about the name.
     if (isColon && isPath && !isQuoted && !this.#isManifest) return end;
     let from = at + 1;
@@ -156,6 +158,12 @@ class Finder {
       return this.#readCredentials(start, from);
     const isProse = isColon && !isQuoted && !this.#isManifest && !PLAIN.test(name);
     return this.#readValue(from, isProse, isColon);
+  }
+
+  /** `${NAME:-value}`; we write the word `default` where we explain it. */
+  #readDefault(from: number): number {
+    const end = this.#find('}', from);
+    return this.#text.startsWith('default}', from) ? end : this.#add(from, end);
   }
 
   /** A scheme, which may stay, and what proves the client. */

@@ -1,4 +1,4 @@
-import { printable } from './printable.ts';
+import { printable, printableJson, printableLines, printableStyled } from './printable.ts';
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 
@@ -27,7 +27,10 @@ const MAX_UNREAD_BYTES = 1024 * 1024;
 /** Opens the log. It writes to stderr only, and never blocks on a reader that has stopped. */
 export async function openLog(options: LogOptions): Promise<Log> {
   const sink = createSink(process.stderr);
-  const destination = options.format === 'json' ? sink : await createPrettyPrinter(sink, options.colour);
+  const destination =
+    options.format === 'json'
+      ? { write: (line: string) => sink.write(printableJson(line)) }
+      : await createPrettyPrinter(sink, options.colour);
   return createLog(destination, options.level, {});
 }
 
@@ -98,5 +101,15 @@ async function createPrettyPrinter(sink: Sink, colour: boolean): Promise<Sink> {
     ignore: 'pid,hostname,event,server',
     messageFormat: '{if server}[{server}] {end}{msg}',
   });
-  return { write: (line) => sink.write(pretty(printable(line))) };
+  return { write: (line) => sink.write(printableStyled(pretty(readable(line)))) };
+}
+
+/** The line with nothing in its texts that starts a line of somebody else's making: servers and clients choose parts of it. */
+function readable(line: string): string {
+  const record: unknown = JSON.parse(line);
+  return JSON.stringify(record, (key, value: unknown) => {
+    if (typeof value !== 'string') return value;
+    // A stack is ours, and reads better as it is.
+    return key === 'stack' ? printableLines(value) : printable(value);
+  });
 }

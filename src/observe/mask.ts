@@ -122,15 +122,18 @@ class Matcher {
 
   /** A value may be written over two lines, each of which is a text of its own. */
   #maskCut(text: string): string {
-    let masked = text;
+    // Of a text that was cut off, the mark says so.
+    const mark = text.endsWith('…') ? '…' : '';
+    let masked = mark === '' ? text : text.slice(0, -1);
     for (const secret of this.#cuttable) {
       const head = sharedLength(secret, masked, true);
       if (head >= MIN_CUT) masked = MASK + masked.slice(head);
       const tail = sharedLength(secret, masked, false);
       if (tail >= MIN_CUT) masked = masked.slice(0, masked.length - tail) + MASK;
-      if (masked.length >= MIN_CUT && masked.length < secret.length && secret.includes(masked)) return MASK;
+      if (masked.length >= MIN_CUT && masked.length < secret.length && secret.includes(masked))
+        return MASK + mark;
     }
-    return masked;
+    return masked + mark;
   }
 }
 
@@ -235,7 +238,7 @@ function base64Forms(secret: string): readonly string[] {
     const isFull = (bytes.length + shift) % 3 === 0;
     return text.slice(shift === 0 ? 0 : shift + 1, isFull ? undefined : -1);
   });
-  return [whole, ...cores.filter(({ length }) => length >= MIN_CUT)].flatMap((form) => [
+  return [whole, ...cores.filter(({ length }) => length >= MIN_ANYWHERE)].flatMap((form) => [
     form,
     form.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', ''),
   ]);

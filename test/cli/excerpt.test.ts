@@ -89,6 +89,15 @@ test('control characters of a manifest do not reach the terminal', async () => {
   expect(await show('{"mcpServers": {"a": {"command": 3, "x": "\u001B[2J"}}}')).not.toContain('\u001B');
 });
 
+test('characters that turn the order around are escaped, and the caret stays under its place', async () => {
+  const shown = await show('{"mcpServers": {"\u202Ea\u{E0041}": {"cwd": "\u009B你好", "command": 3}}}');
+  expect(shown).not.toMatch(/[\u202E\u009B]|\u{E0041}/u);
+  expect(shown).toContain(String.raw`"\u202ea\udb40\udc41": {"cwd": "\u009b你好", "command": 3`);
+  const [, line = '', caret = ''] = /\n {2}1 \| (.*)\n {4}\| (.*)\n/.exec(shown) ?? [];
+  // Two characters are two columns wide each.
+  expect(line[caret.length - 3]).toBe('3');
+});
+
 test('a log line holds neither the line nor the caret', async () => {
   const cwd = await createWorkspace({ 'mcp.json': '{"mcpServers": {"a": {"command": 3}}}' });
   const { stderr } = await run(['serve'], { cwd });

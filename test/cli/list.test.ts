@@ -147,7 +147,7 @@ test('control characters of a manifest do not reach the terminal', async () => {
     'mcp.json': '{"mcpServers": {"a": {"command": "x\\u001b[2Jy\\u0007"}}}',
   });
   const { stdout } = await run(['list'], { cwd, stdoutIsTerminal: true, env: { NO_COLOR: '1' } });
-  expect(stdout).toContain('xy\n');
+  expect(stdout).toContain(String.raw`x\u001b[2Jy\u0007`);
   expect(stdout).not.toContain('\u001B');
 });
 

@@ -5,11 +5,12 @@ import type { Manifest } from '../../manifest/settings.ts';
 import { checkDocument } from '../check-document.ts';
 import { exitCodeOf, joinResults, type CheckedServer } from '../check-report.ts';
 import { countLine, plainLines, tableLines } from '../check-screen.ts';
+import { redact } from '../../observe/redact.ts';
 import type { CommandCall } from '../command.ts';
 import { endSoon, killedBy, watchSignals } from '../exit.ts';
 import { readInspection } from '../manifest-source.ts';
 import { readLaunch, readTimeout } from '../options.ts';
-import { createPalette } from '../palette.ts';
+import { createPalette, printable, writeText } from '../palette.ts';
 import { createProgress } from '../progress.ts';
 import { reportError, writeDocument } from '../report.ts';
 
@@ -78,15 +79,16 @@ function createDisplay(
   { context, reporting }: CommandCall,
 ): Display {
   const { stdout, stderr } = context;
-  const { source, warnings } = manifest;
+  const { source } = manifest;
+  const warnings = manifest.warnings.map(redact);
   const isTable = context.stdoutIsTerminal && !reporting.document;
   const out = createPalette(reporting.stdoutColour);
   const err = createPalette(reporting.colour);
   const print = (lines: readonly string[]): void => {
-    for (const line of lines) stdout.write(`${line}\n`);
+    for (const line of lines) writeText(stdout, `${line}\n`);
   };
   if (!reporting.document)
-    for (const warning of warnings) stderr.write(`${err.yellow('warning:')} ${warning}\n`);
+    for (const warning of warnings) writeText(stderr, `${err.yellow('warning:')} ${printable(warning)}\n`);
   const progress = context.stderrIsTerminal
     ? createProgress(manifest.servers.length, context, err)
     : undefined;

@@ -5,7 +5,7 @@ import { refuseSpecialFile } from '../../files/regular-file.ts';
 import { starterText, syntaxOf } from '../../manifest/starter.ts';
 import type { RejectedServer } from '../../manifest/settings.ts';
 import type { CommandCall } from '../command.ts';
-import { createPalette } from '../palette.ts';
+import { createPalette, printable, writeText } from '../palette.ts';
 import { describeError, reportError, writeDocument } from '../report.ts';
 
 const DEFAULT_FILE = 'mcp-run.jsonc';
@@ -35,7 +35,7 @@ export async function init(call: CommandCall): Promise<number> {
       writeDocument({ ...document, ...(rejected.length > 0 && { rejected }) }, context);
     } else {
       await reportRejected(draft, call);
-      context.stdout.write(`${screenLines(file, draft, call).join('\n')}\n`);
+      writeText(context.stdout, `${screenLines(file, draft, call).join('\n')}\n`);
     }
     return 0;
   } catch (error) {
@@ -89,14 +89,20 @@ function screenLines(
   { reporting }: CommandCall,
 ): string[] {
   const colours = createPalette(reporting.stdoutColour);
-  const from = source === undefined ? '' : ` from ${source}`;
+  const from = source === undefined ? '' : ` from ${printable(source)}`;
   const count = `${servers.length} ${servers.length === 1 ? 'server' : 'servers'}`;
-  const lines = [`Wrote ${colours.bold(file)} with ${count}${from}: ${servers.join(', ')}`];
+  const lines = [
+    `Wrote ${colours.bold(printable(file))} with ${count}${from}: ${servers.map(printable).join(', ')}`,
+  ];
   if (dropped.length > 0)
-    lines.push('', 'Left out, since mcp-run knows nothing of it:', ...dropped.map((key) => `  ${key}`));
-  for (const note of notes) lines.push('', `${colours.yellow('note:')} ${note}`);
+    lines.push(
+      '',
+      'Left out, since mcp-run knows nothing of it:',
+      ...dropped.map((key) => `  ${printable(key)}`),
+    );
+  for (const note of notes) lines.push('', `${colours.yellow('note:')} ${printable(note)}`);
   // A name of our own choosing is found without being named.
-  const named = /^mcp-run\.(jsonc?|yaml)$/.test(file) ? '' : ` ${file}`;
+  const named = /^mcp-run\.(jsonc?|yaml)$/.test(file) ? '' : ` ${printable(file)}`;
   lines.push(
     '',
     `Next: ${colours.cyan(`mcp-run check${named}`)}, then ${colours.cyan(`mcp-run serve${named}`)}`,

@@ -1,10 +1,11 @@
 import { RunError, toRunError } from '../../errors.ts';
 import type { Declared, Inventory } from '../../manifest/inventory.ts';
+import { redact } from '../../observe/redact.ts';
 import type { CommandCall } from '../command.ts';
 import { excerptLines } from '../excerpt.ts';
 import { isUrl } from '../manifest-source.ts';
 import { readLaunch } from '../options.ts';
-import { alignColumns, createPalette, printable, type Palette } from '../palette.ts';
+import { alignColumns, createPalette, printable, writeText, type Palette } from '../palette.ts';
 import { describeError, redactCulprits, reportError, writeDocument } from '../report.ts';
 
 /** Shows what a manifest declares; starts nothing. */
@@ -13,7 +14,8 @@ export async function list(call: CommandCall): Promise<number> {
   try {
     const inventory = await read(call);
     if (reporting.document) {
-      const { source, warnings, servers } = inventory;
+      const { source, servers } = inventory;
+      const warnings = inventory.warnings.map(redact);
       const documents = servers.map(({ error, ...server }) => ({
         ...server,
         ...(error !== undefined && { error: describeError(error) }),
@@ -23,10 +25,10 @@ export async function list(call: CommandCall): Promise<number> {
     }
     const colours = createPalette(reporting.colour);
     for (const warning of inventory.warnings)
-      context.stderr.write(`${colours.yellow('warning:')} ${warning}\n`);
+      writeText(context.stderr, `${colours.yellow('warning:')} ${printable(redact(warning))}\n`);
     const out = createPalette(reporting.stdoutColour);
     const lines = [...tableLines(inventory, out), ...errorLines(inventory, out)];
-    context.stdout.write(`${lines.join('\n')}\n`);
+    writeText(context.stdout, `${lines.join('\n')}\n`);
     return 0;
   } catch (error) {
     return await reportError(toRunError(error), context, reporting);
@@ -59,7 +61,7 @@ async function read({ args, context }: CommandCall): Promise<Inventory> {
 }
 
 function tableLines({ servers, source }: Inventory, colours: Palette): string[] {
-  if (servers.length === 0) return [`${source} has no servers`];
+  if (servers.length === 0) return [`${printable(source)} has no servers`];
   const header = ['SERVER', 'KIND', 'WHERE', 'VARIABLES', 'WHAT'];
   const [head = '', ...rows] = alignColumns([header, ...servers.map(rowOf)], new Set());
   return [

@@ -4,7 +4,7 @@ import { maskUrl } from '../../manifest/secrets.ts';
 import type { CommandCall } from '../command.ts';
 import { endSoon, killedBy, watchSignals } from '../exit.ts';
 import { describeHolding, expiryText } from '../holdings.ts';
-import { createPalette, printable } from '../palette.ts';
+import { createPalette, printable, writeText } from '../palette.ts';
 import { createPlainLog } from '../plain-log.ts';
 import { readRemoteServers, type RemoteServer } from '../remote-servers.ts';
 import { describeError, reportError, writeDocument } from '../report.ts';
@@ -60,7 +60,8 @@ async function logInAll(
     );
     logins.push(outcome);
     if (reporting.document || signal.aborted) continue;
-    if (outcome.error === undefined) context.stdout.write(`${lineOf(outcome, reporting.stdoutColour)}\n`);
+    if (outcome.error === undefined)
+      writeText(context.stdout, `${lineOf(outcome, reporting.stdoutColour)}\n`);
     else await reportError(outcome.error, context, reporting);
   }
   return logins;

@@ -6,7 +6,7 @@ import type { RejectedServer } from '../../manifest/settings.ts';
 import type { CommandCall } from '../command.ts';
 import { endSoon } from '../exit.ts';
 import { describeBinding } from '../holdings.ts';
-import { createPalette, printable } from '../palette.ts';
+import { createPalette, printable, writeText } from '../palette.ts';
 import { createPlainLog } from '../plain-log.ts';
 import { readRemoteServers } from '../remote-servers.ts';
 import { describeError, reportError, writeDocument } from '../report.ts';
@@ -24,7 +24,7 @@ export async function logout(call: CommandCall): Promise<number> {
     if (reporting.document) writeDocument(documentOf(done, rejected, code), context);
     else {
       for (const { error } of rejected) await reportError(error, context, reporting);
-      context.stdout.write(`${linesOf(done, reporting.stdoutColour).join('\n')}\n`);
+      writeText(context.stdout, `${linesOf(done, reporting.stdoutColour).join('\n')}\n`);
     }
     endSoon(code);
     return code;

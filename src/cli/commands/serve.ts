@@ -2,7 +2,10 @@ import { toRunError } from '../../errors.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
 import type { Listening } from '../../gateway/listening.ts';
 import type { LogFormat, Manifest, Settings } from '../../manifest/settings.ts';
+import { secretsOf } from '../../observe/known-secrets.ts';
 import type { Log } from '../../observe/log.ts';
+import { createMask } from '../../observe/mask.ts';
+import { maskLog } from '../../observe/masked-log.ts';
 import { redact } from '../../observe/redact.ts';
 import { describeConnection } from '../connection.ts';
 import type { CliContext } from '../context.ts';
@@ -21,10 +24,13 @@ export async function serve(
     const manifest = await readManifest(args, context);
     format = manifest.settings.logFormat ?? reporting.format;
     const log = await startLog(manifest, format, reporting);
-    await reportRejected(manifest, format, log, context, reporting);
-    return await run(manifest, log, context, (listening) =>
+    const masked = maskLog(log, createMask(manifest.servers.flatMap(({ target }) => secretsOf(target))));
+    for (const warning of manifest.warnings) masked.warn({ event: 'manifest.warning' }, warning);
+    await reportRejected(manifest, format, masked, context, reporting);
+    // The gateway masks by itself what it logs.
+    return await run(manifest, { log, masked }, context, (listening) =>
       format === 'json'
-        ? logReady(listening, manifest, log)
+        ? logReady(listening, manifest, masked)
         : showScreen(listening, manifest, context, reporting),
     );
   } catch (error) {
@@ -32,15 +38,9 @@ export async function serve(
   }
 }
 
-async function startLog(
-  { settings, warnings }: Manifest,
-  format: LogFormat,
-  { colour }: Reporting,
-): Promise<Log> {
+async function startLog({ settings }: Manifest, format: LogFormat, { colour }: Reporting): Promise<Log> {
   const { openLog } = await import('../../observe/log.ts');
-  const log = await openLog({ level: levelOf(settings), format, colour });
-  for (const warning of warnings) log.warn({ event: 'manifest.warning' }, redact(warning));
-  return log;
+  return await openLog({ level: levelOf(settings), format, colour });
 }
 
 /** Entries that are left out must not go unnoticed: `quiet` does not silence it. */
@@ -72,7 +72,7 @@ function levelOf({ quiet, logLevel }: Settings): Settings['logLevel'] {
 
 async function run(
   manifest: Manifest,
-  log: Log,
+  { log, masked }: { readonly log: Log; readonly masked: Log },
   context: CliContext,
   onReady: (listening: Listening) => void | Promise<void>,
 ): Promise<number> {
@@ -82,7 +82,10 @@ async function run(
   const signals = watchSignals(() => gateway.close());
   const crashes = watchCrashes(async (error) => {
     const { message } = toRunError(error);
-    log.error({ event: 'gateway.crashed', stack: error instanceof Error ? error.stack : undefined }, message);
+    masked.error(
+      { event: 'gateway.crashed', stack: error instanceof Error ? error.stack : undefined },
+      message,
+    );
     await gateway.close();
   });
   try {

@@ -4,7 +4,7 @@ import { tokenStoreDirectory } from '../../manifest/config-directory.ts';
 import { maskUrl } from '../../manifest/secrets.ts';
 import type { CommandCall } from '../command.ts';
 import { describeBinding, describeHolding, expiryText } from '../holdings.ts';
-import { alignColumns, createPalette, printable } from '../palette.ts';
+import { alignColumns, createPalette, printable, writeText } from '../palette.ts';
 import { createPlainLog } from '../plain-log.ts';
 import { reportError, writeDocument } from '../report.ts';
 
@@ -21,7 +21,7 @@ export async function tokens({ context, reporting }: CommandCall): Promise<numbe
       writeDocument({ ok: true, exitCode: 0, directory, servers, ...bound }, context);
     } else {
       const lines = [...tableOf(holdings, directory, reporting.stdoutColour), ...bindings.map(lineOf)];
-      context.stdout.write(`${lines.join('\n')}\n`);
+      writeText(context.stdout, `${lines.join('\n')}\n`);
     }
     return 0;
   } catch (error) {
