@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import { takeEnvironment } from './environment.ts';
 
 /** Everything the command line takes from its process, so that a test can be one. */
 export interface CliContext {
@@ -13,13 +14,16 @@ export interface CliContext {
   readonly stdoutIsTerminal: boolean;
   /** How wide the terminal is at the moment. */
   columns(): number;
+  /** Takes variables out of the environment of the process; `env` keeps them. */
+  forgetVariables?(names: Iterable<string>): void;
   /** Someone can be asked. */
   readonly canAsk: boolean;
 }
 
 /** The real process. */
 export function processContext(): CliContext {
-  const { env, stdin, stdout, stderr } = process;
+  const { stdin, stdout, stderr } = process;
+  const env = takeEnvironment(process.env);
   // `mcp-run --help | head -1` closes our stdout early; that is no failure.
   stdout.on('error', () => {});
   const stderrIsTerminal = stderr.isTTY;
@@ -33,5 +37,8 @@ export function processContext(): CliContext {
     stdoutIsTerminal: stdout.isTTY,
     columns: () => stderr.columns || stdout.columns || 80,
     canAsk: stderrIsTerminal && stdin.isTTY,
+    forgetVariables(names) {
+      for (const name of names) delete process.env[name];
+    },
   };
 }

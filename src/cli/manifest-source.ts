@@ -10,6 +10,7 @@ import type { ChildOptions } from '../manifest/resolve-server.ts';
 import { maskUrl } from '../manifest/secrets.ts';
 import type { Manifest } from '../manifest/settings.ts';
 import type { CliContext } from './context.ts';
+import { forgetSecrets } from './forget-secrets.ts';
 import { LAUNCH_OPTIONS } from './options.generated.ts';
 import { readLaunch, settingsFromFlags, settingsFromVariables, type Launch } from './options.ts';
 import type { RemoteRequest } from './remote-options.ts';
@@ -30,6 +31,12 @@ export interface ServeArguments {
  * @throws RunError for a command line or a manifest that cannot be served.
  */
 export async function readManifest(args: ServeArguments, context: CliContext): Promise<Manifest> {
+  const manifest = await loadAny(args, context);
+  forgetSecrets(manifest, context);
+  return manifest;
+}
+
+async function loadAny(args: ServeArguments, context: CliContext): Promise<Manifest> {
   const request = readRequest(args, context);
   const own = await readOwnServer(request, context);
   if (own !== undefined) return own;
@@ -50,12 +57,17 @@ export async function readInspection(
 ): Promise<{ readonly manifest: Manifest; readonly inventory: Inventory | undefined }> {
   const request = readRequest(args, context);
   const manifest = await readOwnServer(request, context);
-  if (manifest !== undefined) return { manifest, inventory: undefined };
+  if (manifest !== undefined) {
+    forgetSecrets(manifest, context);
+    return { manifest, inventory: undefined };
+  }
   const { inspectManifest } = await import('../manifest/load.ts');
   const { readRemote } = await import('./remote-options.ts');
   const remote = await readRemote(args.flags, context);
   const inspection = await inspectManifest(await loadOptions(request, remote, context));
-  return { ...inspection, manifest: await withRemote(inspection.manifest, remote, args) };
+  const complete = await withRemote(inspection.manifest, remote, args);
+  forgetSecrets(complete, context);
+  return { ...inspection, manifest: complete };
 }
 
 async function withRemote(
