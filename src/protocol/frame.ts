@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { RunError } from '../errors.ts';
 import { asBuffer } from './bytes.ts';
+import { MAX_BATCH } from './constants.ts';
 import { refusedId } from './outline.ts';
 import { isRequestId, restoreIds, toJson, type RequestId } from './request-id.ts';
 import { elementsOf, skipSpace } from './scan.ts';
@@ -55,6 +56,7 @@ export function frameOf(message: Omit<JsonRpcMessage, 'jsonrpc'>): Frame {
  * @throws RunError `PARSE_ERROR` (not UTF-8, not JSON) or `INVALID_REQUEST` (not JSON-RPC, or a batch).
  */
 export function parseFrame(bytes: Uint8Array): Frame {
+  if (isArray(bytes)) requireShort(bytes, MAX_BATCH);
   const value = parseJson(bytes);
   if (Array.isArray(value))
     throw new RunError('INVALID_REQUEST', { detail: 'batches are not supported here' });
@@ -67,9 +69,7 @@ export function parseFrame(bytes: Uint8Array): Frame {
  * @returns the frame, or the elements of the array as frames of their own.
  */
 export function parseBody(bytes: Uint8Array, maxBatch = MAX_SERVER_BATCH): Frame | Frame[] {
-  const texts = isArray(bytes) ? elementsOf(asBuffer(bytes), maxBatch) : [];
-  if (texts.length > maxBatch)
-    throw new RunError('INVALID_REQUEST', { detail: `more than ${maxBatch} messages` });
+  const texts = isArray(bytes) ? requireShort(bytes, maxBatch) : [];
   const value = parseJson(bytes);
   if (!Array.isArray(value)) return new ParsedFrame(singleLine(bytes), validate(value, bytes));
   return value.map((element, index) => {
@@ -89,6 +89,15 @@ export function splitBatch(bytes: Uint8Array): Uint8Array[] | undefined {
   if (batch[lastBeforeSpace(batch)] !== CLOSE_ARRAY) return undefined;
   const elements = elementsOf(batch, MAX_SERVER_BATCH);
   return elements.length > MAX_SERVER_BATCH ? undefined : elements;
+}
+
+/** @returns the elements of an array that the parser may read: millions of them would take it seconds */
+function requireShort(array: Uint8Array, max: number): Buffer[] {
+  const texts = elementsOf(asBuffer(array), max);
+  if (texts.length > max) throw new RunError('INVALID_REQUEST', { detail: `more than ${max} messages` });
+  if (texts[0] !== undefined && isArray(texts[0]))
+    throw new RunError('INVALID_REQUEST', { detail: 'an element of the batch is not an object' });
+  return texts;
 }
 
 function isArray(bytes: Uint8Array): boolean {

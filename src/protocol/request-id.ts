@@ -1,5 +1,5 @@
 import { META } from './constants.ts';
-import { scanBeginning } from './scan.ts';
+import { scanBeginning, type Member } from './scan.ts';
 
 /**
  * JSON-RPC 2.0 request id; never null in MCP. An integer that a double cannot hold is a bigint, so that two ids are the
@@ -50,7 +50,9 @@ export function restoreIds(message: unknown, bytes: Buffer): void {
         !isRounded(params['progressToken']) &&
         !hasRounded(params['_meta']))) &&
     (!isObject(result) || !hasRounded(result['_meta']));
-  if (!isExact) for (const place of PLACES) restore(message, bytes, place);
+  if (isExact) return;
+  const scan = createScan();
+  for (const place of PLACES) restore(message, bytes, place, scan);
 }
 
 /** A value as JSON, like `JSON.stringify`, but with bigints as the integers that they are. */
@@ -72,22 +74,40 @@ function isRounded(value: unknown): boolean {
   return typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value);
 }
 
-function restore(message: Readonly<Record<string, unknown>>, bytes: Buffer, place: readonly string[]): void {
+/** The members of an object; each is scanned once, however many ids it holds. */
+type Scan = (object: Buffer) => readonly Member[];
+
+function createScan(): Scan {
+  const known = new Map<number, readonly Member[]>();
+  return (object) => {
+    // The texts of two objects of one message begin at different bytes.
+    const members = known.get(object.byteOffset) ?? scanBeginning(object)?.members ?? [];
+    known.set(object.byteOffset, members);
+    return members;
+  };
+}
+
+function restore(
+  message: Readonly<Record<string, unknown>>,
+  bytes: Buffer,
+  place: readonly string[],
+  scan: Scan,
+): void {
   const key = place.at(-1) ?? '';
   const holder = place
     .slice(0, -1)
     .reduce<unknown>((object, name) => (isObject(object) ? object[name] : undefined), message);
   if (!isObject(holder) || !isRounded(holder[key])) return;
-  const text = textAt(bytes, place);
+  const text = textAt(bytes, place, scan);
   // A key that is there twice names nothing.
   holder[key] = text === undefined ? null : integerOf(text);
 }
 
 /** @returns undefined if a key on the way is there twice */
-function textAt(bytes: Buffer, place: readonly string[]): string | undefined {
+function textAt(bytes: Buffer, place: readonly string[], scan: Scan): string | undefined {
   let object = bytes;
   for (const key of place) {
-    const [member, second] = scanBeginning(object)?.members.filter((one) => one.key === key) ?? [];
+    const [member, second] = scan(object).filter((one) => one.key === key);
     if (member === undefined || second !== undefined) return undefined;
     object = object.subarray(member.start, member.end);
   }

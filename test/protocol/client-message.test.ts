@@ -141,3 +141,13 @@ describe('an object of 4 MB that is no message', () => {
     expect(refusalOf(() => parseClientMessage(Buffer.from(text)))?.id).toBe(7);
   });
 });
+
+it('an array is refused where batches are not supported, whatever its length', () => {
+  for (const text of [
+    '[]',
+    `[{${HEAD},"method":"a"}]`,
+    `[${'1,'.repeat(2_000_000)}1]`,
+    '['.repeat(4_000_000),
+  ])
+    expect(refusalOf(() => parseClientMessage(Buffer.from(text)))?.code).toBe('INVALID_REQUEST');
+});

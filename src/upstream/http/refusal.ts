@@ -103,14 +103,23 @@ function errorOf({ error }: Reply, id: RequestId | undefined): Frame | undefined
   if (!isObject(error)) return undefined;
   const { code, message, data } = error;
   if (typeof code !== 'number' || !Number.isInteger(code) || typeof message !== 'string') return undefined;
-  return frameOf({ id: id ?? null, error: { code, message, ...(data !== undefined && { data }) } });
+  return writable({ id: id ?? null, error: { code, message, ...(data !== undefined && { data }) } });
 }
 
 function resultIn(frames: readonly Frame[], replies: readonly Reply[], id: RequestId): Frame | undefined {
   const own = frames.find(({ id: of, message }) => String(of) === String(id) && message.result !== undefined);
   if (own !== undefined) return own;
   const result = replies.find((reply) => isReplyTo(reply, id))?.['result'];
-  return isObject(result) ? frameOf({ id, result }) : undefined;
+  return isObject(result) ? writable({ id, result }) : undefined;
+}
+
+/** @returns undefined if it is nested too deeply to be written again */
+function writable(message: Parameters<typeof frameOf>[0]): Frame | undefined {
+  try {
+    return frameOf(message);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether a refusal of `initialize` may be that of a server of HTTP+SSE. */

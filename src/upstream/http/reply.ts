@@ -3,6 +3,9 @@ import type { RequestId } from '../../protocol/frame.ts';
 /** An object with a `result` or an `error`, as a body has it: it need not be JSON-RPC in all other respects. */
 export type Reply = Readonly<Record<string, unknown>>;
 
+/** Events that are looked at: each that is no JSON is an exception. */
+const MAX_EVENTS = 1_000;
+
 /** The replies in a body: one, several of them, or the events of a stream; the media type of the body does not count. */
 export function repliesIn(text: string): Reply[] {
   const values = [...valuesIn(text)].flatMap((value): unknown[] => (Array.isArray(value) ? value : [value]));
@@ -48,7 +51,7 @@ function* valuesIn(text: string): Generator {
   const whole = parsed(text);
   if (whole !== undefined) return yield whole;
   if (!/^data:/m.test(text)) return undefined;
-  for (const event of text.replaceAll(/\r\n?/g, '\n').split(/\n{2,}/)) {
+  for (const event of text.replaceAll(/\r\n?/g, '\n').split(/\n{2,}/, MAX_EVENTS)) {
     const lines = event.split('\n').filter((line) => line.startsWith('data:'));
     const value = parsed(lines.map((line) => line.slice('data:'.length)).join('\n'));
     if (value !== undefined) yield value;

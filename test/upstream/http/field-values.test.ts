@@ -230,3 +230,9 @@ it.for([
   remote.send({ id: 0, method: 'initialize', params: INITIALIZE });
   expect(await remote.closed).toMatchObject({ code: 'UPSTREAM_UNREACHABLE' });
 });
+
+it('a value with white space inside is read in time proportional to its length', () => {
+  // The square of it would take longer than there is time.
+  const value = `a${' \t'.repeat(2_000_000)}b`;
+  expect(fieldValue('x-unknown', ` ${value}\t`)).toBe(value);
+});
