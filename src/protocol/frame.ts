@@ -93,9 +93,13 @@ export function splitBatch(bytes: Uint8Array): Uint8Array[] | undefined {
 
 /** @returns the elements of an array that the parser may read: millions of them would take it seconds */
 function requireShort(array: Uint8Array, max: number): Buffer[] {
-  const texts = elementsOf(asBuffer(array), max);
+  const bytes = asBuffer(array);
+  const texts = elementsOf(bytes, max);
+  const isTooMuch = texts.length > max || (texts[0] !== undefined && isArray(texts[0]));
+  if (isTooMuch && bytes[lastBeforeSpace(bytes)] !== CLOSE_ARRAY)
+    throw new RunError('PARSE_ERROR', { detail: 'not JSON' });
   if (texts.length > max) throw new RunError('INVALID_REQUEST', { detail: `more than ${max} messages` });
-  if (texts[0] !== undefined && isArray(texts[0]))
+  if (isTooMuch)
     throw new RunError('INVALID_REQUEST', { detail: 'an element of the batch is not an object' });
   return texts;
 }

@@ -147,7 +147,12 @@ it('an array is refused where batches are not supported, whatever its length', (
     '[]',
     `[{${HEAD},"method":"a"}]`,
     `[${'1,'.repeat(2_000_000)}1]`,
-    '['.repeat(4_000_000),
+    '['.repeat(2_000_000) + ']'.repeat(2_000_000),
   ])
     expect(refusalOf(() => parseClientMessage(Buffer.from(text)))?.code).toBe('INVALID_REQUEST');
+});
+
+it('an array that is cut off is no JSON', () => {
+  for (const text of ['['.repeat(4_000_000), '[1,'.concat('1,'.repeat(2_000_000))])
+    expect(refusalOf(() => parseClientMessage(Buffer.from(text)))?.code).toBe('PARSE_ERROR');
 });
