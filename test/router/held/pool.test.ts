@@ -227,6 +227,28 @@ describe('a request', () => {
   });
 });
 
+describe('a process that runs already', () => {
+  test('serves the principal that it was opened for, and no other', async () => {
+    const first = startServer();
+    const { pool, children } = createWorld({ first, principalOfFirst: 'one' });
+    await connect(pool, { principal: 'two' }).ask('tools/call', CALL);
+    await settled();
+    expect([children.length, requestsTo(first, 'tools/call').length]).toEqual([1, 0]);
+    await connect(pool, { principal: 'one' }).ask('tools/call', CALL);
+    await settled();
+    expect([children.length, requestsTo(first, 'tools/call').length]).toEqual([1, 1]);
+  });
+
+  test('ends when its principal does not come back, or needs its place', async () => {
+    const [idle, needed] = [startServer(), startServer()];
+    createWorld({ first: idle, principalOfFirst: 'one', childIdleMs: 1 });
+    await eventually(() => expect(idle.isClosed).toBe(true));
+    const { pool } = createWorld({ first: needed, principalOfFirst: 'one' });
+    expect([pool.endIdlest('two'), needed.isClosed]).toEqual([false, false]);
+    expect([pool.endIdlest('one'), needed.isClosed]).toEqual([true, true]);
+  });
+});
+
 describe('log lines', () => {
   const line = (level: string) => ({ method: 'notifications/message', params: { level, data: level } });
 

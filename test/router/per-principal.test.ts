@@ -1,0 +1,83 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { RunError } from '../../src/errors.ts';
+import { createModernShare } from '../../src/router/modern-share/modern-share.ts';
+import { faceForEach } from '../../src/router/per-principal.ts';
+import type { ModernFace } from '../../src/router/modern-face.ts';
+import { createRecordingLog } from '../observe/recording-log.ts';
+import { createMemoryLink, type MemoryLink } from '../support/memory-link.ts';
+import { connect } from './held/modern-client.ts';
+
+const CLOSED = new RunError('SHUTTING_DOWN');
+
+interface Setup {
+  readonly face: ModernFace;
+  /** Principals that something was made for, in order. */
+  readonly made: readonly string[];
+  readonly children: ReadonlyMap<string, MemoryLink>;
+}
+
+function setUp(first?: { readonly link: MemoryLink; readonly principal: string }): Setup {
+  const made: string[] = [];
+  const children = new Map<string, MemoryLink>();
+  const face = faceForEach((principal, onUnused, own) => {
+    made.push(principal);
+    return createModernShare({
+      server: 'files',
+      first: own,
+      openChild: async () => {
+        const link = createMemoryLink('server');
+        children.set(principal, link);
+        return link;
+      },
+      maxUnreadBytes: 1_000_000,
+      idleMs: 60_000,
+      principal,
+      onUnused,
+      log: createRecordingLog(),
+    });
+  }, first);
+  onTestFinished(() => face.close(CLOSED));
+  return { face, made, children };
+}
+
+test('a process that runs already serves the principal that it was opened for, and no other', async () => {
+  const link = createMemoryLink('server');
+  const { face, children } = setUp({ link, principal: 'one' });
+  await connect(face, { principal: 'two' }).ask('tools/list');
+  expect([link.sent.length, [...children.keys()]]).toEqual([0, ['two']]);
+  await connect(face, { principal: 'one' }).ask('tools/list');
+  expect([link.sent.length, [...children.keys()]]).toEqual([1, ['two']]);
+});
+
+test('a principal can have its own idle process ended, and no other', async () => {
+  const { face, children } = setUp();
+  const one = connect(face, { principal: 'one' });
+  await one.ask('tools/list');
+  expect(face.endIdlest('one')).toBe(false);
+  await children.get('one')?.deliver({ id: 1, result: {} });
+  expect([face.endIdlest('two'), children.get('one')?.isClosed]).toEqual([false, false]);
+  expect([face.endIdlest('one'), children.get('one')?.isClosed]).toEqual([true, true]);
+  expect(face.endIdlest('one')).toBe(false);
+});
+
+test('a principal is forgotten when its process has ended and its last client has gone', async () => {
+  const { face, made, children } = setUp();
+  const client = connect(face, { principal: 'one' });
+  await client.ask('tools/list');
+  await client.leave();
+  await connect(face, { principal: 'one' }).leave();
+  expect(made).toEqual(['one']);
+  children.get('one')?.drop();
+  await new Promise(setImmediate);
+  await connect(face, { principal: 'one' }).leave();
+  expect(made).toEqual(['one', 'one']);
+});
+
+test('closing it leaves nothing that could be used', async () => {
+  const { face, children } = setUp();
+  await face.close(CLOSED);
+  const client = connect(face, { principal: 'one' });
+  const id = await client.ask('tools/list');
+  expect(client.answerTo(id)?.error).toMatchObject({ data: { reason: 'shutting_down' } });
+  expect(children.size).toBe(0);
+});
