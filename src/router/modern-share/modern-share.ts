@@ -24,6 +24,7 @@ import {
 import { UnreadLimit } from '../share/unread.ts';
 import { createStrays } from '../strays.ts';
 import { createTenant, type Tenant } from '../share/tenant.ts';
+import { TaskOwners } from './task-owners.ts';
 
 export interface ModernShareOptions {
   readonly server: string;
@@ -60,6 +61,9 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
   const unread = options.unread ?? new UnreadLimit(maxUnreadBytes, log);
   const calls = createCalls<Tenant, Tenant | string>();
   const strays = createStrays(log);
+  /** Undefined where all clients are of one principal. */
+  const taskOwners = options.principal === undefined ? new TaskOwners() : undefined;
+  const principals = new WeakMap<Tenant, string>();
   let pending = 0;
   let child: Link | undefined;
   let starting: Promise<Link> | undefined;
@@ -85,6 +89,7 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
       });
       tenants.add(tenant);
       unread.add(tenant);
+      principals.set(tenant, principal);
       return tenant.link;
     },
     // One that several principals use is not for one of them to end.
@@ -124,6 +129,7 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
   function lost(link: Link, reason: RunError): void {
     if (child !== link) return;
     child = undefined;
+    taskOwners?.clear();
     const end = link.close(reason).finally(() => {
       if (ending === end) ending = undefined;
       checkUse();
@@ -155,6 +161,7 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
     const idle = child;
     // Not before: what comes meanwhile has another one started.
     child = undefined;
+    taskOwners?.clear();
     clearTimeout(idleTimer);
     resting += 1;
     void idle.close(closed).finally(() => {
@@ -204,6 +211,7 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
     pending -= 1;
     restIfIdle();
     const { tenant, id, idText, isListening } = call;
+    taskOwners?.learn(frame, principals.get(tenant) ?? '');
     if (isListening === true && !scanned.isError) return tenant.deliver(listenEnd(frame, call));
     return tenant.deliver(replaceValues(scanned, id, [{ place: 'id', text: idText }]));
   }
@@ -295,6 +303,8 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
   ): void | Promise<void> {
     const idText = textAt(scanned, 'id');
     if (frame.id === undefined || idText === undefined) return undefined;
+    if (taskOwners?.isForeign(frame, principal) === true)
+      return tenant.deliver(faultFrame(new RunError('NOT_SHARED', { method: frame.method ?? '' }), frame.id));
     const token = valueAt(scanned, 'token');
     const number = calls.start({
       tenant,

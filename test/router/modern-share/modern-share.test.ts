@@ -200,6 +200,21 @@ describe('a notification', () => {
   });
 });
 
+test.each(['tasks/get', 'tasks/result', 'tasks/cancel', 'tasks/update'])(
+  '%s of a task of another principal does not reach the server',
+  async (method) => {
+    const { share, child } = open();
+    const [one, two] = [connect(share), connect(share, { principal: 'two' })];
+    await one.ask('tools/call');
+    await child().deliver({ id: 1, result: { resultType: 'task', taskId: '1' } });
+    const ids = [await two.ask(method, { taskId: '1' }), await two.ask(method, { taskId: '2' })];
+    for (const id of ids) expect(two.answerTo(id)?.error).toMatchObject({ data: { reason: 'not_shared' } });
+    expect(one.answerTo(await one.ask('tasks/list'))?.error?.code).toBe(-32_601);
+    await one.ask(method, { taskId: '1' });
+    expect(child().sent.map(({ message }) => message.method)).toEqual(['tools/call', method]);
+  },
+);
+
 test('a subscription ends in good order when the process dies', async () => {
   const { share, child } = open();
   const client = connect(share);
