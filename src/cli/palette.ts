@@ -1,6 +1,5 @@
 import { Chalk, type ChalkInstance } from 'chalk';
-import type { Writable } from 'node:stream';
-import { printable as escaped, printableStyled, widthOf } from '../observe/printable.ts';
+import { printable as escaped, widthOf } from '../observe/printable.ts';
 
 export type Palette = ChalkInstance;
 
@@ -12,11 +11,6 @@ export function createPalette(colour: boolean): Palette {
 /** Text of others, in one line for a terminal: what moves the cursor, changes colours or turns the order around is escaped. */
 export function printable(text: string): string {
   return escaped(text.replaceAll('\t', ' '));
-}
-
-/** Writes what has been laid out. Nothing but its lines and colours means anything to a terminal. */
-export function writeText(stream: Writable, text: string): void {
-  stream.write(printableStyled(text));
 }
 
 /** Rows as aligned columns, two spaces apart. `right` are the columns of numbers. */

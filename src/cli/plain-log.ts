@@ -1,6 +1,7 @@
 import type { Log, LogFields } from '../observe/log.ts';
 import type { CliContext } from './context.ts';
-import { printable, writeText } from './palette.ts';
+import { printable } from './palette.ts';
+import { writeText } from './write-text.ts';
 
 /** The log of a command that talks to a person: the texts alone, on stderr. */
 export function createPlainLog({ stderr }: Pick<CliContext, 'stderr'>, server?: string): Log {

@@ -5,8 +5,8 @@ import { COMMANDS } from './command-table.ts';
 import type { CliContext } from './context.ts';
 import type { LaunchOption, SettingOption } from './option-types.ts';
 import { COMPANION_OPTIONS, LAUNCH_OPTIONS, SETTING_OPTIONS } from './options.generated.ts';
-import { writeText } from './palette.ts';
 import { readReporting, reportError } from './report.ts';
+import { writeText } from './write-text.ts';
 
 const TOP_EXAMPLES = `
 Examples:

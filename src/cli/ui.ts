@@ -4,8 +4,9 @@ import { printableJson, printableLines } from '../observe/printable.ts';
 import type { Connection } from './connection.ts';
 import type { CliContext } from './context.ts';
 import { excerptLines } from './excerpt.ts';
-import { alignColumns, createPalette, printable, writeText, type Palette } from './palette.ts';
+import { alignColumns, createPalette, printable, type Palette } from './palette.ts';
 import { redactCulprits } from './report.ts';
+import { writeText } from './write-text.ts';
 
 /** What people see on stderr. */
 export interface Ui {

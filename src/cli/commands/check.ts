@@ -10,9 +10,10 @@ import type { CommandCall } from '../command.ts';
 import { endSoon, killedBy, watchSignals } from '../exit.ts';
 import { readInspection } from '../manifest-source.ts';
 import { readLaunch, readTimeout } from '../options.ts';
-import { createPalette, printable, writeText } from '../palette.ts';
+import { createPalette, printable } from '../palette.ts';
 import { createProgress } from '../progress.ts';
 import { reportError, writeDocument } from '../report.ts';
+import { writeText } from '../write-text.ts';
 
 /** Starts every server of a manifest, asks it what it is, and stops it; returns the exit code. */
 export async function check(call: CommandCall): Promise<number> {

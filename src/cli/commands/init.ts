@@ -5,8 +5,9 @@ import { refuseSpecialFile } from '../../files/regular-file.ts';
 import { starterText, syntaxOf } from '../../manifest/starter.ts';
 import type { RejectedServer } from '../../manifest/settings.ts';
 import type { CommandCall } from '../command.ts';
-import { createPalette, printable, writeText } from '../palette.ts';
+import { createPalette, printable } from '../palette.ts';
 import { describeError, reportError, writeDocument } from '../report.ts';
+import { writeText } from '../write-text.ts';
 
 const DEFAULT_FILE = 'mcp-run.jsonc';
 

@@ -5,8 +5,9 @@ import type { CommandCall } from '../command.ts';
 import { excerptLines } from '../excerpt.ts';
 import { isUrl } from '../manifest-source.ts';
 import { readLaunch } from '../options.ts';
-import { alignColumns, createPalette, printable, writeText, type Palette } from '../palette.ts';
+import { alignColumns, createPalette, printable, type Palette } from '../palette.ts';
 import { describeError, redactCulprits, reportError, writeDocument } from '../report.ts';
+import { writeText } from '../write-text.ts';
 
 /** Shows what a manifest declares; starts nothing. */
 export async function list(call: CommandCall): Promise<number> {

@@ -4,10 +4,11 @@ import { maskUrl } from '../../manifest/secrets.ts';
 import type { CommandCall } from '../command.ts';
 import { endSoon, killedBy, watchSignals } from '../exit.ts';
 import { describeHolding, expiryText } from '../holdings.ts';
-import { createPalette, printable, writeText } from '../palette.ts';
+import { createPalette, printable } from '../palette.ts';
 import { createPlainLog } from '../plain-log.ts';
 import { readRemoteServers, type RemoteServer } from '../remote-servers.ts';
 import { describeError, reportError, writeDocument } from '../report.ts';
+import { writeText } from '../write-text.ts';
 
 /** How it went at one server. */
 interface Login {

@@ -6,10 +6,11 @@ import type { RejectedServer } from '../../manifest/settings.ts';
 import type { CommandCall } from '../command.ts';
 import { endSoon } from '../exit.ts';
 import { describeBinding } from '../holdings.ts';
-import { createPalette, printable, writeText } from '../palette.ts';
+import { createPalette, printable } from '../palette.ts';
 import { createPlainLog } from '../plain-log.ts';
 import { readRemoteServers } from '../remote-servers.ts';
 import { describeError, reportError, writeDocument } from '../report.ts';
+import { writeText } from '../write-text.ts';
 
 /** Deletes the tokens of remote servers, and revokes them; returns the exit code. */
 export async function logout(call: CommandCall): Promise<number> {

@@ -4,9 +4,10 @@ import { tokenStoreDirectory } from '../../manifest/config-directory.ts';
 import { maskUrl } from '../../manifest/secrets.ts';
 import type { CommandCall } from '../command.ts';
 import { describeBinding, describeHolding, expiryText } from '../holdings.ts';
-import { alignColumns, createPalette, printable, writeText } from '../palette.ts';
+import { alignColumns, createPalette, printable } from '../palette.ts';
 import { createPlainLog } from '../plain-log.ts';
 import { reportError, writeDocument } from '../report.ts';
+import { writeText } from '../write-text.ts';
 
 /** Lists the servers that tokens are stored for, and the issuers that clients are bound to; shows no token. */
 export async function tokens({ context, reporting }: CommandCall): Promise<number> {
