@@ -33,11 +33,16 @@ export function readResourceUri(text: string): ResourceUri {
   };
 }
 
+/** Whether both are written alike, but for spellings of the same URI. */
+export function isSameResource(a: ResourceUri, b: ResourceUri): boolean {
+  if (a.text === b.text) return true;
+  return a.site !== undefined && a.site === b.site && a.path === b.path && a.rest === b.rest;
+}
+
 /** Whether `uri` is the resource `whole`, or a part of it: the path of `whole` is a prefix of its own, segment by segment. */
 export function isWithin(uri: ResourceUri, whole: ResourceUri): boolean {
-  if (uri.text === whole.text) return true;
+  if (isSameResource(uri, whole)) return true;
   if (uri.site === undefined || uri.site !== whole.site) return false;
-  if (uri.path === whole.path && uri.rest === whole.rest) return true;
   if (whole.rest !== '' || !uri.isPlain || !whole.isPlain) return false;
   const folder = whole.path.endsWith('/') ? whole.path : `${whole.path}/`;
   return uri.path === folder ? uri.rest === '' : uri.path.startsWith(folder);

@@ -1,4 +1,4 @@
-import { isWithin, readResourceUri, type ResourceUri } from '../../protocol/resource-uri.ts';
+import { isSameResource, isWithin, readResourceUri, type ResourceUri } from '../../protocol/resource-uri.ts';
 
 /** Which of several clients has subscribed to which resource of the child that they share. */
 export interface Subscriptions<T> {
@@ -11,8 +11,8 @@ export interface Subscriptions<T> {
   /** @returns the resources that no subscriber is left for */
   removeAll(subscriber: T): string[];
   /**
-   * The subscribers that an update is for: those of exactly this URI. Only if there are none, those of a resource that it is a
-   * part of (schema: ResourceUpdatedNotification), since they would learn a URI that another client has subscribed to.
+   * The subscribers that an update is for: those of exactly this URI, in any spelling. Only if there are none, those of a
+   * resource that it is a part of (schema: ResourceUpdatedNotification), since they would learn a URI that another client has subscribed to.
    */
   subscribersOf(uri: string): ReadonlySet<T>;
   /** Whether a client other than `subscriber` has a subscription. */
@@ -49,7 +49,7 @@ export function createSubscriptions<T>(): Subscriptions<T> {
     remove,
     removeAll: (subscriber) =>
       [...(bySubscriber.get(subscriber) ?? [])].filter((uri) => remove(uri, subscriber)),
-    subscribersOf: (uri) => byUri.get(uri)?.subscribers ?? subscribersAbove(uri),
+    subscribersOf,
     hasOther: (subscriber) => bySubscriber.size > (bySubscriber.has(subscriber) ? 1 : 0),
     renew() {
       confirmed.clear();
@@ -57,12 +57,17 @@ export function createSubscriptions<T>(): Subscriptions<T> {
     },
   };
 
-  function subscribersAbove(text: string): Set<T> {
-    const found = new Set<T>();
-    if (byUri.size === 0) return found;
+  function subscribersOf(text: string): Set<T> {
+    if (byUri.size === 0) return new Set();
     const uri = readResourceUri(text);
-    for (const { uri: whole, subscribers } of byUri.values()) {
-      if (isWithin(uri, whole)) for (const subscriber of subscribers) found.add(subscriber);
+    const same = subscribersWhere((whole) => isSameResource(uri, whole));
+    return same.size > 0 ? same : subscribersWhere((whole) => isWithin(uri, whole));
+  }
+
+  function subscribersWhere(isMeant: (uri: ResourceUri) => boolean): Set<T> {
+    const found = new Set<T>();
+    for (const { uri, subscribers } of byUri.values()) {
+      if (isMeant(uri)) for (const subscriber of subscribers) found.add(subscriber);
     }
     return found;
   }

@@ -273,6 +273,9 @@ describe('subscriptions', () => {
     ['file:///a/../secret', [[], []]],
     ['file:///a/%2e%2e/secret', [[], []]],
     ['file:///b/../a/other', [['file:///b/../a/other'], []]],
+    ['file:///a/x/../secret', [[], ['file:///a/x/../secret']]],
+    ['file:///a/%73ecret', [[], ['file:///a/%73ecret']]],
+    ['FILE:///a/secret', [[], ['FILE:///a/secret']]],
   ])(
     'to a folder hear of %s only if no other client has subscribed to exactly that',
     async (uri, expected) => {
@@ -286,6 +289,24 @@ describe('subscriptions', () => {
       expect(clients.map((client) => updatesOf(client))).toEqual(expected);
     },
   );
+
+  it('to two spellings of a URI hear of both, and not of others', async () => {
+    const { connect, child } = await warmed();
+    const [a, b] = [await connect(), await connect()];
+    for (const [i, client] of [a, b].entries()) {
+      const uri = ['file:///a/b', 'file:///a/./%62'][i];
+      await client.send({ id: 's', method: 'resources/subscribe', params: { uri } });
+      await answer(child, i);
+    }
+    await child.deliver(updated('file:///a/b'));
+    await b.send({ id: 'u', method: 'resources/unsubscribe', params: { uri: 'file:///a/./%62' } });
+    await answer(child, 2);
+    await child.deliver(updated('file:///a/%62'));
+    expect([a, b].map((client) => updatesOf(client))).toEqual([
+      ['file:///a/b', 'file:///a/%62'],
+      ['file:///a/b'],
+    ]);
+  });
 
   it('end with the last client that unsubscribes', async () => {
     const { connect, child } = await warmed();
