@@ -61,3 +61,5 @@ export const LOG_LEVELS = [
 
 /** How the ids of our own requests to a server begin; between them and those of clients there is no mistake. */
 export const OWN_ID = 'mcpr:';
+/** Of an `initialize` of ours that finds out whether a server accepts one. */
+export const OFFER_ID = `${OWN_ID}offer`;

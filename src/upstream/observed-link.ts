@@ -1,4 +1,5 @@
 import { isRunError, RunError, toRunError } from '../errors.ts';
+import { OFFER_ID } from '../protocol/constants.ts';
 import type { Link } from '../protocol/link.ts';
 
 export interface LinkObserver {
@@ -17,6 +18,7 @@ export function observeLink(link: Link, observer: LinkObserver): Link {
   let answers = 0;
   /** What it was asked last. */
   let asked: string | undefined;
+  let isOffer = false;
   /** Why we ended it, if it was us. */
   let reason: { readonly error: Error | undefined } | undefined;
   let ended: { readonly error: Error | undefined } | undefined;
@@ -25,7 +27,8 @@ export function observeLink(link: Link, observer: LinkObserver): Link {
   link.onclose((error) => {
     ended = { error };
     const cause = error === undefined ? new RunError('UPSTREAM_CLOSED', { server: '' }) : toRunError(error);
-    if (isUseless()) observer.gone(toRunError(reason?.error), true);
+    if (hasDeclined(cause)) observer.gone(new RunError('UPSTREAM_CLOSED', { server: '' }), false);
+    else if (isUseless()) observer.gone(toRunError(reason?.error), true);
     else observer.gone(cause, hasFailed(cause));
     onclose?.(error);
   });
@@ -38,7 +41,10 @@ export function observeLink(link: Link, observer: LinkObserver): Link {
       return link.can;
     },
     send(frame, about) {
-      if (answers < 2 && frame.kind === 'request') asked = frame.method;
+      if (answers < 2 && frame.kind === 'request') {
+        asked = frame.method;
+        isOffer = frame.id === OFFER_ID;
+      }
       return link.send(frame, about);
     },
     onframe(handler) {
@@ -74,6 +80,11 @@ export function observeLink(link: Link, observer: LinkObserver): Link {
   function hasFailed({ code }: RunError): boolean {
     if (reason !== undefined || answers > 1 || code === 'UPSTREAM_CLOSED') return false;
     return asked !== 'server/discover' || code !== 'UPSTREAM_EXITED' || !observer.forgives();
+  }
+
+  /** A remote server without handshake may refuse our offer of one by a status alone: it answers, and has shown what it is. */
+  function hasDeclined({ code, fields }: RunError): boolean {
+    return isOffer && code === 'UPSTREAM_HTTP' && Number(fields['status']) < 500;
   }
 
   /** It did not answer `initialize` in time, or refused what every client would send, and was ended for that. */

@@ -1,15 +1,13 @@
 import { withEnvelope } from '../../era/envelope.ts';
 import { isModernError } from '../../era/handshake.ts';
 import { jsonOf } from '../../era/json.ts';
-import { isLegacyRevision, LEGACY_REVISIONS, OWN_ID, RPC } from '../../protocol/constants.ts';
+import { isLegacyRevision, LEGACY_REVISIONS, OFFER_ID, RPC } from '../../protocol/constants.ts';
 import { frameOf, type Frame, type JsonRpcMessage } from '../../protocol/frame.ts';
 import type { Link } from '../../protocol/link.ts';
 import { FINAL_STATUS, messageOf } from './probe.ts';
 
 /** `refused`: for good, by a server without handshake. `failed`: another try may end otherwise. `silent`: no answer in time. */
 export type OfferOutcome = 'accepted' | 'refused' | 'failed' | 'silent';
-
-const OFFER_ID = `${OWN_ID}offer`;
 
 /**
  * Sends an `initialize` of our own over a link of its own, and ends that link. Servers of both eras may list modern
