@@ -192,7 +192,7 @@ test.each([
   ['not JSON', '{', 400, -32_700],
   ['no body', '', 400, -32_700],
   ['not JSON-RPC', '{"a":1}', 400, -32_600],
-  ['a key that is there twice', '{"jsonrpc":"2.0","id":1,"id":1,"method":"tools/list"}', 200, -32_600],
+  ['a key that is there twice', '{"jsonrpc":"2.0","id":1,"id":1,"method":"tools/list"}', 400, -32_600],
   ['an unknown method', '{"jsonrpc":"2.0","id":1,"method":"no/such"}', 200, -32_601],
 ])('answers %s with an error of its own', async (_what, body, status, code) => {
   const { url } = await startWith('--stateless');

@@ -45,6 +45,17 @@ describe('a server that ends at server/discover', () => {
   });
 });
 
+test.each([
+  ['mcpr:offer', 405, 'gone'],
+  ['mcpr:offer', 500, 'gone: failed'],
+  ['mcpr:trial', 405, 'gone: failed'],
+])('a server that ends %s with HTTP status %s: %s', async (id, status, end) => {
+  const { server, link, seen } = observe();
+  await link.send(frameOf({ id, method: 'initialize' }));
+  server.drop(new RunError('UPSTREAM_HTTP', { server: 'x', status, detail: '' }));
+  expect(seen).toEqual([end]);
+});
+
 function observe(isForgiven = false): { server: MemoryLink; link: Link; seen: string[] } {
   const server = createMemoryLink('server');
   const seen: string[] = [];
