@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { RunError } from '../../errors.ts';
+import { HEADER } from '../../protocol/mirrored-headers.ts';
 
 /** Headers that decide who a request is from, or what becomes of it. `Authorization` is checked with the token. */
 const DECIDING: ReadonlySet<string> = new Set([
@@ -12,8 +13,11 @@ const DECIDING: ReadonlySet<string> = new Set([
   'mcp-session-id',
   'x-forwarded-prefix',
 ]);
-/** Headers that repeat what a body says (2026-07-28, basic/transports/streamable-http). */
-const MIRRORED = /^mcp-(?:protocol-version|method|name|param-.*)$/;
+/**
+ * Of the headers that repeat what a body says, the one that is read without a body. The others are checked with the body
+ * (`repeated-values.ts`): their refusal names the request.
+ */
+const REVISION = HEADER.protocolVersion;
 
 /**
  * Refuses a request that has such a header twice: Node keeps the first one or joins them, and a proxy in front may have
@@ -27,7 +31,7 @@ export function requireSingleHeaders({ headers, rawHeaders }: IncomingMessage): 
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]?.toLowerCase() ?? '';
     const detail = `there is more than one ${name} header`;
-    if (seen.has(name) && MIRRORED.test(name)) throw new RunError('HEADER_MISMATCH', { detail });
+    if (seen.has(name) && name === REVISION) throw new RunError('HEADER_MISMATCH', { detail });
     if (seen.has(name) && DECIDING.has(name)) throw new RunError('INVALID_REQUEST', { detail });
     seen.add(name);
   }

@@ -61,7 +61,8 @@ describe('a header that is there twice', () => {
     'X-Forwarded-Prefix: /a',
   ])('is refused: %s', async (line) => {
     const { url, accepted } = await listen();
-    const head = ['POST /mcp HTTP/1.1', 'host: localhost', 'accept: */*', line, line];
+    const type = line.startsWith('Content-Type') ? [] : ['content-type: application/json'];
+    const head = ['POST /mcp HTTP/1.1', 'host: localhost', 'accept: */*', ...type, line, line];
     const answer = await raw(url, head, BODY);
     expect(answer).toMatch(/^HTTP\/1.1 400 .*"reason":"(?:invalid_request|header_mismatch)"/s);
     expect(accepted).toEqual([]);
