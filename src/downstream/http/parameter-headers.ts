@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { RunError } from '../../errors.ts';
 import { asBuffer } from '../../protocol/bytes.ts';
-import { foldKey } from '../../protocol/folded-key.ts';
+import { AMBIGUOUS, findValues } from '../../protocol/exact-values.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import {
   decodeHeader,
@@ -11,12 +11,10 @@ import {
   parameterHeadersOf,
   type ParameterHeader,
 } from '../../protocol/mirrored-headers.ts';
-import { scanBeginning } from '../../protocol/scan.ts';
 
 /** Lists of tools remembered, one for each principal and server, and annotated tools in each. */
 const MAX_LISTS = 256;
 const MAX_TOOLS = 1_000;
-const AMBIGUOUS = 'ambiguous';
 const ANNOTATION = Buffer.from('"x-mcp-header"');
 
 /**
@@ -87,42 +85,34 @@ function requireAll(
   headers: IncomingHttpHeaders,
 ): void {
   if (expected.length === 0) return;
-  const args = findValue(asBuffer(bytes), ['params', 'arguments']);
-  for (const parameter of expected) {
+  const values = findValues(
+    asBuffer(bytes),
+    expected.map(({ path }) => ['params', 'arguments', ...path]),
+  );
+  for (const [index, parameter] of expected.entries()) {
     const { header, path } = parameter;
-    if (args === AMBIGUOUS || (args !== undefined && findValue(args, path) === AMBIGUOUS))
+    const value = values[index];
+    if (value === AMBIGUOUS)
       throw new RunError('HEADER_MISMATCH', {
         detail: `${header} repeats arguments.${path.join('.')}, which is there twice or in another spelling`,
       });
-    requireParameter(parameter, message.params?.['arguments'], headers[header]);
+    requireParameter(parameter, message.params?.['arguments'], headers[header], value);
   }
-}
-
-/** @returns the JSON text that a path of keys leads to, unless some server may take another one for it */
-function findValue(object: Buffer, path: readonly string[]): Buffer | typeof AMBIGUOUS | undefined {
-  let value = object;
-  for (const key of path) {
-    const folded = foldKey(key);
-    const members = scanBeginning(value)?.members ?? [];
-    const [member, second] = members.filter((one) => one.key === key || foldKey(one.key) === folded);
-    if (member === undefined) return undefined;
-    if (second !== undefined || member.key !== key) return AMBIGUOUS;
-    value = value.subarray(member.start, member.end);
-  }
-  return value;
 }
 
 function requireParameter(
   { header, path, isInteger }: ParameterHeader,
   args: unknown,
   found: string | string[] | undefined,
+  written: Buffer | undefined,
 ): void {
   const value = parameterAt(args, path);
   const expected = headerTextOf(value);
-  // A value of another type is for the tool to refuse.
-  if (value !== undefined && expected === undefined) return;
+  // A value of another type is for the tool to refuse, unless a proxy has read something else in its place.
   if (found === undefined && expected === undefined) return;
   const text = found === undefined ? undefined : decodeHeader(String(found));
+  // A number that a double cannot hold counts as it is written.
+  if (typeof value === 'number' && text !== undefined && text === written?.toString('latin1')) return;
   if (text !== undefined && expected !== undefined) {
     if (text === expected || (isInteger && isSameNumber(text, value))) return;
   }

@@ -1,3 +1,6 @@
+import { RunError } from '../../errors.ts';
+import { asBuffer } from '../../protocol/bytes.ts';
+import { AMBIGUOUS, findValues } from '../../protocol/exact-values.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import {
   encodeHeader,
@@ -16,6 +19,7 @@ import { filterTools, toolsOf } from '../../link/tool-list.ts';
  * headers of a tool's parameters are known once the tool has been listed; one for all that goes to a server.
  */
 export interface Mirror {
+  /** @throws RunError `INVALID_REQUEST` if the server may read another value than a header would repeat */
   headersOf(request: Frame): Record<string, string>;
   /** Notes the tools of an answer to `tools/list`. @returns the answer without the tools whose headers break the rules */
   learn(answer: Frame): Frame;
@@ -28,7 +32,7 @@ export function createMirror(onInvalid: (tool: string) => void): Mirror {
   const byTool = new Map<string, readonly ParameterHeader[]>();
 
   return {
-    headersOf({ method = '', message }) {
+    headersOf({ method = '', message, bytes }) {
       const headers: Record<string, string> = {
         [HEADER.protocolVersion]: revisionOf(message.params?.['_meta']),
         [HEADER.method]: encodeHeader(method),
@@ -38,7 +42,9 @@ export function createMirror(onInvalid: (tool: string) => void): Mirror {
       if (typeof name !== 'string') return headers;
       headers[HEADER.name] = encodeHeader(name);
       if (method !== 'tools/call') return headers;
-      for (const { header, path } of byTool.get(name) ?? []) {
+      const parameters = byTool.get(name) ?? [];
+      requireExact(parameters, bytes);
+      for (const { header, path } of parameters) {
         const text = headerTextOf(parameterAt(message.params?.['arguments'], path));
         if (text !== undefined) headers[header] = encodeHeader(text);
       }
@@ -59,6 +65,17 @@ export function createMirror(onInvalid: (tool: string) => void): Mirror {
       return invalid.size === 0 ? answer : filterTools(answer, ({ name }) => !invalid.has(name));
     },
   };
+}
+
+/** A proxy decides by the header, and the server reads the body: of a key that is there twice, perhaps the other value. */
+function requireExact(parameters: readonly ParameterHeader[], bytes: Uint8Array): void {
+  if (parameters.length === 0) return;
+  const paths = parameters.map(({ path }) => ['params', 'arguments', ...path]);
+  const index = findValues(asBuffer(bytes), paths).indexOf(AMBIGUOUS);
+  if (index === -1) return;
+  const name = parameters[index]?.path.join('.') ?? '';
+  const detail = `a header repeats arguments.${name}, which is there twice or in another spelling`;
+  throw new RunError('INVALID_REQUEST', { detail });
 }
 
 function revisionOf(meta: unknown): string {

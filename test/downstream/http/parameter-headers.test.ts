@@ -1,6 +1,8 @@
 /** `Mcp-Param-*`: what a tool's parameters are repeated in, once the tool was listed. */
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { createParameterHeaders } from '../../../src/downstream/http/parameter-headers.ts';
+import { frameOf } from '../../../src/protocol/frame.ts';
 import { post, type Answer } from '../../support/http.ts';
 import type { Json } from '../../support/json.ts';
 import { mirroredHeaders, modernRequest } from '../../support/modern.ts';
@@ -74,6 +76,7 @@ describe('a call of a tool that was listed', () => {
     ['repeats an empty text', { region: '' }, { 'mcp-param-region': '' }],
     ['repeats a number', { page: { limit: 42 } }, { 'mcp-param-limit': '42' }],
     ['repeats a number written otherwise', { page: { limit: 42 } }, { 'mcp-param-limit': '42.0' }],
+    ['repeats a large number', { page: { limit: 2 ** 60 } }, { 'mcp-param-limit': String(2 ** 60) }],
     ['repeats a boolean', { dry: false }, { 'mcp-param-dry': 'false' }],
     ['has nothing to repeat', { text: 'x' }, {}],
     ['does not repeat null', { region: null }, {}],
@@ -94,6 +97,10 @@ describe('a call of a tool that was listed', () => {
     ['says another boolean', { dry: true }, { 'mcp-param-dry': 'True' }],
     ['says what the body does not', {}, { 'mcp-param-region': 'us-west1' }],
     ['says what the body denies', { region: null }, { 'mcp-param-region': 'null' }],
+    ['says a text for a list', { region: ['us-west1'] }, { 'mcp-param-region': 'us-west1' }],
+    ['says a text for an object', { region: { a: 1 } }, { 'mcp-param-region': 'us-west1' }],
+    ['says an integer for a fraction', { page: { limit: 1.5 } }, { 'mcp-param-limit': '1' }],
+    ['says another large number', { page: { limit: 2 ** 60 } }, { 'mcp-param-limit': '1' }],
     ['is not well-formed', { region: 'Hello' }, { 'mcp-param-region': '=?base64?SGVsbG8?=' }],
   ])('is refused if it %s', async (_title, args, headers) => {
     const harness = await listen({ silent: true });
@@ -115,6 +122,20 @@ describe('a call of a tool that was listed', () => {
     await list(harness, [toolOf('query', { region: REGION, again: REGION })]);
     expect((await call(harness, { region: 'x' })).status).toBe(200);
   });
+});
+
+it('reads arguments of 4 MB once for a tool with 1,000 headers', () => {
+  const headers = createParameterHeaders();
+  const names = Array.from({ length: 1_000 }, (_, index) => `p${index}`);
+  const properties = Object.fromEntries(
+    names.map((name) => [name, { type: 'string', 'x-mcp-header': name }]),
+  );
+  headers.learn('', '', frameOf({ id: 1, result: { tools: [toolOf('wide', properties)] } }));
+  const args = Object.fromEntries(Array.from({ length: 300_000 }, (_, index) => [`key ${index}`, 1]));
+  const params = { name: 'wide', arguments: { ...args, p7: 'x' } };
+  const call = frameOf({ id: 2, method: 'tools/call', params });
+  headers.require('', '', call, { 'mcp-param-p7': 'x' });
+  expect(() => headers.require('', '', call, {})).toThrow('mcp-param-p7 is required');
 });
 
 describe('what a list says', () => {

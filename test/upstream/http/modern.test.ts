@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { parseFrame } from '../../../src/protocol/frame.ts';
 import { at } from '../../support/json.ts';
 import { envelope, MODERN_REVISION } from '../../support/modern.ts';
 import { INITIALIZE, openRemote, openServer, SESSION, type Remote } from './remote.ts';
@@ -65,6 +66,30 @@ it('repeats the parameters of the tools that have been listed', async () => {
     [`=?base64?${Buffer.from('süd').toString('base64')}?=`, undefined],
     [undefined, undefined],
   ]);
+});
+
+it.each([
+  '{"region":"us","region":"eu"}',
+  '{"region":"eu","Region":"us"}',
+  '{"Region":"us"}',
+  '{"region":"us","re\\u0067ion":"eu"}',
+  '{"inner":{"n":1,"N":2}}',
+  '{"inner":{"n":1},"inner":{"n":1}}',
+])('refuses a call whose header could repeat another value than the server reads: %s', async (args) => {
+  const server = await openServer({ 'tools/list': (call) => call.result({ tools: [REGION] }) });
+  const remote = await openRemote(server.url);
+  await ask(remote, 'tools/list');
+  const message = {
+    jsonrpc: '2.0',
+    id: 'c',
+    method: 'tools/call',
+    params: { name: 'in', arguments: 'HERE' },
+  };
+  const whole = { ...message, params: { ...message.params, _meta: envelope() } };
+  void remote.link.send(parseFrame(Buffer.from(JSON.stringify(whole).replace('"HERE"', args))));
+  const { error } = (await remote.waitFor(({ frame }) => frame.id === 'c')).message;
+  expect(error).toMatchObject({ code: -32600 });
+  expect(server.of('tools/call')).toEqual([]);
 });
 
 it('lists the tools by itself when headers are missing, and calls once more', async () => {
