@@ -17,6 +17,8 @@ const PARAMS_OF: ReadonlyMap<string, ExactNames> = new Map([
   ['notifications/progress', new ExactNames('_meta', 'progressToken')],
 ]);
 const PARAMS = new ExactNames('_meta');
+/** Of these, filters and headers depend on what is read: a server that ignores case is not to take another one for them. */
+const METHODS = new ExactNames(...PARAMS_OF.keys(), 'tools/list', 'prompts/get', 'resources/read');
 
 /**
  * Why servers may read another message from its bytes than mcp-run has read; undefined if they all read the same. Of a
@@ -24,12 +26,23 @@ const PARAMS = new ExactNames('_meta');
  */
 export function findAmbiguity({ bytes, message }: Pick<Frame, 'bytes' | 'message'>): string | undefined {
   const [inMessage, inParams, inMeta] = countMembers(asBuffer(bytes), ['params', '_meta']);
-  const { method, params } = message;
+  const { method, params, result, error } = message;
   return (
+    faultOfMethod(method, result ?? error ?? undefined) ??
     faultIn(message, inMessage, MESSAGE) ??
     faultIn(params, inParams, PARAMS_OF.get(method ?? '') ?? PARAMS) ??
     faultIn(params?.['_meta'], inMeta, META_KEYS)
   );
+}
+
+/** @param outcome which only an answer has, but some writers have it there as null */
+function faultOfMethod(method: string | undefined, outcome: unknown): string | undefined {
+  if (method === undefined) return undefined;
+  if (outcome !== undefined) return 'a request and an answer in one';
+  const name = METHODS.imitatedBy(method);
+  return name === undefined
+    ? undefined
+    : `the method ${JSON.stringify(method.slice(0, 64))} is another spelling of "${name}"`;
 }
 
 function faultIn(value: unknown, count: number | undefined, names: ExactNames): string | undefined {

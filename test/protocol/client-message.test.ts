@@ -71,6 +71,13 @@ const AMBIGUOUS: readonly [text: string, id: unknown][] = [
   [`{${HEAD},"method":"notifications/cancelled","params":{"requestId":1,"RequestId":2}}`, undefined],
   [`{${HEAD},"method":"tools/call","Params":{"name":"a"}}`, undefined],
   [`{${HEAD},"id":1,"result":{},"Result":{}}`, undefined],
+  [`{${HEAD},"id":1,${CALL},"result":{}}`, 1],
+  [`{${HEAD},"id":1,"method":"ping","error":{"code":1,"message":"m"}}`, 1],
+  [`{${HEAD},"method":"x/y","result":{}}`, undefined],
+  [`{${HEAD},"id":1,"method":"Tools/Call","params":{"name":"a"}}`, 1],
+  [`{${HEAD},"id":1,"method":"tools/call\\u0000","params":{"name":"a"}}`, 1],
+  [`{${HEAD},"id":1,"method":"tool\\u017f/list"}`, 1],
+  [`{${HEAD},"id":1,"method":"prompts/GET","params":{"name":"a"}}`, 1],
   [`{${HEAD},"id":1,"result":{},"Id":2}`, undefined],
 ];
 
@@ -95,6 +102,8 @@ describe('a message that all servers read alike is taken as it is', () => {
     `{${HEAD},"id":1,"method":"x/y","params":{"_meta":null}}`,
     `{${HEAD},"id":1,"\\u006dethod":"ping","params":{"_meta":{"a\\"b":"}","c":["{",{"_meta":{"d":1}}]}}}`,
     `{${HEAD},"id":1,"method":"ping","params":{}}`,
+    `{${HEAD},"id":1,"method":"ping","result":null,"error":null}`,
+    `{${HEAD},"id":1,"method":"x/Tools/Call"}`,
     `{${HEAD},"id":1,"result":{"Result":1,"id":2,"Id":3}}`,
     `{${HEAD},"id":1,"error":{"code":1,"message":"m","Code":2}}`,
   ])('%s', (text) => {
