@@ -107,6 +107,8 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
       // A missing Host is for the guard to refuse, in our own form.
       requireHostHeader: false,
     });
+    // Node leaves out what is over a number of headers, a second Host among them; their size is bounded.
+    server.maxHeadersCount = 0;
     connections.watch(server);
     server.on('request', (request, response) => receive(request, response, others));
     server.on('clientError', answerUnreadable);

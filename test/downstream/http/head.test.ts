@@ -68,6 +68,18 @@ describe('a header that is there twice', () => {
     expect(accepted).toEqual([]);
   });
 
+  it.each([
+    ['Host: evil.example', 400],
+    ['Origin: http://evil.example', 403],
+    ['Sec-Fetch-Site: cross-site', 403],
+  ])('counts behind thousands of others: %s', async (line, status) => {
+    const { url, accepted } = await listen({ headerLimitBytes: 64 * 1024 });
+    const others = Array.from({ length: 5_000 }, () => 'x:');
+    const head = ['GET /sse HTTP/1.1', 'host: localhost', 'accept: */*', ...others, line];
+    expect(await statusOf(url, head)).toBe(status);
+    expect(accepted).toEqual([]);
+  });
+
   it('is refused where it says how long the body is', async () => {
     const { url, accepted } = await listen();
     const head = ['POST /mcp HTTP/1.1', 'host: localhost', 'content-type: application/json'];
