@@ -41,17 +41,22 @@ export function parseEnvFile(source: string): EnvFile {
   const badLines: number[] = [];
   const ownNames = new Set<string>();
   let offset = 0;
+  let line = 1;
+  const advance = (length: number): void => {
+    for (let at = offset; at < offset + length; at += 1) if (text[at] === '\n') line += 1;
+    offset += length;
+  };
   while (offset < text.length) {
     const entry = matchAt(ENTRY, text, offset);
     if (entry?.[1] !== undefined) {
       if (isOwnVariable(entry[1])) ownNames.add(entry[1]);
       else values[entry[1]] = valueOf(entry);
-      offset += entry[0].length;
+      advance(entry[0].length);
       continue;
     }
     const blank = matchAt(BLANK, text, offset);
-    if (blank === undefined) badLines.push(text.slice(0, offset).split('\n').length);
-    offset += (blank ?? matchAt(REST_OF_LINE, text, offset))?.[0].length ?? text.length;
+    if (blank === undefined) badLines.push(line);
+    advance((blank ?? matchAt(REST_OF_LINE, text, offset))?.[0].length ?? text.length);
   }
   return { values, badLines, ownNames: [...ownNames] };
 }
@@ -60,7 +65,7 @@ function valueOf([, , double, single, bare]: RegExpExecArray): string {
   if (double !== undefined)
     return double.replaceAll(/\\([^])/g, (whole, char: string) => ESCAPES.get(char) ?? whole);
   if (single !== undefined) return single;
-  return (bare ?? '').replace(/(^|\s)#.*$/, '').trim();
+  return (bare ?? '').replace(/(^|\s)#[^]*$/, '').trim();
 }
 
 const ESCAPES = new Map([

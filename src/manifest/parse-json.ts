@@ -63,9 +63,10 @@ const MEANINGS = new Map([
 function withoutEchoes(errors: readonly ParseError[], text: string): SyntaxFault[] {
   const byLine = new Map<number, SyntaxFault>();
   for (const error of errors) {
+    if (byLine.size === MAX_FAULTS) break;
     const fault = syntaxFault(error, text);
-    const line = text.slice(0, fault.offset).split('\n').length;
-    if (!byLine.has(line) && byLine.size < MAX_FAULTS) byLine.set(line, fault);
+    const lineStart = text.lastIndexOf('\n', fault.offset - 1);
+    if (!byLine.has(lineStart)) byLine.set(lineStart, fault);
   }
   return [...byLine.values()];
 }

@@ -21,7 +21,7 @@ export function maskArgs(args: readonly string[]): readonly string[] {
 export function maskUrl(text: string): string {
   return text
     .replace(/^([a-z][a-z\d+.-]*:\/\/)[^/?#]*@/i, `$1${BLOT}@`)
-    .replaceAll(/([?&#][^=&#]*=)([^&#]*)/g, (_, name: string, value: string) => `${name}${maskText(value)}`);
+    .replaceAll(/([?&#][^=&#?]*=)([^&#]*)/g, (_, name: string, value: string) => `${name}${maskText(value)}`);
 }
 
 /**
@@ -44,7 +44,7 @@ export function blotSecrets(text: string, root: Node | undefined): string {
 /** Values of queries give themselves away wherever they stand: `https://host/?key=value`. */
 function blotQueries(text: string): string {
   return text.replaceAll(/\bhttps?:\/\/[^\s"']*/gi, (url) =>
-    url.replaceAll(/([?&#][^=&#]*=)([^&#]+)/g, (_, name: string, value: string) =>
+    url.replaceAll(/([?&#][^=&#?]*=)([^&#]+)/g, (_, name: string, value: string) =>
       isPlaceholder(value) ? name + value : name + value.replaceAll(/[^\n"']/g, '*'),
     ),
   );

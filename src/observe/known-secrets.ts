@@ -69,7 +69,7 @@ function collectFromUrl({ url, headers, oauth }: LaunchedUrl, found: Set<string>
     if (value.length >= MIN_UNNAMED) found.add(value);
     for (const part of value.split(/[\s;,=]+/)) if (part.length >= MIN_TOKEN) found.add(part);
   }
-  for (const [, name = '', value = ''] of url.matchAll(/[?&#]([^=&#]*)=([^&#]+)/g)) {
+  for (const [, name = '', value = ''] of url.matchAll(/[?&#]([^=&#?]*)=([^&#]+)/g)) {
     const isNamed = isSecretName(name);
     for (const form of [value, decoded(value)])
       if (isNamed || form.length >= MIN_UNNAMED) addSecret(form, found);

@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest';
+import { parseEnvFile } from '../../src/manifest/env-file.ts';
+import { parseJsonText } from '../../src/manifest/parse-json.ts';
+import { blotSecrets, maskUrl } from '../../src/manifest/secrets.ts';
+import { secretsOf } from '../../src/observe/known-secrets.ts';
+
+const LENGTH = 1_000_000;
+
+test('masks a URL of question marks in linear time', () => {
+  const url = `https://host/${'?'.repeat(LENGTH)}token=abcdefgh`;
+  expect(maskUrl(url).endsWith('?token=***')).toBe(true);
+  expect(blotSecrets(url, undefined)).not.toContain('abcdefgh');
+  expect(secretsOf({ kind: 'remote', url, headers: {}, oauth: undefined })).toContain('abcdefgh');
+});
+
+test('counts the lines of an env file once', () => {
+  const { badLines, values } = parseEnvFile(`${'x\n'.repeat(LENGTH / 2)}A="1\n2"\ny\n`);
+  expect(badLines.length).toBe(LENGTH / 2 + 1);
+  expect(badLines.at(-1)).toBe(LENGTH / 2 + 3);
+  expect(values).toEqual({ A: '1\n2' });
+});
+
+test('ends a comment of an env file in linear time', () => {
+  expect(parseEnvFile(`A=b${' #'.repeat(LENGTH / 2)}\u2028`).values).toEqual({ A: 'b' });
+});
+
+test('reports the first faults of JSON that is wrong on each line', () => {
+  expect(parseJsonText('x\n'.repeat(50_000)).faults.length).toBe(10);
+});
