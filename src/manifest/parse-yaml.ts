@@ -103,22 +103,23 @@ function createConverter(document: Document.Parsed): { convertRoot(node: unknown
   function entriesOf(map: YAMLMap, path: KeyPath, parentOffset: number): Entry[] {
     const own: Entry[] = [];
     const merged: Entry[] = [];
+    const names = new Set<string>();
     for (const pair of map.items) {
       const key = isScalar(pair.key) ? (pair.key.source ?? String(pair.key.value)) : String(pair.key);
       const keyOffset = offsetOf(pair.key) ?? parentOffset;
       const value = convert(pair.value, [...path, key], keyOffset);
       if (key === '<<') merged.push(...mergedEntries(value));
       else {
-        if (own.some((entry) => entry.key === key))
+        if (names.has(key))
           doubled.push({
             offset: keyOffset,
             path: [...path, key],
             detail: 'this key is there twice; remove one',
           });
+        names.add(key);
         own.push({ key, keyOffset, value });
       }
     }
-    const names = new Set(own.map((entry) => entry.key));
     // Of several merged maps the earlier one wins, and readers of a tree take the last entry of a key.
     return [...merged.toReversed().filter((entry) => !names.has(entry.key)), ...own];
   }

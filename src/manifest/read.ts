@@ -39,11 +39,12 @@ async function parseText(path: string, text: string): Promise<ParsedText> {
 }
 
 function createSource(path: string, label: string, text: string, { root, faults }: ParsedText): SourceFile {
-  let safeText: string | undefined;
+  const starts = once(() => lineStartsOf(text));
+  const safeLines = once(() => blotSecrets(text, root).split('\n'));
   const problemAt = (offset: number | undefined, keys: KeyPath, detail: string): Problem => {
-    const position = offset === undefined ? undefined : positionOf(text, offset);
+    const position = offset === undefined ? undefined : positionOf(starts(), Math.min(offset, text.length));
     const sourceLine =
-      position === undefined ? undefined : lineOf((safeText ??= blotSecrets(text, root)), position.line);
+      position === undefined ? undefined : (safeLines()[position.line - 1] ?? '').replace(/\r$/, '');
     return { file: label, position, path: keys, detail, sourceLine };
   };
   const found = faults.map(({ offset, path: keys, detail }) => problemAt(offset, keys, detail));
@@ -81,14 +82,28 @@ function syntaxOf(path: string, text: string): Syntax {
   return /^\s*([{[]|\/[/*])/.test(text) ? 'json' : 'yaml';
 }
 
-function positionOf(text: string, offset: number): Position {
-  const before = text.slice(0, offset);
-  const lineStart = before.lastIndexOf('\n') + 1;
-  return { line: before.split('\n').length, column: before.length - lineStart + 1 };
+/** The same value at each call: a file may have very many faults. */
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
 }
 
-function lineOf(text: string, line: number): string {
-  return (text.split('\n')[line - 1] ?? '').replace(/\r$/, '');
+function lineStartsOf(text: string): readonly number[] {
+  const starts = [0];
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) starts.push(at + 1);
+  return starts;
+}
+
+/** Finds the last line that starts at the offset or before it. */
+function positionOf(starts: readonly number[], offset: number): Position {
+  let low = 0;
+  let high = starts.length - 1;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if ((starts[middle] ?? 0) <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return { line: low + 1, column: offset - (starts[low] ?? 0) + 1 };
 }
 
 function labelOf(path: string, cwd: string): string {

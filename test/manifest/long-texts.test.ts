@@ -1,6 +1,10 @@
-import { expect, test } from 'vitest';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import { parseEnvFile } from '../../src/manifest/env-file.ts';
 import { parseJsonText } from '../../src/manifest/parse-json.ts';
+import { readManifestFile } from '../../src/manifest/read.ts';
 import { blotSecrets, maskUrl } from '../../src/manifest/secrets.ts';
 import { secretsOf } from '../../src/observe/known-secrets.ts';
 
@@ -26,4 +30,15 @@ test('ends a comment of an env file in linear time', () => {
 
 test('reports the first faults of JSON that is wrong on each line', () => {
   expect(parseJsonText('x\n'.repeat(50_000)).faults.length).toBe(10);
+});
+
+test('reports many faults of one file in linear time', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'mcp-run-long-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const keys = Array.from({ length: 60_000 }, () => '"x": 1');
+  await writeFile(join(folder, 'm.json'), `{"a": {\n${keys.join(',\n')}}}`);
+  const { faults } = await readManifestFile('m.json', folder);
+  expect(faults.length).toBe(59_999);
+  expect(faults.at(-1)?.position).toEqual({ line: 60_001, column: 1 });
+  expect(faults.at(-1)?.sourceLine).toBe('"x": 1}}');
 });
