@@ -124,6 +124,7 @@ export function createServedServer(
         ...shareOptions(),
         openUpstream: () => routes.openStateless(principal),
         idleMs: settings.childIdleMs,
+        isOneClient: true,
         unread,
         onUnused,
       }),

@@ -71,7 +71,8 @@ class Copy {
     if ('toJSON' in value && typeof value.toJSON === 'function') return this.of(value.toJSON(), depth + 1);
     return Object.fromEntries(
       Object.entries(value).map(([name, member]) => [
-        this.#mask(name),
+        // The names of the fields themselves are ours.
+        depth === 0 ? name : this.#mask(name),
         isHidden(name, member) ? MASK : this.of(member, depth + 1),
       ]),
     );

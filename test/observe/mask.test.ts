@@ -147,6 +147,15 @@ test('a log masks secrets in its text and at any depth of its fields', () => {
   );
 });
 
+test('a log keeps the names of its own fields, though a secret is such a word', () => {
+  const log = createRecordingLog();
+  maskLog(log, createMask(['code', 'event'])).warn(
+    { event: 'x', code: 'E', exitCode: 1 },
+    'the code is code',
+  );
+  expect(log.of('x')[0]).toMatchObject({ text: 'the *** is ***', code: 'E', exitCode: 1 });
+});
+
 test('a million characters are searched for ten thousand secrets in linear time', () => {
   const secrets = Array.from({ length: 10_000 }, (_, index) => `${'a'.repeat(40)}-${index}`);
   const mask = createMask([...secrets, `${'a'.repeat(500)}b`]);
