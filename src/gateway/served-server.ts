@@ -124,7 +124,6 @@ export function createServedServer(
         ...shareOptions(),
         openUpstream: () => routes.openStateless(principal),
         idleMs: settings.childIdleMs,
-        isOneClient: true,
         unread,
         onUnused,
       }),

@@ -34,6 +34,8 @@ const AUTHORIZATION = /^(?:(?:proxy-)?authorization|x-(?:forwarded-)?authorizati
 export const USER_FLAG = /^(?:-u|-U|--user|--proxy-user|--userpwd|--basic-auth)$/;
 /** Names that say plainly that a password follows; others are words of sentences as well. */
 const PLAIN = /(?:passw|passphrase|pwd|secret|api[-_]?key|authorization|cookie)/i;
+/** How a path begins, and a file name with an extension. */
+const FILE = /^(?:(?:~|\.{1,2})?\/[\w.-]+(?:\/|:?$)|[A-Z]:\\|[A-Za-z_-]{1,24}\.[a-z]{2,5}:?$)/;
 const CAPITALS = /^[A-Z][A-Z0-9_]+$/;
 /** Stands for a value, or says nothing. */
 const PLACEHOLDER =
@@ -249,8 +251,11 @@ class Finder {
   /** In a sentence, a word of letters that is followed by others says what is wrong. */
   #looksLikeToken(start: number, end: number): boolean {
     const word = this.#text.slice(start, Math.min(end, start + 64));
+    const isLast = isLineEnd(this.#text[this.#skipSpace(end)]);
+    // `bearer tokens: /etc/tokens holds no token`
+    if (!isLast && FILE.test(word)) return false;
     if (word.length >= 24 || /\d/.test(word) || /[a-z][A-Z]/.test(word) || /[^\w-]./.test(word)) return true;
-    return word.length > 2 && isLineEnd(this.#text[this.#skipSpace(end)]);
+    return word.length > 2 && isLast;
   }
 
   #endOfBraces(from: number): number {

@@ -71,6 +71,8 @@ test.each([
   'MAX_TOKENS=4096 TOKENIZERS_PARALLELISM=false KEYBOARD=de AUTHOR=me MONKEY=1 PWD=/home/me',
   '"maxTokens":4096,"progressToken":7,"token":null',
   'basic authentication and bearer tokens are supported',
+  'Cannot use the bearer tokens: /etc/mcp-run/tokens holds no token',
+  'Cannot use the bearer tokens: tok.txt holds no token',
 ])('%j is shown as it is', (text) => {
   expect(redact(text)).toBe(text);
 });

@@ -35,8 +35,6 @@ export interface ShareOptions extends Omit<
   readonly minLifeMs?: number;
   /** A process that no client uses for so long is stopped; never by default. */
   readonly idleMs?: number;
-  /** All links belong to one principal, and say nothing of the client behind them: they count as one client. */
-  readonly isOneClient?: boolean;
   /** What the clients of other processes leave unread counts as well. */
   readonly unread?: UnreadLimit;
   /** Called when there is neither a client nor a process. */
@@ -66,8 +64,7 @@ export function createShare(options: ShareOptions): Share {
   const closed = new RunError('UPSTREAM_CLOSED', { server });
   const tenants = new Set<Tenant>();
   const unread = options.unread ?? new UnreadLimit(maxUnreadBytes, log);
-  const calls = createCalls<Tenant, unknown>();
-  const ownerOf = (tenant: Tenant): unknown => (options.isOneClient === true ? 'one' : tenant);
+  const calls = createCalls<Tenant>();
   const strays = createStrays(log);
   const subscriptions = createSubscriptions<Tenant>();
   const child = createSharedChild({
@@ -225,10 +222,9 @@ export function createShare(options: ShareOptions): Share {
   }
 
   function callerOf(about: RequestId | undefined): Tenant | undefined {
-    const newest = calls.candidates().at(-1);
-    if (newest === undefined || subscriptions.hasOther(newest.tenant)) return undefined;
-    const call = about === undefined ? newest : calls.get(about);
-    return call !== undefined && call.owner === newest.owner ? call.tenant : undefined;
+    const sole = calls.candidates()[0]?.tenant;
+    if (sole === undefined || subscriptions.hasOther(sole)) return undefined;
+    return about === undefined || calls.get(about)?.tenant === sole ? sole : undefined;
   }
 
   function deliverAll(receivers: Iterable<Tenant>, frame: Frame): void {
@@ -308,7 +304,7 @@ export function createShare(options: ShareOptions): Share {
     const token = valueAt(scanned, 'token');
     const tokenText = isRequestId(token) ? textAt(scanned, 'token') : undefined;
     tenant.hasCalled = true;
-    const number = calls.start({ tenant, owner: ownerOf(tenant), id: frame.id, idText, tokenText, settled });
+    const number = calls.start({ tenant, owner: tenant, id: frame.id, idText, tokenText, settled });
     const text = String(number);
     const replacements: Replacement[] = [{ place: 'id', text }];
     // Whatever stands there: it must not be another call's number.
@@ -390,7 +386,7 @@ export function createShare(options: ShareOptions): Share {
   function onLeave(tenant: Tenant, isSession: boolean): void {
     tenants.delete(tenant);
     unread.delete(tenant);
-    if (isSession && tenant.hasCalled) calls.suspect(ownerOf(tenant));
+    if (isSession && tenant.hasCalled) calls.suspect(tenant);
     const unwanted = subscriptions.removeAll(tenant);
     for (const requestId of calls.abandonAll(tenant)) {
       strays.gaveUp(requestId);

@@ -148,23 +148,6 @@ describe('what carries no correlation', () => {
     expect(loggedBy(b)).toEqual(['mine']);
   });
 
-  it('reaches the newest call of links that are one client, also beside a call that hangs or after one that failed', async () => {
-    const { connect, child } = await warmed({ isOneClient: true });
-    const [hanging, failing, a, b] = [await connect(), await connect(), await connect(), await connect()];
-    await hanging.send(toolCall(1));
-    await failing.send(toolCall(1));
-    const [, second] = callsOf(child);
-    await child.deliver({ id: second?.id ?? 0, error: { code: 1, message: 'failed' } });
-    await a.send(toolCall(1));
-    await child.deliver(logLine('of a'));
-    await b.send(toolCall(1));
-    await child.deliver(logLine('of b'));
-    await child.deliver(logLine('by the stream of a'), callsOf(child)[2]?.id);
-    expect(loggedBy(hanging)).toEqual([]);
-    expect(loggedBy(a)).toEqual(['of a', 'by the stream of a']);
-    expect(loggedBy(b)).toEqual(['of b']);
-  });
-
   it('reaches the client whose calls are the only ones that run, although there are several', async () => {
     const { connect, child } = await warmed();
     const [a] = [await connect(), await connect()];
