@@ -77,7 +77,7 @@ function publicFault(error: RunError): Fault {
 
 function parentFault(error: RunError): Fault {
   const { hint, stderr } = error.fields;
-  // What a bug of ours says about itself is for the log, not for whoever has found it.
+  // The text of an internal error is for the log, not for a client.
   const text = error.code === 'INTERNAL' ? error.publicMessage : error.message;
   // A hint that was found for this very failure; those of the catalogue are for whoever runs mcp-run.
   const fault = faultBody(error, text, typeof hint === 'string' ? hint : undefined);

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { RunError } from '../../errors.ts';
 import { HEADER } from '../../protocol/mirrored-headers.ts';
 
-/** Headers that decide who a request is from, or what becomes of it. `Authorization` is checked with the token. */
+/** Headers that decide about the origin or the handling of a request. `Authorization` is checked with the token. */
 const DECIDING: ReadonlySet<string> = new Set([
   'host',
   'origin',
