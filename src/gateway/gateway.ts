@@ -7,6 +7,7 @@ import { secretsOf } from '../observe/known-secrets.ts';
 import type { Log } from '../observe/log.ts';
 import { createMask } from '../observe/mask.ts';
 import { maskLog } from '../observe/masked-log.ts';
+import { loadUpstreams } from '../upstream/upstream.ts';
 import { describeListening, type Listening } from './listening.ts';
 import { warningsAbout } from './open-origins.ts';
 import { createPlaces } from './places.ts';
@@ -98,7 +99,10 @@ export function createGateway({ manifest, log: openLog, stdin, stdout }: Gateway
 
   async function startListener(): Promise<void> {
     warnIfOpen();
-    const { startHttpListener } = await import('../downstream/http/server.ts');
+    const [{ startHttpListener }] = await Promise.all([
+      import('../downstream/http/server.ts'),
+      loadUpstreams(manifest.servers.map(({ target }) => target)),
+    ]);
     listener = await startHttpListener({
       ...settings,
       tokens: manifest.tokens,

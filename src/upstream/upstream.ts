@@ -15,6 +15,15 @@ const OPENERS: {
 };
 
 /**
+ * Loads what opens servers of these kinds. A listener that its clients leave without file descriptors could not read
+ * the modules any more, and Node remembers an `import()` that failed: the server could not be opened until a restart.
+ */
+export async function loadUpstreams(targets: readonly UpstreamTarget[]): Promise<void> {
+  const kinds = new Set(targets.map(({ kind }) => kind));
+  await Promise.all([...kinds].map(async (kind) => await OPENERS[kind]()));
+}
+
+/**
  * Opens a conversation with an MCP server.
  * @throws RunError `COMMAND_NOT_FOUND`, `SPAWN_FAILED`
  */

@@ -1,14 +1,16 @@
 /** More connections than mcp-run, or the system, has room for. */
 import { once } from 'node:events';
 import { spawn } from 'node:child_process';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { connect, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { post, send } from '../support/http.ts';
 import { at, json, type Json } from '../support/json.ts';
 import { serve, startMcpRun } from '../support/mcp-run.ts';
-import { fixtureServer, MCP_RUN, NODE } from '../support/paths.ts';
+import { fixtureServer, MCP_RUN, NODE, ROOT } from '../support/paths.ts';
 
+const MODULES = join(ROOT, 'dist/cli/main.js');
 const INITIALIZE = {
   jsonrpc: '2.0',
   id: 1,
@@ -59,27 +61,38 @@ describe.skipIf(process.platform === 'win32')('without file descriptors', () => 
     expect(gateway.isRunning()).toBe(true);
   });
 
-  it('tells a client that no process can be started, and starts one when there is room', async () => {
-    const gateway = await startLimited(64);
-    const keep = await connected(Number(new URL(gateway.url).port));
-    const sockets = await Promise.all(
-      Array.from({ length: 60 }, () => connected(Number(new URL(gateway.url).port))),
-    );
-    const body = JSON.stringify(INITIALIZE);
-    const head = 'content-type: application/json\r\naccept: application/json, text/event-stream';
-    keep.write(
-      `POST /mcp HTTP/1.1\r\nhost: localhost\r\n${head}\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-    );
-    expect(String(await once(keep, 'data'))).toContain('HTTP/1.1 ');
-    for (const socket of sockets) socket.destroy();
-    await expect
-      .poll(async () => at(json(JSON.parse((await post(`${gateway.url}/mcp`, INITIALIZE)).text)), 'result'), {
-        // Starts that failed are followed by pauses.
-        timeout: 120_000,
-      })
-      .toBeDefined();
-    expect(gateway.isRunning()).toBe(true);
-  }, 150_000);
+  // Node remembers an import() that failed, as it does not remember a require().
+  it.each([
+    ['the command line', [MCP_RUN]],
+    ['the modules of the library', ['-e', `void import('${MODULES}').then(({ main }) => main())`, 'mcp-run']],
+  ])(
+    'tells a client of %s that no process can be started, and starts one later',
+    async (_title, program) => {
+      const gateway = await startLimited(64, program);
+      const keep = await connected(Number(new URL(gateway.url).port));
+      const sockets = await Promise.all(
+        Array.from({ length: 200 }, () => connected(Number(new URL(gateway.url).port))),
+      );
+      const body = JSON.stringify(INITIALIZE);
+      const head = 'content-type: application/json\r\naccept: application/json, text/event-stream';
+      keep.write(
+        `POST /mcp HTTP/1.1\r\nhost: localhost\r\n${head}\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+      );
+      expect(String(await once(keep, 'data'))).toContain('HTTP/1.1 ');
+      for (const socket of sockets) socket.destroy();
+      await expect
+        .poll(
+          async () => at(json(JSON.parse((await post(`${gateway.url}/mcp`, INITIALIZE)).text)), 'result'),
+          {
+            // Starts that failed are followed by pauses.
+            timeout: 120_000,
+          },
+        )
+        .toBeDefined();
+      expect(gateway.isRunning()).toBe(true);
+    },
+    150_000,
+  );
 });
 
 async function connected(port: number): Promise<Socket> {
@@ -106,13 +119,11 @@ async function statusOf(url: string): Promise<number> {
 }
 
 /** mcp-run with so many file descriptors. */
-async function startLimited(limit: number) {
+async function startLimited(limit: number, program = [MCP_RUN]) {
   // A process that got no descriptors of its own may start and never answer.
-  const args = serve(['--http', '--initialize-timeout', '10s'], fixtureServer('behaviours')).map(
-    (arg) => `'${arg}'`,
-  );
-  const command = `ulimit -n ${limit}; exec '${NODE}' '${MCP_RUN}' ${args.join(' ')}`;
-  const child = spawn('bash', ['-c', command], {
+  const args = serve(['--http', '--initialize-timeout', '10s'], fixtureServer('behaviours'));
+  const script = `ulimit -n ${limit}; exec "$@"`;
+  const child = spawn('bash', ['-c', script, 'bash', NODE, ...program, ...args], {
     env: { ...process.env, MCP_RUN_LOG_FORMAT: 'json' },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
