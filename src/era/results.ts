@@ -81,7 +81,7 @@ function legacyTool(tool: Json): Json {
     : without(tool, 'outputSchema');
 }
 
-/** Structured content had to be an object; whatever else it is, is told as text if nothing else is. */
+/** Structured content had to be an object; any other value becomes text if the result has no content. */
 function withLegacyContent(result: Json): Json {
   const { structuredContent, content } = result;
   if (structuredContent === undefined || isJson(structuredContent)) return result;

@@ -72,7 +72,7 @@ export function createInterview(
   link.onframe((frame) => {
     if (frame.kind === 'request') return link.send(answerTo(frame));
     if (frame.kind === 'notification' || frame.id === undefined) return undefined;
-    // What is asked here is shown to the user who runs mcp-run.
+    // The answers are shown to the user of mcp-run, so they may name commands and paths.
     waiting.get(frame.id)?.resolve(forParent(frame));
     waiting.delete(frame.id);
     return undefined;

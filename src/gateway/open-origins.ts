@@ -4,7 +4,7 @@ type Allowed = Pick<Settings, 'cors' | 'allowOrigin' | 'allowHost'>;
 
 const FLAGS = { cors: '--cors', allowOrigin: '--allow-origin', allowHost: '--allow-host' } as const;
 
-/** What an operator should know about the hosts and origins that a listener is opened to. */
+/** Warnings about the hosts and origins that a listener is opened to. */
 export function warningsAbout(allowed: Allowed): readonly string[] {
   const { cors, allowOrigin, allowHost } = allowed;
   return [

@@ -1,7 +1,7 @@
 /** Whether a pattern, in which `*` stands for any text, means a name. */
 export type ToolPattern = (name: string) => boolean;
 
-/** Takes time in proportion to the name for each literal of the pattern, whatever they are. */
+/** Each literal of the pattern takes time in proportion to the name at most. */
 export function toPattern(text: string): ToolPattern {
   const [first = '', ...others] = text.split('*');
   const last = others.pop();

@@ -2,7 +2,7 @@ import { findSecrets, isPlaceholder } from './find-secrets.ts';
 import { secretParts } from './secret-args.ts';
 import { isSecretName } from './secret-names.ts';
 
-/** What a server is started or reached with. */
+/** Values that a server is started or reached with. */
 export type Launched = LaunchedCommand | LaunchedUrl;
 
 interface Launch {
@@ -31,7 +31,7 @@ const MIN_UNNAMED = 6;
 const MIN_TOKEN = 10;
 /** Lines and members of a secret that are shorter are not looked for by themselves. */
 const MIN_PART = 8;
-/** Headers that say nothing about who sends them. */
+/** Headers that do not identify their sender. */
 const HARMLESS_HEADER =
   /^(?:user-agent|accept(?:-\w+)?|origin|referer|content-type|cache-control|connection|host|mcp-[\w-]+)$/;
 /** Values that many texts hold, and that keep nothing secret. */
@@ -112,7 +112,7 @@ function addMembers(text: string, found: Set<string>): void {
   visit(value, '');
 }
 
-/** What looks like a secret in a text. */
+/** The parts of a text that look like secrets. */
 function addParts(text: string, found: Set<string>): void {
   for (const { start, end } of findSecrets(text)) {
     const part = text.slice(start, end);

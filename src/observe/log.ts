@@ -104,7 +104,7 @@ async function createPrettyPrinter(sink: Sink, colour: boolean): Promise<Sink> {
   return { write: (line) => sink.write(printableStyled(pretty(readable(line)))) };
 }
 
-/** The line with nothing in its texts that starts a line of somebody else's making: servers and clients choose parts of it. */
+/** The line with control characters escaped in its texts: servers and clients choose parts of these, and could forge lines. */
 function readable(line: string): string {
   const record: unknown = JSON.parse(line);
   return JSON.stringify(record, (key, value: unknown) => {

@@ -10,7 +10,7 @@ const URL_START = /^[a-z][a-z\d+.-]*:\/\//i;
 /** An assignment may be the value of a flag, and that of another. */
 const MAX_NESTED = 4;
 
-/** What is secret in each argument of a command. */
+/** The secret part of each argument of a command. */
 export function secretParts(args: readonly string[]): readonly (readonly Span[])[] {
   return args.map((arg, index) => {
     const before = args[index - 1] ?? '';

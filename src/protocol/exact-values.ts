@@ -9,7 +9,7 @@ export type ExactValue = Buffer | typeof AMBIGUOUS | undefined;
 
 /**
  * Finds the values that paths of keys lead to. Each object on the way is scanned once, however many paths lead through it.
- * @param object JSON text; whatever else it is, nothing is found in it
+ * @param object JSON text; nothing is found in a value of another type
  * @returns the values in the order of the paths
  */
 export function findValues(object: Buffer, paths: readonly (readonly string[])[]): ExactValue[] {

@@ -15,7 +15,7 @@ const OPENERS: {
 };
 
 /**
- * Loads what opens servers of these kinds. A listener that its clients leave without file descriptors could not read
+ * Loads the modules that open servers of these kinds. A listener that its clients leave without file descriptors could not read
  * the modules any more, and Node remembers an `import()` that failed: the server could not be opened until a restart.
  */
 export async function loadUpstreams(targets: readonly UpstreamTarget[]): Promise<void> {

@@ -151,7 +151,7 @@ describe('an object of 4 MB that is no message', () => {
   });
 });
 
-it('an array is refused where batches are not supported, whatever its length', () => {
+it('an array of any length is refused where batches are not supported', () => {
   for (const text of [
     '[]',
     `[{${HEAD},"method":"a"}]`,

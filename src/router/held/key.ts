@@ -24,7 +24,7 @@ export function keyOf({ principal, withheld }: ModernClient, envelope: Envelope)
   return { text: hash.digest('base64url'), principal, capabilities, clientInfo };
 }
 
-/** Whether its client says who it is; otherwise several clients of a principal may share the process. */
+/** Whether its client has a name; otherwise several clients of a principal may share the process. */
 export function isNamed({ clientInfo }: ProcessKey): boolean {
   return clientInfo !== UNNAMED;
 }

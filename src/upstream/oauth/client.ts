@@ -183,7 +183,7 @@ function withoutOwnSecret(client: StoredClient, { settings }: OAuthContext): Sto
   return client.clientId === settings.clientId ? { ...client, clientSecret: undefined } : client;
 }
 
-/** Anybody can publish metadata that names an issuer: a client is of the place as well where it was registered. */
+/** Metadata of any host can name an issuer: a client also belongs to the endpoint where it was registered. */
 function isOf({ issuer, authorizationServer = issuer }: StoredClient, authority: Authority): boolean {
   return isSameIssuer(issuer, authority.issuer) && isSamePlace(authorizationServer, authority.url);
 }

@@ -100,7 +100,7 @@ async function findListedAuthority(listed: readonly string[], context: OAuthCont
   if (issuer === undefined) return await findAuthority((await boundOf(named, context)) ?? first, context);
   const same = named.find((each) => isSameIssuer(each, issuer));
   if (same !== undefined) return await findAuthority(same, { ...context, issuer });
-  // Its own metadata count first: anybody can publish some that names this issuer, and the server points to them.
+  // The issuer's own metadata count first: metadata of any host can name this issuer, and the server points to them.
   const own = URL.canParse(issuer) && !isTemplate(issuer) ? [issuer] : [];
   const places = [...own, ...named];
   const failures: RunError[] = [];

@@ -95,7 +95,7 @@ export async function isBoundTo(
   return binding === undefined || isSameIssuer(binding.issuer, issuer);
 }
 
-/** The server chooses where metadata is looked for, and anybody can publish some that names the issuer of the settings. */
+/** The server chooses where metadata is looked for, and metadata of any host can name the issuer of the settings. */
 function refuseForeignPlace(issuer: string, authority: Authority, context: OAuthContext): void {
   if (isSamePlace(issuer, authority.url)) return;
   throw authorizationFailed(
