@@ -18,8 +18,8 @@ const INSIDE = ['chalk', 'commander', 'eventsource-parser'];
 const START = [
   'cli/program.js',
   'cli/commands/serve.js',
-  'cli/remote-options.js',
-  'manifest/one-off.js',
+  'cli/options/remote-options.js',
+  'manifest/resolve/one-off.js',
   'observe/log.js',
   'gateway/gateway.js',
   'downstream/stdio.js',

@@ -1,11 +1,11 @@
 export { ERRORS, RunError, isRunError, type ErrorCode, type ErrorFields } from './errors.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './gateway/gateway.ts';
-export type { Listening, Served } from './gateway/listening.ts';
-export type { Ask, Question } from './manifest/inputs.ts';
-export type { SettingsLayer } from './manifest/layers.ts';
+export type { Listening, Served } from './gateway/endpoints.ts';
+export type { Ask, Question } from './manifest/resolve/inputs.ts';
+export type { SettingsLayer } from './manifest/resolve/layers.ts';
 export { loadManifest, type LoadOptions } from './manifest/load.ts';
-export type { OAuthOptions, RemoteOptions } from './manifest/remote-target.ts';
-export type { ChildOptions } from './manifest/resolve-server.ts';
+export type { OAuthOptions, RemoteOptions } from './manifest/resolve/remote-target.ts';
+export type { ChildOptions } from './manifest/resolve/resolve-server.ts';
 export type {
   LogFormat,
   LogLevel,

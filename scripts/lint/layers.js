@@ -19,18 +19,35 @@ const LAYERS = {
   index: { folders: ['gateway', 'manifest', 'observe', 'protocol'], packages: [], node: PURE },
   errors: { folders: ['observe/printable'], packages: [], node: [] },
   cli: {
-    folders: ['gateway', 'manifest', 'files', 'observe'],
+    folders: ['gateway', 'inspect', 'manifest', 'files', 'observe'],
     packages: ['commander', 'chalk'],
     node: 'any',
   },
   gateway: {
-    folders: ['downstream', 'router', 'upstream', 'link', 'era/envelope', 'manifest', 'observe', 'protocol'],
+    folders: [
+      'downstream',
+      'router',
+      'upstream',
+      'link',
+      'manifest',
+      'files/package-file',
+      'observe',
+    ],
     packages: [],
     node: 'any',
   },
-  link: { folders: ['protocol'], packages: [], node: PURE },
-  downstream: { folders: ['protocol', 'observe', 'era/envelope'], packages: ['fastify'], node: 'any' },
-  router: { folders: ['protocol', 'era', 'observe'], packages: [], node: PURE },
+  inspect: {
+    folders: ['upstream', 'router/negotiation', 'link', 'era', 'manifest', 'observe', 'protocol'],
+    packages: [],
+    node: 'any',
+  },
+  link: { folders: ['protocol', 'era'], packages: [], node: PURE },
+  downstream: {
+    folders: ['link', 'protocol', 'observe', 'era/envelope'],
+    packages: ['fastify'],
+    node: 'any',
+  },
+  router: { folders: ['link', 'protocol', 'era', 'observe'], packages: [], node: PURE },
   upstream: {
     folders: ['process', 'link', 'protocol', 'files', 'observe', 'era/envelope'],
     packages: ['undici', 'eventsource-parser', '@modelcontextprotocol/client'],
@@ -55,6 +72,9 @@ const LAYERS = {
   protocol: { folders: [], packages: [], node: [...PURE, 'stream'] },
   demo: { folders: ['protocol'], packages: [], node: 'any' },
 };
+
+/** Folders of one layer that may not import each other. */
+const APART = [['router/legacy-to-modern', 'router/modern-to-legacy']];
 
 /** Built-in modules that belong to one layer even though others are free to use the rest. */
 const NODE_OWNERS = { child_process: 'process' };
@@ -86,9 +106,22 @@ function refuseModule(name, layer, from, specifier) {
   const target = resolve(from, specifier);
   if (target === undefined) return 'the import leaves src/';
   const module = withoutExtension(target);
+  const apart = refuseApart(from, module);
+  if (apart !== undefined) return apart;
   const open = [name, 'errors', ...layer.folders];
   if (open.some((allowed) => module === allowed || module.startsWith(`${allowed}/`))) return undefined;
   return `src/${name} may not import src/${module}; it may import ${open.slice(1).join(', ')}`;
+}
+
+/** @param {string} from @param {string} module */
+function refuseApart(from, module) {
+  for (const folders of APART) {
+    const home = folders.find((folder) => from.startsWith(`${folder}/`));
+    const other = folders.find((folder) => folder !== home && module.startsWith(`${folder}/`));
+    if (home !== undefined && other !== undefined)
+      return `src/${home} and src/${other} may not import each other`;
+  }
+  return undefined;
 }
 
 /** @param {string} name @param {Layer} layer @param {string} module */

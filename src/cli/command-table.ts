@@ -1,4 +1,4 @@
-import type { CommandName } from '../manifest/options.ts';
+import type { CommandName } from '../manifest/schema/options.ts';
 import type { Command } from './command.ts';
 
 interface CommandText {

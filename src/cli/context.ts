@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
-import { takeEnvironment } from './environment.ts';
+import { takeEnvironment } from './options/environment.ts';
 
 /** Everything the command line takes from its process, so that a test can be one. */
 export interface CliContext {

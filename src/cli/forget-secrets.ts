@@ -1,4 +1,4 @@
-import { childEnvironment } from '../manifest/environment.ts';
+import { childEnvironment } from '../manifest/resolve/environment.ts';
 import type { Manifest } from '../manifest/settings.ts';
 import { secretsOf } from '../observe/known-secrets.ts';
 import type { CliContext } from './context.ts';

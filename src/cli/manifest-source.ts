@@ -1,19 +1,19 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { packageFile } from './package-file.ts';
+import { packageFile } from '../files/package-file.ts';
 import { RunError } from '../errors.ts';
-import type { Inventory } from '../manifest/inventory.ts';
-import type { SettingsLayer } from '../manifest/layers.ts';
+import type { Inventory } from '../manifest/read/inventory.ts';
+import type { SettingsLayer } from '../manifest/resolve/layers.ts';
 import type { LoadOptions } from '../manifest/load.ts';
-import type { OptionGroup } from '../manifest/options.ts';
-import type { ChildOptions } from '../manifest/resolve-server.ts';
-import { maskUrl } from '../manifest/secrets.ts';
+import type { OptionGroup } from '../manifest/schema/options.ts';
+import type { ChildOptions } from '../manifest/resolve/resolve-server.ts';
+import { maskUrl } from '../manifest/read/secrets.ts';
 import type { Manifest } from '../manifest/settings.ts';
 import type { CliContext } from './context.ts';
 import { forgetSecrets } from './forget-secrets.ts';
-import { LAUNCH_OPTIONS } from './options.generated.ts';
-import { readLaunch, settingsFromFlags, settingsFromVariables, type Launch } from './options.ts';
-import type { RemoteRequest } from './remote-options.ts';
+import { LAUNCH_OPTIONS } from './options/options.generated.ts';
+import { readLaunch, settingsFromFlags, settingsFromVariables, type Launch } from './options/options.ts';
+import type { RemoteRequest } from './options/remote-options.ts';
 
 export const DEMO_SOURCE = 'built-in demo';
 
@@ -41,7 +41,7 @@ async function loadAny(args: ServeArguments, context: CliContext): Promise<Manif
   const own = await readOwnServer(request, context);
   if (own !== undefined) return own;
   const { loadManifest } = await import('../manifest/load.ts');
-  const { readRemote } = await import('./remote-options.ts');
+  const { readRemote } = await import('./options/remote-options.ts');
   const remote = await readRemote(args.flags, context);
   return await withRemote(await loadManifest(await loadOptions(request, remote, context)), remote, args);
 }
@@ -62,7 +62,7 @@ export async function readInspection(
     return { manifest, inventory: undefined };
   }
   const { inspectManifest } = await import('../manifest/load.ts');
-  const { readRemote } = await import('./remote-options.ts');
+  const { readRemote } = await import('./options/remote-options.ts');
   const remote = await readRemote(args.flags, context);
   const inspection = await inspectManifest(await loadOptions(request, remote, context));
   const complete = await withRemote(inspection.manifest, remote, args);
@@ -75,7 +75,7 @@ async function withRemote(
   { options, warnings }: RemoteRequest,
   args: ServeArguments,
 ): Promise<Manifest> {
-  const { checkRemoteUse } = await import('./remote-options.ts');
+  const { checkRemoteUse } = await import('./options/remote-options.ts');
   checkRemoteUse(manifest, options, given(args, 'The remote server'));
   return { ...manifest, warnings: [...manifest.warnings, ...warnings] };
 }
@@ -183,9 +183,9 @@ function given({ flags }: ServeArguments, group: OptionGroup): readonly string[]
 
 async function serveUrl(url: string, request: Request, context: CliContext): Promise<Manifest> {
   const { launch, settings, flags } = request;
-  const { readRemote } = await import('./remote-options.ts');
+  const { readRemote } = await import('./options/remote-options.ts');
   const { options, warnings } = await readRemote(flags, context);
-  const { createUrlManifest } = await import('../manifest/one-off.ts');
+  const { createUrlManifest } = await import('../manifest/resolve/one-off.ts');
   const { env } = context;
   const manifest = await createUrlManifest({
     url,
@@ -209,7 +209,7 @@ async function serveCommand(
     throw new RunError('USAGE', { detail: 'There is no command after --' });
   }
   if (isUrl(command)) throw new RunError('USAGE', { detail: 'A URL goes without the -- before it' });
-  const { createCommandManifest } = await import('../manifest/one-off.ts');
+  const { createCommandManifest } = await import('../manifest/resolve/one-off.ts');
   return await createCommandManifest({ command, args, name, ignoreTools, settings, child, env });
 }
 
@@ -219,7 +219,7 @@ async function serveDemo(
   child: ChildOptions,
   { env }: CliContext,
 ): Promise<Manifest> {
-  const { createCommandManifest } = await import('../manifest/one-off.ts');
+  const { createCommandManifest } = await import('../manifest/resolve/one-off.ts');
   const file = fileURLToPath(packageFile('dist/demo/server.js'));
   const { execPath: command } = process;
   return await createCommandManifest({
@@ -255,6 +255,6 @@ export function isUrl(text: string): boolean {
 }
 
 async function terminalAsk(context: CliContext) {
-  const { askOnTerminal } = await import('./prompt.ts');
+  const { askOnTerminal } = await import('./output/prompt.ts');
   return (question: Parameters<typeof askOnTerminal>[1]) => askOnTerminal(context, question);
 }

@@ -1,12 +1,12 @@
 import { Command, CommanderError, Option } from 'commander';
 import { RunError, toRunError } from '../errors.ts';
-import type { CommandName, OptionGroup } from '../manifest/options.ts';
+import type { CommandName, OptionGroup } from '../manifest/schema/options.ts';
 import { COMMANDS } from './command-table.ts';
 import type { CliContext } from './context.ts';
-import type { LaunchOption, SettingOption } from './option-types.ts';
-import { COMPANION_OPTIONS, LAUNCH_OPTIONS, SETTING_OPTIONS } from './options.generated.ts';
-import { readReporting, reportError } from './report.ts';
-import { writeText } from './write-text.ts';
+import type { LaunchOption, SettingOption } from './options/option-types.ts';
+import { COMPANION_OPTIONS, LAUNCH_OPTIONS, SETTING_OPTIONS } from './options/options.generated.ts';
+import { readReporting, reportError } from './output/report.ts';
+import { writeText } from './output/write-text.ts';
 
 const TOP_EXAMPLES = `
 Examples:

@@ -6,7 +6,7 @@ import { faultFrame, forParent } from '../protocol/fault.ts';
 import type { Frame } from '../protocol/frame.ts';
 import { createLineWriter } from '../protocol/line-writer.ts';
 import { createLineSplitter, type LineEnds } from '../protocol/lines.ts';
-import type { Link } from '../protocol/link.ts';
+import type { Link } from '../link/link.ts';
 import { longRequestId } from '../protocol/outline.ts';
 
 /** How long a client may take to read the last answers. */

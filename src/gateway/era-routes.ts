@@ -1,20 +1,20 @@
 import { RunError } from '../errors.ts';
 import type { Manifest, ServerSpec } from '../manifest/settings.ts';
 import type { Log } from '../observe/log.ts';
-import type { Link } from '../protocol/link.ts';
-import { createHandover } from '../router/eras/handover.ts';
-import { createKnownEras } from '../router/eras/known-eras.ts';
-import { createModernRoute } from '../router/eras/modern-route.ts';
-import { ownEraFirst, type OwnEraOptions } from '../router/eras/own-era-first.ts';
-import { createStdioEras } from '../router/eras/stdio-eras.ts';
-import { createLegacyPool } from '../router/held/pool.ts';
-import type { ModernFace } from '../router/modern-face.ts';
-import { createModernShare } from '../router/modern-share/modern-share.ts';
+import type { Link } from '../link/link.ts';
+import { createHandover } from '../link/reattachable.ts';
+import { createKnownEras } from '../router/negotiation/era-cache.ts';
+import { createModernRoute } from '../router/negotiation/modern-client.ts';
+import { ownEraFirst, type OwnEraOptions } from '../router/negotiation/legacy-client.ts';
+import { createStdioEras } from '../router/negotiation/stdio-client.ts';
+import { createLegacyPool } from '../router/modern-to-legacy/process-pool.ts';
+import type { ModernFace } from '../router/modern-backend.ts';
+import { createModernShare } from '../router/multiplex/modern.ts';
 import { faceForEach } from '../router/per-principal.ts';
-import { UnreadLimit } from '../router/share/unread.ts';
-import type { OwnOptions, Supervisor } from '../upstream/supervisor.ts';
-import type { Noticed } from './noticed.ts';
-import type { Places } from './places.ts';
+import { UnreadLimit } from '../router/shared-process/send-buffer-limit.ts';
+import type { OwnOptions, Supervisor } from '../upstream/supervision/supervisor.ts';
+import type { Noticed } from './skipped-output.ts';
+import type { Places } from './process-slots.ts';
 import { packageVersion } from './version.ts';
 
 /** A client that sends `initialize`, and has a process of its own. */

@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Listener, Readiness } from '../downstream/downstream.ts';
+import type { Listener, Readiness } from '../downstream/listeners.ts';
 import { RunError } from '../errors.ts';
 import type { Manifest } from '../manifest/settings.ts';
 import { secretsOf } from '../observe/known-secrets.ts';
@@ -8,12 +8,12 @@ import type { Log } from '../observe/log.ts';
 import { createMask } from '../observe/mask.ts';
 import { maskLog } from '../observe/masked-log.ts';
 import { loadUpstreams } from '../upstream/upstream.ts';
-import { describeListening, type Listening } from './listening.ts';
+import { describeListening, type Listening } from './endpoints.ts';
 import { warningsAbout } from './open-origins.ts';
-import { createPlaces } from './places.ts';
+import { createPlaces } from './process-slots.ts';
 import { createServedServer, type ServedServer } from './served-server.ts';
 import { createStatus } from './status.ts';
-import { isOpenToAnyone } from './withheld.ts';
+import { isOpenToAnyone } from './capability-policy.ts';
 
 export interface GatewayOptions {
   readonly manifest: Manifest;

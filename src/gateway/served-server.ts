@@ -2,17 +2,17 @@ import { RunError } from '../errors.ts';
 import { createToolFilter, filterToolsOf } from '../link/tool-filter.ts';
 import type { Manifest, ServerSpec } from '../manifest/settings.ts';
 import type { Log } from '../observe/log.ts';
-import type { Link } from '../protocol/link.ts';
-import { joinLinks, type Conversation } from '../router/router.ts';
+import type { Link } from '../link/link.ts';
+import { joinLinks, type Conversation } from '../router/conversation.ts';
 import { PerPrincipal } from '../router/per-principal.ts';
-import { createShare, type Share, type ShareOptions } from '../router/share/share.ts';
-import { UnreadLimit } from '../router/share/unread.ts';
-import { createSupervisor, type Supervisor } from '../upstream/supervisor.ts';
+import { createShare, type Share, type ShareOptions } from '../router/multiplex/legacy.ts';
+import { UnreadLimit } from '../router/shared-process/send-buffer-limit.ts';
+import { createSupervisor, type Supervisor } from '../upstream/supervision/supervisor.ts';
 import { createEraRoutes } from './era-routes.ts';
-import { createNoticed, type Noticed } from './noticed.ts';
-import { withoutLimit, type Places, type Tenant } from './places.ts';
+import { createNoticed, type Noticed } from './skipped-output.ts';
+import { withoutLimit, type Places, type Tenant } from './process-slots.ts';
 import { packageVersion } from './version.ts';
-import { NOTHING, withheldFrom } from './withheld.ts';
+import { NOTHING, withheldFrom } from './capability-policy.ts';
 
 /** Who a link's client is to a server. */
 export interface Guest {

@@ -1,5 +1,5 @@
-import type { Readiness } from '../downstream/downstream.ts';
-import type { ServerSnapshot, Supervisor } from '../upstream/supervisor.ts';
+import type { Readiness } from '../downstream/listeners.ts';
+import type { ServerSnapshot, Supervisor } from '../upstream/supervision/supervisor.ts';
 
 /** How every server fares; the one source of /readyz and listings. */
 export interface Status {

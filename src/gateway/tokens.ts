@@ -4,7 +4,7 @@ import type { Log } from '../observe/log.ts';
 import { secretsOf } from '../observe/known-secrets.ts';
 import { createMask } from '../observe/mask.ts';
 import { maskLog } from '../observe/masked-log.ts';
-import { holdingOf, type Holding } from '../upstream/oauth/holding.ts';
+import { holdingOf, type Holding } from '../upstream/oauth/token-info.ts';
 import { listBindings, type Binding } from '../upstream/oauth/issuer-binding.ts';
 import { listTokenStores, serverUrl } from '../upstream/oauth/token-store.ts';
 

@@ -2,7 +2,7 @@ import { RunError } from '../errors.ts';
 import { findAmbiguity } from '../protocol/ambiguity.ts';
 import { faultFrame } from '../protocol/fault.ts';
 import type { Frame, RequestId } from '../protocol/frame.ts';
-import type { Link } from '../protocol/link.ts';
+import type { Link } from './link.ts';
 import { filterTools, namesOneRequest, toolsOf } from './tool-list.ts';
 import { toPattern, type ToolPattern } from './tool-pattern.ts';
 

@@ -1,12 +1,12 @@
-import { readDeclarations, type Declarations } from './formats.ts';
-import type { Ask } from './inputs.ts';
-import { readInventoryOf, takeInventory, type Inventory } from './inventory.ts';
-import type { SettingsLayer } from './layers.ts';
-import { locateManifests } from './locate.ts';
-import { readManifestFile } from './read.ts';
-import type { RemoteOptions } from './remote-target.ts';
-import type { ChildOptions } from './resolve-server.ts';
-import { resolveManifest, type ResolveOptions } from './resolve.ts';
+import { readDeclarations, type Declarations } from './read/formats.ts';
+import type { Ask } from './resolve/inputs.ts';
+import { readInventoryOf, takeInventory, type Inventory } from './read/inventory.ts';
+import type { SettingsLayer } from './resolve/layers.ts';
+import { locateManifests } from './read/locate.ts';
+import { readManifestFile } from './read/read.ts';
+import type { RemoteOptions } from './resolve/remote-target.ts';
+import type { ChildOptions } from './resolve/resolve-server.ts';
+import { resolveManifest, type ResolveOptions } from './resolve/resolve.ts';
 import type { Manifest } from './settings.ts';
 
 export interface LoadOptions {

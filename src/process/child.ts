@@ -10,7 +10,7 @@ import { Descendants } from './descendants.ts';
 import { endLeftovers, type Spawned, type Started } from './leftovers.ts';
 import { createMarker, MARKER } from './marker.ts';
 import { settles } from './settles.ts';
-import { signalTree } from './tree.ts';
+import { signalTree } from './process-group.ts';
 import { Watchdog } from './watchdog.ts';
 
 export interface ChildOptions {

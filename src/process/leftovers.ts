@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '../observe/log.ts';
 import type { Container } from './containers.ts';
 import type { Descendants } from './descendants.ts';
-import { isTreeAlive, signalTree } from './tree.ts';
+import { isTreeAlive, signalTree } from './process-group.ts';
 import { settles } from './settles.ts';
 
 export type Spawned = ChildProcessByStdio<Writable, Readable, Readable>;

@@ -1,6 +1,6 @@
 import type { RunError } from '../errors.ts';
-import type { Link } from '../protocol/link.ts';
-import type { ModernFace } from './modern-face.ts';
+import type { Link } from '../link/link.ts';
+import type { ModernFace } from './modern-backend.ts';
 
 /** What each principal has of one server: made when it first comes, and forgotten when nothing of it is left. */
 export class PerPrincipal<S> {

@@ -6,14 +6,14 @@ import { startChild, type Child, type ChildExit } from '../process/child.ts';
 import type { Frame } from '../protocol/frame.ts';
 import { createLineWriter } from '../protocol/line-writer.ts';
 import { createLineSplitter } from '../protocol/lines.ts';
-import type { Link } from '../protocol/link.ts';
+import type { Link } from '../link/link.ts';
 import { systemClock } from './clock.ts';
 import { FairReader } from './fair-reader.ts';
-import { hintForExit, hintForMissing } from './hints.ts';
-import { createLastWords, type LastWords } from './last-words.ts';
-import { watchSlowStart } from './slow-start.ts';
+import { hintForExit, hintForMissing } from './supervision/hints.ts';
+import { createLastWords, type LastWords } from './supervision/stderr-tail.ts';
+import { watchSlowStart } from './supervision/slow-start.ts';
 import { createStdoutReader } from './stdout-messages.ts';
-import { createStdoutNoise, excerptOf } from './stdout-noise.ts';
+import { createStdoutNoise, excerptOf } from './invalid-stdout.ts';
 import type { StdioTarget, UpstreamOptions } from './target.ts';
 
 /** Lines of a chunk of stdout that are handled in one turn of the event loop. */

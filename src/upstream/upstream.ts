@@ -1,7 +1,7 @@
 import { RunError } from '../errors.ts';
 import { findCommand } from '../process/find-command.ts';
-import type { Link } from '../protocol/link.ts';
-import { hintForMissing } from './hints.ts';
+import type { Link } from '../link/link.ts';
+import { hintForMissing } from './supervision/hints.ts';
 import type { UpstreamOptions, UpstreamTarget } from './target.ts';
 
 type Opener<T extends UpstreamTarget> = (target: T, options: UpstreamOptions) => Promise<Link>;

@@ -193,7 +193,7 @@ test('a command over stdio is served without loading a parser, a schema or a web
   const { code } = await startRecorded(['serve', '--stdio', '--', process.execPath, DEMO], record);
   expect(code).toBe(0);
   const modules = await readFile(record, 'utf8');
-  expect(modules).toContain('manifest/one-off.js');
+  expect(modules).toContain('manifest/resolve/one-off.js');
   expect(modules).not.toContain('downstream/http/');
   expect(modules).not.toMatch(
     /node_modules\/(zod|jsonc-parser|yaml|chalk|fastify|undici|@modelcontextprotocol)\//,

@@ -1,7 +1,7 @@
 /** The official conformance suite's client scenarios, through mcp-run behind clients of either era. */
 import { expect, test } from 'vitest';
 import { TIER } from '../../scripts/tiers.js';
-import type { Era } from '../../src/protocol/link.ts';
+import type { Era } from '../../src/link/link.ts';
 import { toolsOfNode24 } from '../../scripts/node24.js';
 import { createPlayer } from './player.ts';
 import { openStage } from './stage.ts';

@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CLIENT_INFO } from '../support/clients.ts';
-import type { Era } from '../../src/protocol/link.ts';
+import type { Era } from '../../src/link/link.ts';
 import { inheritedEnvironment } from '../support/environment.ts';
 import { json, type Json } from '../support/json.ts';
 import { MODERN_REVISION } from '../support/modern.ts';

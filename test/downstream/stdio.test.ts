@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { createStdioDownstream } from '../../src/downstream/stdio.ts';
 import { RunError } from '../../src/errors.ts';
 import { frameOf, type Frame } from '../../src/protocol/frame.ts';
-import type { Link } from '../../src/protocol/link.ts';
+import type { Link } from '../../src/link/link.ts';
 
 interface Opened {
   readonly link: Link;

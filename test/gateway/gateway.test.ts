@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createGateway, type Gateway } from '../../src/gateway/gateway.ts';
-import { createRemoteTarget } from '../../src/manifest/remote-target.ts';
+import { createRemoteTarget } from '../../src/manifest/resolve/remote-target.ts';
 import type { Manifest, ServerSpec, Settings } from '../../src/manifest/settings.ts';
 import { DEFAULTS } from './settings.ts';
 import { createRecordingLog, type RecordingLog } from '../observe/recording-log.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { parseJsonText } from '../../src/manifest/parse-json.ts';
-import { parseTomlText } from '../../src/manifest/parse-toml.ts';
-import { parseYamlText } from '../../src/manifest/parse-yaml.ts';
-import { expandText } from '../../src/manifest/expand.ts';
+import { parseJsonText } from '../../src/manifest/read/parse-json.ts';
+import { parseTomlText } from '../../src/manifest/read/parse-toml.ts';
+import { parseYamlText } from '../../src/manifest/read/parse-yaml.ts';
+import { expandText } from '../../src/manifest/resolve/expand.ts';
 
 const parsers = { JSON: parseJsonText, YAML: parseYamlText, TOML: parseTomlText };
 

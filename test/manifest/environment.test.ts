@@ -1,7 +1,11 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { parseEnvFile } from '../../src/manifest/env-file.ts';
-import { childEnvironment, variableLookup, wholeEnvironment } from '../../src/manifest/environment.ts';
+import { parseEnvFile } from '../../src/manifest/resolve/env-file.ts';
+import {
+  childEnvironment,
+  variableLookup,
+  wholeEnvironment,
+} from '../../src/manifest/resolve/environment.ts';
 import { loadManifest } from '../../src/manifest/load.ts';
 import { MARKER } from '../../src/process/marker.ts';
 import { commandOf, createWorkspace } from './workspace.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { expandText } from '../../src/manifest/expand.ts';
-import type { Question } from '../../src/manifest/inputs.ts';
+import { expandText } from '../../src/manifest/resolve/expand.ts';
+import type { Question } from '../../src/manifest/resolve/inputs.ts';
 import { commandOf, load, only, problemsOf } from './workspace.ts';
 
 const variables = {

@@ -2,10 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { parseEnvFile } from '../../src/manifest/env-file.ts';
-import { parseJsonText } from '../../src/manifest/parse-json.ts';
-import { readManifestFile } from '../../src/manifest/read.ts';
-import { blotSecrets, maskUrl } from '../../src/manifest/secrets.ts';
+import { parseEnvFile } from '../../src/manifest/resolve/env-file.ts';
+import { parseJsonText } from '../../src/manifest/read/parse-json.ts';
+import { readManifestFile } from '../../src/manifest/read/read.ts';
+import { blotSecrets, maskUrl } from '../../src/manifest/read/secrets.ts';
 import { secretsOf } from '../../src/observe/known-secrets.ts';
 
 const LENGTH = 1_000_000;

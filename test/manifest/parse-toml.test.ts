@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { loadManifest, readInventory } from '../../src/manifest/load.ts';
-import { parseTomlText } from '../../src/manifest/parse-toml.ts';
-import { offsetAt, toPlain } from '../../src/manifest/tree.ts';
+import { parseTomlText } from '../../src/manifest/read/parse-toml.ts';
+import { offsetAt, toPlain } from '../../src/manifest/read/node.ts';
 import { commandOf, createWorkspace, failureOf, loadText, only, problemsOf } from './workspace.ts';
 
 /** The line of a key, counted from 1. */

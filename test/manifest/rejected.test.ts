@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Question } from '../../src/manifest/inputs.ts';
+import type { Question } from '../../src/manifest/resolve/inputs.ts';
 import { loadManifest, readInventory, type LoadOptions } from '../../src/manifest/load.ts';
 import type { Manifest } from '../../src/manifest/settings.ts';
 import { commandOf, createWorkspace, failureOf, load, loadText, problemsOf } from './workspace.ts';

@@ -3,11 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { LAUNCH_OPTIONS, SETTING_OPTIONS } from '../../src/cli/options.generated.ts';
+import { LAUNCH_OPTIONS, SETTING_OPTIONS } from '../../src/cli/options/options.generated.ts';
 import { ERRORS } from '../../src/errors.ts';
-import { DEFAULT_SETTINGS } from '../../src/manifest/defaults.generated.ts';
-import { manifestJsonSchema } from '../../src/manifest/json-schema.ts';
-import { serveSchema } from '../../src/manifest/schema.ts';
+import { DEFAULT_SETTINGS } from '../../src/manifest/schema/defaults.generated.ts';
+import { manifestJsonSchema } from '../../src/manifest/schema/json-schema.ts';
+import { serveSchema } from '../../src/manifest/schema/schema.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 

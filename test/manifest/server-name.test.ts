@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { deriveName } from '../../src/manifest/server-name.ts';
+import { deriveName } from '../../src/manifest/resolve/server-name.ts';
 
 test.each([
   ['npx -y @modelcontextprotocol/server-filesystem .', 'filesystem'],

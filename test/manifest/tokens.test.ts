@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { mergeSettings, secure } from '../../src/manifest/layers.ts';
+import { mergeSettings, secure } from '../../src/manifest/resolve/layers.ts';
 import { loadManifest } from '../../src/manifest/load.ts';
-import { readTokens } from '../../src/manifest/tokens.ts';
+import { readTokens } from '../../src/manifest/resolve/tokens.ts';
 import { commandOf, createWorkspace, only } from './workspace.ts';
 
 const ALICE = 'alice-0123456789abcdef0123456789';

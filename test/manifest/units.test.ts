@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { isLoopback, parseBaseUrl, parseInteger, parsePath } from '../../src/manifest/checks.ts';
-import { formatDuration, formatSize, parseDuration, parseSize } from '../../src/manifest/units.ts';
+import { isLoopback, parseBaseUrl, parseInteger, parsePath } from '../../src/manifest/schema/checks.ts';
+import { formatDuration, formatSize, parseDuration, parseSize } from '../../src/manifest/schema/units.ts';
 
 describe('durations', () => {
   test.each([

@@ -1,8 +1,8 @@
 import { onTestFinished } from 'vitest';
 import { RunError } from '../../src/errors.ts';
 import type { JsonRpcMessage, RequestId } from '../../src/protocol/frame.ts';
-import type { Link } from '../../src/protocol/link.ts';
-import { joinLinks, type Conversation, type RouterOptions } from '../../src/router/router.ts';
+import type { Link } from '../../src/link/link.ts';
+import { joinLinks, type Conversation, type RouterOptions } from '../../src/router/conversation.ts';
 import { createRecordingLog, type RecordingLog } from '../observe/recording-log.ts';
 import { createMemoryLink, type MemoryLink, type Sent } from '../support/memory-link.ts';
 

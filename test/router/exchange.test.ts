@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { frameOf, type Frame, type RequestId } from '../../src/protocol/frame.ts';
-import { createExchanges, type Exchange } from '../../src/router/exchange.ts';
+import { createExchanges, type Exchange } from '../../src/router/exchanges.ts';
 
 const LIMITS = { timeoutMs: 1_000, maxMs: 5_000 };
 

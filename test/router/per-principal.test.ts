@@ -1,11 +1,11 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { RunError } from '../../src/errors.ts';
-import { createModernShare } from '../../src/router/modern-share/modern-share.ts';
+import { createModernShare } from '../../src/router/multiplex/modern.ts';
 import { faceForEach } from '../../src/router/per-principal.ts';
-import type { ModernFace } from '../../src/router/modern-face.ts';
+import type { ModernFace } from '../../src/router/modern-backend.ts';
 import { createRecordingLog } from '../observe/recording-log.ts';
 import { createMemoryLink, type MemoryLink } from '../support/memory-link.ts';
-import { connect } from './held/modern-client.ts';
+import { connect } from './modern-to-legacy/modern-client.ts';
 
 const CLOSED = new RunError('SHUTTING_DOWN');
 

@@ -6,7 +6,7 @@ import {
   type JsonRpcMessage,
   type RequestId,
 } from '../../src/protocol/frame.ts';
-import type { Link } from '../../src/protocol/link.ts';
+import type { Link } from '../../src/link/link.ts';
 
 export interface Sent {
   readonly frame: Frame;

@@ -1,8 +1,8 @@
 /** What is said about a server's stdout, its silence and its last words. */
 import { describe, expect, it } from 'vitest';
-import { createLastWords } from '../../src/upstream/last-words.ts';
-import { watchSlowStart } from '../../src/upstream/slow-start.ts';
-import { createStdoutNoise } from '../../src/upstream/stdout-noise.ts';
+import { createLastWords } from '../../src/upstream/supervision/stderr-tail.ts';
+import { watchSlowStart } from '../../src/upstream/supervision/slow-start.ts';
+import { createStdoutNoise } from '../../src/upstream/invalid-stdout.ts';
 import { createRecordingLog } from '../observe/recording-log.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
 

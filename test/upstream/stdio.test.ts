@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import { frameOf, type Frame } from '../../src/protocol/frame.ts';
-import type { Link } from '../../src/protocol/link.ts';
+import type { Link } from '../../src/link/link.ts';
 import { openUpstream } from '../../src/upstream/upstream.ts';
 import { createRecordingLog, type RecordingLog } from '../observe/recording-log.ts';
 import { fixtureServer } from '../support/paths.ts';

@@ -1,19 +1,19 @@
 import { toRunError } from '../../errors.ts';
-import type { ProbeResult, ProbeWatcher } from '../../gateway/probe.ts';
-import type { Inventory } from '../../manifest/inventory.ts';
+import type { ProbeResult, ProbeWatcher } from '../../inspect/check-server.ts';
+import type { Inventory } from '../../manifest/read/inventory.ts';
 import type { Manifest } from '../../manifest/settings.ts';
-import { checkDocument } from '../check-document.ts';
-import { exitCodeOf, joinResults, type CheckedServer } from '../check-report.ts';
-import { countLine, plainLines, tableLines } from '../check-screen.ts';
+import { checkDocument } from '../output/check-document.ts';
+import { exitCodeOf, joinResults, type CheckedServer } from '../output/check-report.ts';
+import { countLine, plainLines, tableLines } from '../output/check-screen.ts';
 import { redact } from '../../observe/redact.ts';
 import type { CommandCall } from '../command.ts';
 import { endSoon, killedBy, watchSignals } from '../exit.ts';
 import { readInspection } from '../manifest-source.ts';
-import { readLaunch, readTimeout } from '../options.ts';
-import { createPalette, printable } from '../palette.ts';
-import { createProgress } from '../progress.ts';
-import { reportError, writeDocument } from '../report.ts';
-import { writeText } from '../write-text.ts';
+import { readLaunch, readTimeout } from '../options/options.ts';
+import { createPalette, printable } from '../output/palette.ts';
+import { createProgress } from '../output/progress.ts';
+import { reportError, writeDocument } from '../output/report.ts';
+import { writeText } from '../output/write-text.ts';
 
 /** Starts every server of a manifest, asks it what it is, and stops it; returns the exit code. */
 export async function check(call: CommandCall): Promise<number> {
@@ -33,7 +33,7 @@ async function run(
   timeoutMs: number,
   call: CommandCall,
 ): Promise<number> {
-  const { probeAll } = await import('../../gateway/probe.ts');
+  const { probeAll } = await import('../../inspect/check-server.ts');
   const interrupt = new AbortController();
   const options = {
     version: call.version,

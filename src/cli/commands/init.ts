@@ -2,12 +2,12 @@ import { writeFile } from 'node:fs/promises';
 import { extname, resolve } from 'node:path';
 import { RunError, toRunError } from '../../errors.ts';
 import { refuseSpecialFile } from '../../files/regular-file.ts';
-import { starterText, syntaxOf } from '../../manifest/starter.ts';
+import { starterText, syntaxOf } from '../../manifest/init/starter.ts';
 import type { RejectedServer } from '../../manifest/settings.ts';
 import type { CommandCall } from '../command.ts';
-import { createPalette, printable } from '../palette.ts';
-import { describeError, reportError, writeDocument } from '../report.ts';
-import { writeText } from '../write-text.ts';
+import { createPalette, printable } from '../output/palette.ts';
+import { describeError, reportError, writeDocument } from '../output/report.ts';
+import { writeText } from '../output/write-text.ts';
 
 const DEFAULT_FILE = 'mcp-run.jsonc';
 
@@ -55,7 +55,7 @@ async function createDraft(path: string, { args, context }: CommandCall): Promis
     const text = starterText(syntax);
     return { text, servers: ['demo'], source: undefined, rejected: [], dropped: [], notes: [] };
   }
-  const { importManifest } = await import('../../manifest/import.ts');
+  const { importManifest } = await import('../../manifest/init/import.ts');
   return await importManifest(from, path, syntax, {
     cwd: context.cwd,
     env: context.env,
@@ -65,7 +65,7 @@ async function createDraft(path: string, { args, context }: CommandCall): Promis
 
 async function reportRejected({ rejected }: Draft, { context, reporting }: CommandCall): Promise<void> {
   if (rejected.length === 0) return;
-  const { createUi } = await import('../ui.ts');
+  const { createUi } = await import('../output/ui.ts');
   createUi(context, reporting.colour).rejected(rejected, 'the others are taken over');
 }
 

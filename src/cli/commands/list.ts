@@ -1,13 +1,13 @@
 import { RunError, toRunError } from '../../errors.ts';
-import type { Declared, Inventory } from '../../manifest/inventory.ts';
+import type { Declared, Inventory } from '../../manifest/read/inventory.ts';
 import { redact } from '../../observe/redact.ts';
 import type { CommandCall } from '../command.ts';
-import { excerptLines } from '../excerpt.ts';
+import { excerptLines } from '../output/excerpt.ts';
 import { isUrl } from '../manifest-source.ts';
-import { readLaunch } from '../options.ts';
-import { alignColumns, createPalette, printable, type Palette } from '../palette.ts';
-import { describeError, redactCulprits, reportError, writeDocument } from '../report.ts';
-import { writeText } from '../write-text.ts';
+import { readLaunch } from '../options/options.ts';
+import { alignColumns, createPalette, printable, type Palette } from '../output/palette.ts';
+import { describeError, redactCulprits, reportError, writeDocument } from '../output/report.ts';
+import { writeText } from '../output/write-text.ts';
 
 /** Shows what a manifest declares; starts nothing. */
 export async function list(call: CommandCall): Promise<number> {

@@ -1,14 +1,14 @@
 import { toRunError, type RunError } from '../../errors.ts';
 import type { Holding } from '../../gateway/tokens.ts';
-import { maskUrl } from '../../manifest/secrets.ts';
+import { maskUrl } from '../../manifest/read/secrets.ts';
 import type { CommandCall } from '../command.ts';
 import { endSoon, killedBy, watchSignals } from '../exit.ts';
-import { describeHolding, expiryText } from '../holdings.ts';
-import { createPalette, printable } from '../palette.ts';
-import { createPlainLog } from '../plain-log.ts';
+import { describeHolding, expiryText } from '../output/token-info.ts';
+import { createPalette, printable } from '../output/palette.ts';
+import { createPlainLog } from '../output/plain-log.ts';
 import { readRemoteServers, type RemoteServer } from '../remote-servers.ts';
-import { describeError, reportError, writeDocument } from '../report.ts';
-import { writeText } from '../write-text.ts';
+import { describeError, reportError, writeDocument } from '../output/report.ts';
+import { writeText } from '../output/write-text.ts';
 
 /** How it went at one server. */
 interface Login {

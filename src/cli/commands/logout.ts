@@ -1,16 +1,16 @@
 import { RunError, toRunError } from '../../errors.ts';
 import type { Account, LoggedOut } from '../../gateway/tokens.ts';
-import { tokenStoreDirectory } from '../../manifest/config-directory.ts';
-import { maskUrl } from '../../manifest/secrets.ts';
+import { tokenStoreDirectory } from '../../manifest/read/config-directory.ts';
+import { maskUrl } from '../../manifest/read/secrets.ts';
 import type { RejectedServer } from '../../manifest/settings.ts';
 import type { CommandCall } from '../command.ts';
 import { endSoon } from '../exit.ts';
-import { describeBinding } from '../holdings.ts';
-import { createPalette, printable } from '../palette.ts';
-import { createPlainLog } from '../plain-log.ts';
+import { describeBinding } from '../output/token-info.ts';
+import { createPalette, printable } from '../output/palette.ts';
+import { createPlainLog } from '../output/plain-log.ts';
 import { readRemoteServers } from '../remote-servers.ts';
-import { describeError, reportError, writeDocument } from '../report.ts';
-import { writeText } from '../write-text.ts';
+import { describeError, reportError, writeDocument } from '../output/report.ts';
+import { writeText } from '../output/write-text.ts';
 
 /** Deletes the tokens of remote servers, and revokes them; returns the exit code. */
 export async function logout(call: CommandCall): Promise<number> {

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { toRunError } from '../../errors.ts';
 import type { CommandCall } from '../command.ts';
-import { packageFile } from '../package-file.ts';
-import { reportError } from '../report.ts';
+import { packageFile } from '../../files/package-file.ts';
+import { reportError } from '../output/report.ts';
 
 /** Prints the JSON Schema that the package ships. */
 export async function schema({ context, reporting }: CommandCall): Promise<number> {

@@ -1,17 +1,17 @@
 import { toRunError } from '../../errors.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
-import type { Listening } from '../../gateway/listening.ts';
+import type { Listening } from '../../gateway/endpoints.ts';
 import type { LogFormat, Manifest, Settings } from '../../manifest/settings.ts';
 import { secretsOf } from '../../observe/known-secrets.ts';
 import type { Log } from '../../observe/log.ts';
 import { createMask } from '../../observe/mask.ts';
 import { maskLog } from '../../observe/masked-log.ts';
 import { redact } from '../../observe/redact.ts';
-import { describeConnection } from '../connection.ts';
+import { describeConnection } from '../output/connection.ts';
 import type { CliContext } from '../context.ts';
 import { endSoon, watchCrashes, watchSignals } from '../exit.ts';
 import { DEMO_SOURCE, readManifest, type ServeArguments } from '../manifest-source.ts';
-import { describeError, reportError, type Reporting } from '../report.ts';
+import { describeError, reportError, type Reporting } from '../output/report.ts';
 
 /** Serves until a signal comes or the stdio conversation is over; returns the exit code. */
 export async function serve(
@@ -53,7 +53,7 @@ async function reportRejected(
 ): Promise<void> {
   if (rejected.length === 0) return;
   if (format === 'human') {
-    const { createUi } = await import('../ui.ts');
+    const { createUi } = await import('../output/ui.ts');
     createUi(context, colour).rejected(rejected, 'the others are served');
     return;
   }
@@ -123,7 +123,7 @@ async function showScreen(
   { colour }: Reporting,
 ): Promise<void> {
   if (manifest.settings.quiet) return;
-  const { createUi } = await import('../ui.ts');
+  const { createUi } = await import('../output/ui.ts');
   createUi(context, colour).startScreen(describeConnection(listening, manifest), {
     withCurl: manifest.source === DEMO_SOURCE,
   });

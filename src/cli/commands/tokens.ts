@@ -1,13 +1,13 @@
 import { toRunError } from '../../errors.ts';
 import type { Binding, Holding } from '../../gateway/tokens.ts';
-import { tokenStoreDirectory } from '../../manifest/config-directory.ts';
-import { maskUrl } from '../../manifest/secrets.ts';
+import { tokenStoreDirectory } from '../../manifest/read/config-directory.ts';
+import { maskUrl } from '../../manifest/read/secrets.ts';
 import type { CommandCall } from '../command.ts';
-import { describeBinding, describeHolding, expiryText } from '../holdings.ts';
-import { alignColumns, createPalette, printable } from '../palette.ts';
-import { createPlainLog } from '../plain-log.ts';
-import { reportError, writeDocument } from '../report.ts';
-import { writeText } from '../write-text.ts';
+import { describeBinding, describeHolding, expiryText } from '../output/token-info.ts';
+import { alignColumns, createPalette, printable } from '../output/palette.ts';
+import { createPlainLog } from '../output/plain-log.ts';
+import { reportError, writeDocument } from '../output/report.ts';
+import { writeText } from '../output/write-text.ts';
 
 /** Lists the servers that tokens are stored for, and the issuers that clients are bound to; shows no token. */
 export async function tokens({ context, reporting }: CommandCall): Promise<number> {

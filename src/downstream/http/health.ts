@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import type { HttpOptions } from '../downstream.ts';
-import { sendJson } from './reply.ts';
+import type { HttpOptions } from '../listeners.ts';
+import { sendJson } from './responses/reply.ts';
 import type { Route } from './route.ts';
 
 /** Liveness: this process answers. Probes reach it by any Host. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { HttpOptions } from '../downstream.ts';
-import type { ParameterHeaders } from './parameter-headers.ts';
+import type { HttpOptions } from '../listeners.ts';
+import type { ParameterHeaders } from './admit/parameter-headers.ts';
 import type { Sessions } from './sessions.ts';
 
 /** One HTTP request on its way to a route. */

@@ -1,23 +1,23 @@
 import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import { RunError, toRunError } from '../../errors.ts';
 import { faultFrame } from '../../protocol/fault.ts';
-import type { HttpOptions, Listener } from '../downstream.ts';
-import { challengeFor, createAuthenticate } from './auth.ts';
+import type { HttpOptions, Listener } from '../listeners.ts';
+import { challengeFor, createAuthenticate } from './admit/authenticate.ts';
 import { createApp, listen, type Handler } from './app.ts';
-import { readBody } from './body.ts';
-import { createConnections } from './connections.ts';
-import { createGuard } from './guard.ts';
+import { readBody } from './admit/body.ts';
+import { createConnections } from './admit/connections.ts';
+import { createGuard } from './admit/guard.ts';
 import { createHealthRoutes, LIVENESS_PATH } from './health.ts';
-import { createParameterHeaders } from './parameter-headers.ts';
+import { createParameterHeaders } from './admit/parameter-headers.ts';
 import { createPaths } from './paths.ts';
-import { sendEmpty, sendFault, sendJson } from './reply.ts';
+import { sendEmpty, sendFault, sendJson } from './responses/reply.ts';
 import type { HttpCall, Route, RouteContext } from './route.ts';
 import { createSessions } from './sessions.ts';
-import { requireSingleHeaders } from './single-headers.ts';
-import { createSseRoutes } from './sse-routes.ts';
-import { createStatelessRoutes } from './stateless-routes.ts';
-import { createStreamableRoutes } from './streamable-routes.ts';
-import { answerUnreadable } from './unreadable.ts';
+import { requireSingleHeaders } from './admit/single-headers.ts';
+import { createSseRoutes } from './sse/routes.ts';
+import { createStatelessRoutes } from './streamable/stateless.ts';
+import { createStreamableRoutes } from './streamable/routes.ts';
+import { answerUnreadable } from './responses/client-error.ts';
 
 const TICK_MS = 1_000;
 /** How often Node looks for requests that take too long to come. */

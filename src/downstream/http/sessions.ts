@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { RunError } from '../../errors.ts';
-import type { SseSession } from './sse-session.ts';
-import type { StreamableSession } from './streamable-session.ts';
+import type { SseSession } from './sse/session.ts';
+import type { StreamableSession } from './streamable/session.ts';
 
 /** One client's conversation over HTTP, whichever of the two transports carries it. */
 export type HttpSession = StreamableSession | SseSession;

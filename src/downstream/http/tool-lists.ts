@@ -1,5 +1,5 @@
 import type { Frame, RequestId } from '../../protocol/frame.ts';
-import type { Link } from '../../protocol/link.ts';
+import type { Link } from '../../link/link.ts';
 
 /** Requests without an answer that are remembered for each link. */
 const MAX_LISTING = 1_000;

@@ -1,6 +1,6 @@
-import { oauthSchema } from '../remote-schema.ts';
-import { child, stringOf, type Node } from '../tree.ts';
-import { isNull } from '../unset.ts';
+import { oauthSchema } from '../schema/remote-schema.ts';
+import { child, stringOf, type Node } from '../read/node.ts';
+import { isNull } from '../read/unset.ts';
 import { fold, itemsOf, scalarAt, type EntryDraft, type Item } from './draft.ts';
 
 /** How other clients say what a remote server is shown. */

@@ -1,6 +1,6 @@
-import type { KeyPath, Problem } from '../problems.ts';
-import type { SourceFile } from '../read.ts';
-import type { Entry, Node, ObjectNode, ScalarNode } from '../tree.ts';
+import type { KeyPath, Problem } from '../read/diagnostics.ts';
+import type { SourceFile } from '../read/read.ts';
+import type { Entry, Node, ObjectNode, ScalarNode } from '../read/node.ts';
 
 /** One key of an entry as its file writes it, and where: the path from the entry on. */
 export interface Item {

@@ -1,10 +1,10 @@
-import type { KeyPath } from '../problems.ts';
-import type { SourceFile } from '../read.ts';
-import { serverSchema } from '../schema.ts';
-import { isToolKey } from '../tool-keys.ts';
-import { child, stringOf, type Node } from '../tree.ts';
-import { isNull } from '../unset.ts';
-import type { Located } from '../validate.ts';
+import type { KeyPath } from '../read/diagnostics.ts';
+import type { SourceFile } from '../read/read.ts';
+import { serverSchema } from '../schema/schema.ts';
+import { isToolKey } from '../schema/tool-keys.ts';
+import { child, stringOf, type Node } from '../read/node.ts';
+import { isNull } from '../read/unset.ts';
+import type { Located } from '../read/validate.ts';
 import { readAuthorization, readHeaderVariables } from './authorization.ts';
 import { EntryDraft, fold, itemsOf, scalarAt, type Item } from './draft.ts';
 import { readLimit } from './limits.ts';

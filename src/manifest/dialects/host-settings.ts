@@ -1,5 +1,5 @@
-import type { KeyPath } from '../problems.ts';
-import { child, nodeAt, stringOf, type Node } from '../tree.ts';
+import type { KeyPath } from '../read/diagnostics.ts';
+import { child, nodeAt, stringOf, type Node } from '../read/node.ts';
 
 /** What a file says about its servers outside of their entries. */
 

@@ -1,4 +1,4 @@
-import type { Node } from '../tree.ts';
+import type { Node } from '../read/node.ts';
 import type { EntryDraft, Item } from './draft.ts';
 
 /** What a host restricts, and mcp-run does not: never dropped without a word. */

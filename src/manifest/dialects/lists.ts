@@ -1,5 +1,5 @@
 import { itemsOf, type Item } from './draft.ts';
-import { child, stringOf, type Node } from '../tree.ts';
+import { child, stringOf, type Node } from '../read/node.ts';
 
 /**
  * The members of a record: an object, a list of `{name, value}`, or a list of `NAME=value`.

@@ -1,6 +1,6 @@
-import type { KeyPath } from '../problems.ts';
-import { hasCommandSubstitution, isShell } from '../shell-constructs.ts';
-import { child, stringOf, type Node, type ObjectNode } from '../tree.ts';
+import type { KeyPath } from '../read/diagnostics.ts';
+import { hasCommandSubstitution, isShell } from '../resolve/shell-constructs.ts';
+import { child, stringOf, type Node, type ObjectNode } from '../read/node.ts';
 
 /** References as other clients write them, of which only `${…}` is expanded. */
 

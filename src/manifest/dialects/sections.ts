@@ -1,5 +1,5 @@
-import type { KeyPath } from '../problems.ts';
-import { child, nodeAt, stringOf, type Node } from '../tree.ts';
+import type { KeyPath } from '../read/diagnostics.ts';
+import { child, nodeAt, stringOf, type Node } from '../read/node.ts';
 import { fold } from './draft.ts';
 
 /** A place in a file that holds servers. */

@@ -1,5 +1,5 @@
-import { formatDuration } from '../units.ts';
-import type { Node } from '../tree.ts';
+import { formatDuration } from '../schema/units.ts';
+import type { Node } from '../read/node.ts';
 import { scalarAt, type EntryDraft, type Item } from './draft.ts';
 
 const UNIT = '(ms|msec|millis|milliseconds|s|sec|secs|seconds)?';

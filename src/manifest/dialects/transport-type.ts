@@ -1,4 +1,4 @@
-import { stringOf, type Node } from '../tree.ts';
+import { stringOf, type Node } from '../read/node.ts';
 
 /** The spellings of transports, without case and separators. */
 const TRANSPORTS = new Map([

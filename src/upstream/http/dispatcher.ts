@@ -1,9 +1,9 @@
 import type { LookupFunction } from 'node:net';
 import type { Dispatcher } from 'undici';
 import type { TlsSettings } from '../target.ts';
-import { createDirectDispatcher } from './direct-dispatcher.ts';
+import { createDirectDispatcher } from './node-http-dispatcher.ts';
 import type { HttpDispatcher } from './http-call.ts';
-import { createRelievedDispatcher } from './relieved-dispatcher.ts';
+import { createRelievedDispatcher } from './switching-dispatcher.ts';
 import type { TlsContext } from './tls-files.ts';
 
 export interface DispatcherOptions {

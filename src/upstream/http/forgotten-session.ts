@@ -1,6 +1,6 @@
 import { RPC } from '../../protocol/constants.ts';
 import type { RequestId } from '../../protocol/frame.ts';
-import type { Refusal } from './refusal.ts';
+import type { Refusal } from './rejection-reason.ts';
 import { codeIn, isReplyTo, statementsIn, statementsOf } from './reply.ts';
 
 /** Codes of published servers that name the request although they do not know its session. */

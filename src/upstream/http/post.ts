@@ -5,7 +5,7 @@ import type { Connection, Sending } from './connection.ts';
 import { readEvents } from './events.ts';
 import { mediaTypeOf, readAll, type HttpRequest, type HttpResponse } from './http-call.ts';
 import { isSound, readMessages, sortMessages, type Fault } from './messages.ts';
-import { readRefusal, type Refusal } from './refusal.ts';
+import { readRefusal, type Refusal } from './rejection-reason.ts';
 import { StreamPosition } from './stream-position.ts';
 
 /** How long a stream may go on when the answer has come, before it is ended. */

@@ -4,7 +4,7 @@ import { HEADER } from '../../protocol/mirrored-headers.ts';
 import { isSessionForgotten } from './forgotten-session.ts';
 import { createHandshake } from './handshake.ts';
 import type { HttpResponse } from './http-call.ts';
-import { isError, type Refusal } from './refusal.ts';
+import { isError, type Refusal } from './rejection-reason.ts';
 
 /** Names a session of a server up to 2025-11-25, which need not give it an id. */
 export interface SessionKey {

@@ -3,7 +3,7 @@ import type { Connection } from './connection.ts';
 import { readEvents } from './events.ts';
 import { foreignEndpoint, unreachable } from './failure.ts';
 import { discard, mediaTypeOf, type HttpResponse } from './http-call.ts';
-import { NO_STREAM } from './refusal.ts';
+import { NO_STREAM } from './rejection-reason.ts';
 import { RETRY_MS } from './stream-position.ts';
 
 export interface SseStreamOptions {

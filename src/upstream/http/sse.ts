@@ -9,7 +9,7 @@ import { logFailure, shown } from './failure.ts';
 import { createHandshake } from './handshake.ts';
 import { discard } from './http-call.ts';
 import { isSound, sortMessages, withId } from './messages.ts';
-import { detailOf, isDown, isError, isProcessed, readRefusal } from './refusal.ts';
+import { detailOf, isDown, isError, isProcessed, readRefusal } from './rejection-reason.ts';
 import { openSseStream, type SseEnd, type SseStream } from './sse-stream.ts';
 import type { RemoteTransport, RemoteTransportOptions } from './transport.ts';
 

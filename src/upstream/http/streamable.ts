@@ -9,8 +9,8 @@ import { DroppedMessages } from './dropped-messages.ts';
 import { failureCode, logFailure } from './failure.ts';
 import { discard, type HttpRequest, type HttpResponse } from './http-call.ts';
 import { cancelledId, sortMessages, withId } from './messages.ts';
-import { createOrder } from './order.ts';
-import { untilCancelled, untilReached } from './persistence.ts';
+import { createOrder } from './handshake-barrier.ts';
+import { untilCancelled, untilReached } from './retry.ts';
 import { Post, type PostOptions } from './post.ts';
 import {
   codeOf,
@@ -23,9 +23,9 @@ import {
   isMoreSpecific,
   refusalOf,
   type Refusal,
-} from './refusal.ts';
+} from './rejection-reason.ts';
 import { createSession, type SessionKey } from './session.ts';
-import { openStandingStream, type StandingStream } from './standing-stream.ts';
+import { openStandingStream, type StandingStream } from './standalone-stream.ts';
 import type { RemoteTransport, RemoteTransportOptions } from './transport.ts';
 
 export interface StreamableOptions extends RemoteTransportOptions {

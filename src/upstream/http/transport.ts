@@ -2,7 +2,7 @@ import type { RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Connection } from './connection.ts';
-import type { Mirror } from './mirror.ts';
+import type { Mirror } from './request-headers.ts';
 
 /** A way of speaking with a remote server. */
 export interface RemoteTransport {

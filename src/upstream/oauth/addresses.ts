@@ -1,5 +1,5 @@
 import { BlockList, isIP, isIPv6 } from 'node:net';
-import type { Reach } from './reach.ts';
+import type { Reach } from './address-scope.ts';
 
 /**
  * Ranges that are not for everybody (IANA special-purpose address registries). IPv6 addresses outside of the global unicast

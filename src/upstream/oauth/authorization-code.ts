@@ -15,7 +15,7 @@ import { authorizationFailed, type OAuthContext } from './context.ts';
 import { isUnknownClient, shorten, toAuthorizationFailed } from './describe-failure.ts';
 import type { Authority } from './discovery.ts';
 import { fitsTemplate, isSameIssuer } from './names.ts';
-import { nextFailure } from './quiet.ts';
+import { nextFailure } from './prompt-cooldown.ts';
 import type { StoredClient, StoredTokens } from './stored.ts';
 import { toStoredTokens, type TokenRequest } from './token-response.ts';
 

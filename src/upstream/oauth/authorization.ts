@@ -3,13 +3,13 @@ import type { Log } from '../../observe/log.ts';
 import type { Authorization, Challenge } from '../authorization.ts';
 import type { ServerAddresses } from '../http/server-addresses.ts';
 import type { OAuthSettings, RemoteTarget } from '../target.ts';
-import type { Reach } from './reach.ts';
-import { attemptBudgetOf } from './attempt-budget.ts';
+import type { Reach } from './address-scope.ts';
+import { attemptBudgetOf } from './prompt-limit.ts';
 import { readChallenge } from './challenge.ts';
 import { openLedger, type OAuthContext } from './context.ts';
 import type { GuardedFetch } from './guarded-fetch.ts';
 import { openBindingStore } from './issuer-binding.ts';
-import type { Wanted } from './obtain.ts';
+import type { Wanted } from './acquire-tokens.ts';
 import type { StoredTokens } from './stored.ts';
 import { openTokenStore, serverUrl, withLock } from './token-store.ts';
 
@@ -87,7 +87,7 @@ export function createAuthorization(
     return await underLock(async (context) => {
       // Somebody else may have been here.
       if (isReplaced(challenge)) return true;
-      const { obtain } = await import('./obtain.ts');
+      const { obtain } = await import('./acquire-tokens.ts');
       return await obtain(wanted, budget, context);
     });
   }
@@ -97,7 +97,7 @@ export function createAuthorization(
       if (held === undefined || !isExpiring(held)) return true;
       unrenewable = held.accessToken;
       try {
-        const { renew } = await import('./obtain.ts');
+        const { renew } = await import('./acquire-tokens.ts');
         return await renew(held, context);
       } catch (error) {
         signal.throwIfAborted();

@@ -2,7 +2,7 @@ import type { FetchLike } from '@modelcontextprotocol/client';
 import { RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import type { OAuthSettings } from '../target.ts';
-import type { Reach } from './reach.ts';
+import type { Reach } from './address-scope.ts';
 import type { BindingStore } from './issuer-binding.ts';
 import { isSameIssuer } from './names.ts';
 import type { Stored, StoredClient } from './stored.ts';

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createServerAddresses, toLookup, type ServerAddresses } from '../http/server-addresses.ts';
 import { isFake, reachesOf, reachOf } from './addresses.ts';
 import { hostOf, isLocalScope, isLoopbackName, normalizeHost } from './hosts.ts';
-import { leastTrusted, type Reach } from './reach.ts';
+import { leastTrusted, type Reach } from './address-scope.ts';
 
 /**
  * Decides which URLs that a server names are requested (2026-07-28, security best practices, SSRF): what it says must

@@ -6,7 +6,7 @@ import { isRunError, RunError } from '../../errors.ts';
 import { createDispatcher, mayUseProxy } from '../http/dispatcher.ts';
 import { fieldValue } from '../http/field-values.ts';
 import type { TlsSettings } from '../target.ts';
-import type { Reach } from './reach.ts';
+import type { Reach } from './address-scope.ts';
 import { createGuard, type GuardOptions } from './guard.ts';
 
 export interface GuardedFetchOptions extends GuardOptions {

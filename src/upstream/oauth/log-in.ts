@@ -7,7 +7,7 @@ import { createServerAddresses, type ServerAddresses } from '../http/server-addr
 import type { OAuthSettings, RemoteTarget } from '../target.ts';
 import { createAuthorization } from './authorization.ts';
 import { createGuardedFetch } from './guarded-fetch.ts';
-import { holdingOf, type Holding } from './holding.ts';
+import { holdingOf, type Holding } from './token-info.ts';
 import { openTokenStore, serverUrl } from './token-store.ts';
 
 export interface LoginOptions {

@@ -1,5 +1,5 @@
 import { isSameIssuer, isSamePlace } from './names.ts';
-import { REACHES, type Reach } from './reach.ts';
+import { REACHES, type Reach } from './address-scope.ts';
 
 /** What is kept about one server. */
 export interface Stored {

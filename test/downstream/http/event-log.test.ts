@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { createEventLog, formatEventId, parseEventId } from '../../../src/downstream/http/event-log.ts';
+import {
+  createEventLog,
+  formatEventId,
+  parseEventId,
+} from '../../../src/downstream/http/streamable/event-log.ts';
 import { collectGarbage } from '../../support/garbage.ts';
 
 const KB = 1024;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import type { HttpOptions } from '../../../src/downstream/downstream.ts';
+import type { HttpOptions } from '../../../src/downstream/listeners.ts';
 import { open, openSocket, send, type Answer } from '../../support/http.ts';
 import { expectFault, initialize, listen, type Harness } from './listener.ts';
 

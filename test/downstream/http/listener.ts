@@ -1,10 +1,10 @@
 /** The HTTP listener with the test in the place of the router. */
 import type { IncomingMessage } from 'node:http';
 import { expect, onTestFinished } from 'vitest';
-import type { HttpOptions, Listener } from '../../../src/downstream/downstream.ts';
+import type { HttpOptions, Listener } from '../../../src/downstream/listeners.ts';
 import { startHttpListener } from '../../../src/downstream/http/server.ts';
 import { frameOf, type Frame, type JsonRpcMessage, type RequestId } from '../../../src/protocol/frame.ts';
-import type { Link } from '../../../src/protocol/link.ts';
+import type { Link } from '../../../src/link/link.ts';
 import { createRecordingLog, type RecordingLog } from '../../observe/recording-log.ts';
 import { eventsOf, open, post, postOpen, type Answer, type SseEvent } from '../../support/http.ts';
 

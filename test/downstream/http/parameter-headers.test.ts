@@ -1,7 +1,7 @@
 /** `Mcp-Param-*`: what a tool's parameters are repeated in, once the tool was listed. */
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { createParameterHeaders } from '../../../src/downstream/http/parameter-headers.ts';
+import { createParameterHeaders } from '../../../src/downstream/http/admit/parameter-headers.ts';
 import { frameOf } from '../../../src/protocol/frame.ts';
 import { post, type Answer } from '../../support/http.ts';
 import type { Json } from '../../support/json.ts';

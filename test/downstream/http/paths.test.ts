@@ -1,7 +1,7 @@
 /** The names of servers in request targets, in all the spellings that clients and proxies make of them. */
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import type { HttpOptions } from '../../../src/downstream/downstream.ts';
+import type { HttpOptions } from '../../../src/downstream/listeners.ts';
 import { mirroredHeaders, modernRequest } from '../../support/modern.ts';
 import { MCP_HEADERS, open, openSocket, post, send } from '../../support/http.ts';
 import { expectFault, initialize, listen, openSession, openStream, readStream, request } from './listener.ts';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { HttpOptions } from '../../../src/downstream/downstream.ts';
+import type { HttpOptions } from '../../../src/downstream/listeners.ts';
 import { RunError } from '../../../src/errors.ts';
 import { open, post, send, type Answer } from '../../support/http.ts';
 import {

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { createStreamableSession } from '../../../src/downstream/http/streamable-session.ts';
+import { createStreamableSession } from '../../../src/downstream/http/streamable/session.ts';
 import { frameOf, peekFrame } from '../../../src/protocol/frame.ts';
 import { MCP_HEADERS, openSocket, post, postOpen, send } from '../../support/http.ts';
 import { expectFault, initialize, listen, openSession, openStream, readStream, request } from './listener.ts';

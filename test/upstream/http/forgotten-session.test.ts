@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { RequestId } from '../../../src/protocol/frame.ts';
 import { isSessionForgotten } from '../../../src/upstream/http/forgotten-session.ts';
-import { refusalOf } from '../../../src/upstream/http/refusal.ts';
+import { refusalOf } from '../../../src/upstream/http/rejection-reason.ts';
 import { initializeResult, openRemote, openServer, SESSION, type Remote, type Script } from './remote.ts';
 import { answerTo, nameOf, type Call } from './scripted-server.ts';
 import { openSseServer } from './sse-server.ts';

@@ -8,7 +8,7 @@ import {
   type HttpDispatcher,
   type HttpResponse,
 } from '../../../src/upstream/http/http-call.ts';
-import { createRelievedDispatcher } from '../../../src/upstream/http/relieved-dispatcher.ts';
+import { createRelievedDispatcher } from '../../../src/upstream/http/switching-dispatcher.ts';
 import { openScriptedServer } from './scripted-server.ts';
 
 const REQUEST: CallOptions = { origin: 'http://far', path: '/', method: 'GET', headers: {} };

@@ -3,7 +3,7 @@ import { onTestFinished } from 'vitest';
 import type { RunError } from '../../../src/errors.ts';
 import { forParent } from '../../../src/protocol/fault.ts';
 import { frameOf, type Frame, type JsonRpcMessage, type RequestId } from '../../../src/protocol/frame.ts';
-import type { Link } from '../../../src/protocol/link.ts';
+import type { Link } from '../../../src/link/link.ts';
 import { createDispatcher } from '../../../src/upstream/http/dispatcher.ts';
 import type { RemoteTarget } from '../../../src/upstream/target.ts';
 import { openUpstream } from '../../../src/upstream/upstream.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { probeAll } from '../../../src/gateway/probe.ts';
+import { probeAll } from '../../../src/inspect/check-server.ts';
 import { INITIALIZE, openRemote, openServer, targetFor, type Script } from './remote.ts';
 import type { Call } from './scripted-server.ts';
 import { openSseServer } from './sse-server.ts';

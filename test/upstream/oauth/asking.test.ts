@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { isQuiet, nextFailure } from '../../../src/upstream/oauth/quiet.ts';
-import { createAttemptBudget } from '../../../src/upstream/oauth/attempt-budget.ts';
+import { isQuiet, nextFailure } from '../../../src/upstream/oauth/prompt-cooldown.ts';
+import { createAttemptBudget } from '../../../src/upstream/oauth/prompt-limit.ts';
 
 it('lets the user be asked twice for the same, a few times in all, and again after a while', () => {
   let now = 0;

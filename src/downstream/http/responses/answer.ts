@@ -1,0 +1,116 @@
+import type { ServerResponse } from 'node:http';
+import type { Frame } from '../../../protocol/frame.ts';
+import type { EventStream } from '../streamable/event-stream.ts';
+import { sendEmpty, sendJson } from './reply.ts';
+import { openSseResponse, type SseResponse } from './sse-response.ts';
+
+/** Silence after which headers are sent, so that nothing on the way takes the answer for lost. */
+const HOLD_MS = 10_000;
+
+/** What an answer needs of its session. */
+export interface AnswerHost {
+  /** Whether an answer may become a stream; if not, what comes before the response is left out. */
+  readonly canStream: boolean;
+  /** @param final the answer, if it is known before the headers are sent. */
+  headersFor(answer: Answer, final?: Frame): Readonly<Record<string, string>>;
+  /** The status of an answer that is `final` and nothing else. */
+  statusOf(final: Frame): number;
+  /** Called if the answer turns out to need a stream. */
+  openPostStream(): EventStream;
+}
+
+/**
+ * The answer to one POST: headers are held back until the first message. If that is the final response the answer
+ * is JSON in one write; anything else first, or a long silence, makes it an SSE stream.
+ *
+ * A class, since there is one for every call: closures would cost more than the call.
+ */
+export class Answer {
+  readonly #host: AnswerHost;
+  readonly #response: ServerResponse;
+  readonly #isBatch: boolean;
+  readonly #heldSince = Date.now();
+  #awaited: number;
+  #held: Uint8Array[] | undefined;
+  #stream: EventStream | undefined;
+  #sse: SseResponse | undefined;
+
+  /** @param requests how many of them this POST brought; only a batch (2025-03-26) has more than one. */
+  constructor(host: AnswerHost, response: ServerResponse, requests: number, isBatch: boolean) {
+    this.#host = host;
+    this.#response = response;
+    this.#awaited = requests;
+    this.#isBatch = isBatch;
+  }
+
+  /** False once the client left before anything was sent: it has no event id to come back with. */
+  get isReachable(): boolean {
+    return this.#stream !== undefined || !this.#response.destroyed;
+  }
+
+  /** Somebody is there to receive it now. */
+  get isConnected(): boolean {
+    return this.#stream === undefined ? !this.#response.destroyed : this.#stream.isAttached;
+  }
+
+  /** Sends a message that belongs to a request of this POST. */
+  push(frame: Frame): void | Promise<void> {
+    return this.#host.canStream ? this.#commit().push(frame.bytes) : undefined;
+  }
+
+  /** Sends a response; the last one ends the answer. */
+  respond(frame: Frame): void | Promise<void> {
+    this.#awaited -= 1;
+    if (this.#stream !== undefined) {
+      const wait = this.#stream.push(frame.bytes);
+      if (this.#awaited === 0) this.#stream.finish();
+      return wait;
+    }
+    if (!this.#isBatch)
+      return sendJson(
+        this.#response,
+        this.#host.statusOf(frame),
+        frame.bytes,
+        this.#host.headersFor(this, frame),
+      );
+    this.#held ??= [];
+    this.#held.push(frame.bytes);
+    return this.#awaited === 0 ? this.#sendHeld() : undefined;
+  }
+
+  /** No response will come for one of the requests: it was cancelled, and then its stream just ends. */
+  forget(): void {
+    this.#awaited -= 1;
+    if (this.#awaited > 0) return;
+    if (this.#stream === undefined && this.#held !== undefined) void this.#sendHeld();
+    else if (this.#host.canStream) this.#commit().finish();
+    else sendEmpty(this.#response, 202);
+  }
+
+  tick(now: number, keepAliveMs: number): void {
+    if (this.#sse !== undefined) this.#sse.tick(now, keepAliveMs);
+    else if (this.#isHeld && this.#host.canStream && now - this.#heldSince >= HOLD_MS) this.#commit();
+  }
+
+  /** Nothing has been sent; an answer that has may still wait for a client that does not read. */
+  get #isHeld(): boolean {
+    return !this.#response.headersSent && !this.#response.destroyed;
+  }
+
+  #sendHeld(): void | Promise<void> {
+    const array = `[${(this.#held ?? []).map((bytes) => Buffer.from(bytes).toString()).join(',')}]`;
+    return sendJson(this.#response, 200, Buffer.from(array), this.#host.headersFor(this));
+  }
+
+  #commit(): EventStream {
+    if (this.#stream !== undefined) return this.#stream;
+    const stream = this.#host.openPostStream();
+    this.#stream = stream;
+    if (!this.#response.destroyed) {
+      this.#sse = openSseResponse(this.#response, this.#host.headersFor(this));
+      stream.attach(this.#sse);
+    }
+    for (const bytes of this.#held ?? []) void stream.push(bytes);
+    return stream;
+  }
+}

@@ -1,0 +1,89 @@
+import type { IncomingMessage } from 'node:http';
+import { RunError, toRunError } from '../../../errors.ts';
+import { parseClientMessage } from '../../../protocol/client-message.ts';
+import { refusedId } from '../../../protocol/outline.ts';
+import { requireAccept } from '../admit/accept-header.ts';
+import { prefixOf } from '../paths.ts';
+import { requireRepeated } from '../admit/repeated-values.ts';
+import { sendEmpty, sendFault } from '../responses/reply.ts';
+import type { HttpCall, Route, RouteContext } from '../route.ts';
+import { createSessionId } from '../sessions.ts';
+import { createSseSession } from './session.ts';
+import { observeTools } from '../tool-lists.ts';
+
+/** HTTP+SSE: a GET that streams, and POSTs that it names (2024-11-05, basic/transports). */
+export function createSseRoutes({
+  options,
+  sessions,
+  parameters,
+  refuseWhenDraining,
+}: RouteContext): [path: string, route: Route][] {
+  return [
+    [options.ssePath, { GET: open }],
+    [options.messagesPath, { POST: post }],
+  ];
+
+  function open({ request, response, server, principal }: HttpCall): void {
+    requireAccept(request, ['text/event-stream']);
+    refuseWhenDraining();
+    options.admit(server);
+    sessions.makeRoom(principal);
+    const id = createSessionId();
+    const session = createSseSession({
+      id,
+      server,
+      principal,
+      endpoint: `${publicPath(request)}${messagesPathOf(request, server)}?sessionId=${id}`,
+      response,
+      keepAliveMs: options.keepAliveMs,
+      onEnd: sessions.remove,
+    });
+    const link = observeTools(session.link, (answer) => parameters.learn(principal, server, answer));
+    options.accept(link, server, 'conversation');
+    sessions.add(session);
+    session.open();
+  }
+
+  async function post({ request, response, body, server, principal }: HttpCall): Promise<void> {
+    const id = new URLSearchParams(request.url?.split('?', 2)[1]).get('sessionId');
+    const session = sessions.find('sse', id ?? '', server, principal);
+    if (body === undefined) throw new RunError('PARSE_ERROR', { detail: 'the body is empty' });
+    try {
+      const frame = parseClientMessage(body);
+      requireRepeated({ request, server, principal }, [frame], { parameters });
+      if (frame.kind === 'request') refuseWhenDraining();
+      await session.receive(frame);
+    } catch (error) {
+      const failure = toRunError(error);
+      if (failure.code === 'INTERNAL') throw error;
+      const refused = refusedId(body);
+      // A body that is not JSON contains no request. The response to a request belongs on the stream: clients take a
+      // status for a broken connection, and do not fall back.
+      const isOnStream =
+        failure.code !== 'PARSE_ERROR' && refused !== undefined && (await session.refuse(failure, refused));
+      if (!isOnStream) return sendFault(response, failure, refused);
+    }
+    sendEmpty(response, 202);
+  }
+
+  /**
+   * The messages path beside the SSE path that was requested: with the server's name if that had it, in the same
+   * spelling, which a proxy in between is known to let through.
+   */
+  function messagesPathOf(request: IncomingMessage, server: string): string {
+    const prefix = prefixOf(request.url ?? '', options.ssePath);
+    // Two slashes in front would name another host.
+    const named = prefix.startsWith('//') ? `/${encodeURIComponent(server)}` : prefix;
+    return named + options.messagesPath;
+  }
+
+  /** What a proxy in front of us puts before our paths. */
+  function publicPath(request: IncomingMessage): string {
+    if (options.baseUrl !== undefined) return new URL(options.baseUrl).pathname.replace(/\/$/, '');
+    const prefix = options.trustProxy ? request.headers['x-forwarded-prefix'] : undefined;
+    // A second slash in front would name another host.
+    return typeof prefix === 'string' && /^\/[\w\-.~%]+(?:\/[\w\-.~%]+)*\/?$/.test(prefix)
+      ? prefix.replace(/\/$/, '')
+      : '';
+  }
+}

@@ -1,0 +1,68 @@
+import type { Log } from '../observe/log.ts';
+import type { Link } from '../link/link.ts';
+
+/** What a link is for: a whole conversation, which starts with `initialize`, or any single request. */
+export type LinkUse = 'conversation' | 'request';
+
+/** Takes over a new client's link to the named server. @throws RunError `SHUTTING_DOWN` */
+export type Accept = (link: Link, server: string, use: LinkUse) => void;
+
+/** Whether new clients can count on the servers. */
+export interface Readiness {
+  /** Why they cannot, in words of a fixed vocabulary that name no server; empty = ready. */
+  readonly codes: readonly string[];
+  /** Server → the word for what it is in. */
+  readonly servers: Readonly<Record<string, string>>;
+  /** Server → what is wrong with it. */
+  readonly problems: Readonly<Record<string, string>>;
+}
+
+export interface HttpOptions {
+  /** Which of the two HTTP transports to serve. */
+  readonly sse: boolean;
+  readonly http: boolean;
+  readonly servers: readonly string[];
+  readonly host: string;
+  /** 0 = any free port. */
+  readonly port: number;
+  readonly httpPath: string;
+  readonly ssePath: string;
+  readonly messagesPath: string;
+  readonly baseUrl: string | undefined;
+  readonly trustProxy: boolean;
+  /** No sessions: every POST is a conversation of its own. */
+  readonly stateless: boolean;
+  /** JSON answers only, no streams. */
+  readonly jsonResponse: boolean;
+  readonly allowHost: readonly string[];
+  readonly allowOrigin: readonly string[];
+  readonly cors: readonly string[];
+  /** SHA-256 of each bearer token; empty: everyone is let in. */
+  readonly tokens: readonly Uint8Array[];
+  readonly keepAliveMs: number;
+  readonly sessionIdleMs: number;
+  readonly receiveTimeoutMs: number;
+  readonly bodyLimitBytes: number;
+  readonly headerLimitBytes: number;
+  readonly resumeLimitBytes: number;
+  readonly maxSessions: number;
+  readonly maxConnections: number;
+  /** Called before anything is done for a new client. @throws RunError if the server takes none now. */
+  readonly admit: (server: string) => void;
+  readonly accept: Accept;
+  /** What `/readyz` shows. */
+  readonly readiness: () => Readiness;
+  readonly log: Log;
+}
+
+/** A listener that turns connections into links. */
+export interface Listener {
+  /** Where it listens, as a client on this machine would write it: `http://127.0.0.1:3000`. */
+  readonly url: string;
+  /** Ends the session that this principal left idle longest, without a call or an open stream; false if there is none. */
+  endIdlest(principal: string, server: string | undefined): boolean;
+  /** Refuses new work with 503 and lets running calls finish. */
+  drain(): void;
+  /** Ends what is left and frees the port. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,21 @@
+import { isLoopback } from '../manifest/schema/checks.ts';
+import type { Capability, Manifest, ServerSpec } from '../manifest/settings.ts';
+
+export const NOTHING: ReadonlySet<Capability> = new Set();
+
+/** Withheld from every network client's server: some take the client's roots for directories to open to it. */
+const ALWAYS: readonly Capability[] = ['roots'];
+/** Withheld as well where nobody knows who the client is: no server should ask its user anything. */
+const INTERACTIVE: readonly Capability[] = [...ALWAYS, 'sampling', 'elicitation'];
+
+/** Whether others than this machine can come in without a proof of who they are. */
+export function isOpenToAnyone({ settings, tokens }: Manifest): boolean {
+  return tokens.length === 0 && !isLoopback(settings.host);
+}
+
+/** The capabilities of network clients that a server does not get to see. */
+export function withheldFrom(spec: ServerSpec, manifest: Manifest): ReadonlySet<Capability> {
+  const risky = isOpenToAnyone(manifest) ? INTERACTIVE : ALWAYS;
+  const allowed = new Set(manifest.settings.allowRoots ? ['roots', ...spec.allow] : spec.allow);
+  return new Set(risky.filter((capability) => !allowed.has(capability)));
+}

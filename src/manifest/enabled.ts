@@ -1,9 +1,0 @@
-import { child, type Node } from './tree.ts';
-
-/** Whether an entry is to be served unless a server is named. */
-export function isEnabled(node: Node): boolean {
-  const disabled = child(node, 'disabled');
-  const enabled = child(node, 'enabled');
-  const off = disabled?.kind === 'scalar' && disabled.value === true;
-  return !off && !(enabled?.kind === 'scalar' && enabled.value === false);
-}

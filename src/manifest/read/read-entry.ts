@@ -1,0 +1,128 @@
+import { hasReference } from '../resolve/expand.ts';
+import { faultOfHeader, isRedundant } from '../schema/headers.ts';
+import type { Problem } from './diagnostics.ts';
+import { parseRemoteUrl } from '../schema/remote-checks.ts';
+import { oauthSchema } from '../schema/remote-schema.ts';
+import { serverSchema, type ServerEntry } from '../schema/schema.ts';
+import { kindOf, misplacedKeys, statedKind, statesKind } from '../schema/server-kind.ts';
+import { closest } from '../suggest.ts';
+import { isToolKey } from '../schema/tool-keys.ts';
+import { child, stringOf, type Node } from './node.ts';
+import { formatDuration, isPlainSeconds } from '../schema/units.ts';
+import { unknownKeys, validate, type Located } from './validate.ts';
+
+/** Checks one server as a whole; what is wrong goes to `problems`, what is doubtful to `warnings`. */
+export function readEntry(
+  located: Located,
+  problems: Problem[],
+  warnings: Problem[],
+): ServerEntry | undefined {
+  const { faults = [], warnings: doubtful = [] } = located.notes ?? {};
+  warnings.push(...doubtful);
+  problems.push(...faults);
+  // What the entry is cannot be told then, and anything else said about it would mislead.
+  if (faults.length > 0) return undefined;
+  const known = Object.keys(serverSchema.shape);
+  const keys = located.node.kind === 'object' ? located.node.entries.map((entry) => entry.key) : [];
+  const unknown = keys.filter((key) => !known.includes(key) && !isToolKey(key));
+  warnings.push(...unknownKeys(unknown, known, located));
+  const count = problems.length;
+  const entry = validate(serverSchema, { ...located, node: withTexts(located.node) }, problems);
+  const contradicted = contradictions(located, unknown);
+  problems.push(...contradicted, ...headerFaults(located));
+  if (contradicted.length === 0) {
+    const misplaced = misplacedKeys(located);
+    problems.push(...misplaced.faults);
+    warnings.push(...misplaced.doubts);
+  }
+  if (entry !== undefined) warnings.push(...doubts(entry, located));
+  return problems.length === count ? entry : undefined;
+}
+
+const TEXT_KEYS = new Set(['args', 'env', 'headers']);
+
+/** `PORT: 3000` means the text as written: going through a number would turn 1.0 into 1 and round long ids. */
+function withTexts(node: Node): Node {
+  if (node.kind !== 'object') return node;
+  const entries = node.entries.map((entry) =>
+    TEXT_KEYS.has(entry.key) ? { ...entry, value: asTexts(entry.value) } : entry,
+  );
+  return { ...node, entries };
+}
+
+function asTexts(node: Node): Node {
+  if (node.kind === 'array') return { ...node, items: node.items.map(asText) };
+  if (node.kind !== 'object') return node;
+  return { ...node, entries: node.entries.map((entry) => ({ ...entry, value: asText(entry.value) })) };
+}
+
+function asText(node: Node): Node {
+  if (node.kind !== 'scalar' || node.value === null || typeof node.value === 'string') return node;
+  return { ...node, value: node.source };
+}
+
+/** What only several keys together can get wrong. Looks at the file, so that a fault elsewhere hides nothing. */
+function contradictions({ source, path, node }: Located, unknown: readonly string[]): Problem[] {
+  const says = (key: string): boolean => child(node, key) !== undefined;
+  const kind = statedKind(node);
+  const isStated = statesKind(node);
+  const complain = (detail: string): Problem[] => [source.problem(path, detail, 'key')];
+  if (!isStated && says('command') && says('url')) {
+    return complain('has both "command" and "url"; say which with "type"');
+  }
+  if (!isStated && !says('command') && !says('url')) {
+    return complain(`needs a "command" or a "url"${insteadOf(['command', 'url'], unknown)}`);
+  }
+  const needed = kind === undefined ? undefined : kind === 'stdio' ? 'command' : 'url';
+  if (needed !== undefined && !says(needed)) {
+    return complain(`needs a "${needed}", because its type is ${kind}${insteadOf([needed], unknown)}`);
+  }
+  const used = kindOf(node) === 'stdio' ? 'command' : 'url';
+  const text = stringOf(child(node, used));
+  const complainOf = (detail: string): Problem[] => [source.problem([...path, used], detail)];
+  if (text?.trim() === '') return complainOf('is empty');
+  if (used === 'command' || text === undefined || hasReference(text)) return [];
+  const url = parseRemoteUrl(text);
+  return 'fault' in url ? complainOf(url.fault) : [];
+}
+
+/** Looked at as far as it is known: a reference may stand for anything. */
+function headerFaults({ source, path, node }: Located): Problem[] {
+  const headers = child(node, 'headers');
+  if (headers?.kind !== 'object') return [];
+  return headers.entries.flatMap(({ key, value }) => {
+    const text = stringOf(value) ?? '';
+    const fault = faultOfHeader(key, hasReference(text) ? '' : text);
+    return fault === undefined ? [] : [source.problem([...path, 'headers', key], fault, 'key')];
+  });
+}
+
+function insteadOf(wanted: readonly string[], unknown: readonly string[]): string {
+  const typo = unknown.find((key) => closest(key, wanted) !== undefined);
+  return typo === undefined ? '' : ` (did you mean that by "${typo}"?)`;
+}
+
+/** What is allowed and probably not meant. */
+function doubts(entry: ServerEntry, located: Located): Problem[] {
+  const { command, args, timeout, headers = {}, oauth } = entry;
+  const { source, path } = located;
+  const found: Problem[] = [];
+  for (const name of Object.keys(headers).filter(isRedundant))
+    found.push(source.problem([...path, 'headers', name], 'ignored: mcp-run sets it itself', 'key'));
+  if (oauth !== undefined && oauth !== false) {
+    const known = Object.keys(oauthSchema.shape);
+    const unknown = Object.keys(oauth).filter((key) => !known.includes(key));
+    found.push(...unknownKeys(unknown, known, { ...located, path: [...path, 'oauth'] }));
+    if (Object.keys(headers).some((name) => name.toLowerCase() === 'authorization'))
+      found.push(source.problem([...path, 'oauth'], 'not used: there is an Authorization header', 'key'));
+  }
+  if (command !== undefined && args === undefined && /\s/.test(command) && !/[\\/]/.test(command)) {
+    found.push(source.problem([...path, 'command'], 'has spaces; arguments go in "args", one string each'));
+  }
+  const written = child(located.node, 'timeout');
+  if (timeout !== undefined && written?.kind === 'scalar' && isPlainSeconds(written.value)) {
+    const detail = `is read as ${formatDuration(timeout)}; write "${formatDuration(timeout)}", or milliseconds from 1000 on`;
+    found.push(source.problem([...path, 'timeout'], detail));
+  }
+  return found;
+}

@@ -1,0 +1,86 @@
+import { isDeepStrictEqual } from 'node:util';
+import { RunError } from '../../errors.ts';
+import { mayNeedInput } from '../../era/input.ts';
+import type { Json } from '../../era/json.ts';
+import { toLegacyError, toLegacyResult } from '../../era/results.ts';
+import type { Frame } from '../../protocol/frame.ts';
+import {
+  member,
+  membersOf,
+  parsed,
+  readMembers,
+  valueOf,
+  writeObject,
+  type Member,
+} from '../../protocol/json-object.ts';
+
+/** What a server's answer comes to for a legacy client. */
+export type LegacyAnswer =
+  /** `result` or `error` of the answer. */
+  | { readonly kind: 'answer'; readonly outcome: Member }
+  /** Not the answer yet: the members of an InputRequiredResult. */
+  | { readonly kind: 'input'; readonly result: readonly Member[] };
+
+/** Above this size only what the rules look into is parsed. */
+const SMALL_BYTES = 1_024;
+const OPEN_OBJECT = 0x7b;
+const OPEN_ARRAY = 0x5b;
+
+/**
+ * Translates an answer of revision 2026-07-28; what the rules leave alone stays as it was written.
+ * @throws RunError `MALFORMED_ANSWER`, or `NOT_MCP` for a kind of result that was not asked for
+ */
+export function legacyAnswer(server: string, method: string, frame: Frame): LegacyAnswer {
+  try {
+    return translate(server, method, frame);
+  } catch (error) {
+    if (error instanceof RunError && error.code === 'NOT_MCP') throw error;
+    throw new RunError('MALFORMED_ANSWER', { server, method }, { cause: error });
+  }
+}
+
+function translate(server: string, method: string, frame: Frame): LegacyAnswer {
+  const message = readMembers(frame.bytes);
+  // A second `id` would be somebody else's answer.
+  if (message === undefined) throw new RunError('INVALID_REQUEST', { detail: 'a key is there twice' });
+  const error = valueOf(message, 'error');
+  if (error !== undefined) return answer('error', legacyError(method, error, frame));
+  const result = membersOf(valueOf(message, 'result'));
+  const type = parsed(valueOf(result, 'resultType')) ?? 'complete';
+  if (type === 'complete') return answer('result', legacyResult(method, result));
+  // The whole of it is parsed before anybody is asked on its account.
+  if (type === 'input_required' && mayNeedInput(method) && frame.message.result !== undefined)
+    return { kind: 'input', result };
+  throw new RunError('NOT_MCP', { server, method, detail: `"resultType": ${JSON.stringify(type)}` });
+}
+
+function answer(key: 'result' | 'error', value: Buffer): LegacyAnswer {
+  return { kind: 'answer', outcome: { key, value } };
+}
+
+function legacyResult(method: string, result: readonly Member[]): Buffer {
+  const before: Json = Object.fromEntries(result.map((one) => [one.key, outlineOf(one)]));
+  const after = toLegacyResult(method, before);
+  return writeObject(
+    Object.entries(after).map(([key, value]) => {
+      const original = isDeepStrictEqual(value, before[key]) ? valueOf(result, key) : undefined;
+      return original === undefined ? member(key, value) : { key, value: original };
+    }),
+  );
+}
+
+function legacyError(method: string, bytes: Buffer, { message }: Frame): Buffer {
+  const { error } = message;
+  if (error === undefined) return bytes;
+  const after = toLegacyError(method, error);
+  return isDeepStrictEqual(after, error) ? bytes : Buffer.from(JSON.stringify(after));
+}
+
+/** A value without what is in it where no rule looks: most of a large result is content. */
+function outlineOf({ key, value }: Member): unknown {
+  if (value.length <= SMALL_BYTES || key === 'tools' || key === '_meta') return parsed(value);
+  if (value[0] === OPEN_OBJECT) return {};
+  // One that is no object is written out as a text.
+  if (value[0] === OPEN_ARRAY && key !== 'structuredContent') return [null];
+  return parsed(value);
+}

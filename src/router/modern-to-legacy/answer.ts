@@ -1,0 +1,83 @@
+import { isDeepStrictEqual } from 'node:util';
+import { RunError } from '../../errors.ts';
+import type { Json } from '../../era/json.ts';
+import { toModernError, toModernResult, type RpcErrorBody } from '../../era/results.ts';
+import { frameFromBytes, type Frame, type RequestId } from '../../protocol/frame.ts';
+import {
+  member,
+  membersOf,
+  parsed,
+  readMembers,
+  valueOf,
+  writeObject,
+  type Member,
+} from '../../protocol/json-object.ts';
+
+/** Above this size only what the rules look into is parsed. */
+const SMALL_BYTES = 1_024;
+const OPEN_OBJECT = 0x7b;
+const OPEN_ARRAY = 0x5b;
+
+/** Who waits for an answer, and for which request. */
+export interface Asker {
+  readonly id: RequestId;
+  /** The id's JSON text, to give it back digit for digit. */
+  readonly idText: Buffer | undefined;
+}
+
+/**
+ * A legacy server's result as a modern client is to get it.
+ * @param bytes of the server's answer
+ * @throws RunError `MALFORMED_ANSWER`
+ */
+export function modernAnswer(
+  { id, idText }: Asker,
+  method: string,
+  bytes: Uint8Array,
+  server: { readonly name: string; readonly info: Json | undefined },
+): Frame {
+  try {
+    const result = membersOf(valueOf(readMembers(bytes) ?? [], 'result'));
+    return answerFrame(id, idText, { key: 'result', value: translated(method, result, server.info) });
+  } catch (error) {
+    throw new RunError('MALFORMED_ANSWER', { server: server.name, method }, { cause: error });
+  }
+}
+
+/** A legacy server's error as a modern client is to get it. */
+export function modernErrorAnswer({ id, idText }: Asker, method: string, error: RpcErrorBody): Frame {
+  return answerFrame(id, idText, member('error', toModernError(method, error)));
+}
+
+/** An answer of ours. */
+export function resultAnswer({ id, idText }: Asker, result: Json): Frame {
+  return answerFrame(id, idText, member('result', result));
+}
+
+function translated(method: string, result: readonly Member[], serverInfo: Json | undefined): Buffer {
+  const before: Json = Object.fromEntries(result.map((one) => [one.key, outlineOf(one)]));
+  const after = toModernResult(method, before, serverInfo);
+  return writeObject(
+    Object.entries(after).map(([key, value]) => {
+      const original = isDeepStrictEqual(value, before[key]) ? valueOf(result, key) : undefined;
+      return original === undefined ? member(key, value) : { key, value: original };
+    }),
+  );
+}
+
+/** A value without what is in it where no rule looks: most of a large result is content. */
+function outlineOf({ key, value }: Member): unknown {
+  if (value.length <= SMALL_BYTES || key === 'tools' || key === '_meta') return parsed(value);
+  if (value[0] === OPEN_OBJECT) return {};
+  return value[0] === OPEN_ARRAY ? [] : parsed(value);
+}
+
+function answerFrame(id: RequestId, idText: Buffer | undefined, outcome: Member): Frame {
+  const idMember = idText === undefined ? member('id', id) : { key: 'id', value: idText };
+  return frameFromBytes(
+    'response',
+    writeObject([member('jsonrpc', '2.0'), idMember, outcome]),
+    id,
+    undefined,
+  );
+}

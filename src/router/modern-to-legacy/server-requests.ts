@@ -1,0 +1,179 @@
+import { RunError } from '../../errors.ts';
+import { inputRequiredResult, toInputRequest } from '../../era/input.ts';
+import type { Json } from '../../era/json.ts';
+import type { Log } from '../../observe/log.ts';
+import { faultFrame } from '../../protocol/fault.ts';
+import { frameOf, type Frame } from '../../protocol/frame.ts';
+import { isRequestId, type RequestId } from '../../protocol/request-id.ts';
+import { resultAnswer } from './answer.ts';
+import type { CallBook } from './in-flight-calls.ts';
+import type { HeldCall, Question, Waiting } from './pending-call.ts';
+import type { Parking } from './suspended-calls.ts';
+import { lateAnswer, MAX_OPEN, ownerOf, refusalOf } from './open-requests.ts';
+import { createUnrelatedQuestions, type Unrelated } from './unmatched.ts';
+
+export interface AskingOptions {
+  /** Whether a question belongs to its call for certain. */
+  readonly isExact: boolean;
+  /** Of the client that the process is told of. */
+  readonly capabilities: () => Json;
+  readonly serverInfo: () => Json | undefined;
+  readonly book: CallBook;
+  readonly parking: Parking;
+  /** Calls that may be parked. */
+  readonly maxParked: number;
+  /** How long a call that nobody comes back for may take to end. */
+  readonly graceMs: number;
+  readonly toChild: (frame: Frame) => void;
+  readonly onPark: () => void;
+  /** Has the process stop working on a call. */
+  readonly cancel: (call: HeldCall) => void;
+  readonly log: Log;
+}
+
+/** What a process asks its client in the middle of a call, and what becomes of the call meanwhile. */
+export interface Asking {
+  question(question: Unrelated): void;
+  /** Asks what is open of a call that somebody waits for, together with what comes right after it. */
+  askSoon(call: HeldCall): void;
+  /** A call has begun that a question may have been about. */
+  adoptUnrelated(): void;
+  /** The process has answered a call that is parked. */
+  answered(call: HeldCall, final: Frame): void;
+  /** What an answered call leaves open may be the question of another one. */
+  passOn(call: HeldCall): void;
+  /** The process does not wait for the answer any more. */
+  takeBack(id: unknown): void;
+  dropOldestParked(): void;
+  /** Nobody came back for it. */
+  discard(call: HeldCall): void;
+  /** The process is gone. */
+  clear(): void;
+}
+
+/** How often a call may come back for more input. */
+const MAX_ROUNDS = 16;
+/** Questions of one moment are lines of their own, and may be read one by one: each alone would be a round of its own. */
+const MOMENT_MS = 5;
+
+export function createAsking(options: AskingOptions): Asking {
+  const { book, parking, toChild, log } = options;
+  const unrelated = createUnrelatedQuestions(({ id, method }) =>
+    refuse(id, new RunError('INPUT_UNRELATED', { method })),
+  );
+
+  return {
+    question,
+    askSoon,
+    answered,
+    passOn,
+    adoptUnrelated: () => unrelated.takeAll().forEach(question),
+    takeBack,
+    dropOldestParked,
+    discard,
+    clear: () => void unrelated.takeAll(),
+  };
+
+  function question({ id, method, params, about }: Unrelated): void {
+    if (method === 'ping') return toChild(frameOf({ id, result: {} }));
+    const refusal = refusalOf(options.capabilities(), method, params);
+    if (refusal !== undefined) return refuse(id, refusal);
+    const call = ownerOf(book.values(), params, about);
+    if (call === undefined && about !== undefined)
+      return refuse(id, new RunError('INPUT_UNRELATED', { method }));
+    if (call === undefined) return unrelated.keep({ id, method, params, about });
+    const asked = { id, method, params, about, key: `input-${call.asked + 1}` };
+    if (call.isDiscarded) return answerLate(asked);
+    if (call.questions.size >= MAX_OPEN || call.rounds >= MAX_ROUNDS) {
+      const max = call.rounds >= MAX_ROUNDS ? MAX_ROUNDS : MAX_OPEN;
+      return refuse(id, new RunError('INPUT_TOO_MUCH', { max }));
+    }
+    call.asked += 1;
+    call.questions.set(id, asked);
+    // Whoever comes back to a parked call is asked then.
+    if (call.waiting !== undefined) askSoon(call);
+  }
+
+  function answered(call: HeldCall, final: Frame): void {
+    call.final = final;
+    // Otherwise the answers that its client brings are still wanted, by whichever call has asked.
+    if (askersOf(call).length === 0) call.questions.clear();
+  }
+
+  function passOn(call: HeldCall): void {
+    const open = askersOf(call).length === 0 ? [] : [...call.questions.values()];
+    call.questions.clear();
+    for (const { id, method, params, about } of open) question({ id, method, params, about });
+  }
+
+  /** Calls that may have asked what `call` was taken to have asked. */
+  function askersOf(call: HeldCall): HeldCall[] {
+    if (options.isExact) return [];
+    return book.values().filter((other) => other !== call && ownerOf([other], {}) !== undefined);
+  }
+
+  /** What is asked at once is asked together. */
+  function askSoon(call: HeldCall): void {
+    if (call.isAsking) return;
+    call.isAsking = true;
+    setTimeout(() => {
+      call.isAsking = false;
+      const { waiting } = call;
+      if (waiting !== undefined && call.questions.size > 0 && book.has(call)) park(call, waiting);
+    }, MOMENT_MS);
+  }
+
+  function park(call: HeldCall, waiting: Waiting): void {
+    if (parking.size >= options.maxParked) dropOldestParked();
+    const entries = [...call.questions.values()].map(({ key: name, method, params }): [string, Json] => [
+      name,
+      toInputRequest(method, params),
+    ]);
+    book.park(call);
+    call.rounds += 1;
+    const state = parking.park(call);
+    const result = inputRequiredResult(Object.fromEntries(entries), state, options.serverInfo());
+    waiting.tenant.deliver(resultAnswer(waiting, result));
+    options.onPark();
+  }
+
+  function dropOldestParked(): void {
+    const oldest = parking.oldest();
+    if (oldest === undefined) return;
+    parking.remove(oldest);
+    discard(oldest);
+  }
+
+  /** Nobody came back. The server is told what a user who walks away would say, and may finish. */
+  function discard(call: HeldCall): void {
+    call.isDiscarded = true;
+    log.info(
+      { event: 'input.expired', method: call.request.method },
+      'a client did not come back with the input asked for',
+    );
+    for (const asked of call.questions.values()) answerLate(asked);
+    call.questions.clear();
+    if (call.final !== undefined) book.remove(call);
+    else setTimeout(() => (book.has(call) ? options.cancel(call) : undefined), options.graceMs).unref();
+  }
+
+  function answerLate(asked: Question): void {
+    const answer = lateAnswer(asked);
+    toChild(
+      'result' in answer
+        ? frameOf({ id: asked.id, result: { ...answer.result } })
+        : faultFrame(answer.error, asked.id),
+    );
+  }
+
+  function refuse(id: RequestId, error: RunError): void {
+    toChild(faultFrame(error, id));
+  }
+
+  function takeBack(id: unknown): void {
+    if (!isRequestId(id)) return;
+    // A client that comes back waits for the call alone.
+    for (const call of book.values()) call.questions.delete(id);
+    unrelated.forget(id);
+  }
+}

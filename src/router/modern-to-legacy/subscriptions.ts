@@ -1,0 +1,135 @@
+import { RunError } from '../../errors.ts';
+import {
+  acknowledgement,
+  honouredFilter,
+  isEmptyFilter,
+  listenResult,
+  stamped,
+  wants,
+  type Filter,
+} from '../../era/listen.ts';
+import type { Json } from '../../era/json.ts';
+import { faultFrame } from '../../protocol/fault.ts';
+import { frameOf, type JsonRpcMessage } from '../../protocol/frame.ts';
+import { createSubscriptions } from '../shared-process/subscriptions.ts';
+import type { Tenant } from '../shared-process/client-port.ts';
+import { resultAnswer, type Asker } from './answer.ts';
+
+/** What a process of a 2025 revision has to tell without being asked, for those who listen (2026-07-28, basic/patterns/subscriptions). */
+export interface Listens {
+  readonly size: number;
+  open(tenant: Tenant, asker: Asker, filter: Filter, introduction: Json): Promise<void>;
+  /** Sends a notification to whoever asked for it. */
+  tell(notification: JsonRpcMessage): void;
+  /** @returns whether there was one */
+  cancel(tenant: Tenant, id: unknown): boolean;
+  leave(tenant: Tenant): void;
+  /** Ends all in good order, so that they listen anew. */
+  endAll(): void;
+}
+
+interface Listen extends Asker {
+  readonly tenant: Tenant;
+  filter: Filter;
+  isAcknowledged: boolean;
+}
+
+/** Subscriptions that one of them may ask for. */
+const MAX_URIS = 256;
+
+/**
+ * @param subscribe asks the process for updates of a resource; false if it refuses
+ * @param unsubscribe nobody wants them any more
+ */
+export function createListens(
+  max: number,
+  subscribe: (uri: string) => Promise<boolean>,
+  unsubscribe: (uri: string) => void,
+): Listens {
+  const listens = new Set<Listen>();
+  const subscriptions = createSubscriptions<Listen>();
+
+  return {
+    get size() {
+      return listens.size;
+    },
+    async open(tenant, asker, wanted, introduction) {
+      if (listens.size >= max)
+        return tenant.deliver(faultFrame(new RunError('TOO_MANY_LISTENS', { max }), asker.id));
+      if (wanted.resourceSubscriptions.length > MAX_URIS) {
+        const detail = `more than ${MAX_URIS} resources`;
+        return tenant.deliver(faultFrame(new RunError('INVALID_PARAMS', { detail }), asker.id));
+      }
+      const filter = honouredFilter(wanted, capabilitiesOf(introduction));
+      const listen: Listen = { ...asker, tenant, filter, isAcknowledged: false };
+      listens.add(listen);
+      const uris = await Promise.all(filter.resourceSubscriptions.map((uri) => join(listen, uri)));
+      if (!listens.has(listen)) return;
+      listen.filter = { ...filter, resourceSubscriptions: uris.filter((uri) => uri !== undefined) };
+      listen.isAcknowledged = true;
+      send(listen, acknowledgement(listen.id, listen.filter));
+      if (isEmptyFilter(listen.filter)) end(listen);
+    },
+    tell(notification) {
+      for (const listen of receiversOf(notification)) {
+        if (listen.isAcknowledged) send(listen, stamped(notification, listen.id));
+      }
+    },
+    cancel(tenant, id) {
+      for (const listen of listens) {
+        if (listen.tenant !== tenant || listen.id !== id) continue;
+        remove(listen);
+        return true;
+      }
+      return false;
+    },
+    leave(tenant) {
+      for (const listen of listens) if (listen.tenant === tenant) remove(listen);
+    },
+    endAll() {
+      for (const listen of listens) end(listen);
+    },
+  };
+
+  /** An update of a resource is for those that have named exactly this one, if there are any. */
+  function receiversOf(notification: JsonRpcMessage): Iterable<Listen> {
+    const uri = notification.params?.['uri'];
+    if (notification.method === 'notifications/resources/updated')
+      return typeof uri === 'string' ? subscriptions.subscribersOf(uri) : [];
+    return [...listens].filter(({ filter }) => wants(filter, notification));
+  }
+
+  /** @returns undefined if the process refuses */
+  async function join(listen: Listen, uri: string): Promise<string | undefined> {
+    const isFirst = !subscriptions.isConfirmed(uri);
+    subscriptions.add(uri, listen);
+    if (!isFirst) return uri;
+    if (await subscribe(uri)) {
+      subscriptions.confirm(uri);
+      return uri;
+    }
+    subscriptions.remove(uri, listen);
+    return undefined;
+  }
+
+  function end(listen: Listen): void {
+    // Its first message is the acknowledgement, whatever comes then.
+    if (!listen.isAcknowledged)
+      send(listen, acknowledgement(listen.id, { ...listen.filter, resourceSubscriptions: [] }));
+    remove(listen);
+    listen.tenant.deliver(resultAnswer(listen, listenResult(listen.id, undefined)));
+  }
+
+  function remove(listen: Listen): void {
+    listens.delete(listen);
+    for (const uri of subscriptions.removeAll(listen)) unsubscribe(uri);
+  }
+
+  function send(listen: Listen, message: JsonRpcMessage): void {
+    listen.tenant.deliver(frameOf(message));
+  }
+}
+
+function capabilitiesOf({ capabilities }: Json): Json {
+  return typeof capabilities === 'object' && capabilities !== null ? { ...capabilities } : {};
+}

@@ -1,0 +1,368 @@
+import { RunError, toRunError } from '../../errors.ts';
+import { readEnvelope } from '../../era/envelope.ts';
+import { listenResult, readFilter } from '../../era/listen.ts';
+import { jsonOf } from '../../era/json.ts';
+import type { Log } from '../../observe/log.ts';
+import { META } from '../../protocol/constants.ts';
+import { faultFrame } from '../../protocol/fault.ts';
+import { frameOf, type Frame } from '../../protocol/frame.ts';
+import type { Link } from '../../link/link.ts';
+import { isRequestId, type RequestId } from '../../protocol/request-id.ts';
+import { severityOf } from '../log-levels.ts';
+import type { ModernFace } from '../modern-backend.ts';
+import { createCalls, type Call as SharedCall } from '../shared-process/in-flight.ts';
+import { outlivedMs } from '../shared-process/outlived.ts';
+import {
+  replaceValues,
+  scanMessage,
+  textAt,
+  valueAt,
+  type Replacement,
+  type Scanned,
+} from '../../protocol/rewrite.ts';
+import { scanFromServer } from '../shared-process/scan-from-server.ts';
+import { UnreadLimit } from '../shared-process/send-buffer-limit.ts';
+import { createStrays } from '../unmatched-answers.ts';
+import { createTenant, type Tenant } from '../shared-process/client-port.ts';
+import { TaskOwners } from './task-owners.ts';
+
+export interface ModernShareOptions {
+  readonly server: string;
+  /** A process that runs already. */
+  readonly first: Link | undefined;
+  /** Opens the process, or the next one after it has died. Rejects with a RunError. */
+  readonly openChild: () => Promise<Link>;
+  /** What all clients together may leave unread before the worst of them is cut off. */
+  readonly maxUnreadBytes: number;
+  /** A process that nobody uses for so long is stopped. */
+  readonly idleMs: number;
+  /** The only principal that it serves: its process may end for another one of that principal. */
+  readonly principal?: string;
+  /** What the clients of other processes leave unread counts as well. */
+  readonly unread?: UnreadLimit;
+  /** Called when there is neither a client nor a process. */
+  readonly onUnused?: () => void;
+  readonly log: Log;
+}
+
+/** A client is a principal and a name; one without a name is known by its link alone. */
+type Call = SharedCall<Tenant, Tenant | string>;
+
+const LISTEN = 'subscriptions/listen';
+
+/**
+ * One process of a modern server for all clients: it knows nobody but by the request at hand (2026-07-28, basic/index,
+ * statelessness). Ids, progress tokens and subscriptions become numbers of ours; everything else passes as it came.
+ */
+export function createModernShare(options: ModernShareOptions): ModernFace {
+  const { server, log, maxUnreadBytes } = options;
+  const closed = new RunError('UPSTREAM_CLOSED', { server });
+  const tenants = new Set<Tenant>();
+  const unread = options.unread ?? new UnreadLimit(maxUnreadBytes, log);
+  const calls = createCalls<Tenant, Tenant | string>();
+  const strays = createStrays(log);
+  /** Undefined where all clients are of one principal. */
+  const taskOwners = options.principal === undefined ? new TaskOwners() : undefined;
+  const principals = new WeakMap<Tenant, string>();
+  let pending = 0;
+  let child: Link | undefined;
+  let starting: Promise<Link> | undefined;
+  /** One that serves no more may still run for a while: the next one must not start beside it. */
+  let ending: Promise<void> | undefined;
+  /** Processes that were left idle, and have not ended yet. */
+  let resting = 0;
+  let idleTimer: NodeJS.Timeout | undefined;
+  let closing: Promise<void> | undefined;
+  if (options.first !== undefined) take(options.first);
+
+  return {
+    get pending() {
+      return pending;
+    },
+    open({ principal }) {
+      const tenant = createTenant({
+        era: 'modern',
+        closed,
+        send: (sender, frame) => fromClient(sender, frame, principal),
+        onUnread: (bytes) => unread.count(bytes),
+        onLeave,
+      });
+      tenants.add(tenant);
+      unread.add(tenant);
+      principals.set(tenant, principal);
+      return tenant.link;
+    },
+    // One that several principals use is not for one of them to end.
+    endIdlest: (principal) => principal === options.principal && rest(),
+    close(reason) {
+      closing ??= shut(reason);
+      return closing;
+    },
+  };
+
+  // The process
+
+  function running(): Promise<Link> {
+    if (child !== undefined) return Promise.resolve(child);
+    starting ??= start().finally(() => {
+      starting = undefined;
+      checkUse();
+    });
+    return starting;
+  }
+
+  async function start(): Promise<Link> {
+    if (ending !== undefined) await ending;
+    if (closing !== undefined) throw new RunError('SHUTTING_DOWN');
+    return take(await options.openChild());
+  }
+
+  function take(link: Link): Link {
+    child = link;
+    link.onclose((error) => lost(link, toRunError(error ?? closed)));
+    link.onframe(fromChild);
+    restIfIdle();
+    return link;
+  }
+
+  /** A dead process never answers: fail its callers now. Those who listen are told in good order, and listen anew. */
+  function lost(link: Link, reason: RunError): void {
+    if (child !== link) return;
+    child = undefined;
+    taskOwners?.clear();
+    const end = link.close(reason).finally(() => {
+      if (ending === end) ending = undefined;
+      checkUse();
+    });
+    ending = end;
+    clearTimeout(idleTimer);
+    for (const call of calls.settleAll()) finish(call, reason);
+  }
+
+  function finish({ tenant, id, isListening }: Call, reason: RunError): void {
+    pending -= 1;
+    tenant.deliver(
+      isListening === true
+        ? frameOf({ id, result: { ...listenResult(id, undefined) } })
+        : faultFrame(reason, id),
+    );
+  }
+
+  function restIfIdle(): void {
+    clearTimeout(idleTimer);
+    if (pending > 0 || child === undefined) return;
+    idleTimer = setTimeout(rest, options.idleMs);
+    idleTimer.unref();
+  }
+
+  /** Ends a process that nothing is asked of. @returns whether there is one */
+  function rest(): boolean {
+    if (pending > 0 || child === undefined) return false;
+    const idle = child;
+    // Not before: what comes meanwhile has another one started.
+    child = undefined;
+    taskOwners?.clear();
+    clearTimeout(idleTimer);
+    resting += 1;
+    void idle.close(closed).finally(() => {
+      resting -= 1;
+      checkUse();
+    });
+    return true;
+  }
+
+  function checkUse(): void {
+    const isStopped = child === undefined && starting === undefined && ending === undefined && resting === 0;
+    if (isStopped && tenants.size === 0) options.onUnused?.();
+  }
+
+  async function shut(reason: RunError): Promise<void> {
+    clearTimeout(idleTimer);
+    for (const call of calls.settleAll()) finish(call, reason);
+    for (const tenant of tenants) tenant.end(reason);
+    const link = child ?? (await starting?.catch(() => undefined));
+    child = undefined;
+    await (link?.close(reason) ?? ending);
+  }
+
+  // From the process
+
+  function fromChild(message: Frame, about?: RequestId): void {
+    const read = scanFromServer(message, options);
+    if (read === undefined) return undefined;
+    const { frame, scanned } = read;
+    const { id, method } = scanned;
+    if (method === undefined) return answered(frame, scanned);
+    if (id === undefined) return notified(scanned, frame, about);
+    // Nobody may answer it (2026-07-28, basic/transports/stdio, receiving messages).
+    log.warn(
+      { event: 'server.request-dropped', method },
+      `a request, which this revision has none of: ${method}`,
+    );
+    return undefined;
+  }
+
+  function answered(frame: Frame, scanned: Scanned): void {
+    const call = calls.settle(scanned.id, outlivedMs(scanned, frame));
+    if (call === undefined) {
+      strays.report(frame);
+      return undefined;
+    }
+    pending -= 1;
+    restIfIdle();
+    const { tenant, id, idText, isListening } = call;
+    taskOwners?.learn(frame, principals.get(tenant) ?? '');
+    if (isListening === true && !scanned.isError) return tenant.deliver(listenEnd(frame, call));
+    return tenant.deliver(replaceValues(scanned, id, [{ place: 'id', text: idText }]));
+  }
+
+  /** The result names the subscription as well. */
+  function listenEnd(frame: Frame, { id }: Call): Frame {
+    try {
+      const { result } = frame.message;
+      const _meta = { ...jsonOf(result?.['_meta']), [META.subscriptionId]: id };
+      return frameOf({ ...frame.message, id, result: { ...result, _meta } });
+    } catch (error) {
+      // Its outline was sound, what it holds is not.
+      return faultFrame(new RunError('MALFORMED_ANSWER', { server, method: LISTEN }, { cause: error }), id);
+    }
+  }
+
+  function notified(scanned: Scanned, frame: Frame, about: RequestId | undefined): void {
+    if (scanned.method === 'notifications/progress') {
+      const call = calls.get(valueAt(scanned, 'params.progressToken'));
+      if (call?.tokenText === undefined) return undefined;
+      return pass(call, scanned, { place: 'params.progressToken', text: call.tokenText });
+    }
+    if (scanned.method === 'notifications/cancelled') return tornDown(valueAt(scanned, 'params.requestId'));
+    if (scanned.find('subscription') !== undefined) {
+      const call = calls.get(valueAt(scanned, 'subscription'));
+      if (call?.isListening !== true) return undefined;
+      return pass(call, scanned, { place: 'subscription', text: call.idText });
+    }
+    const caller = about === undefined ? callerOf(scanned) : calls.get(about);
+    if (caller !== undefined) return caller.tenant.deliver(frame);
+    log.debug(
+      { event: 'server.notification-dropped', method: scanned.method },
+      'a notification belongs to no single call',
+    );
+    return undefined;
+  }
+
+  /** The newest call that a message without correlation may belong to; a log line only if that call has asked for it. */
+  function callerOf(scanned: Scanned): Call | undefined {
+    const candidates = calls.candidates();
+    if (scanned.method !== 'notifications/message') return candidates.at(-1);
+    const severity = severityOf(valueAt(scanned, 'params.level'));
+    const isSole = candidates.length === 1;
+    return candidates.findLast(({ level }) => (level === undefined ? isSole : level <= severity));
+  }
+
+  /** A server cancels nothing but a subscription (2026-07-28, basic/patterns/cancellation). */
+  function tornDown(number: unknown): void {
+    const call = calls.get(number);
+    if (call?.isListening !== true) return;
+    calls.settle(number, 0);
+    finish(call, closed);
+    restIfIdle();
+  }
+
+  function pass({ tenant }: Call, scanned: Scanned, replacement: Replacement): void {
+    tenant.deliver(replaceValues(scanned, undefined, [replacement]));
+  }
+
+  // From the clients
+
+  function fromClient(tenant: Tenant, frame: Frame, principal: string): void | Promise<void> {
+    if (child !== undefined) return forward(tenant, frame, principal, child);
+    return running().then(
+      (link) => forward(tenant, frame, principal, link),
+      (error: unknown) => {
+        if (frame.kind === 'request') tenant.deliver(faultFrame(toRunError(error), frame.id));
+      },
+    );
+  }
+
+  function forward(tenant: Tenant, frame: Frame, principal: string, link: Link): void | Promise<void> {
+    // It may have left while the process was starting. And the process asks nothing, so there is nothing to answer.
+    if (!tenant.isOpen || frame.kind === 'response') return undefined;
+    const scanned = scanMessage(frame);
+    if (frame.kind === 'notification')
+      return scanned === undefined ? undefined : tell(tenant, frame, scanned, link);
+    if (scanned !== undefined) return call(tenant, frame, principal, scanned, link);
+    const detail = 'a key is there twice, or in two spellings';
+    return tenant.deliver(faultFrame(new RunError('INVALID_REQUEST', { detail }), frame.id));
+  }
+
+  function call(
+    tenant: Tenant,
+    frame: Frame,
+    principal: string,
+    scanned: Scanned,
+    link: Link,
+  ): void | Promise<void> {
+    const idText = textAt(scanned, 'id');
+    if (frame.id === undefined || idText === undefined) return undefined;
+    if (taskOwners?.isForeign(frame, principal) === true)
+      return tenant.deliver(faultFrame(new RunError('NOT_SHARED', { method: frame.method ?? '' }), frame.id));
+    const token = valueAt(scanned, 'token');
+    const number = calls.start({
+      tenant,
+      id: frame.id,
+      idText,
+      tokenText: isRequestId(token) ? textAt(scanned, 'token') : undefined,
+      settled: undefined,
+      ...identityOf(tenant, frame, principal),
+      ...(frame.method === LISTEN && { isListening: true, isWatching: isWatching(frame) }),
+    });
+    pending += 1;
+    clearTimeout(idleTimer);
+    const text = String(number);
+    const replacements: Replacement[] = [{ place: 'id', text }];
+    // Whatever stands there: it must not be another call's number.
+    if (token !== undefined) replacements.push({ place: 'token', text });
+    return link.send(replaceValues(scanned, number, replacements));
+  }
+
+  function tell(tenant: Tenant, frame: Frame, scanned: Scanned, link: Link): void | Promise<void> {
+    if (frame.method !== 'notifications/cancelled') return link.send(frame);
+    const number = calls.abandon(tenant, valueAt(scanned, 'params.requestId'));
+    if (number === undefined) return undefined;
+    strays.gaveUp(number);
+    pending -= 1;
+    restIfIdle();
+    return link.send(
+      replaceValues(scanned, undefined, [{ place: 'params.requestId', text: String(number) }]),
+    );
+  }
+
+  /** Who goes has cancelled what it has asked for. */
+  function onLeave(tenant: Tenant): void {
+    tenants.delete(tenant);
+    unread.delete(tenant);
+    const left = calls.abandonAll(tenant);
+    pending -= left.length;
+    for (const requestId of left) {
+      strays.gaveUp(requestId);
+      const params = { requestId, reason: 'the client is gone' };
+      void child?.send(frameOf({ method: 'notifications/cancelled', params }));
+    }
+    if (left.length > 0) restIfIdle();
+    checkUse();
+  }
+}
+
+function identityOf(tenant: Tenant, frame: Frame, principal: string): Pick<Call, 'owner' | 'level'> {
+  const reading = readEnvelope(frame.message);
+  if ('fault' in reading) return { owner: tenant, level: undefined };
+  const { clientInfo, logLevel } = reading.envelope;
+  return {
+    owner: clientInfo === undefined ? tenant : JSON.stringify([principal, clientInfo]),
+    level: logLevel === undefined ? undefined : severityOf(logLevel),
+  };
+}
+
+function isWatching(frame: Frame): boolean {
+  const filter = readFilter(jsonOf(frame.message.params));
+  return filter === undefined || filter.resourceSubscriptions.length > 0;
+}

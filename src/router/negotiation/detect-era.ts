@@ -1,0 +1,156 @@
+import { withEnvelope } from '../../era/envelope.ts';
+import { isDiscoverResult, isModernError } from '../../era/handshake.ts';
+import { jsonOf, type Json } from '../../era/json.ts';
+import { isRunError } from '../../errors.ts';
+import { MODERN_REVISION, RPC } from '../../protocol/constants.ts';
+import { frameOf, type Frame, type JsonRpcMessage } from '../../protocol/frame.ts';
+import type { Link } from '../../link/link.ts';
+
+/** What a server has answered to `server/discover`. */
+export type Verdict =
+  /**
+   * `discovered`: undefined if it is modern, but of no revision that we know. `isOpen`: only `server/discover` was sent,
+   * which leaves a process of both eras free to serve either; `false` after any other request of 2026-07-28.
+   */
+  | {
+      readonly era: 'modern';
+      readonly answer: Frame;
+      readonly discovered: Json | undefined;
+      readonly isOpen: boolean;
+    }
+  /** `isPassing`: a remote server has failed in a way that says nothing about its era. */
+  | { readonly era: 'legacy'; readonly isPassing?: boolean }
+  /** It ended: some do at a request that they do not know. */
+  | { readonly era: 'gone'; readonly error: Error | undefined };
+
+export interface ProbeOptions {
+  /** Ours, for `clientInfo`. */
+  readonly version: string;
+  /** A client's own `server/discover`, to be sent in place of one of ours. */
+  readonly request?: Frame;
+  /** Silence after which a ping is sent: the server may be slow to start, or may ignore unknown requests. `Infinity`: never. */
+  readonly silenceMs?: number;
+  /** How long an answer may still come after the answer to the ping. */
+  readonly graceMs?: number;
+  /** How long it may take to say what it is. */
+  readonly longestMs?: number;
+}
+
+const SILENCE_MS = 3_000;
+const GRACE_MS = 500;
+const LONGEST_MS = 30_000;
+const DISCOVER_ID = 'mcpr:discover';
+/** The statuses by which a server refuses a method for good, in the text of our own error. */
+export const FINAL_STATUS = /HTTP status (?:400|404|405|406|410|415|422|501)\b/;
+const PING_ID = 'mcpr:alive';
+
+/** A remote server that could not be reached has not said what it is. */
+const INCONCLUSIVE: ReadonlySet<string> = new Set([
+  'UPSTREAM_UNREACHABLE',
+  'UPSTREAM_HTTP',
+  'UPSTREAM_REDIRECT',
+  'UPSTREAM_STREAM_LOST',
+  'AUTHORIZATION_REQUIRED',
+  'AUTHORIZATION_FAILED',
+]);
+
+/**
+ * Finds out which era a server is of (2026-07-28, basic/transports/stdio, backward compatibility): a modern answer is
+ * one that only a modern server gives, whatever else it says or does means legacy. Takes the link's handlers over, and
+ * leaves it as it is.
+ * @throws RunError what ended a link to a remote server, which says nothing about its era
+ */
+export function probeEra(link: Link, options: ProbeOptions): Promise<Verdict> {
+  const { silenceMs = SILENCE_MS, graceMs = GRACE_MS, longestMs = LONGEST_MS } = options;
+  const request = options.request ?? modernRequest(DISCOVER_ID, 'server/discover', options.version);
+  return new Promise((resolve, reject) => {
+    let isOver = false;
+    let wasPinged = false;
+    let timer = silenceMs === Infinity ? undefined : setTimeout(ping, silenceMs);
+    const end = setTimeout(() => settle({ era: 'legacy' }), longestMs);
+    link.onclose((error) => {
+      if (isRunError(error) && INCONCLUSIVE.has(error.code)) reject(error);
+      settle({ era: 'gone', error });
+    });
+    link.onframe(receive);
+    void link.send(request);
+
+    function receive(frame: Frame): void {
+      if (isOver || frame.kind !== 'response') return;
+      if (frame.id === request.id) return settle(verdictOf(frame, !wasPinged));
+      if (frame.id !== PING_ID || !isLegacyPong(frame)) return;
+      clearTimeout(timer);
+      timer = setTimeout(() => settle({ era: 'legacy' }), graceMs);
+    }
+
+    /**
+     * Legacy servers answer it, also before `initialize` (2025-11-25, basic/lifecycle). It carries the metadata of
+     * 2026-07-28, because a server of both eras that is only slow would take a bare one for a legacy client.
+     */
+    function ping(): void {
+      wasPinged = true;
+      void link.send(modernRequest(PING_ID, 'ping', options.version));
+    }
+
+    function settle(verdict: Verdict): void {
+      if (isOver) return;
+      isOver = true;
+      clearTimeout(timer);
+      clearTimeout(end);
+      resolve(verdict);
+    }
+  });
+}
+
+/** Whether a server shows to be modern after all, by an answer to the probe that comes when the probe has given up. */
+export function isLateDiscovery(frame: Frame): boolean {
+  return frame.kind === 'response' && frame.id === DISCOVER_ID && verdictOf(frame, false).era === 'modern';
+}
+
+function verdictOf(answer: Frame, isOpen: boolean): Verdict {
+  const message = messageOf(answer);
+  if (message?.error !== undefined && isModernError(message.error))
+    return { era: 'modern', answer, discovered: undefined, isOpen };
+  if (message === undefined || !isDiscoverResult(message.result))
+    return isFailure(message) ? { era: 'legacy', isPassing: true } : { era: 'legacy' };
+  return { era: 'modern', answer, discovered: jsonOf(message.result), isOpen };
+}
+
+/** What a verdict says of the server: undefined if the next client has to ask again. */
+export function isModernBy(verdict: Verdict): boolean | undefined {
+  if (verdict.era === 'legacy' && verdict.isPassing === true) return undefined;
+  return verdict.era === 'modern';
+}
+
+/** Whether an answer is an error of our own in place of one, and no status by which servers refuse what they do not know. */
+function isFailure(answer: JsonRpcMessage | undefined): boolean {
+  const reason: unknown = jsonOf(answer?.error?.data)['reason'];
+  if (typeof reason !== 'string' || !reason.startsWith('upstream_')) return false;
+  return reason !== 'upstream_http' || !FINAL_STATUS.test(answer?.error?.message ?? '');
+}
+
+/** Revision 2026-07-28 has no ping: its servers do not know the method, and their results have a type. */
+function isLegacyPong(answer: Frame): boolean {
+  const message = messageOf(answer);
+  if (message?.error !== undefined) return message.error.code !== RPC.methodNotFound;
+  return message?.result !== undefined && !('resultType' in jsonOf(message.result));
+}
+
+/** The message of a frame, if it is one: its ends may have looked like that. */
+export function messageOf(frame: Frame): JsonRpcMessage | undefined {
+  try {
+    return frame.message;
+  } catch {
+    return undefined;
+  }
+}
+
+function modernRequest(id: string, method: string, version: string): Frame {
+  const envelope = {
+    protocolVersion: MODERN_REVISION,
+    clientCapabilities: {},
+    clientInfo: { name: 'mcp-run', version },
+    logLevel: undefined,
+  };
+  return frameOf(withEnvelope({ jsonrpc: '2.0', id, method, params: {} }, envelope));
+}

@@ -1,0 +1,65 @@
+import { withEnvelope } from '../../era/envelope.ts';
+import { isModernError } from '../../era/handshake.ts';
+import { jsonOf } from '../../era/json.ts';
+import { isLegacyRevision, LEGACY_REVISIONS, OFFER_ID, RPC } from '../../protocol/constants.ts';
+import { frameOf, type Frame, type JsonRpcMessage } from '../../protocol/frame.ts';
+import type { Link } from '../../link/link.ts';
+import { FINAL_STATUS, messageOf } from './detect-era.ts';
+
+/** `refused`: for good, by a server without handshake. `failed`: another try may end otherwise. `silent`: no answer in time. */
+export type OfferOutcome = 'accepted' | 'refused' | 'failed' | 'silent';
+
+/**
+ * Sends an `initialize` of our own over a link of its own, and ends that link. Servers of both eras may list modern
+ * revisions only, so that nothing else tells them from those without a handshake. It carries metadata and headers as all
+ * requests to a modern server have to, but those of a legacy revision.
+ * @param version ours, for `clientInfo`
+ * @param limitMs how long the answer may take
+ */
+export async function offerHandshake(link: Link, version: string, limitMs: number): Promise<OfferOutcome> {
+  const outcome = await new Promise<OfferOutcome>((resolve) => {
+    const timer = setTimeout(() => settle('silent'), limitMs);
+    // A refusal without JSON-RPC ends a link to a remote server.
+    link.onclose((error) =>
+      settle(error !== undefined && FINAL_STATUS.test(error.message) ? 'refused' : 'failed'),
+    );
+    link.onframe((frame) => {
+      if (frame.kind === 'response' && frame.id === OFFER_ID) settle(outcomeOf(messageOf(frame)));
+    });
+    void link.send(offer(version));
+
+    function settle(found: OfferOutcome): void {
+      clearTimeout(timer);
+      resolve(found);
+    }
+  });
+  await link.close();
+  return outcome;
+}
+
+/** Whether a refusal of `initialize` says for good that the server has no handshake. */
+export function isFinalRefusal({ error }: JsonRpcMessage): boolean {
+  if (error === undefined) return true;
+  const { reason, supported } = jsonOf(error.data);
+  if (Array.isArray(supported) && supported.some(isLegacyRevision)) return false;
+  if (isModernError(error) || error.code === RPC.methodNotFound) return true;
+  return reason === 'upstream_http' && FINAL_STATUS.test(error.message);
+}
+
+function outcomeOf(answer: JsonRpcMessage | undefined): OfferOutcome {
+  if (answer === undefined) return 'failed';
+  if (isLegacyRevision(answer.result?.['protocolVersion'])) return 'accepted';
+  return isFinalRefusal(answer) ? 'refused' : 'failed';
+}
+
+function offer(version: string): Frame {
+  const [protocolVersion] = LEGACY_REVISIONS;
+  const clientInfo = { name: 'mcp-run', version };
+  const params = { protocolVersion, capabilities: {}, clientInfo };
+  return frameOf(
+    withEnvelope(
+      { jsonrpc: '2.0', id: OFFER_ID, method: 'initialize', params },
+      { protocolVersion, clientCapabilities: {}, clientInfo, logLevel: undefined },
+    ),
+  );
+}

@@ -1,0 +1,95 @@
+/** A pool in front of servers that the test speaks for; each has answered `initialize`. */
+import { onTestFinished } from 'vitest';
+import { RunError } from '../../../src/errors.ts';
+import type { RequestId } from '../../../src/protocol/frame.ts';
+import {
+  createLegacyPool,
+  type LegacyPoolOptions,
+} from '../../../src/router/modern-to-legacy/process-pool.ts';
+import type { ModernFace } from '../../../src/router/modern-backend.ts';
+import { createRecordingLog } from '../../observe/recording-log.ts';
+import { createMemoryLink, type MemoryLink, type Sent } from '../../support/memory-link.ts';
+
+const CAPABILITIES = {
+  tools: { listChanged: true },
+  resources: { subscribe: true, listChanged: true },
+  logging: {},
+  tasks: { requests: { tools: { call: {} } } },
+};
+export const SERVER_INFO = { name: 'server', version: '7' };
+
+export interface World {
+  readonly pool: ModernFace;
+  /** In the order in which they were started. */
+  readonly children: MemoryLink[];
+  /** On whose behalf each was started. */
+  readonly principals: string[];
+  readonly child: (index?: number) => MemoryLink;
+}
+
+export function createWorld(overrides: Partial<LegacyPoolOptions> = {}): World {
+  const children: MemoryLink[] = [];
+  const principals: string[] = [];
+  const pool = createLegacyPool({
+    server: 'files',
+    version: '0',
+    openChild: async (principal) => {
+      principals.push(principal);
+      const link = startServer();
+      children.push(link);
+      return link;
+    },
+    first: undefined,
+    initializeTimeoutMs: 5_000,
+    childIdleMs: 60_000,
+    inputTtlMs: 60_000,
+    maxParked: 256,
+    attribution: 'concurrent',
+    warm: 0,
+    maxUnreadBytes: 1_000_000,
+    log: createRecordingLog(),
+    ...overrides,
+  });
+  onTestFinished(() => pool.close(new RunError('SHUTTING_DOWN')));
+  return {
+    pool,
+    children,
+    principals,
+    child(index = 0) {
+      const found = children[index];
+      if (found === undefined) throw new Error(`no process ${index}`);
+      return found;
+    },
+  };
+}
+
+export function startServer(): MemoryLink {
+  const link = createMemoryLink('server', ({ message }: Sent) => {
+    const { id, method } = message;
+    if (id === undefined || id === null || method === undefined) return;
+    if (method === 'initialize') {
+      const result = { protocolVersion: '2025-11-25', capabilities: CAPABILITIES, serverInfo: SERVER_INFO };
+      queueMicrotask(() => void link.deliver({ id, result }));
+    }
+    if (/^(?:logging|resources\/(?:un)?subscribe)/.test(method))
+      queueMicrotask(() => void link.deliver({ id, result: {} }));
+  });
+  return link;
+}
+
+/** What the server was asked, without what only sets it up. */
+export function requestsTo(link: MemoryLink, method: string): Sent[] {
+  return link.sent.filter(({ message }) => message.method === method);
+}
+
+/** The id under which the server knows the call that was made last. */
+export function lastCallOf(link: MemoryLink, method = 'tools/call'): RequestId {
+  const id = requestsTo(link, method).at(-1)?.message.id;
+  if (id === undefined || id === null) throw new Error(`no ${method}`);
+  return id;
+}
+
+/** After all that was set off has happened. */
+export function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+}

@@ -1,0 +1,60 @@
+/** A server for modern clients, when it is not what the first question has made of it. */
+import { expect, test } from 'vitest';
+import { RunError } from '../../../src/errors.ts';
+import { META } from '../../../src/protocol/constants.ts';
+import { frameOf } from '../../../src/protocol/frame.ts';
+import { createKnownEras } from '../../../src/router/negotiation/era-cache.ts';
+import { createModernRoute } from '../../../src/router/negotiation/modern-client.ts';
+import type { ModernFace } from '../../../src/router/modern-backend.ts';
+import { createMemoryLink, type MemoryLink } from '../../support/memory-link.ts';
+
+const CALL = {
+  id: 1,
+  method: 'tools/call',
+  params: { _meta: { [META.protocolVersion]: '2026-07-28', [META.clientCapabilities]: {} } },
+};
+const CLIENT = { principal: 'one', withheld: new Set<never>() };
+
+test('a server that turns out to be modern is not translated any more', async () => {
+  const { route, child, known, sent, closed } = open();
+  const first = route.open(CLIENT).send(frameOf(CALL));
+  await child.waitFor(({ message }) => message.method === 'server/discover');
+  child.drop();
+  await first;
+  await route.open(CLIENT).send(frameOf(CALL));
+  expect(sent).toEqual(['legacy', 'legacy']);
+  known.modern = true;
+  await route.open(CLIENT).send(frameOf(CALL));
+  expect(sent).toEqual(['legacy', 'legacy', 'modern']);
+  await route.close(new RunError('SHUTTING_DOWN'));
+  expect(closed.toSorted()).toEqual(['legacy', 'modern']);
+});
+
+test('closing it does not wait for a server that does not say what it is', async () => {
+  const { route, child } = open();
+  void route.open(CLIENT).send(frameOf(CALL));
+  await child.waitFor(({ message }) => message.method === 'server/discover');
+  await route.close(new RunError('SHUTTING_DOWN'));
+  expect(child.isClosed).toBe(true);
+});
+
+function open() {
+  const known = createKnownEras(undefined);
+  const child: MemoryLink = createMemoryLink('server');
+  const sent: string[] = [];
+  const closed: string[] = [];
+  const face = (era: string): ModernFace => ({
+    pending: 0,
+    open: () => createMemoryLink('server', () => void sent.push(era)),
+    endIdlest: () => false,
+    close: async () => void closed.push(era),
+  });
+  const route = createModernRoute({
+    version: '0',
+    known,
+    openChild: async () => child,
+    toModernServer: () => face('modern'),
+    toLegacyServer: () => face('legacy'),
+  });
+  return { route, child, known, sent, closed };
+}
