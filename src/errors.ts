@@ -564,7 +564,7 @@ export type ErrorCode = keyof typeof ERRORS;
 export type ErrorFields = Readonly<Record<string, string | number>>;
 
 /** A place in a file that an error is about. */
-export interface Culprit {
+export interface Diagnostic {
   readonly file: string;
   /** Both count from 1. */
   readonly line: number | undefined;
@@ -577,7 +577,7 @@ export interface Culprit {
 }
 
 export interface RunErrorOptions extends ErrorOptions {
-  readonly culprits?: readonly Culprit[];
+  readonly culprits?: readonly Diagnostic[];
   readonly requestId?: string | number | bigint | undefined;
 }
 
@@ -587,7 +587,7 @@ export class RunError extends Error {
   readonly code: ErrorCode;
   readonly fields: ErrorFields;
   /** Everything that is wrong with a manifest; empty for other errors. */
-  readonly culprits: readonly Culprit[];
+  readonly culprits: readonly Diagnostic[];
   /** Of the request that could not be read, where at least its id could. */
   readonly requestId: string | number | bigint | undefined;
 

@@ -1,6 +1,6 @@
 export { ERRORS, RunError, isRunError, type ErrorCode, type ErrorFields } from './errors.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './gateway/gateway.ts';
-export type { Listening, Served } from './gateway/endpoints.ts';
+export type { Endpoints as Listening, ServerEndpoints as Served } from './gateway/endpoints.ts';
 export type { Ask, Question } from './manifest/resolve/inputs.ts';
 export type { SettingsLayer } from './manifest/resolve/layers.ts';
 export { loadManifest, type LoadOptions } from './manifest/load.ts';

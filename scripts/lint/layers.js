@@ -24,15 +24,7 @@ const LAYERS = {
     node: 'any',
   },
   gateway: {
-    folders: [
-      'downstream',
-      'router',
-      'upstream',
-      'link',
-      'manifest',
-      'files/package-file',
-      'observe',
-    ],
+    folders: ['downstream', 'router', 'upstream', 'link', 'manifest', 'files/package-file', 'observe'],
     packages: [],
     node: 'any',
   },

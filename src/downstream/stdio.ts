@@ -34,9 +34,9 @@ export function createStdioDownstream({ input, output, lineLimitBytes }: StdioOp
     peer: 'client',
     era: 'legacy',
     principal: 'parent',
-    can: {
-      push: true,
-      get ask() {
+    supports: {
+      notifications: true,
+      get requests() {
         return !inputEnded;
       },
     },
@@ -60,7 +60,7 @@ export function createStdioDownstream({ input, output, lineLimitBytes }: StdioOp
     onclose(next) {
       onclose = next;
     },
-    forget() {},
+    abandonResponse() {},
     close,
   };
 

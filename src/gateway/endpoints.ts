@@ -1,29 +1,29 @@
 import type { Manifest, Transport } from '../manifest/settings.ts';
 
 /** Where one server can be reached; absolute URLs. */
-export interface Served {
+export interface ServerEndpoints {
   readonly name: string;
   readonly http?: string;
   readonly sse?: string;
 }
 
 /** What a gateway serves, and where. */
-export interface Listening {
+export interface Endpoints {
   /** Of the HTTP listener, if there is one. */
   readonly url?: string;
   readonly transports: readonly Transport[];
-  readonly servers: readonly Served[];
+  readonly servers: readonly ServerEndpoints[];
 }
 
 /** @param url of the HTTP listener; what clients are told is the public one, if the settings have it */
-export function describeListening(manifest: Manifest, url: string | undefined): Listening {
+export function describeEndpoints(manifest: Manifest, url: string | undefined): Endpoints {
   const { settings, servers, rejected = [] } = manifest;
   const { transports, httpPath, ssePath } = settings;
   if (url === undefined) return { transports, servers: servers.map(({ name }) => ({ name })) };
   const base = settings.baseUrl?.replace(/\/$/, '') ?? url;
   // A URL that clients are given must not change when the error in another entry is mended.
   const isAlone = servers.length === 1 && rejected.length === 0;
-  const served = servers.map(({ name }): Served => {
+  const served = servers.map(({ name }): ServerEndpoints => {
     const root = isAlone ? base : `${base}/${encodeURIComponent(name)}`;
     return {
       name,

@@ -2,26 +2,26 @@ import { RunError } from '../errors.ts';
 import type { Manifest, ServerSpec } from '../manifest/settings.ts';
 import type { Log } from '../observe/log.ts';
 import type { Link } from '../link/link.ts';
-import { createHandover } from '../link/reattachable.ts';
-import { createKnownEras } from '../router/negotiation/era-cache.ts';
-import { createModernRoute } from '../router/negotiation/modern-client.ts';
-import { ownEraFirst, type OwnEraOptions } from '../router/negotiation/legacy-client.ts';
-import { createStdioEras } from '../router/negotiation/stdio-client.ts';
+import { reattachable } from '../link/reattachable.ts';
+import { createEraCache } from '../router/negotiation/era-cache.ts';
+import { createModernClientRoute } from '../router/negotiation/modern-client.ts';
+import { createLegacyClientRoute, type LegacyClientOptions } from '../router/negotiation/legacy-client.ts';
+import { createStdioClientRoute } from '../router/negotiation/stdio-client.ts';
 import { createLegacyPool } from '../router/modern-to-legacy/process-pool.ts';
-import type { ModernFace } from '../router/modern-backend.ts';
-import { createModernShare } from '../router/multiplex/modern.ts';
-import { faceForEach } from '../router/per-principal.ts';
-import { UnreadLimit } from '../router/shared-process/send-buffer-limit.ts';
+import type { ModernBackend } from '../router/modern-backend.ts';
+import { createModernMultiplexer } from '../router/multiplex/modern.ts';
+import { backendPerPrincipal } from '../router/per-principal.ts';
+import { SendBufferLimit } from '../router/shared-process/send-buffer-limit.ts';
 import type { OwnOptions, Supervisor } from '../upstream/supervision/supervisor.ts';
-import type { Noticed } from './skipped-output.ts';
-import type { Places } from './process-slots.ts';
+import type { SkippedOutput } from './skipped-output.ts';
+import type { ProcessSlots } from './process-slots.ts';
 import { packageVersion } from './version.ts';
 
 /** A client that sends `initialize`, and has a process of its own. */
 interface LegacyClient {
   readonly principal: string;
   /** Of its process. */
-  readonly noticed: Noticed;
+  readonly noticed: SkippedOutput;
   /** Whether it can be asked something now. */
   canAsk(): boolean;
 }
@@ -29,7 +29,7 @@ interface LegacyClient {
 /** The ways to one server, by the era of who wants to go. */
 export interface EraRoutes {
   /** For clients of revision 2026-07-28 over the network. */
-  readonly modern: ModernFace;
+  readonly modern: ModernBackend;
   /** A process for a client that sends `initialize`. */
   openLegacy(client?: LegacyClient, abandoned?: AbortSignal): Promise<Link>;
   /** A process for clients of one principal that have no sessions, which has a place for as long as it lives. */
@@ -44,11 +44,11 @@ export interface EraRoutesOptions {
   readonly supervisor: Supervisor;
   /** Opens a conversation with the server, as `supervisor` does. */
   readonly open: Supervisor['open'];
-  readonly places: Places;
+  readonly places: ProcessSlots;
   /** Ends an idle session of the principal for a new one; false if there is none. */
   makeRoom(principal: string): Promise<boolean>;
   /** Of processes that several clients use. */
-  readonly noticed: Noticed;
+  readonly noticed: SkippedOutput;
   /** What the clients of one process may leave unread together. */
   readonly maxUnreadBytes: number;
   readonly log: Log;
@@ -63,7 +63,7 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
   const { name } = spec;
   const { settings } = manifest;
   const pinned = spec.era ?? settings.era;
-  const known = createKnownEras(pinned === 'auto' ? undefined : pinned);
+  const known = createEraCache(pinned === 'auto' ? undefined : pinned);
   const version = packageVersion();
   const isRemote = spec.target.kind === 'remote';
   const probing = { version, ...limitsOfProbe(isRemote, supervisor.startTimeoutMs) };
@@ -72,12 +72,12 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
     openChild: (principal: string) => Promise<Link>,
     first: Link | undefined,
     principalOfFirst: string,
-  ): ModernFace =>
+  ): ModernBackend =>
     createLegacyPool({
       server: name,
       version,
       // It may turn out not to be one: then what it has begun goes on, and whoever comes next knows better.
-      openChild: async (principal) => toLegacyClient(createHandover(await openChild(principal))),
+      openChild: async (principal) => toLegacyClient(reattachable(await openChild(principal))),
       first: first === undefined ? undefined : toLegacyClient(first, undefined, { wasProbed: true }),
       principalOfFirst,
       initializeTimeoutMs: supervisor.startTimeoutMs,
@@ -92,7 +92,7 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
     });
 
   return {
-    modern: createModernRoute({
+    modern: createModernClientRoute({
       ...probing,
       known,
       openChild,
@@ -100,10 +100,10 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
       toLegacyServer: (first, principal) => toLegacyServer(openChild, first, principal),
     }),
     openLegacy,
-    openStateless: async (principal) => toLegacyClient(createHandover(await openChild(principal))),
+    openStateless: async (principal) => toLegacyClient(reattachable(await openChild(principal))),
     async openStdio(client, abandoned) {
       const first = await open(abandoned, own(client.noticed));
-      return createStdioEras(first, {
+      return createStdioClientRoute(first, {
         ...probing,
         known,
         openChild: () => reopen(client.noticed),
@@ -114,13 +114,13 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
   };
 
   /** One process for each principal, unless the server is to be shared. */
-  function toModernServer(first: Link | undefined, principal: string): ModernFace {
+  function toModernServer(first: Link | undefined, principal: string): ModernBackend {
     const common = { server: name, maxUnreadBytes, idleMs: settings.childIdleMs, log };
-    if (isShared) return createModernShare({ ...common, first, openChild: () => openChild('') });
-    const unread = new UnreadLimit(maxUnreadBytes, log);
-    return faceForEach(
+    if (isShared) return createModernMultiplexer({ ...common, first, openChild: () => openChild('') });
+    const unread = new SendBufferLimit(maxUnreadBytes, log);
+    return backendPerPrincipal(
       (owner, onUnused, own) =>
-        createModernShare({
+        createModernMultiplexer({
           ...common,
           first: own,
           openChild: () => openChild(owner),
@@ -134,15 +134,15 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
 
   async function openLegacy(client?: LegacyClient, abandoned?: AbortSignal): Promise<Link> {
     const child = await open(abandoned, own(client?.noticed, client?.principal));
-    return toLegacyClient(createHandover(child), client);
+    return toLegacyClient(reattachable(child), client);
   }
 
   function toLegacyClient(
     child: Link,
     client?: Omit<LegacyClient, 'principal'>,
-    { wasProbed = false }: Pick<OwnEraOptions, 'wasProbed'> = {},
+    { wasProbed = false }: Pick<LegacyClientOptions, 'wasProbed'> = {},
   ): Link {
-    return ownEraFirst(child, {
+    return createLegacyClientRoute(child, {
       ...probing,
       server: name,
       known,
@@ -155,31 +155,31 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
     });
   }
 
-  function reopen(of?: Noticed): Promise<Link> {
+  function reopen(of?: SkippedOutput): Promise<Link> {
     return open(undefined, own(of));
   }
 
-  function own({ onSkipped }: Noticed = noticed, principal?: string): OwnOptions {
+  function own({ onSkipped }: SkippedOutput = noticed, principal?: string): OwnOptions {
     return { onSkipped, ...(principal !== undefined && { makeRoom: () => makeRoom(principal) }) };
   }
 
   /** A process for clients without sessions, which has a place for as long as it lives. */
   async function openChild(principal: string): Promise<Link> {
     let isLeaving = false;
-    const place = places.take({ server: name, principal, isLeaving: () => isLeaving });
+    const place = places.acquire({ server: name, principal, isLeaving: () => isLeaving });
     try {
       await place.ready();
       if (supervisor.isClosed) throw new RunError('SHUTTING_DOWN');
       const child = await open(undefined, own(noticed, principal));
       // A process that hung up runs on for a while, and keeps its place until it has ended.
-      const link = createHandover(child, () => {
+      const link = reattachable(child, () => {
         isLeaving = true;
-        void child.close().finally(place.leave);
+        void child.close().finally(place.release);
       });
       return {
         ...link,
-        get can() {
-          return link.can;
+        get supports() {
+          return link.supports;
         },
         async close(reason) {
           isLeaving = true;
@@ -187,7 +187,7 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
         },
       };
     } catch (error) {
-      place.leave();
+      place.release();
       throw error;
     }
   }

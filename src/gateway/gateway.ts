@@ -8,9 +8,9 @@ import type { Log } from '../observe/log.ts';
 import { createMask } from '../observe/mask.ts';
 import { maskLog } from '../observe/masked-log.ts';
 import { loadUpstreams } from '../upstream/upstream.ts';
-import { describeListening, type Listening } from './endpoints.ts';
+import { describeEndpoints, type Endpoints } from './endpoints.ts';
 import { warningsAbout } from './open-origins.ts';
-import { createPlaces } from './process-slots.ts';
+import { createProcessSlots } from './process-slots.ts';
 import { createServedServer, type ServedServer } from './served-server.ts';
 import { createStatus } from './status.ts';
 import { isOpenToAnyone } from './capability-policy.ts';
@@ -26,7 +26,7 @@ export interface GatewayOptions {
 /** Everything that runs, from one manifest: listeners, conversations and the servers behind them. */
 export interface Gateway {
   /** @throws RunError `PORT_IN_USE`, `LISTEN_FAILED`, `SERVER_AMBIGUOUS`, `NO_SERVERS` */
-  start(): Promise<Listening>;
+  start(): Promise<Endpoints>;
   /** Resolves with an exit code when the stdio conversation is over, or else when the gateway is closed. */
   readonly finished: Promise<number>;
   /** Lets running calls finish for the drain time, then stops everything. Idempotent. */
@@ -39,9 +39,9 @@ export function createGateway({ manifest, log: openLog, stdin, stdout }: Gateway
   // A server, a client, or we about them, may repeat what a server was started with.
   const log = maskLog(openLog, createMask(manifest.servers.flatMap(({ target }) => secretsOf(target))));
   const isNetwork = settings.transports.some((transport) => transport !== 'stdio');
-  const places = createPlaces(
+  const places = createProcessSlots(
     settings,
-    (principal, server) => listener?.endIdlest(principal, server) === true || endIdlest(principal, server),
+    (principal, server) => listener?.evictIdle(principal, server) === true || endIdlest(principal, server),
   );
   const servers = new Map(
     manifest.servers.map((spec) => [spec.name, createServedServer(spec, manifest, places, log)]),
@@ -64,7 +64,7 @@ export function createGateway({ manifest, log: openLog, stdin, stdout }: Gateway
       for (const server of servers.values()) server.keep();
       if (stdioServer !== undefined) await startStdio(stdioServer);
       if (isNetwork) await startListener();
-      return describeListening(manifest, listener?.url);
+      return describeEndpoints(manifest, listener?.url);
     },
     close() {
       closing ??= shutDown();
@@ -133,7 +133,7 @@ export function createGateway({ manifest, log: openLog, stdin, stdout }: Gateway
 
   function endIdlest(principal: string, server: string | undefined): boolean {
     for (const served of servers.values()) {
-      if ((server === undefined || served.name === server) && served.endIdlest(principal)) return true;
+      if ((server === undefined || served.name === server) && served.evictIdle(principal)) return true;
     }
     return false;
   }

@@ -1,12 +1,12 @@
 import { RunError } from '../errors.ts';
 
-export interface PlaceLimits {
+export interface ProcessLimits {
   readonly maxChildren: number;
   readonly childrenPerServer: number;
 }
 
 /** Whose process it is going to be. */
-export interface Tenant {
+export interface SlotOwner {
   readonly server: string;
   readonly principal: string;
   /** It has given its place up; its process may still be ending. */
@@ -14,50 +14,50 @@ export interface Tenant {
 }
 
 /** The right to one process, until `leave`. */
-export interface Place {
+export interface ProcessSlot {
   /** Resolves when the process may start: one that made room may take its time to end. */
   ready(): Promise<void>;
   /** The process is gone, or was never started. Idempotent. */
-  leave(): void;
+  release(): void;
 }
 
 /** How many processes run at once, and for whom. */
-export interface Places {
+export interface ProcessSlots {
   /** @throws RunError `TOO_MANY_CHILDREN` */
-  take(tenant: Tenant): Place;
+  acquire(owner: SlotOwner): ProcessSlot;
   /** Ends the conversation that the principal left idle longest with a server; false if there is none to spare. */
-  endIdlest(principal: string, server: string): boolean;
+  evictIdle(principal: string, server: string): boolean;
   /** Counts a process that is started in any case. */
-  seat(tenant: Tenant): Place;
+  acquireAlways(owner: SlotOwner): ProcessSlot;
 }
 
-const NO_PLACE: Place = { ready: () => Promise.resolve(), leave: () => {} };
+const NO_PLACE: ProcessSlot = { ready: () => Promise.resolve(), release: () => {} };
 
 /** For servers that run elsewhere: only the sessions of their clients are limited. */
-export function withoutLimit({ endIdlest }: Places): Places {
-  return { take: () => NO_PLACE, endIdlest, seat: () => NO_PLACE };
+export function withoutLimit({ evictIdle: endIdlest }: ProcessSlots): ProcessSlots {
+  return { acquire: () => NO_PLACE, evictIdle: endIdlest, acquireAlways: () => NO_PLACE };
 }
 
 /**
  * @param endIdlest ends the conversation that the principal left idle longest, of one server or of all; false if it has
  * none to spare.
  */
-export function createPlaces(
-  { maxChildren, childrenPerServer }: PlaceLimits,
+export function createProcessSlots(
+  { maxChildren, childrenPerServer }: ProcessLimits,
   endIdlest: (principal: string, server: string | undefined) => boolean,
-): Places {
+): ProcessSlots {
   /** In the order of arrival: the first ones of a server, up to the limit, have or may have a process. */
   const seats = new Set<Seat>();
 
   return {
-    take(tenant) {
-      const { server, principal } = tenant;
+    acquire(owner) {
+      const { server, principal } = owner;
       makeRoom(server, childrenPerServer, () => endIdlest(principal, server));
       makeRoom(undefined, maxChildren, () => endIdlest(principal, undefined));
-      return seat(tenant);
+      return seat(owner);
     },
-    endIdlest,
-    seat,
+    evictIdle: endIdlest,
+    acquireAlways: seat,
   };
 
   function makeRoom(server: string | undefined, max: number, end: () => boolean): void {
@@ -71,21 +71,21 @@ export function createPlaces(
   /** Places that somebody still wants to use. */
   function claimed(server: string | undefined): number {
     let count = 0;
-    for (const { tenant } of seats) {
-      if ((server === undefined || tenant.server === server) && !tenant.isLeaving()) count += 1;
+    for (const { owner } of seats) {
+      if ((server === undefined || owner.server === server) && !owner.isLeaving()) count += 1;
     }
     return count;
   }
 
-  function seat(tenant: Tenant): Place {
-    const own: Seat = { tenant, isUsed: false, wake: undefined };
+  function seat(owner: SlotOwner): ProcessSlot {
+    const own: Seat = { owner, isUsed: false, wake: undefined };
     seats.add(own);
     return {
       async ready() {
         if (!isFree(own)) await new Promise<void>((resolve) => (own.wake = resolve));
         own.isUsed = true;
       },
-      leave() {
+      release() {
         if (!seats.delete(own)) return;
         own.wake?.();
         wakeNext();
@@ -93,11 +93,11 @@ export function createPlaces(
     };
   }
 
-  function isFree({ tenant }: Seat): boolean {
+  function isFree({ owner }: Seat): boolean {
     const used = [...seats].filter(({ isUsed }) => isUsed);
     return (
       used.length < maxChildren &&
-      used.filter((other) => other.tenant.server === tenant.server).length < childrenPerServer
+      used.filter((other) => other.owner.server === owner.server).length < childrenPerServer
     );
   }
 
@@ -112,7 +112,7 @@ export function createPlaces(
 }
 
 interface Seat {
-  readonly tenant: Tenant;
+  readonly owner: SlotOwner;
   /** A process is running, or about to. */
   isUsed: boolean;
   wake: (() => void) | undefined;

@@ -5,17 +5,21 @@ import type { Log } from '../observe/log.ts';
 import type { Link } from '../link/link.ts';
 import { joinLinks, type Conversation } from '../router/conversation.ts';
 import { PerPrincipal } from '../router/per-principal.ts';
-import { createShare, type Share, type ShareOptions } from '../router/multiplex/legacy.ts';
-import { UnreadLimit } from '../router/shared-process/send-buffer-limit.ts';
+import {
+  createLegacyMultiplexer,
+  type LegacyMultiplexer,
+  type LegacyMultiplexerOptions,
+} from '../router/multiplex/legacy.ts';
+import { SendBufferLimit } from '../router/shared-process/send-buffer-limit.ts';
 import { createSupervisor, type Supervisor } from '../upstream/supervision/supervisor.ts';
 import { createEraRoutes } from './era-routes.ts';
-import { createNoticed, type Noticed } from './skipped-output.ts';
-import { withoutLimit, type Places, type Tenant } from './process-slots.ts';
+import { createSkippedOutput, type SkippedOutput } from './skipped-output.ts';
+import { withoutLimit, type ProcessSlots, type SlotOwner } from './process-slots.ts';
 import { packageVersion } from './version.ts';
 import { NOTHING, withheldFrom } from './capability-policy.ts';
 
 /** Who a link's client is to a server. */
-export interface Guest {
+export interface JoinOptions {
   /** It came over the network, and is not whoever started us. */
   readonly isNetwork: boolean;
   /** Its first message may be any request; otherwise it is `initialize`. */
@@ -29,9 +33,9 @@ export interface ServedServer {
   /** Keeps the process of a shared server running from now on; others are started by their clients. */
   keep(): void;
   /** Joins a client to the server. */
-  join(downstream: Link, guest: Guest): Conversation;
+  join(downstream: Link, guest: JoinOptions): Conversation;
   /** Ends a process that serves clients of this principal without sessions, and that it left idle; false if there is none. */
-  endIdlest(principal: string): boolean;
+  evictIdle(principal: string): boolean;
   /** Resolves when no call is running. */
   idle(): Promise<void>;
   /** Ends its conversations and its processes. */
@@ -46,7 +50,7 @@ const MIN_UNREAD_BYTES = 32 * 1024 * 1024;
 export function createServedServer(
   spec: ServerSpec,
   manifest: Manifest,
-  gatewayPlaces: Places,
+  gatewayPlaces: ProcessSlots,
   gatewayLog: Log,
 ): ServedServer {
   const { name } = spec;
@@ -65,7 +69,7 @@ export function createServedServer(
     log,
   });
   /** Of processes that several clients use. */
-  const noticed = createNoticed();
+  const noticed = createSkippedOutput();
   const maxUnreadBytes = Math.max(MIN_UNREAD_BYTES, UNREAD_LINES * settings.lineLimitBytes);
   const routes = createEraRoutes({
     spec,
@@ -80,7 +84,7 @@ export function createServedServer(
   });
   /** The process of all clients. */
   const share = isShared
-    ? createShare({ ...shareOptions(), openUpstream: () => routes.openLegacy() })
+    ? createLegacyMultiplexer({ ...shareOptions(), openUpstream: () => routes.openLegacy() })
     : undefined;
   /** Without sessions a client has no process of its own, but its principal has. */
   const shares = settings.stateless && !isShared ? createShares() : undefined;
@@ -92,8 +96,8 @@ export function createServedServer(
     keep: () => share?.keep(),
     join: (downstream, guest) =>
       downstream.era === 'modern' ? joinModern(downstream) : joinLegacy(downstream, guest),
-    endIdlest: (principal) =>
-      shares?.find(principal)?.endIdle() === true || routes.modern.endIdlest(principal),
+    evictIdle: (principal) =>
+      shares?.find(principal)?.endIdle() === true || routes.modern.evictIdle(principal),
     async idle() {
       await Promise.all([...conversations].map((conversation) => conversation.idle()));
     },
@@ -106,7 +110,7 @@ export function createServedServer(
     },
   };
 
-  function shareOptions(): Omit<ShareOptions, 'openUpstream'> {
+  function shareOptions(): Omit<LegacyMultiplexerOptions, 'openUpstream'> {
     return {
       server: name,
       version: packageVersion(),
@@ -117,10 +121,10 @@ export function createServedServer(
     };
   }
 
-  function createShares(): PerPrincipal<Share> {
-    const unread = new UnreadLimit(maxUnreadBytes, log);
+  function createShares(): PerPrincipal<LegacyMultiplexer> {
+    const unread = new SendBufferLimit(maxUnreadBytes, log);
     return new PerPrincipal((principal, onUnused) =>
-      createShare({
+      createLegacyMultiplexer({
         ...shareOptions(),
         openUpstream: () => routes.openStateless(principal),
         idleMs: settings.childIdleMs,
@@ -144,23 +148,23 @@ export function createServedServer(
     );
   }
 
-  function joinLegacy(downstream: Link, { isNetwork, eager }: Guest): Conversation {
-    const tenant: Tenant = {
+  function joinLegacy(downstream: Link, { isNetwork, eager }: JoinOptions): Conversation {
+    const tenant: SlotOwner = {
       server: name,
       principal: downstream.principal,
       isLeaving: () => conversation.isClosed,
     };
     // The parent process always has a session.
     const hasOwn = share === undefined && (shares === undefined || !isNetwork);
-    let place = isNetwork || !hasOwn ? undefined : places.seat(tenant);
-    const own = hasOwn ? createNoticed() : noticed;
+    let place = isNetwork || !hasOwn ? undefined : places.acquireAlways(tenant);
+    const own = hasOwn ? createSkippedOutput() : noticed;
     const conversation = joinLinks(downstream, {
       ...common(own),
       eager,
       withheld: isNetwork ? withheldFrom(spec, manifest) : NOTHING,
       reserve: () => {
         // A process that several clients use has a place of its own, or needs none.
-        if (hasOwn) place ??= places.take(tenant);
+        if (hasOwn) place ??= places.acquire(tenant);
       },
       openUpstream: async (abandoned) => {
         const shared = hasOwn ? undefined : (share ?? shares?.of(downstream.principal));
@@ -168,16 +172,16 @@ export function createServedServer(
         if (shared !== undefined) return await shared.open({ isSession: !isNetwork || !eager });
         await place?.ready();
         if (conversation.isClosed) throw new RunError('CLIENT_GONE');
-        const canAsk = (): boolean => downstream.can.ask;
+        const canAsk = (): boolean => downstream.supports.requests;
         if (!isNetwork) return await routes.openStdio({ canAsk, noticed: own }, abandoned);
         return await routes.openLegacy({ canAsk, principal: downstream.principal, noticed: own }, abandoned);
       },
     });
-    void conversation.closed.then(() => place?.leave());
+    void conversation.closed.then(() => place?.release());
     return keepTrack(conversation);
   }
 
-  function common({ remarkSince }: Noticed) {
+  function common({ remarkSince }: SkippedOutput) {
     return {
       server: name,
       initializeTimeoutMs: supervisor.startTimeoutMs,
@@ -190,7 +194,7 @@ export function createServedServer(
 
   /** Ends an idle session of the principal for a new one. @returns false if there is none, otherwise true when the server knows */
   async function makeRoom(principal: string): Promise<boolean> {
-    if (!places.endIdlest(principal, name)) return false;
+    if (!places.evictIdle(principal, name)) return false;
     const ending = [...conversations].filter(({ isClosed }) => isClosed);
     await Promise.all(ending.map(({ closed }) => closed));
     return true;

@@ -1,14 +1,14 @@
 import { RecentEvents } from '../observe/recent.ts';
 
 /** Observations of a server's processes that may explain why a request is not answered. */
-export interface Noticed {
+export interface SkippedOutput {
   /** A line of its stdout has been skipped. */
   readonly onSkipped: () => void;
   /** @param time in ms since 1970 */
   readonly remarkSince: (time: number) => string | undefined;
 }
 
-export function createNoticed(): Noticed {
+export function createSkippedOutput(): SkippedOutput {
   const skipped = new RecentEvents();
   return {
     onSkipped: () => skipped.add(),

@@ -4,11 +4,11 @@ import type { Log } from '../observe/log.ts';
 import { secretsOf } from '../observe/known-secrets.ts';
 import { createMask } from '../observe/mask.ts';
 import { maskLog } from '../observe/masked-log.ts';
-import { holdingOf, type Holding } from '../upstream/oauth/token-info.ts';
+import { tokenInfoOf, type TokenInfo } from '../upstream/oauth/token-info.ts';
 import { listBindings, type Binding } from '../upstream/oauth/issuer-binding.ts';
 import { listTokenStores, serverUrl } from '../upstream/oauth/token-store.ts';
 
-export { listBindings, type Binding, type Holding };
+export { listBindings, type Binding, type TokenInfo as Holding };
 
 interface Call {
   readonly log: Log;
@@ -24,7 +24,7 @@ export async function logIn(
   name: string,
   target: RemoteTarget,
   { log, signal }: Call,
-): Promise<Holding | undefined> {
+): Promise<TokenInfo | undefined> {
   const { oauth } = target;
   if (oauth === undefined) {
     throw new RunError('USAGE', {
@@ -78,6 +78,6 @@ export async function logOut(
 const NO_TLS = { caFile: undefined, certFile: undefined, keyFile: undefined };
 
 /** What is stored. */
-export async function listHoldings(directory: string, log: Log): Promise<readonly Holding[]> {
-  return (await listTokenStores(directory, log)).flatMap(({ stored }) => holdingOf(stored) ?? []);
+export async function listTokenInfo(directory: string, log: Log): Promise<readonly TokenInfo[]> {
+  return (await listTokenStores(directory, log)).flatMap(({ stored }) => tokenInfoOf(stored) ?? []);
 }

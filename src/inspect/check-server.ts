@@ -7,16 +7,16 @@ import { secretsOf } from '../observe/known-secrets.ts';
 import { createMask, type Mask } from '../observe/mask.ts';
 import { maskLog, maskValue } from '../observe/masked-log.ts';
 import type { Link } from '../link/link.ts';
-import { createHandover } from '../link/reattachable.ts';
-import { probeEra, type Verdict } from '../router/negotiation/detect-era.ts';
+import { reattachable } from '../link/reattachable.ts';
+import { detectEra, type EraVerdict } from '../router/negotiation/detect-era.ts';
 import { hintForSilence } from '../upstream/supervision/hints.ts';
 import { nextState, type ServerState } from '../upstream/supervision/server-state.ts';
 import { createToolFilter, filterToolsOf } from '../link/tool-filter.ts';
 import { openUpstream } from '../upstream/upstream.ts';
-import { createInterview, type Interview, type Introduction, type Offer } from './inspector.ts';
+import { createInspector, type Inspector, type Introduction, type Offer } from './inspector.ts';
 
 /** What came out of starting one server and asking it what it is. */
-export interface ProbeResult {
+export interface CheckResult {
   readonly server: string;
   /** Of a remote server, without its secrets. */
   readonly url: string | undefined;
@@ -35,7 +35,7 @@ export interface ProbeResult {
   readonly skippedLines: number;
 }
 
-export interface ProbeOptions {
+export interface CheckOptions {
   /** Our own version, for the server's eyes. */
   readonly version: string;
   /** For everything together, from the start of the process. */
@@ -46,27 +46,27 @@ export interface ProbeOptions {
 }
 
 /** Tells whoever watches how far it is. */
-export interface ProbeWatcher {
+export interface CheckWatcher {
   started(server: string): void;
   /** A line of its stderr (`npx` and `uvx` say there what they download), or why it may take long. */
   said(server: string, line: string): void;
-  ended(result: ProbeResult): void;
+  ended(result: CheckResult): void;
 }
 
 /** The answer to `server/discover` of a modern server. */
-type Discovered = Extract<Verdict, { era: 'modern' }>['discovered'];
+type Discovered = Extract<EraVerdict, { era: 'modern' }>['discovered'];
 
 const AT_ONCE = 4;
 const STDERR_LINES = 10;
 
 /** Probes servers, at most four at a time; the results are in the order of `specs`. */
-export async function probeAll(
+export async function checkServers(
   specs: readonly ServerSpec[],
-  options: ProbeOptions,
-  watcher: ProbeWatcher,
-): Promise<readonly ProbeResult[]> {
+  options: CheckOptions,
+  watcher: CheckWatcher,
+): Promise<readonly CheckResult[]> {
   const queue = [...specs.entries()];
-  const results: ProbeResult[] = [];
+  const results: CheckResult[] = [];
   const work = async (): Promise<void> => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const [index, spec] = next;
@@ -115,9 +115,9 @@ function unlessGivenUp(error: unknown): undefined {
 /** Starts a server, performs the handshake, counts what it offers, and stops it. Never rejects. */
 async function probe(
   { name: server, target, stdout, era, tools }: ServerSpec,
-  options: ProbeOptions,
-  watcher: ProbeWatcher,
-): Promise<ProbeResult> {
+  options: CheckOptions,
+  watcher: CheckWatcher,
+): Promise<CheckResult> {
   const mask = createMask(secretsOf(target));
   const stderr: string[] = [];
   let skippedLines = 0;
@@ -162,31 +162,31 @@ async function probe(
   return { server, url, state, introduction, startMs, offer, error, stderr, skippedLines };
 
   /** A server that is pinned is taken at its word. */
-  function askEra(asked: Link): Promise<Verdict> {
+  function askEra(asked: Link): Promise<EraVerdict> {
     if (era === 'legacy') return Promise.resolve({ era: 'legacy' });
     return new Promise((resolve, reject) => {
       giveUp = (toError) => reject(toError('initialize'));
       const silence = target.kind === 'remote' ? { silenceMs: Infinity } : {};
-      probeEra(asked, { version: options.version, ...silence }).then(resolve, reject);
+      detectEra(asked, { version: options.version, ...silence }).then(resolve, reject);
     });
   }
 
   /** Another process of a server that has ended when it was sent `initialize`. */
-  async function startModern(discovered: Discovered): Promise<Interview> {
+  async function startModern(discovered: Discovered): Promise<Inspector> {
     link = await openAgain();
     const interview = startInterview(link, discovered, false);
     introduction = await interview.introduce();
     return interview;
   }
 
-  function startInterview(asked: Link, discovered: Discovered, speaksLegacy = era !== 'modern'): Interview {
-    const interview = createInterview(asked, server, options.version, discovered, speaksLegacy);
+  function startInterview(asked: Link, discovered: Discovered, speaksLegacy = era !== 'modern'): Inspector {
+    const interview = createInspector(asked, server, options.version, discovered, speaksLegacy);
     giveUp = interview.giveUp;
     return interview;
   }
 
   /** Tries `initialize` as the first message of another process. @returns undefined if that refuses it as well */
-  async function tryHandshake(discovered: Discovered): Promise<Interview | undefined> {
+  async function tryHandshake(discovered: Discovered): Promise<Inspector | undefined> {
     const before = { link, lines: [...stderr], skippedLines };
     const another = await openAgain();
     link = another;
@@ -212,7 +212,7 @@ async function probe(
       log: maskLog(createLog(), mask),
     });
     const filter = tools && createToolFilter(tools);
-    return createHandover(filter === undefined ? opened : filterToolsOf(opened, { server, filter }));
+    return reattachable(filter === undefined ? opened : filterToolsOf(opened, { server, filter }));
   }
 
   async function openAgain(): Promise<Link> {

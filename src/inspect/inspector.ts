@@ -26,7 +26,7 @@ export interface Offer {
 }
 
 /** A conversation in which we are the client and do nothing but ask. */
-export interface Interview {
+export interface Inspector {
   /** The link has ended. */
   readonly isOver: boolean;
   /** @throws RunError `UPSTREAM_ERROR`, `NOT_MCP`, `MALFORMED_ANSWER`, or why the link ended. */
@@ -51,13 +51,13 @@ interface Question {
  * @param discovered its answer to `server/discover`, if it has given one
  * @param speaksLegacy whether to try the handshake at all
  */
-export function createInterview(
+export function createInspector(
   link: Link,
   server: string,
   clientVersion: string,
   discovered?: Json,
   speaksLegacy = true,
-): Interview {
+): Inspector {
   /** From when on each request says who asks. */
   let isModern = false;
   const waiting = new Map<RequestId, Question>();

@@ -3,7 +3,7 @@ import type { Frame } from '../protocol/frame.ts';
 type Wait = void | Promise<void>;
 
 /** Passes frames on in the order in which they came, also those that come while the way is closed. */
-export interface InOrder {
+export interface FrameQueue {
   /** Passes a frame on, at once or in its turn. A promise means backpressure. */
   pass(frame: Frame): Wait;
   /** Closes the way until the promise is settled. */
@@ -19,7 +19,7 @@ interface Waiting {
  * @param go passes one frame on, and may close the way for the next ones
  * @param roomFor how many frames may wait before their sender is asked to wait as well
  */
-export function createInOrder(go: (frame: Frame) => Wait, roomFor = 0): InOrder {
+export function createFrameQueue(go: (frame: Frame) => Wait, roomFor = 0): FrameQueue {
   const queue: Waiting[] = [];
   let barriers = 0;
 

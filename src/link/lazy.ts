@@ -4,23 +4,23 @@ import type { Frame, RequestId } from '../protocol/frame.ts';
 import type { Era, Link } from './link.ts';
 
 /** A link to what is opened by its first frame. When that fails, whoever has asked is told, and the next frame tries again. */
-export function deferLink(era: Era, open: () => Promise<Link>): Link {
+export function lazyLink(era: Era, open: () => Promise<Link>): Link {
   let target: Link | undefined;
   let opening: Promise<void> | undefined;
   let isClosed = false;
-  let onframe: (frame: Frame, about?: RequestId) => void | Promise<void> = () => {};
+  let onframe: (frame: Frame, relatedRequestId?: RequestId) => void | Promise<void> = () => {};
   let onclose: (error?: Error) => void = () => {};
 
   return {
     peer: 'server',
     era,
     principal: 'child',
-    can: { push: true, ask: true },
-    send(frame, about) {
-      if (target !== undefined) return target.send(frame, about);
+    supports: { notifications: true, requests: true },
+    send(frame, relatedRequestId) {
+      if (target !== undefined) return target.send(frame, relatedRequestId);
       opening ??= start();
       return opening.then(
-        () => target?.send(frame, about),
+        () => target?.send(frame, relatedRequestId),
         (error: unknown) =>
           frame.kind === 'request' ? onframe(faultFrame(toRunError(error), frame.id)) : undefined,
       );
@@ -32,7 +32,7 @@ export function deferLink(era: Era, open: () => Promise<Link>): Link {
     onclose(handler) {
       onclose = handler;
     },
-    forget: (id) => target?.forget(id),
+    abandonResponse: (id) => target?.abandonResponse(id),
     async close(reason) {
       if (isClosed) return;
       isClosed = true;
@@ -46,7 +46,7 @@ export function deferLink(era: Era, open: () => Promise<Link>): Link {
       const link = await open();
       if (isClosed) return await link.close();
       link.onclose((error) => onclose(error));
-      link.onframe((frame, about) => onframe(frame, about));
+      link.onframe((frame, relatedRequestId) => onframe(frame, relatedRequestId));
       target = link;
     } catch (error) {
       opening = undefined;

@@ -2,7 +2,7 @@ import { isRunError, RunError, toRunError } from '../errors.ts';
 import { OFFER_ID } from '../protocol/constants.ts';
 import type { Link } from './link.ts';
 
-export interface LinkObserver {
+export interface HealthObserver {
   /** The first answer, which is that to `initialize`. */
   answered(): void;
   /** The first answer after that: the server has started. */
@@ -14,7 +14,7 @@ export interface LinkObserver {
 }
 
 /** A link to a server that passes everything on and tells `observer` how the server fares. */
-export function observeLink(link: Link, observer: LinkObserver): Link {
+export function observeHealth(link: Link, observer: HealthObserver): Link {
   let answers = 0;
   /** What it was asked last. */
   let asked: string | undefined;
@@ -37,20 +37,20 @@ export function observeLink(link: Link, observer: LinkObserver): Link {
     peer: link.peer,
     era: link.era,
     principal: link.principal,
-    get can() {
-      return link.can;
+    get supports() {
+      return link.supports;
     },
-    send(frame, about) {
+    send(frame, relatedRequestId) {
       if (answers < 2 && frame.kind === 'request') {
         asked = frame.method;
         isOffer = frame.id === OFFER_ID;
       }
-      return link.send(frame, about);
+      return link.send(frame, relatedRequestId);
     },
     onframe(handler) {
-      link.onframe((frame, about) => {
+      link.onframe((frame, relatedRequestId) => {
         if (answers < 2 && frame.kind === 'response') heard();
-        return handler(frame, about);
+        return handler(frame, relatedRequestId);
       });
     },
     onend: (handler) => link.onend(handler),
@@ -58,7 +58,7 @@ export function observeLink(link: Link, observer: LinkObserver): Link {
       onclose = handler;
       if (ended !== undefined) handler(ended.error);
     },
-    forget: (id) => link.forget(id),
+    abandonResponse: (id) => link.abandonResponse(id),
     close(error) {
       reason ??= { error };
       return link.close(error);

@@ -6,8 +6,8 @@ import type { Link } from './link.ts';
  * end when that has come is told at once.
  * @param onGone is told of the end whoever holds the link
  */
-export function createHandover(link: Link, onGone: () => void = () => {}): Link {
-  let onframe: (frame: Frame, about?: RequestId) => void | Promise<void> = () => {};
+export function reattachable(link: Link, onGone: () => void = () => {}): Link {
+  let onframe: (frame: Frame, relatedRequestId?: RequestId) => void | Promise<void> = () => {};
   let onclose: (error?: Error) => void = () => {};
   let isReading = false;
   let ended: { readonly error: Error | undefined } | undefined;
@@ -22,22 +22,22 @@ export function createHandover(link: Link, onGone: () => void = () => {}): Link 
     peer: link.peer,
     era: link.era,
     principal: link.principal,
-    get can() {
-      return link.can;
+    get supports() {
+      return link.supports;
     },
-    send: (frame, about) => link.send(frame, about),
+    send: (frame, relatedRequestId) => link.send(frame, relatedRequestId),
     onframe(handler) {
       onframe = handler;
       if (isReading) return;
       isReading = true;
-      link.onframe((frame, about) => onframe(frame, about));
+      link.onframe((frame, relatedRequestId) => onframe(frame, relatedRequestId));
     },
     onend: (handler) => link.onend(handler),
     onclose(handler) {
       onclose = handler;
       if (ended !== undefined) handler(ended.error);
     },
-    forget: (id) => link.forget(id),
+    abandonResponse: (id) => link.abandonResponse(id),
     close: (reason) => link.close(reason),
   };
 }

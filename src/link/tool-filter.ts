@@ -101,14 +101,14 @@ export interface FilteredLinkOptions {
 export function filterToolsOf(link: Link, { server = '', filter, onUnmatched }: FilteredLinkOptions): Link {
   /** Requests whose answer lists tools. The value says whether that is the whole list. */
   const listing = new Map<RequestId, boolean>();
-  let onframe: (frame: Frame, about?: RequestId) => void | Promise<void> = () => {};
+  let onframe: (frame: Frame, relatedRequestId?: RequestId) => void | Promise<void> = () => {};
 
   return {
     peer: link.peer,
     era: link.era,
     principal: link.principal,
-    get can() {
-      return link.can;
+    get supports() {
+      return link.supports;
     },
     send,
     onframe(handler) {
@@ -117,12 +117,12 @@ export function filterToolsOf(link: Link, { server = '', filter, onUnmatched }: 
     },
     onend: (handler) => link.onend(handler),
     onclose: (handler) => link.onclose(handler),
-    forget: (id) => link.forget(id),
+    abandonResponse: (id) => link.abandonResponse(id),
     close: (reason) => link.close(reason),
   };
 
-  function send(frame: Frame, about?: RequestId): void | Promise<void> {
-    if (frame.kind === 'response') return link.send(frame, about);
+  function send(frame: Frame, relatedRequestId?: RequestId): void | Promise<void> {
+    if (frame.kind === 'response') return link.send(frame, relatedRequestId);
     const rejected = rejectionReason(frame, filter);
     if (rejected !== undefined)
       return frame.id === undefined ? undefined : onframe(faultFrame(rejected, frame.id), frame.id);
@@ -130,19 +130,21 @@ export function filterToolsOf(link: Link, { server = '', filter, onUnmatched }: 
       listing.set(frame.id, frame.message.params?.['cursor'] === undefined);
       if (listing.size > MAX_LISTING) forgetOldest();
     }
-    return link.send(frame, about);
+    return link.send(frame, relatedRequestId);
   }
 
-  function deliver(frame: Frame, about?: RequestId): void | Promise<void> {
+  function deliver(frame: Frame, relatedRequestId?: RequestId): void | Promise<void> {
     const { kind, id } = frame;
-    if (kind !== 'response' || id === undefined || listing.size === 0) return onframe(frame, about);
+    if (kind !== 'response' || id === undefined || listing.size === 0)
+      return onframe(frame, relatedRequestId);
     const isFirstPage = listing.get(id);
     // A second id would make a list of it for a client that reads that one.
-    if (isFirstPage === undefined) return onframe(namesOneRequest(frame) ? frame : unreadable(id), about);
+    if (isFirstPage === undefined)
+      return onframe(namesOneRequest(frame) ? frame : unreadable(id), relatedRequestId);
     listing.delete(id);
     const list = shownOf(frame, id);
     if (isFirstPage) reportUnmatched(frame);
-    return onframe(list, about);
+    return onframe(list, relatedRequestId);
   }
 
   /** The answer without the tools that are not allowed, whichever way a client reads it. */

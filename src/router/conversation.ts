@@ -6,7 +6,7 @@ import { frameOf, type Frame } from '../protocol/frame.ts';
 import type { Link } from '../link/link.ts';
 import { isRequestId, type RequestId } from '../protocol/request-id.ts';
 import { createExchanges, LISTEN, type Exchange } from './exchanges.ts';
-import { createStrays } from './unmatched-answers.ts';
+import { createUnmatchedAnswers } from './unmatched-answers.ts';
 import {
   isWithheld,
   withoutCapabilities,
@@ -14,7 +14,7 @@ import {
   type Capability,
 } from '../link/capability-filter.ts';
 
-export interface RouterOptions {
+export interface ConversationOptions {
   /** Name of the server, for errors. */
   readonly server: string;
   /** Opens the upstream at once and lets anything pass; otherwise `initialize` opens it, and nothing goes before. */
@@ -57,10 +57,10 @@ type Phase = 'new' | 'initializing' | 'ready' | 'closed';
  * and it leaves as the bytes that it came in. A request that the conversation does not accept is thrown back at the
  * downstream link as a RunError, which answers it in its transport's own form.
  */
-export function joinLinks(downstream: Link, options: RouterOptions): Conversation {
+export function joinLinks(downstream: Link, options: ConversationOptions): Conversation {
   const { server, log } = options;
   const exchanges = createExchanges();
-  const strays = createStrays(log);
+  const strays = createUnmatchedAnswers(log);
   const callLimits = { timeoutMs: options.requestTimeoutMs, maxMs: options.maxRequestTimeMs };
   const initializeLimits = { timeoutMs: options.initializeTimeoutMs, maxMs: options.maxRequestTimeMs };
   /** Requests of the server that the client has yet to answer. */
@@ -153,7 +153,7 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
     if (exchanges.get(id)?.method === 'initialize') return;
     if (exchanges.settle(id) === undefined) return;
     strays.gaveUp(id);
-    downstream.forget(id);
+    downstream.abandonResponse(id);
     checkIdle();
   }
 
@@ -188,21 +188,21 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
 
   // From the server to the client
 
-  /** @param about the client's request that the frame belongs to, where the link knows */
-  function fromServer(frame: Frame, about?: RequestId): void | Promise<void> {
+  /** @param relatedRequestId the client's request that the frame belongs to, where the link knows */
+  function fromServer(frame: Frame, relatedRequestId?: RequestId): void | Promise<void> {
     switch (frame.kind) {
       case 'request':
-        return ask(frame, about);
+        return ask(frame, relatedRequestId);
       case 'response':
         return answer(frame);
       case 'notification':
-        return notify(frame, about);
+        return notify(frame, relatedRequestId);
     }
   }
 
   /** What belongs to a call that is over goes with no other one. */
-  function ownerOf(about: RequestId | undefined): RequestId | undefined {
-    return (about === undefined ? exchanges.likely() : exchanges.get(about))?.id;
+  function ownerOf(relatedRequestId: RequestId | undefined): RequestId | undefined {
+    return (relatedRequestId === undefined ? exchanges.likely() : exchanges.get(relatedRequestId))?.id;
   }
 
   function answer(frame: Frame): void | Promise<void> {
@@ -230,14 +230,14 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
     }
   }
 
-  function ask(frame: Frame, about: RequestId | undefined): void | Promise<void> {
+  function ask(frame: Frame, relatedRequestId: RequestId | undefined): void | Promise<void> {
     const { id, method = '' } = frame;
     if (id === undefined) return undefined;
-    if (isWithheld(method, options.withheld) || !downstream.can.ask)
+    if (isWithheld(method, options.withheld) || !downstream.supports.requests)
       return toServer(faultFrame(new RunError('CLIENT_CANNOT', { method }), id));
     asked.add(id);
     if (asked.size > MAX_ASKED) giveUpOldest();
-    return downstream.send(frame, ownerOf(about));
+    return downstream.send(frame, ownerOf(relatedRequestId));
   }
 
   /** Nobody may ever answer: a client without a stream does not even see the question. */
@@ -248,7 +248,7 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
     void toServer(faultFrame(new RunError('CLIENT_SILENT', { max: MAX_ASKED }), oldest));
   }
 
-  function notify(frame: Frame, about: RequestId | undefined): void | Promise<void> {
+  function notify(frame: Frame, relatedRequestId: RequestId | undefined): void | Promise<void> {
     switch (frame.method) {
       case 'notifications/progress':
         return downstream.send(frame, exchanges.progressed(paramOf(frame, 'progressToken'))?.id);
@@ -260,10 +260,10 @@ export function joinLinks(downstream: Link, options: RouterOptions): Conversatio
       case 'notifications/cancelled': {
         const id = paramOf(frame, 'requestId');
         if (isRequestId(id)) asked.delete(id);
-        return downstream.send(frame, ownerOf(about));
+        return downstream.send(frame, ownerOf(relatedRequestId));
       }
       default:
-        return downstream.send(frame, ownerOf(about));
+        return downstream.send(frame, ownerOf(relatedRequestId));
     }
   }
 

@@ -10,13 +10,13 @@ export interface ModernClient {
 }
 
 /** A server as clients of revision 2026-07-28 see it, whatever its own era. */
-export interface ModernFace {
+export interface ModernBackend {
   /** Clients' requests without an answer, and what is held for a client's next request. */
   readonly pending: number;
   /** A link for one client: for one POST, or for a whole stdio conversation. Opening it starts nothing. */
   open(client: ModernClient): Link;
   /** Ends the process that this principal left idle longest; false if it has none to spare. */
-  endIdlest(principal: string): boolean;
+  evictIdle(principal: string): boolean;
   /** Answers what is pending with `reason`, ends what listens in good order, and stops its processes. Idempotent. */
   close(reason: RunError): Promise<void>;
 }

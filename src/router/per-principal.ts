@@ -1,6 +1,6 @@
 import type { RunError } from '../errors.ts';
 import type { Link } from '../link/link.ts';
-import type { ModernFace } from './modern-backend.ts';
+import type { ModernBackend } from './modern-backend.ts';
 
 /** What each principal has of one server: made when it first comes, and forgotten when nothing of it is left. */
 export class PerPrincipal<S> {
@@ -34,13 +34,13 @@ export class PerPrincipal<S> {
  * A modern server with a process, or a conversation with a remote server, for each principal.
  * @param first a process that runs already, and the principal that it was opened for
  */
-export function faceForEach(
-  make: (principal: string, onUnused: () => void, first?: Link) => ModernFace,
+export function backendPerPrincipal(
+  make: (principal: string, onUnused: () => void, first?: Link) => ModernBackend,
   first?: { readonly link: Link; readonly principal: string },
-): ModernFace {
+): ModernBackend {
   let unused = first;
   let closedWith: RunError | undefined;
-  const faces = new PerPrincipal<ModernFace>((principal, onUnused) => {
+  const faces = new PerPrincipal<ModernBackend>((principal, onUnused) => {
     const own = unused?.principal === principal ? unused.link : undefined;
     if (own !== undefined) unused = undefined;
     const face = make(principal, onUnused, own);
@@ -55,7 +55,7 @@ export function faceForEach(
       return faces.all().reduce((sum, { pending }) => sum + pending, 0);
     },
     open: (client) => faces.of(client.principal).open(client),
-    endIdlest: (principal) => faces.find(principal)?.endIdlest(principal) === true,
+    evictIdle: (principal) => faces.find(principal)?.evictIdle(principal) === true,
     async close(reason) {
       closedWith ??= reason;
       await Promise.all(faces.all().map((face) => face.close(reason)));

@@ -5,7 +5,7 @@ import type { Frame } from '../protocol/frame.ts';
 import type { RequestId } from '../protocol/request-id.ts';
 
 /** Answers of a server to requests that are not open. */
-export interface Strays {
+export interface UnmatchedAnswers {
   /** A remark on such answers since `time`, in ms since 1970, for a caller that gets no answer. */
   remarkSince(time: number): string | undefined;
   /** The request has been given up, and an answer to it is no surprise. */
@@ -23,7 +23,7 @@ const MAX_REASON = 200;
 /** Longest id that is remembered. */
 const MAX_ID = 100;
 
-export function createStrays(log: Log): Strays {
+export function createUnmatchedAnswers(log: Log): UnmatchedAnswers {
   const givenUp = new Set<RequestId>();
   const strays = new RecentEvents();
   let told = 0;

@@ -7,14 +7,14 @@ const EXCERPT_BYTES = 120;
 const SUMMARY_MS = 60_000;
 
 /** Lines on a server's stdout that are no MCP messages: skipped, counted, and told without filling the log. */
-export interface StdoutNoise {
+export interface InvalidStdout {
   skip(line: Buffer): void;
   /** The server is gone: tells what has not been told yet. */
   end(): void;
 }
 
 /** @param onSkip called for each line */
-export function createStdoutNoise(log: Log, clock: Clock, onSkip: () => void = () => {}): StdoutNoise {
+export function createInvalidStdout(log: Log, clock: Clock, onSkip: () => void = () => {}): InvalidStdout {
   let total = 0;
   let told = 0;
   let cancelSummary: (() => void) | undefined;

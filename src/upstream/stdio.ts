@@ -10,10 +10,10 @@ import type { Link } from '../link/link.ts';
 import { systemClock } from './clock.ts';
 import { FairReader } from './fair-reader.ts';
 import { hintForExit, hintForMissing } from './supervision/hints.ts';
-import { createLastWords, type LastWords } from './supervision/stderr-tail.ts';
+import { createStderrTail, type StderrTail } from './supervision/stderr-tail.ts';
 import { watchSlowStart } from './supervision/slow-start.ts';
 import { createStdoutReader } from './stdout-messages.ts';
-import { createStdoutNoise, excerptOf } from './invalid-stdout.ts';
+import { createInvalidStdout, excerptOf } from './invalid-stdout.ts';
 import type { StdioTarget, UpstreamOptions } from './target.ts';
 
 /** Lines of a chunk of stdout that are handled in one turn of the event loop. */
@@ -46,8 +46,8 @@ async function start(target: StdioTarget, { server, log }: UpstreamOptions): Pro
 function createStdioLink(child: Child, target: StdioTarget, options: UpstreamOptions): Link {
   const { server, log } = options;
   const writer = createLineWriter(child.stdin);
-  const lastWords = createLastWords();
-  const noise = createStdoutNoise(log, systemClock, options.onSkipped);
+  const lastWords = createStderrTail();
+  const noise = createInvalidStdout(log, systemClock, options.onSkipped);
   const slowStart = watchSlowStart(target, log, systemClock);
   const split = createStdoutReader({ ...options, deliver, refuse, skip });
   const reader = new FairReader({ take: (chunk) => split(chunk, LINES_PER_TURN), pause, resume });
@@ -75,7 +75,7 @@ function createStdioLink(child: Child, target: StdioTarget, options: UpstreamOpt
     peer: 'server',
     era: 'legacy',
     principal: 'child',
-    can: { push: true, ask: true },
+    supports: { notifications: true, requests: true },
     send(frame) {
       slowStart.asked();
       return writer.send(frame);
@@ -94,7 +94,7 @@ function createStdioLink(child: Child, target: StdioTarget, options: UpstreamOpt
     onclose(handler) {
       onclose = handler;
     },
-    forget() {},
+    abandonResponse() {},
     async close() {
       isStopping = true;
       void writer.flush();
@@ -184,7 +184,7 @@ function logExit(exit: ChildExit, { log }: UpstreamOptions): void {
 }
 
 /** The child's stderr is its log: every line goes to ours, under the server's name. */
-function logStderr(child: Child, { log }: UpstreamOptions, lastWords: LastWords, mask: Mask): void {
+function logStderr(child: Child, { log }: UpstreamOptions, lastWords: StderrTail, mask: Mask): void {
   const write = (...parts: Buffer[]): void => {
     // Before anything is cut off: half of a secret would not be recognized.
     const text = parts

@@ -82,7 +82,7 @@ export interface UpstreamOptions {
   /** How long a remote server may take to begin a session again; a minute by default. */
   readonly initializeTimeoutMs?: number;
   /** A remote server has been reached, or could not be, whatever became of what it was asked. */
-  readonly onReach?: (failure: RunError | undefined) => void;
+  readonly onReachabilityChange?: (failure: RunError | undefined) => void;
   /** Ends an idle conversation of the same principal with the server, for the one that is opened. @returns false if there is none */
   readonly makeRoom?: () => Promise<boolean>;
   /** How connections to a remote server are made; the real thing by default. */

@@ -141,13 +141,13 @@ describe('what the client says', () => {
 describe('the end', () => {
   it('of the input is told once, and the client can no longer be asked but still be answered', async () => {
     const { link, input, events, written } = open();
-    expect(link.can.ask).toBe(true);
+    expect(link.supports.requests).toBe(true);
     input.end();
     await turn();
     await turn();
     input.emit('error', new Error('EIO'));
     expect(events).toEqual(['end']);
-    expect(link.can.ask).toBe(false);
+    expect(link.supports.requests).toBe(false);
     void link.send(frameOf({ id: 1, result: {} }));
     expect(await written()).toMatchObject([{ id: 1 }]);
   });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { createPlaces, type Place, type Tenant } from '../../src/gateway/process-slots.ts';
+import { createProcessSlots, type ProcessSlot, type SlotOwner } from '../../src/gateway/process-slots.ts';
 
-interface Guest extends Tenant {
+interface Guest extends SlotOwner {
   isGone: boolean;
 }
 
@@ -13,38 +13,38 @@ function guest(server = 'a', principal = 'p'): Guest {
 const never = (): boolean => false;
 
 test('as many as allowed start at once, of one server and of all', async () => {
-  const places = createPlaces({ maxChildren: 3, childrenPerServer: 2 }, never);
-  for (const server of ['a', 'a', 'b']) await places.take(guest(server)).ready();
-  expect(() => places.take(guest('a'))).toThrow('Too many processes of server "a" (2)');
-  expect(() => places.take(guest('b'))).toThrow('Too many processes of all servers (3)');
+  const places = createProcessSlots({ maxChildren: 3, childrenPerServer: 2 }, never);
+  for (const server of ['a', 'a', 'b']) await places.acquire(guest(server)).ready();
+  expect(() => places.acquire(guest('a'))).toThrow('Too many processes of server "a" (2)');
+  expect(() => places.acquire(guest('b'))).toThrow('Too many processes of all servers (3)');
 });
 
 test('a place that is left is free again, once', async () => {
-  const places = createPlaces({ maxChildren: 9, childrenPerServer: 1 }, never);
-  const place = places.take(guest());
+  const places = createProcessSlots({ maxChildren: 9, childrenPerServer: 1 }, never);
+  const place = places.acquire(guest());
   await place.ready();
-  place.leave();
-  place.leave();
-  await places.take(guest()).ready();
-  expect(() => places.take(guest())).toThrow('Too many');
+  place.release();
+  place.release();
+  await places.acquire(guest()).ready();
+  expect(() => places.acquire(guest())).toThrow('Too many');
 });
 
 test('the newcomer for whom another leaves waits until the process of that one is gone', async () => {
   const old = guest();
   const asked: (string | undefined)[] = [];
-  const places = createPlaces({ maxChildren: 9, childrenPerServer: 1 }, (principal, server) => {
+  const places = createProcessSlots({ maxChildren: 9, childrenPerServer: 1 }, (principal, server) => {
     asked.push(principal, server);
     old.isGone = true;
     return true;
   });
-  const first = places.take(old);
+  const first = places.acquire(old);
   await first.ready();
-  const second = places.take(guest('a', 'q'));
+  const second = places.acquire(guest('a', 'q'));
   const events: string[] = [];
   const started = second.ready().then(() => events.push('started'));
   await Promise.resolve();
   events.push('gone');
-  first.leave();
+  first.release();
   await started;
   expect(events).toEqual(['gone', 'started']);
   expect(asked).toEqual(['q', 'a']);
@@ -52,41 +52,41 @@ test('the newcomer for whom another leaves waits until the process of that one i
 
 test('the limit on all servers looks for one to end among all of them', () => {
   const asked: (string | undefined)[] = [];
-  const places = createPlaces({ maxChildren: 1, childrenPerServer: 5 }, (_principal, server) => {
+  const places = createProcessSlots({ maxChildren: 1, childrenPerServer: 5 }, (_principal, server) => {
     asked.push(server);
     return false;
   });
-  places.take(guest('a'));
-  expect(() => places.take(guest('b'))).toThrow('Too many');
+  places.acquire(guest('a'));
+  expect(() => places.acquire(guest('b'))).toThrow('Too many');
   expect(asked).toEqual([undefined]);
 });
 
 test('who waits starts in the order of arrival, and who gives up lets the next one pass', async () => {
   const guests = [guest(), guest(), guest(), guest()];
-  const places = createPlaces({ maxChildren: 9, childrenPerServer: 1 }, () => {
+  const places = createProcessSlots({ maxChildren: 9, childrenPerServer: 1 }, () => {
     // Whoever came last gives way, without a process of its own to wait for.
     const idle = guests.find(({ isGone }) => !isGone);
     if (idle !== undefined) idle.isGone = true;
     return idle !== undefined;
   });
-  const [first, ...waiting] = guests.map((each) => places.take(each)) as [Place, ...Place[]];
+  const [first, ...waiting] = guests.map((each) => places.acquire(each)) as [ProcessSlot, ...ProcessSlot[]];
   await first.ready();
   const order: number[] = [];
   const ready = waiting.map((place, index) => place.ready().then(() => order.push(index)));
-  waiting[0]?.leave();
+  waiting[0]?.release();
   await ready[0];
   expect(order).toEqual([0]);
-  first.leave();
+  first.release();
   await ready[1];
   expect(order).toEqual([0, 1]);
-  waiting[1]?.leave();
+  waiting[1]?.release();
   await ready[2];
   expect(order).toEqual([0, 1, 2]);
 });
 
 test('a process that is started in any case counts', () => {
-  const places = createPlaces({ maxChildren: 1, childrenPerServer: 1 }, never);
-  places.seat(guest());
-  places.seat(guest());
-  expect(() => places.take(guest())).toThrow('Too many');
+  const places = createProcessSlots({ maxChildren: 1, childrenPerServer: 1 }, never);
+  places.acquireAlways(guest());
+  places.acquireAlways(guest());
+  expect(() => places.acquire(guest())).toThrow('Too many');
 });

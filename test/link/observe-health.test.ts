@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { RunError } from '../../src/errors.ts';
 import { frameOf } from '../../src/protocol/frame.ts';
 import type { Link } from '../../src/link/link.ts';
-import { observeLink } from '../../src/link/observe-health.ts';
+import { observeHealth } from '../../src/link/observe-health.ts';
 import { createMemoryLink, type MemoryLink } from '../support/memory-link.ts';
 
 const REFUSED = { error: { code: -32000, message: 'no licence' } };
@@ -59,7 +59,7 @@ test.each([
 function observe(isForgiven = false): { server: MemoryLink; link: Link; seen: string[] } {
   const server = createMemoryLink('server');
   const seen: string[] = [];
-  const link = observeLink(server, {
+  const link = observeHealth(server, {
     answered: () => void seen.push('answered'),
     proved: () => void seen.push('proved'),
     forgives: () => isForgiven,

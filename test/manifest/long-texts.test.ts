@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { parseEnvFile } from '../../src/manifest/resolve/env-file.ts';
 import { parseJsonText } from '../../src/manifest/read/parse-json.ts';
 import { readManifestFile } from '../../src/manifest/read/read.ts';
-import { blotSecrets, maskUrl } from '../../src/manifest/read/secrets.ts';
+import { redactSource, maskUrl } from '../../src/manifest/read/secrets.ts';
 import { secretsOf } from '../../src/observe/known-secrets.ts';
 
 const LENGTH = 1_000_000;
@@ -13,7 +13,7 @@ const LENGTH = 1_000_000;
 test('masks a URL of question marks in linear time', () => {
   const url = `https://host/${'?'.repeat(LENGTH)}token=abcdefgh`;
   expect(maskUrl(url).endsWith('?token=***')).toBe(true);
-  expect(blotSecrets(url, undefined)).not.toContain('abcdefgh');
+  expect(redactSource(url, undefined)).not.toContain('abcdefgh');
   expect(secretsOf({ kind: 'remote', url, headers: {}, oauth: undefined })).toContain('abcdefgh');
 });
 

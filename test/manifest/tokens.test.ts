@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { mergeSettings, secure } from '../../src/manifest/resolve/layers.ts';
+import { mergeSettings, loadAccessTokens } from '../../src/manifest/resolve/layers.ts';
 import { loadManifest } from '../../src/manifest/load.ts';
 import { readTokens } from '../../src/manifest/resolve/tokens.ts';
 import { commandOf, createWorkspace, only } from './workspace.ts';
@@ -84,15 +84,15 @@ test('a token that can be guessed draws a warning that does not show it', async 
 
 test('an address that others reach needs a token, or --insecure', async () => {
   const open = mergeSettings([{ host: '0.0.0.0' }]);
-  await expect(secure(open, {})).rejects.toMatchObject({ code: 'BIND_REFUSED', exitCode: 2 });
-  expect((await secure(open, { MCP_RUN_TOKEN: ALICE })).digests).toHaveLength(1);
-  expect((await secure({ ...open, insecure: true }, {})).digests).toEqual([]);
-  expect((await secure(mergeSettings([{ host: '127.0.0.1' }]), {})).digests).toEqual([]);
+  await expect(loadAccessTokens(open, {})).rejects.toMatchObject({ code: 'BIND_REFUSED', exitCode: 2 });
+  expect((await loadAccessTokens(open, { MCP_RUN_TOKEN: ALICE })).digests).toHaveLength(1);
+  expect((await loadAccessTokens({ ...open, insecure: true }, {})).digests).toEqual([]);
+  expect((await loadAccessTokens(mergeSettings([{ host: '127.0.0.1' }]), {})).digests).toEqual([]);
 });
 
 test('over stdio alone nothing is asked for a token', async () => {
   const settings = mergeSettings([{ transports: ['stdio'], tokenFile: '/nowhere', host: '0.0.0.0' }]);
-  expect((await secure(settings, { MCP_RUN_TOKEN: 'x y' })).digests).toEqual([]);
+  expect((await loadAccessTokens(settings, { MCP_RUN_TOKEN: 'x y' })).digests).toEqual([]);
 });
 
 test('a manifest names its token file relative to itself, and a server never gets the token', async () => {

@@ -11,7 +11,7 @@ describe('an accepted request gets exactly one answer', () => {
     const bytes = Buffer.from('{"result":{"n":12345678901234567890,"x-kept":1.0},"jsonrpc":"2.0","id":1}');
     await server.deliver(peekFrame(bytes));
     expect(client.sent).toHaveLength(1);
-    expect(client.sent[0]).toMatchObject({ about: 1, frame: { bytes } });
+    expect(client.sent[0]).toMatchObject({ relatedRequestId: 1, frame: { bytes } });
   });
 
   it("the server's error", async () => {
@@ -25,9 +25,9 @@ describe('an accepted request gets exactly one answer', () => {
   it('-32603 with reason request_timeout, and a later answer is dropped', async () => {
     const { client, server, log } = await joinInitialized({ requestTimeoutMs: 10 });
     await client.deliver(call(1));
-    const { message, about } = await client.waitFor(({ message: { id } }) => id === 1);
+    const { message, relatedRequestId } = await client.waitFor(({ message: { id } }) => id === 1);
     expect(message.error).toMatchObject({ code: -32_603, data: { reason: 'request_timeout' } });
-    expect(about).toBe(1);
+    expect(relatedRequestId).toBe(1);
     await server.deliver({ id: 1, result: {} });
     expect(client.answersTo(1)).toHaveLength(1);
     expect(log.of('server.answer-dropped')).toHaveLength(1);

@@ -2,7 +2,7 @@ import { onTestFinished } from 'vitest';
 import { RunError } from '../../src/errors.ts';
 import type { JsonRpcMessage, RequestId } from '../../src/protocol/frame.ts';
 import type { Link } from '../../src/link/link.ts';
-import { joinLinks, type Conversation, type RouterOptions } from '../../src/router/conversation.ts';
+import { joinLinks, type Conversation, type ConversationOptions } from '../../src/router/conversation.ts';
 import { createRecordingLog, type RecordingLog } from '../observe/recording-log.ts';
 import { createMemoryLink, type MemoryLink, type Sent } from '../support/memory-link.ts';
 
@@ -15,7 +15,7 @@ export interface Setup {
   readonly opened: number;
 }
 
-type Overrides = Partial<RouterOptions> & { readonly client?: MemoryLink };
+type Overrides = Partial<ConversationOptions> & { readonly client?: MemoryLink };
 
 /** A client and a server, joined. Over before the test is. */
 export function join(overrides: Overrides = {}): Setup {
@@ -79,7 +79,9 @@ export function call(id: RequestId, meta?: object): Omit<JsonRpcMessage, 'jsonrp
 
 /** Which of the client's requests each message of this method was sent about. */
 export function aboutOf(link: MemoryLink, method: string): (RequestId | undefined)[] {
-  return link.sent.filter(({ message }) => message.method === method).map(({ about }) => about);
+  return link.sent
+    .filter(({ message }) => message.method === method)
+    .map(({ relatedRequestId }) => relatedRequestId);
 }
 
 function forget(link: MemoryLink): void {

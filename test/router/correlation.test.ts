@@ -20,12 +20,15 @@ describe('progress', () => {
       await server.deliver(progress(2, value));
     }
     await server.deliver({ id: 1, result: {} });
-    const about = (id: RequestId): unknown[] =>
+    const relatedRequestId = (id: RequestId): unknown[] =>
       client.sent
-        .filter((sent) => sent.about === id)
+        .filter((sent) => sent.relatedRequestId === id)
         .map(({ message }) => message.params?.['progress'] ?? 'result');
-    expect(about(1)).toEqual([...Array.from({ length: 1_000 }, (_none, value) => value), 'result']);
-    expect(about(2)).toHaveLength(1_000);
+    expect(relatedRequestId(1)).toEqual([
+      ...Array.from({ length: 1_000 }, (_none, value) => value),
+      'result',
+    ]);
+    expect(relatedRequestId(2)).toHaveLength(1_000);
   });
 
   it.each([['unknown'], [undefined], [null], [{}], ['__proto__']])(
@@ -151,7 +154,10 @@ describe('notifications of the server', () => {
       const { client, server } = await joinInitialized();
       await client.deliver(call(1));
       await server.deliver({ method, params: { 'x-kept': [1] } });
-      expect(client.sent[0]).toMatchObject({ about: 1, message: { method, params: { 'x-kept': [1] } } });
+      expect(client.sent[0]).toMatchObject({
+        relatedRequestId: 1,
+        message: { method, params: { 'x-kept': [1] } },
+      });
     },
   );
 

@@ -1,8 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { RunError } from '../../src/errors.ts';
-import { createModernShare } from '../../src/router/multiplex/modern.ts';
-import { faceForEach } from '../../src/router/per-principal.ts';
-import type { ModernFace } from '../../src/router/modern-backend.ts';
+import { createModernMultiplexer } from '../../src/router/multiplex/modern.ts';
+import { backendPerPrincipal } from '../../src/router/per-principal.ts';
+import type { ModernBackend } from '../../src/router/modern-backend.ts';
 import { createRecordingLog } from '../observe/recording-log.ts';
 import { createMemoryLink, type MemoryLink } from '../support/memory-link.ts';
 import { connect } from './modern-to-legacy/modern-client.ts';
@@ -10,7 +10,7 @@ import { connect } from './modern-to-legacy/modern-client.ts';
 const CLOSED = new RunError('SHUTTING_DOWN');
 
 interface Setup {
-  readonly face: ModernFace;
+  readonly face: ModernBackend;
   /** Principals that something was made for, in order. */
   readonly made: readonly string[];
   readonly children: ReadonlyMap<string, MemoryLink>;
@@ -19,9 +19,9 @@ interface Setup {
 function setUp(first?: { readonly link: MemoryLink; readonly principal: string }): Setup {
   const made: string[] = [];
   const children = new Map<string, MemoryLink>();
-  const face = faceForEach((principal, onUnused, own) => {
+  const face = backendPerPrincipal((principal, onUnused, own) => {
     made.push(principal);
-    return createModernShare({
+    return createModernMultiplexer({
       server: 'files',
       first: own,
       openChild: async () => {
@@ -53,11 +53,11 @@ test('a principal can have its own idle process ended, and no other', async () =
   const { face, children } = setUp();
   const one = connect(face, { principal: 'one' });
   await one.ask('tools/list');
-  expect(face.endIdlest('one')).toBe(false);
+  expect(face.evictIdle('one')).toBe(false);
   await children.get('one')?.deliver({ id: 1, result: {} });
-  expect([face.endIdlest('two'), children.get('one')?.isClosed]).toEqual([false, false]);
-  expect([face.endIdlest('one'), children.get('one')?.isClosed]).toEqual([true, true]);
-  expect(face.endIdlest('one')).toBe(false);
+  expect([face.evictIdle('two'), children.get('one')?.isClosed]).toEqual([false, false]);
+  expect([face.evictIdle('one'), children.get('one')?.isClosed]).toEqual([true, true]);
+  expect(face.evictIdle('one')).toBe(false);
 });
 
 test('a principal is forgotten when its process has ended and its last client has gone', async () => {

@@ -11,7 +11,7 @@ import type { Link } from '../../src/link/link.ts';
 export interface Sent {
   readonly frame: Frame;
   readonly message: JsonRpcMessage;
-  readonly about: RequestId | undefined;
+  readonly relatedRequestId: RequestId | undefined;
 }
 
 export interface MemoryLink extends Link {
@@ -24,7 +24,10 @@ export interface MemoryLink extends Link {
   holdWith(wait: Promise<void> | undefined): void;
   setAsk(ask: boolean): void;
   /** The peer says something: a frame, or the members of a message. @throws what the program's handler throws */
-  deliver(message: Frame | Omit<JsonRpcMessage, 'jsonrpc'>, about?: RequestId): void | Promise<void>;
+  deliver(
+    message: Frame | Omit<JsonRpcMessage, 'jsonrpc'>,
+    relatedRequestId?: RequestId,
+  ): void | Promise<void>;
   /** The peer will say nothing more. */
   end(): void;
   /** The link breaks. */
@@ -39,7 +42,7 @@ export function createMemoryLink(peer: Link['peer'], onsend?: (sent: Sent) => vo
   const sent: Sent[] = [];
   const forgotten: RequestId[] = [];
   const watchers = new Set<(one: Sent) => void>();
-  let onframe: (frame: Frame, about?: RequestId) => void | Promise<void> = () => {};
+  let onframe: (frame: Frame, relatedRequestId?: RequestId) => void | Promise<void> = () => {};
   let onend = (): void => {};
   let onclose: (error?: Error) => void = () => {};
   let wait: Promise<void> | undefined;
@@ -51,9 +54,9 @@ export function createMemoryLink(peer: Link['peer'], onsend?: (sent: Sent) => vo
     peer,
     era: 'legacy',
     principal: 'test',
-    can: {
-      push: true,
-      get ask() {
+    supports: {
+      notifications: true,
+      get requests() {
         return ask;
       },
     },
@@ -65,9 +68,9 @@ export function createMemoryLink(peer: Link['peer'], onsend?: (sent: Sent) => vo
     get closeReason() {
       return closeReason;
     },
-    send(frame, about) {
+    send(frame, relatedRequestId) {
       // Parsed anew: what the peer sees are bytes.
-      const one = { frame, message: parseFrame(frame.bytes).message, about };
+      const one = { frame, message: parseFrame(frame.bytes).message, relatedRequestId };
       sent.push(one);
       for (const watch of watchers) watch(one);
       onsend?.(one);
@@ -76,14 +79,15 @@ export function createMemoryLink(peer: Link['peer'], onsend?: (sent: Sent) => vo
     onframe: (handler) => void (onframe = handler),
     onend: (handler) => void (onend = handler),
     onclose: (handler) => void (onclose = handler),
-    forget: (id) => void forgotten.push(id),
+    abandonResponse: (id) => void forgotten.push(id),
     async close(reason) {
       closeReason ??= reason;
       breakOff();
     },
     holdWith: (next) => void (wait = next),
     setAsk: (next) => void (ask = next),
-    deliver: (message, about) => onframe(isFrame(message) ? message : frameOf(message), about),
+    deliver: (message, relatedRequestId) =>
+      onframe(isFrame(message) ? message : frameOf(message), relatedRequestId),
     end: () => onend(),
     drop: breakOff,
     waitFor(matches) {

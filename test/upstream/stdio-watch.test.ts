@@ -1,15 +1,15 @@
 /** What is said about a server's stdout, its silence and its last words. */
 import { describe, expect, it } from 'vitest';
-import { createLastWords } from '../../src/upstream/supervision/stderr-tail.ts';
+import { createStderrTail } from '../../src/upstream/supervision/stderr-tail.ts';
 import { watchSlowStart } from '../../src/upstream/supervision/slow-start.ts';
-import { createStdoutNoise } from '../../src/upstream/invalid-stdout.ts';
+import { createInvalidStdout } from '../../src/upstream/invalid-stdout.ts';
 import { createRecordingLog } from '../observe/recording-log.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
 
 describe('lines on stdout that are not MCP', () => {
   function setUp() {
     const [log, clock] = [createRecordingLog(), createFakeClock()];
-    const noise = createStdoutNoise(log, clock);
+    const noise = createInvalidStdout(log, clock);
     const skip = (times: number): void => {
       for (let time = 0; time < times; time++) noise.skip(Buffer.from(`line ${time}`));
     };
@@ -86,13 +86,13 @@ describe('a server that has been asked and does not answer', () => {
 
 describe('last words', () => {
   it('are at most five lines', () => {
-    const words = createLastWords();
+    const words = createStderrTail();
     for (const line of ['1', '2', '', '3', '4', '  ', '5', '6', '7']) words.add(line);
     expect(words.text()).toBe('3\n4\n5\n6\n7');
   });
 
   it('are at most 2,048 characters, of the last line its beginning', () => {
-    const words = createLastWords();
+    const words = createStderrTail();
     words.add('before');
     words.add('x'.repeat(1_000_000));
     expect(words.text()).toBe(`${'x'.repeat(2_047)}…`);

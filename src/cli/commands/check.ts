@@ -1,5 +1,5 @@
 import { toRunError } from '../../errors.ts';
-import type { ProbeResult, ProbeWatcher } from '../../inspect/check-server.ts';
+import type { CheckResult, CheckWatcher } from '../../inspect/check-server.ts';
 import type { Inventory } from '../../manifest/read/inventory.ts';
 import type { Manifest } from '../../manifest/settings.ts';
 import { checkDocument } from '../output/check-document.ts';
@@ -33,7 +33,7 @@ async function run(
   timeoutMs: number,
   call: CommandCall,
 ): Promise<number> {
-  const { probeAll } = await import('../../inspect/check-server.ts');
+  const { checkServers: probeAll } = await import('../../inspect/check-server.ts');
   const interrupt = new AbortController();
   const options = {
     version: call.version,
@@ -58,7 +58,7 @@ async function run(
     signals.release();
   }
 
-  function report(results: readonly ProbeResult[]): number {
+  function report(results: readonly CheckResult[]): number {
     const servers = joinResults(results, inventory, wanted, manifest.rejected);
     show.finish(servers);
     return exitCodeOf(servers);
@@ -66,7 +66,7 @@ async function run(
 }
 
 interface Display {
-  readonly watcher: ProbeWatcher;
+  readonly watcher: CheckWatcher;
   /** Takes what moves off the screen. */
   stop(): void;
   finish(servers: readonly CheckedServer[]): void;
@@ -93,7 +93,7 @@ function createDisplay(
   const progress = context.stderrIsTerminal
     ? createProgress(manifest.servers.length, context, err)
     : undefined;
-  const results: ProbeResult[] = [];
+  const results: CheckResult[] = [];
   let printed = 0;
 
   return {

@@ -1,6 +1,6 @@
 import { toRunError } from '../../errors.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
-import type { Listening } from '../../gateway/endpoints.ts';
+import type { Endpoints } from '../../gateway/endpoints.ts';
 import type { LogFormat, Manifest, Settings } from '../../manifest/settings.ts';
 import { secretsOf } from '../../observe/known-secrets.ts';
 import type { Log } from '../../observe/log.ts';
@@ -74,7 +74,7 @@ async function run(
   manifest: Manifest,
   { log, masked }: { readonly log: Log; readonly masked: Log },
   context: CliContext,
-  onReady: (listening: Listening) => void | Promise<void>,
+  onReady: (listening: Endpoints) => void | Promise<void>,
 ): Promise<number> {
   const { createGateway } = await import('../../gateway/gateway.ts');
   const gateway = createGateway({ manifest, log, stdin: context.stdin, stdout: context.stdout });
@@ -101,13 +101,13 @@ async function run(
 
 async function startAndWait(
   gateway: Gateway,
-  onReady: (listening: Listening) => void | Promise<void>,
+  onReady: (listening: Endpoints) => void | Promise<void>,
 ): Promise<number> {
   await onReady(await gateway.start());
   return await gateway.finished;
 }
 
-function logReady(listening: Listening, manifest: Manifest, log: Log): void {
+function logReady(listening: Endpoints, manifest: Manifest, log: Log): void {
   const { url, transports, servers } = listening;
   const { names, snippet: connect, curl } = describeConnection(listening, manifest);
   log.info(
@@ -117,7 +117,7 @@ function logReady(listening: Listening, manifest: Manifest, log: Log): void {
 }
 
 async function showScreen(
-  listening: Listening,
+  listening: Endpoints,
   manifest: Manifest,
   context: CliContext,
   { colour }: Reporting,

@@ -13,7 +13,7 @@ import { writeText } from '../output/write-text.ts';
 export async function tokens({ context, reporting }: CommandCall): Promise<number> {
   try {
     const directory = tokenStoreDirectory(context.env);
-    const { listBindings, listHoldings } = await import('../../gateway/tokens.ts');
+    const { listBindings, listTokenInfo: listHoldings } = await import('../../gateway/tokens.ts');
     const holdings = await listHoldings(directory, createPlainLog(context));
     const bindings = await listBindings(directory);
     if (reporting.document) {

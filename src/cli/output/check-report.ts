@@ -1,5 +1,5 @@
 import { ERRORS, type RunError } from '../../errors.ts';
-import type { ProbeResult } from '../../inspect/check-server.ts';
+import type { CheckResult } from '../../inspect/check-server.ts';
 import type { Declared, Inventory } from '../../manifest/read/inventory.ts';
 import type { RejectedServer } from '../../manifest/settings.ts';
 
@@ -9,7 +9,7 @@ export interface CheckedServer {
   readonly status: 'ready' | 'failed' | 'disabled';
   /** Where it is declared; absent without a manifest. */
   readonly declared: Declared | undefined;
-  readonly result: ProbeResult | undefined;
+  readonly result: CheckResult | undefined;
   readonly error: RunError | undefined;
   /** What the reader can do about the error. */
   readonly hint: string;
@@ -17,7 +17,7 @@ export interface CheckedServer {
 
 /** Every server of the manifest in its order, whether it was started or not. */
 export function joinResults(
-  results: readonly ProbeResult[],
+  results: readonly CheckResult[],
   inventory: Inventory | undefined,
   /** Only these; empty: all. */
   wanted: readonly string[],
@@ -54,14 +54,14 @@ function notStarted(declared: Declared): CheckedServer {
 }
 
 /** A server that was started. */
-function probed(result: ProbeResult, declared: Declared | undefined): CheckedServer {
+function probed(result: CheckResult, declared: Declared | undefined): CheckedServer {
   const { server: name, error } = result;
   const status = error === undefined ? 'ready' : 'failed';
   return { name, status, declared, result, error, hint: hintFor(result) };
 }
 
 /** Its own last lines say more than the hint that they are in the log. */
-function hintFor({ error, stderr }: ProbeResult): string {
+function hintFor({ error, stderr }: CheckResult): string {
   if (error === undefined) return '';
   const isTelling = error.code !== 'UPSTREAM_EXITED' || error.hint !== ERRORS.UPSTREAM_EXITED.hint;
   if (isTelling) return error.hint;

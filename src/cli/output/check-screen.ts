@@ -1,4 +1,4 @@
-import type { ProbeResult } from '../../inspect/check-server.ts';
+import type { CheckResult } from '../../inspect/check-server.ts';
 import type { CheckedServer } from './check-report.ts';
 import { alignColumns, printable, type Palette } from './palette.ts';
 
@@ -132,7 +132,7 @@ const TRANSLATIONS = {
   legacy: 'legacy (translated for clients of 2026-07-28)',
   modern: 'modern (translated for clients of 2025-11-25 and before)',
   both: 'of both eras (never translated)',
-} as const satisfies Record<NonNullable<ProbeResult['introduction']>['era'], string>;
+} as const satisfies Record<NonNullable<CheckResult['introduction']>['era'], string>;
 
 type Status = CheckedServer['status'];
 

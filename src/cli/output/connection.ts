@@ -1,4 +1,4 @@
-import type { Listening } from '../../gateway/endpoints.ts';
+import type { Endpoints } from '../../gateway/endpoints.ts';
 import { maskUrl } from '../../manifest/read/secrets.ts';
 import type { Manifest } from '../../manifest/settings.ts';
 
@@ -38,7 +38,7 @@ interface SnippetEntry {
 const PLACEHOLDER = { headers: { Authorization: 'Bearer YOUR_TOKEN' } };
 const CURL_TOKEN = ` -H "authorization: Bearer $MCP_RUN_TOKEN"`;
 
-export function describeConnection(listening: Listening, { source, tokens, servers }: Manifest): Connection {
+export function describeConnection(listening: Endpoints, { source, tokens, servers }: Manifest): Connection {
   const needsToken = tokens.length > 0;
   const endpoints = listening.servers.flatMap(({ name, http, sse }): Endpoint[] => [
     ...(http === undefined ? [] : [{ name, kind: 'http' as const, url: http }]),

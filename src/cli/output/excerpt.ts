@@ -1,4 +1,4 @@
-import type { Culprit } from '../../errors.ts';
+import type { Diagnostic } from '../../errors.ts';
 import { widthOf } from '../../observe/printable.ts';
 import { printable, type Palette } from './palette.ts';
 
@@ -8,7 +8,7 @@ const AFTER = 50;
 
 /** A manifest's problem for a person: what, where, and the line itself with a caret under the place. */
 export function excerptLines(
-  { file, line, column, key, detail, sourceLine }: Culprit,
+  { file, line, column, key, detail, sourceLine }: Diagnostic,
   colours: Palette,
 ): string[] {
   const place = line === undefined ? file : `${file}:${line}:${column}`;

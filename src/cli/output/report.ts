@@ -1,4 +1,4 @@
-import type { Culprit, RunError } from '../../errors.ts';
+import type { Diagnostic, RunError } from '../../errors.ts';
 import type { LogFormat } from '../../manifest/settings.ts';
 import { printableJson } from '../../observe/printable.ts';
 import { redact } from '../../observe/redact.ts';
@@ -59,7 +59,7 @@ interface DescribedError {
   readonly code: string;
   readonly message: string;
   readonly hint?: string;
-  readonly problems?: readonly Omit<Culprit, 'sourceLine'>[];
+  readonly problems?: readonly Omit<Diagnostic, 'sourceLine'>[];
 }
 
 /** An error as `--json` shows it. */
@@ -82,7 +82,7 @@ export function describeError(error: RunError): DescribedError {
 }
 
 /** Their texts may repeat what a file holds. */
-export function redactCulprits(culprits: readonly Culprit[]): readonly Culprit[] {
+export function redactCulprits(culprits: readonly Diagnostic[]): readonly Diagnostic[] {
   return culprits.map((culprit) => ({
     ...culprit,
     key: redact(culprit.key),

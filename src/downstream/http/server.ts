@@ -17,7 +17,7 @@ import { requireSingleHeaders } from './admit/single-headers.ts';
 import { createSseRoutes } from './sse/routes.ts';
 import { createStatelessRoutes } from './streamable/stateless.ts';
 import { createStreamableRoutes } from './streamable/routes.ts';
-import { answerUnreadable } from './responses/client-error.ts';
+import { answerClientError } from './responses/client-error.ts';
 
 const TICK_MS = 1_000;
 /** How often Node looks for requests that take too long to come. */
@@ -69,7 +69,7 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
   const url = await listen(app, options.host, options.port);
   return {
     url,
-    endIdlest: sessions.endIdlest,
+    evictIdle: sessions.evictIdle,
     drain() {
       isDraining = true;
       for (const drain of drainHandlers) drain();
@@ -111,7 +111,7 @@ export async function startHttpListener(options: HttpOptions): Promise<Listener>
     server.maxHeadersCount = 0;
     connections.watch(server);
     server.on('request', (request, response) => receive(request, response, others));
-    server.on('clientError', answerUnreadable);
+    server.on('clientError', answerClientError);
     server.on('checkExpectation', refuseExpectation);
     return server;
   }

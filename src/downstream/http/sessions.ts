@@ -11,7 +11,7 @@ export interface Sessions {
   /** Makes room for one more: the session that the same principal left idle longest ends first. @throws RunError `TOO_MANY_SESSIONS` */
   makeRoom(principal: string): void;
   /** Ends the session that the principal left idle longest, of one server or of all; false if it has none to spare. */
-  endIdlest(principal: string, server: string | undefined): boolean;
+  evictIdle(principal: string, server: string | undefined): boolean;
   add(session: HttpSession): void;
   remove(session: HttpSession): void;
   /** @throws RunError `SESSION_NOT_FOUND`, also for another server's or another principal's session. */
@@ -38,7 +38,7 @@ export function createSessions(max: number, idleMs: number): Sessions {
       if (sessions.size < max || endIdlest(principal, undefined)) return;
       throw new RunError('TOO_MANY_SESSIONS', { max });
     },
-    endIdlest,
+    evictIdle: endIdlest,
     add: (session) => void sessions.set(session.id, session),
     remove: (session) => void sessions.delete(session.id),
     find(kind, id, server, principal) {

@@ -12,25 +12,25 @@ export function observeTools(link: Link, onTools: (answer: Frame) => void): Link
     peer: link.peer,
     era: link.era,
     principal: link.principal,
-    get can() {
-      return link.can;
+    get supports() {
+      return link.supports;
     },
-    send(frame, about) {
+    send(frame, relatedRequestId) {
       if (frame.kind === 'response' && frame.id !== undefined && listing.delete(frame.id)) onTools(frame);
-      return link.send(frame, about);
+      return link.send(frame, relatedRequestId);
     },
     onframe(handler) {
-      link.onframe((frame, about) => {
+      link.onframe((frame, relatedRequestId) => {
         if (frame.method === 'tools/list' && frame.id !== undefined && listing.size < MAX_LISTING)
           listing.add(frame.id);
-        return handler(frame, about);
+        return handler(frame, relatedRequestId);
       });
     },
     onend: (handler) => link.onend(handler),
     onclose: (handler) => link.onclose(handler),
-    forget(id) {
+    abandonResponse(id) {
       listing.delete(id);
-      link.forget(id);
+      link.abandonResponse(id);
     },
     close: (reason) => link.close(reason),
   };

@@ -4,7 +4,7 @@ import { stringify } from 'yaml';
 import { RunError } from '../../errors.ts';
 import { isSecretName } from '../../observe/secret-names.ts';
 import { clientFiles, isClientName, type Surroundings } from '../read/client-files.ts';
-import { folderOf } from '../read/workspace-folder.ts';
+import { workspaceFolderOf } from '../read/workspace-folder.ts';
 import { hasServerKey, missingServers, readDeclarations, type Declarations } from '../read/formats.ts';
 import { manifestError, type KeyPath, type Problem } from '../read/diagnostics.ts';
 import { readEntry } from '../read/read-entry.ts';
@@ -232,7 +232,7 @@ function mapTexts(value: unknown, map: (text: string) => string): unknown {
 
 /** A path that was relative to the old file's folder, from the new one's. */
 function rebase(text: string, oldFile: string, newFile: string): string {
-  const [before, after] = [folderOf(oldFile), folderOf(newFile)];
+  const [before, after] = [workspaceFolderOf(oldFile), workspaceFolderOf(newFile)];
   if (before === after || isAbsolute(text) || text.includes('${')) return text;
   return relative(after, resolve(before, text)) || '.';
 }
@@ -245,7 +245,7 @@ function notesOf({ source, servers }: Declarations, target: string): string[] {
   const secret = named((node) => ['env', 'headers', 'oauth'].some((key) => holdsSecrets(child(node, key))));
   if (secret !== '')
     notes.push(`secrets were copied as they are (${secret}); \${NAME} takes them from the environment`);
-  const moved = folderOf(source.path) !== folderOf(target);
+  const moved = workspaceFolderOf(source.path) !== workspaceFolderOf(target);
   const tied = named((node) =>
     /\$\{(?:workspace(?:Folder|Root)|fileWorkspaceFolder|cwd)/.test(JSON.stringify(node)),
   );

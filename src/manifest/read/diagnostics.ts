@@ -1,4 +1,4 @@
-import { RunError, type Culprit } from '../../errors.ts';
+import { RunError, type Diagnostic } from '../../errors.ts';
 
 /** Where something is in a file; both count from 1. */
 export interface Position {
@@ -38,12 +38,12 @@ export function manifestError(problems: readonly Problem[]): RunError {
   return new RunError(
     'MANIFEST_INVALID',
     { problems: ordered.map(formatProblem).join('\n') },
-    { culprits: ordered.map(toCulprit) },
+    { culprits: ordered.map(toDiagnostic) },
   );
 }
 
 /** The same, as an error carries it. */
-export function toCulprit({ file, position, path, detail, sourceLine }: Problem): Culprit {
+export function toDiagnostic({ file, position, path, detail, sourceLine }: Problem): Diagnostic {
   return {
     file,
     line: position?.line,

@@ -3,7 +3,7 @@ import { parseJsonText } from './parse-json.ts';
 import { parseYamlText } from './parse-yaml.ts';
 import type { KeyPath, Position, Problem } from './diagnostics.ts';
 import { readText } from './read-text.ts';
-import { blotSecrets } from './secrets.ts';
+import { redactSource } from './secrets.ts';
 import { offsetAt, type Node, type ParsedText } from './node.ts';
 
 /** One manifest file, parsed but not yet understood. */
@@ -40,7 +40,7 @@ async function parseText(path: string, text: string): Promise<ParsedText> {
 
 function createSource(path: string, label: string, text: string, { root, faults }: ParsedText): SourceFile {
   const starts = once(() => lineStartsOf(text));
-  const safeLines = once(() => blotSecrets(text, root).split('\n'));
+  const safeLines = once(() => redactSource(text, root).split('\n'));
   const problemAt = (offset: number | undefined, keys: KeyPath, detail: string): Problem => {
     const position = offset === undefined ? undefined : positionOf(starts(), Math.min(offset, text.length));
     const sourceLine =

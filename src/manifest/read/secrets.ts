@@ -29,7 +29,7 @@ export function maskUrl(text: string): string {
  * that do are blotted out. Every other character stays where it is, so that a caret below a line still points right.
  * @param root undefined if the text does not parse; then keys are all there is to go by
  */
-export function blotSecrets(text: string, root: Node | undefined): string {
+export function redactSource(text: string, root: Node | undefined): string {
   if (root === undefined) return blotQueries(blot(text, { isManifest: true }));
   const spans: Span[] = [];
   for (const { offset, source } of secretsIn(root, false)) {

@@ -5,7 +5,7 @@ const CLIENT_FOLDERS =
   /^\.(vscode|vs|cursor|claude|codex|gemini|qwen|roo|kiro|amazonq|zed|continue|opencode|crush|junie|github|windsurf|copilot|amp|kilocode|trae)$/;
 
 /** The folder that an editor would have opened; relative paths in a manifest start there. */
-export function folderOf(manifestPath: string): string {
+export function workspaceFolderOf(manifestPath: string): string {
   const folder = dirname(manifestPath);
   // Kiro's, Junie's and Continue's files are one level further down.
   const outer = /^(settings|mcp|mcpServers)$/.test(basename(folder)) ? dirname(folder) : folder;

@@ -46,7 +46,7 @@ function listens({ transports }: Settings): boolean {
  * Reads the tokens that a listener asks for; without a listener there is nothing to ask.
  * @throws RunError `BIND_REFUSED` when others than this machine could come in without one, and what `readTokens` throws.
  */
-export async function secure(
+export async function loadAccessTokens(
   settings: Settings,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Tokens> {

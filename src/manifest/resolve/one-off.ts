@@ -1,7 +1,7 @@
 import { RunError } from '../../errors.ts';
 import { complaintOf, readEnvFile } from './env-file.ts';
 import { childEnvironment, wholeEnvironment } from './environment.ts';
-import { collisionOf, mergeSettings, secure, type SettingsLayer } from './layers.ts';
+import { collisionOf, mergeSettings, loadAccessTokens, type SettingsLayer } from './layers.ts';
 import { parseRemoteUrl } from '../schema/remote-checks.ts';
 import {
   contradictionsIn,
@@ -38,7 +38,7 @@ export async function createCommandManifest(options: OneOff): Promise<Manifest> 
   const settings = mergeSettings([options.settings]);
   const name = options.name ?? deriveName(command, args);
   checkName(name, settings);
-  const { digests, warnings } = await secure(settings, options.env);
+  const { digests, warnings } = await loadAccessTokens(settings, options.env);
   const paths = child.envFiles ?? [];
   const files = await Promise.all(paths.map(readEnvFile));
   const env = environmentOf(options, settings, [...files.map(({ values }) => values), child.env ?? {}]);
@@ -81,7 +81,7 @@ export async function createUrlManifest(options: OneOffUrl): Promise<Manifest> {
   if (refusal !== undefined) throw refusal;
   const settings = mergeSettings([options.settings]);
   checkName(name, settings);
-  const { digests, warnings } = await secure(settings, env);
+  const { digests, warnings } = await loadAccessTokens(settings, env);
   const target = createRemoteTarget(url.value, remote, env);
   return {
     source: maskUrl(url.value),

@@ -1,4 +1,4 @@
-import { RunError, type Culprit } from '../../errors.ts';
+import { RunError, type Diagnostic } from '../../errors.ts';
 import { tokenStoreDirectory } from '../read/config-directory.ts';
 import type { Headers } from '../schema/headers.ts';
 import { isExposed } from '../schema/remote-checks.ts';
@@ -131,7 +131,7 @@ export function refusalOf(
   server: string,
   url: string,
   { allowHttp }: RemoteOptions,
-  culprits: readonly Culprit[] = [],
+  culprits: readonly Diagnostic[] = [],
 ): RunError | undefined {
   if (allowHttp === true || !isExposed(url)) return undefined;
   const [culprit] = culprits;

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { isRunError, type RunError } from '../../errors.ts';
-import { folderOf } from '../read/workspace-folder.ts';
+import { workspaceFolderOf } from '../read/workspace-folder.ts';
 import { toHeaders } from '../schema/headers.ts';
-import { toCulprit, type KeyPath, type Problem } from '../read/diagnostics.ts';
+import { toDiagnostic, type KeyPath, type Problem } from '../read/diagnostics.ts';
 import { readClientSecret, readHeaderFile, readPrivateKey, type FromFile } from './remote-files.ts';
 import {
   contradictionsIn,
@@ -44,7 +44,7 @@ export async function resolveRemote(
   const problemAt = (keys: KeyPath, detail: string): Problem =>
     located.source.problem([...located.path, ...keys], detail);
   const absolute = (file: string | undefined): string | undefined =>
-    file === undefined ? undefined : resolve(folderOf(located.source.path), file);
+    file === undefined ? undefined : resolve(workspaceFolderOf(located.source.path), file);
   const own: RemoteOptions = {
     transport,
     headers: {
@@ -61,7 +61,7 @@ export async function resolveRemote(
   for (const [keys, detail] of contradictionsIn(options)) context.problems.push(problemAt(keys, detail));
   const refusal = refusalOf(server, url, options);
   if (refusal !== undefined) {
-    const culprits = [toCulprit(problemAt(['url'], refusal.message))];
+    const culprits = [toDiagnostic(problemAt(['url'], refusal.message))];
     const error = refusalOf(server, url, options, culprits) ?? refusal;
     context.refusals.push({ error, problem: problemAt(['url'], `${refusal.message}. ${refusal.hint}`) });
   }

@@ -4,7 +4,7 @@ import { packageFile } from '../../files/package-file.ts';
 import { isRunError } from '../../errors.ts';
 import { complaintOf, readEnvFile } from './env-file.ts';
 import { childEnvironment } from './environment.ts';
-import { folderOf } from '../read/workspace-folder.ts';
+import { workspaceFolderOf } from '../read/workspace-folder.ts';
 import type { Problem } from '../read/diagnostics.ts';
 import { parseRemoteUrl } from '../schema/remote-checks.ts';
 import { resolveRemote, type RemoteContext } from './resolve-remote.ts';
@@ -82,7 +82,7 @@ async function resolveCommand(
   context: ServerContext,
 ): Promise<StdioTarget> {
   const { child } = context;
-  const folder = folderOf(located.source.path);
+  const folder = workspaceFolderOf(located.source.path);
   const extraFiles = await readExtraEnvFiles(context);
   const env = childEnvironment({
     from: context.env,

@@ -4,7 +4,7 @@ import { isEnabled } from './enabled.ts';
 import { variableLookup } from './environment.ts';
 import { hasServerKey, missingServers, type Declarations } from '../read/formats.ts';
 import { createInputs, type Ask, type Inputs } from './inputs.ts';
-import { collisionOf, mergeSettings, secure, type SettingsLayer } from './layers.ts';
+import { collisionOf, mergeSettings, loadAccessTokens, type SettingsLayer } from './layers.ts';
 import { formatProblem, manifestError, type Problem } from '../read/diagnostics.ts';
 import type { DeclaredServer } from '../read/read-servers.ts';
 import { checkDeclared, errorOf, toRejected, type Rejection } from './rejections.ts';
@@ -64,7 +64,7 @@ export async function resolveManifest(
 
   const settings = mergeSettings([options.overrides, ...pass.layers.toReversed()]);
   refuseCollision(chosen, settings);
-  const tokens = options.inspectOnly ? NO_TOKENS : await secure(settings, options.env);
+  const tokens = options.inspectOnly ? NO_TOKENS : await loadAccessTokens(settings, options.env);
   // The rejected ones count: which server is meant must not depend on the environment.
   if (!options.inspectOnly && settings.transports.includes('stdio') && chosen.size > 1) {
     const names = [...chosen.keys()];

@@ -1,11 +1,11 @@
 import { homedir } from 'node:os';
 import { basename, dirname, sep } from 'node:path';
 import type { Variables } from './expand.ts';
-import { folderOf } from '../read/workspace-folder.ts';
+import { workspaceFolderOf } from '../read/workspace-folder.ts';
 
 /** What `${…}` stands for in the manifest at this path. */
 export function variablesOf(manifestPath: string, values: Pick<Variables, 'env' | 'input'>): Variables {
-  const folder = folderOf(manifestPath);
+  const folder = workspaceFolderOf(manifestPath);
   return {
     ...values,
     known: knownVariables(folder, dirname(manifestPath)),

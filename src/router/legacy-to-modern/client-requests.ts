@@ -3,7 +3,7 @@ import { OWN_ID } from '../../protocol/constants.ts';
 import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
 
 /** A request that a client has to answer for its server. */
-export interface Question {
+export interface ClientRequest {
   readonly method: string;
   readonly params: Json;
 }
@@ -11,23 +11,28 @@ export interface Question {
 type Answered = (answer: Frame) => void | Promise<void>;
 
 /** Questions that the client has yet to answer. */
-export interface Questions {
+export interface ClientRequests {
   nextId(): string;
   /**
-   * @param about the client's request that it is asked for, which decides the stream it leaves by
+   * @param relatedRequestId the client's request that it is asked for, which decides the stream it leaves by
    * @param answered may be called before this returns, if the client cannot be asked
    */
-  ask(id: string, question: Question, about: RequestId, answered: Answered): void | Promise<void>;
+  ask(
+    id: string,
+    question: ClientRequest,
+    relatedRequestId: RequestId,
+    answered: Answered,
+  ): void | Promise<void>;
   /** @returns who waits for this answer, once */
   take(id: RequestId | undefined): Answered | undefined;
   /** It need not be answered any more. */
-  withdraw(id: string, about: RequestId, reason: string): void | Promise<void>;
+  withdraw(id: string, relatedRequestId: RequestId, reason: string): void | Promise<void>;
   clear(): void;
 }
 
-export function createQuestions(
-  deliver: (frame: Frame, about: RequestId) => void | Promise<void>,
-): Questions {
+export function createClientRequests(
+  deliver: (frame: Frame, relatedRequestId: RequestId) => void | Promise<void>,
+): ClientRequests {
   const open = new Map<RequestId, Answered>();
   let next = 1;
 
@@ -37,10 +42,10 @@ export function createQuestions(
       next += 1;
       return id;
     },
-    ask(id, { method, params }, about, answered) {
+    ask(id, { method, params }, relatedRequestId, answered) {
       const request = frameOf({ id, method, params: { ...params } });
       open.set(id, answered);
-      return deliver(request, about);
+      return deliver(request, relatedRequestId);
     },
     take(id) {
       if (id === undefined) return undefined;
@@ -48,11 +53,11 @@ export function createQuestions(
       open.delete(id);
       return answered;
     },
-    withdraw(id, about, reason) {
+    withdraw(id, relatedRequestId, reason) {
       if (!open.delete(id)) return undefined;
       return deliver(
         frameOf({ method: 'notifications/cancelled', params: { requestId: id, reason } }),
-        about,
+        relatedRequestId,
       );
     },
     clear: () => open.clear(),

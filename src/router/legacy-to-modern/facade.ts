@@ -4,10 +4,10 @@ import type { Log } from '../../observe/log.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../link/link.ts';
-import { createStrays } from '../unmatched-answers.ts';
+import { createUnmatchedAnswers } from '../unmatched-answers.ts';
 import { answerFrame, createCall, faultAnswer, type Call } from './call.ts';
 import { createClient } from './client.ts';
-import { introduce, readDiscovered } from './initialize.ts';
+import { initializeAnswer, readDiscovered } from './initialize.ts';
 import { member } from '../../protocol/json-object.ts';
 import { createOutgoing } from './outgoing.ts';
 import { discoverRequest } from './request.ts';
@@ -31,21 +31,21 @@ export interface FacadeOptions {
  */
 export function presentAsLegacy(server: Link, options: FacadeOptions): Link {
   const { server: name, log, canAsk = () => true } = options;
-  const strays = createStrays(log);
+  const strays = createUnmatchedAnswers(log);
   const outgoing = createOutgoing(server, strays.gaveUp);
   let session: Session | undefined;
   /** Until it is known who the server is. */
   let introducing: Promise<void> | undefined;
   let introduced: () => void = () => {};
   let isClosed = false;
-  let onframe: (frame: Frame, about?: RequestId) => Wait = () => {};
+  let onframe: (frame: Frame, relatedRequestId?: RequestId) => Wait = () => {};
 
   return {
     peer: 'server',
     era: 'legacy',
     principal: server.principal,
-    get can() {
-      return server.can;
+    get supports() {
+      return server.supports;
     },
     send: fromClient,
     onframe(handler) {
@@ -59,7 +59,7 @@ export function presentAsLegacy(server: Link, options: FacadeOptions): Link {
         handler(error);
       });
     },
-    forget() {},
+    abandonResponse() {},
     close(reason) {
       release();
       return server.close(reason);
@@ -70,8 +70,8 @@ export function presentAsLegacy(server: Link, options: FacadeOptions): Link {
     return server.send(frame);
   }
 
-  function toClient(frame: Frame, about?: RequestId): Wait {
-    return onframe(frame, about);
+  function toClient(frame: Frame, relatedRequestId?: RequestId): Wait {
+    return onframe(frame, relatedRequestId);
   }
 
   function fromClient(frame: Frame): Wait {
@@ -96,8 +96,8 @@ export function presentAsLegacy(server: Link, options: FacadeOptions): Link {
     return toClient(faultAnswer(call, new RunError('NOT_INITIALIZED', { method: call.request.method })), id);
   }
 
-  function fromServer(frame: Frame, about?: RequestId): Wait {
-    if (frame.kind !== 'response') return session?.fromServer(frame, about);
+  function fromServer(frame: Frame, relatedRequestId?: RequestId): Wait {
+    if (frame.kind !== 'response') return session?.fromServer(frame, relatedRequestId);
     const answered = outgoing.take(frame.id);
     if (answered !== undefined) return answered(frame);
     strays.report(frame);
@@ -121,7 +121,7 @@ export function presentAsLegacy(server: Link, options: FacadeOptions): Link {
 
   function greet(call: Call, params: Json, discovered: () => Json): Wait {
     try {
-      const introduction = introduce(name, discovered(), params['protocolVersion']);
+      const introduction = initializeAnswer(name, discovered(), params['protocolVersion']);
       const client = createClient(params, canAsk);
       session = createSession({ server: name, client, introduction, outgoing, toServer, toClient, log });
       return toClient(answerFrame(call, member('result', introduction.result)), call.id);

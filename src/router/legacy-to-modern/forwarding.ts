@@ -6,10 +6,10 @@ import { legacyAnswer, type LegacyAnswer } from './answer.ts';
 import { answerFrame, failureAnswer, faultAnswer, type Call } from './call.ts';
 import { createCalls } from './calls.ts';
 import type { Client } from './client.ts';
-import { createInput } from './input-rounds.ts';
+import { createInputRounds } from './input-rounds.ts';
 import { membersOfMessage, type Member } from '../../protocol/json-object.ts';
 import type { Outgoing } from './outgoing.ts';
-import { createQuestions } from './client-requests.ts';
+import { createClientRequests } from './client-requests.ts';
 import { modernRequest } from './request.ts';
 import { all } from '../../link/waits.ts';
 
@@ -22,7 +22,7 @@ export interface ForwardingOptions {
   readonly client: Client;
   /** That the client has initialized with. */
   readonly revision: string;
-  readonly toClient: (frame: Frame, about?: RequestId) => Wait;
+  readonly toClient: (frame: Frame, relatedRequestId?: RequestId) => Wait;
   readonly log: Log;
 }
 
@@ -42,8 +42,8 @@ export interface Forwarding {
 export function createForwarding(options: ForwardingOptions): Forwarding {
   const { server, client, revision, outgoing, toClient, log } = options;
   const calls = createCalls();
-  const questions = createQuestions(toClient);
-  const input = createInput({ server, questions, client, revision, retry: send, fail });
+  const questions = createClientRequests(toClient);
+  const input = createInputRounds({ server, questions, client, revision, retry: send, fail });
 
   return {
     start(call) {

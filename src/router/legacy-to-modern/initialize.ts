@@ -6,7 +6,7 @@ import { upstreamError } from '../../protocol/fault.ts';
 import type { Frame, JsonRpcMessage } from '../../protocol/frame.ts';
 
 /** A modern server as a legacy client gets to know it. */
-export interface Introduction {
+export interface InitializeAnswer {
   /** The answer to `initialize`. */
   readonly result: Json;
   readonly revision: string;
@@ -26,7 +26,11 @@ export function readDiscovered(server: string, answer: Frame): Json {
  * @param server its name, for errors and for one that does not say who it is
  * @throws RunError `NOT_MCP` if it does not speak the one modern revision that is known here
  */
-export function introduce(server: string, discovered: Json, requestedRevision: unknown): Introduction {
+export function initializeAnswer(
+  server: string,
+  discovered: Json,
+  requestedRevision: unknown,
+): InitializeAnswer {
   const detail = faultOf(discovered);
   if (detail !== undefined) throw new RunError('NOT_MCP', { server, method: METHOD, detail });
   const result = initializeFromDiscover(discovered, requestedRevision, server);

@@ -2,7 +2,7 @@ import { isJson, type Json } from '../../era/json.ts';
 import { parsed, valueOf, type Member } from '../../protocol/json-object.ts';
 
 /** What a server wants before it goes on with a call (2026-07-28, basic/patterns/mrtr, InputRequiredResult). */
-export interface Demand {
+export interface InputRequired {
   /** Key → request. */
   readonly requests: readonly (readonly [key: string, request: Json])[];
   /** JSON text, for the server alone to understand. */
@@ -14,7 +14,7 @@ const MAX_REQUESTS = 32;
 const QUOTE = 0x22;
 
 /** @returns a text for people if the server has not kept to the rules. */
-export function readDemand(result: readonly Member[]): Demand | string {
+export function readInputRequired(result: readonly Member[]): InputRequired | string {
   const requestState = valueOf(result, 'requestState');
   if (requestState !== undefined && requestState[0] !== QUOTE) return '"requestState" is not a string';
   const value = parsed(valueOf(result, 'inputRequests')) ?? {};

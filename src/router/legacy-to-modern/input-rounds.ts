@@ -2,16 +2,16 @@ import { RunError } from '../../errors.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import type { Call } from './call.ts';
 import type { Client } from './client.ts';
-import { readDemand, type Demand } from './input-required.ts';
+import { readInputRequired, type InputRequired } from './input-required.ts';
 import { membersOfMessage, valueOf, writeObject, type Member } from '../../protocol/json-object.ts';
-import { prepareQuestion, urlSlotOf } from './prepare.ts';
-import type { Question, Questions } from './client-requests.ts';
+import { prepareClientRequest, urlSlotOf } from './prepare.ts';
+import type { ClientRequest, ClientRequests } from './client-requests.ts';
 import { all } from '../../link/waits.ts';
 
-export interface InputOptions {
+export interface InputRoundsOptions {
   /** Name of the server, for errors. */
   readonly server: string;
-  readonly questions: Questions;
+  readonly questions: ClientRequests;
   readonly client: Client;
   /** That the client has initialized with. */
   readonly revision: string;
@@ -22,7 +22,7 @@ export interface InputOptions {
 }
 
 /** Gets a server the input that it wants, from a client of the revisions in which servers send requests themselves. */
-export interface Input {
+export interface InputRounds {
   /** The server has answered `call` with `input_required`. */
   required(call: Call, result: readonly Member[]): void | Promise<void>;
   /** The call is over, and with it what was asked for it. */
@@ -53,7 +53,7 @@ interface Prepared {
   readonly id: string;
   /** Of the server's. */
   readonly key: string;
-  readonly question: Question;
+  readonly question: ClientRequest;
   /** Under which its answer is kept, if it is about a URL. */
   readonly slot: string | undefined;
 }
@@ -72,13 +72,13 @@ const URL_PAUSE_MS = 1_000;
 /** each time after twice as long, up to this. */
 const MAX_PAUSE_MS = 5_000;
 
-export function createInput(options: InputOptions): Input {
+export function createInputRounds(options: InputRoundsOptions): InputRounds {
   const { server, questions, fail } = options;
   const ongoing = new Map<Call, Rounds>();
 
   return {
     required(call, result) {
-      const demand = readDemand(result);
+      const demand = readInputRequired(result);
       const { method } = call.request;
       if (typeof demand === 'string')
         return fail(call, new RunError('NOT_MCP', { server, method, detail: demand }));
@@ -104,7 +104,7 @@ export function createInput(options: InputOptions): Input {
     return rounds;
   }
 
-  function meet(call: Call, rounds: Rounds, { requests, requestState }: Demand): void | Promise<void> {
+  function meet(call: Call, rounds: Rounds, { requests, requestState }: InputRequired): void | Promise<void> {
     const retry: Retry = { responses: [], requestState };
     if (requests.length === 0) return poll(call, rounds, retry, STATE_PAUSE_MS);
     const prepared: Prepared[] = [];
@@ -118,7 +118,7 @@ export function createInput(options: InputOptions): Input {
         isDeclined ||= !visit.isAccepted;
         continue;
       }
-      const question = prepareQuestion(request, { ...options, method: call.request.method });
+      const question = prepareClientRequest(request, { ...options, method: call.request.method });
       if (question instanceof RunError) return fail(call, question);
       prepared.push({ id: questions.nextId(), key, question, slot });
     }

@@ -4,9 +4,9 @@ import { missingCapability } from '../../era/capabilities.ts';
 import { fromInputRequest } from '../../era/input.ts';
 import { isJson, type Json } from '../../era/json.ts';
 import type { Client } from './client.ts';
-import type { Question } from './client-requests.ts';
+import type { ClientRequest } from './client-requests.ts';
 
-export interface Asking {
+export interface PrepareOptions {
   /** Name of the server, for errors. */
   readonly server: string;
   readonly client: Client;
@@ -20,7 +20,7 @@ export interface Asking {
  * An entry of `inputRequests` as the request that the client would have got from a server of its own revision.
  * @returns what is wrong with it, or with asking it, instead
  */
-export function prepareQuestion(request: Json, asking: Asking): Question | RunError {
+export function prepareClientRequest(request: Json, asking: PrepareOptions): ClientRequest | RunError {
   const { server, client, revision } = asking;
   const { method, params } = request;
   const name = typeof method === 'string' ? method : '';

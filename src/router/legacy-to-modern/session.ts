@@ -8,8 +8,8 @@ import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
 import { answerFrame, faultAnswer, type Call } from './call.ts';
 import type { Client } from './client.ts';
 import { createForwarding } from './forwarding.ts';
-import type { Introduction } from './initialize.ts';
-import { createListening } from './subscriptions.ts';
+import type { InitializeAnswer } from './initialize.ts';
+import { createSubscriptions } from './subscriptions.ts';
 import { member } from '../../protocol/json-object.ts';
 import type { Outgoing } from './outgoing.ts';
 import { listenRequest } from './request.ts';
@@ -20,10 +20,10 @@ export interface SessionOptions {
   /** Name of the server, for errors. */
   readonly server: string;
   readonly client: Client;
-  readonly introduction: Introduction;
+  readonly introduction: InitializeAnswer;
   readonly outgoing: Outgoing;
   readonly toServer: (frame: Frame) => Wait;
-  readonly toClient: (frame: Frame, about?: RequestId) => Wait;
+  readonly toClient: (frame: Frame, relatedRequestId?: RequestId) => Wait;
   readonly log: Log;
 }
 
@@ -32,8 +32,8 @@ export interface Session {
   request(call: Call, frame: Frame): Wait;
   /** Anything but a request. */
   fromClient(frame: Frame): Wait;
-  /** Anything but an answer. @param about our request that it came with, where the transport tells */
-  fromServer(frame: Frame, about: RequestId | undefined): Wait;
+  /** Anything but an answer. @param relatedRequestId our request that it came with, where the transport tells */
+  fromServer(frame: Frame, relatedRequestId: RequestId | undefined): Wait;
   clear(): void;
 }
 
@@ -45,7 +45,7 @@ export function createSession(options: SessionOptions): Session {
   const { server, client, introduction, outgoing, toClient, log } = options;
   const { capabilities } = introduction;
   const forwarding = createForwarding({ ...options, revision: introduction.revision });
-  const listening = createListening({
+  const listening = createSubscriptions({
     server,
     capabilities,
     open: (filter, begun, ended) =>
@@ -136,10 +136,10 @@ export function createSession(options: SessionOptions): Session {
 
   // From the server
 
-  function fromServer(frame: Frame, about: RequestId | undefined): Wait {
+  function fromServer(frame: Frame, relatedRequestId: RequestId | undefined): Wait {
     if (frame.kind === 'request') return refuse(frame);
     try {
-      return notified(frame, about);
+      return notified(frame, relatedRequestId);
     } catch (error) {
       const { message } = toRunError(error);
       log.warn(
@@ -158,7 +158,7 @@ export function createSession(options: SessionOptions): Session {
     );
   }
 
-  function notified(frame: Frame, about: RequestId | undefined): Wait {
+  function notified(frame: Frame, relatedRequestId: RequestId | undefined): Wait {
     switch (frame.method) {
       case 'notifications/progress':
         return forwarding.progressed(frame);
@@ -172,7 +172,7 @@ export function createSession(options: SessionOptions): Session {
       default:
         return asBuffer(frame.bytes).includes(SUBSCRIPTION_ID) || isChange(frame)
           ? changed(frame)
-          : toClient(frame, forwarding.idOf(about));
+          : toClient(frame, forwarding.idOf(relatedRequestId));
     }
   }
 

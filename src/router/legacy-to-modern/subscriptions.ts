@@ -5,7 +5,7 @@ import type { Log } from '../../observe/log.ts';
 import { RPC } from '../../protocol/constants.ts';
 import type { Frame } from '../../protocol/frame.ts';
 
-export interface ListeningOptions {
+export interface SubscriptionsOptions {
   /** Name of the server, for errors. */
   readonly server: string;
   /** Of the server, as its client knows them. */
@@ -21,7 +21,7 @@ export interface ListeningOptions {
  * resource after another; a server of 2026-07-28 wants one request that names it all, and another one for any change
  * of it (2026-07-28, basic/patterns/subscriptions).
  */
-export interface Listening {
+export interface Subscriptions {
   /** From now on, the client hears of changes. */
   start(): void;
   /** @param settled called when the server has accepted or refused it */
@@ -48,7 +48,7 @@ const ACKNOWLEDGE_MS = 30_000;
 const FIRST_PAUSE_MS = 250;
 const MAX_PAUSE_MS = 30_000;
 
-export function createListening(options: ListeningOptions): Listening {
+export function createSubscriptions(options: SubscriptionsOptions): Subscriptions {
   const { server, capabilities, log } = options;
   const uris = new Set<string>();
   const waiting = new Map<string, Settled[]>();

@@ -19,7 +19,7 @@ const OPEN_OBJECT = 0x7b;
 const OPEN_ARRAY = 0x5b;
 
 /** Who waits for an answer, and for which request. */
-export interface Asker {
+export interface Requester {
   readonly id: RequestId;
   /** The id's JSON text, to give it back digit for digit. */
   readonly idText: Buffer | undefined;
@@ -31,7 +31,7 @@ export interface Asker {
  * @throws RunError `MALFORMED_ANSWER`
  */
 export function modernAnswer(
-  { id, idText }: Asker,
+  { id, idText }: Requester,
   method: string,
   bytes: Uint8Array,
   server: { readonly name: string; readonly info: Json | undefined },
@@ -45,12 +45,12 @@ export function modernAnswer(
 }
 
 /** A legacy server's error as a modern client is to get it. */
-export function modernErrorAnswer({ id, idText }: Asker, method: string, error: RpcErrorBody): Frame {
+export function modernErrorAnswer({ id, idText }: Requester, method: string, error: RpcErrorBody): Frame {
   return answerFrame(id, idText, member('error', toModernError(method, error)));
 }
 
 /** An answer of ours. */
-export function resultAnswer({ id, idText }: Asker, result: Json): Frame {
+export function resultAnswer({ id, idText }: Requester, result: Json): Frame {
   return answerFrame(id, idText, member('result', result));
 }
 

@@ -2,43 +2,43 @@ import type { Frame } from '../../protocol/frame.ts';
 import { TransientMap } from '../../protocol/transient-map.ts';
 import { Attribution, QUARANTINE_MS } from '../shared-process/attribution.ts';
 import { Overlap } from '../shared-process/overlap.ts';
-import { createHeldCall, type HeldCall, type Waiting } from './pending-call.ts';
-import { createSlot } from './semaphore.ts';
+import { createPendingCall, type PendingCall, type Waiting } from './pending-call.ts';
+import { createSemaphore } from './semaphore.ts';
 
 /** The calls of one process, by the numbers that it knows them by. */
-export interface CallBook {
+export interface InFlightCalls {
   /** Calls that somebody waits for. */
   readonly running: number;
-  begin(frame: Frame, waiting: Waiting): HeldCall;
-  get(number: unknown): HeldCall | undefined;
-  has(call: HeldCall): boolean;
+  begin(frame: Frame, waiting: Waiting): PendingCall;
+  get(number: unknown): PendingCall | undefined;
+  has(call: PendingCall): boolean;
   /** Oldest first. */
-  values(): HeldCall[];
+  values(): PendingCall[];
   /** Whether no other call, or no other call that wants log lines, has run at the same time. */
   isAlone(waiting: Waiting, among: 'all' | 'listeners'): boolean;
   /** Somebody waits for a parked call again. */
-  attend(call: HeldCall, waiting: Waiting): void;
+  attend(call: PendingCall, waiting: Waiting): void;
   /** Nobody does until its client comes back. */
-  park(call: HeldCall): void;
+  park(call: PendingCall): void;
   /** The server is asked for it by another request. */
-  renumber(call: HeldCall): void;
+  renumber(call: PendingCall): void;
   /** @param outlivedMs how long the process may still work for it; as for a call that has been given up by default */
-  remove(call: HeldCall, outlivedMs?: number): void;
+  remove(call: PendingCall, outlivedMs?: number): void;
   /** The process is gone, and all that it worked on with it. */
   restarted(): void;
   /** Running calls that a message may belong to which names none: those of the only such client, oldest first. */
   candidates(): Waiting[];
   /** Runs `go` when the call may ask: at once, or when it is its turn, if `waiting` still waits for it then. */
-  withSlot(call: HeldCall, waiting: Waiting, go: () => void): void;
+  withSlot(call: PendingCall, waiting: Waiting, go: () => void): void;
 }
 
 /**
  * @param isExact whether calls that may ask run one at a time
  * @param ownerOf the client behind a request
  */
-export function createCallBook(isExact: boolean, ownerOf: (waiting: Waiting) => unknown): CallBook {
-  const calls = new TransientMap<number, HeldCall>();
-  const slot = createSlot(isExact);
+export function createInFlightCalls(isExact: boolean, ownerOf: (waiting: Waiting) => unknown): InFlightCalls {
+  const calls = new TransientMap<number, PendingCall>();
+  const slot = createSemaphore(isExact);
   let next = 1;
   let running = 0;
   const attribution = new Attribution<unknown>();
@@ -49,7 +49,7 @@ export function createCallBook(isExact: boolean, ownerOf: (waiting: Waiting) => 
       return running;
     },
     begin(frame, waiting) {
-      const call = createHeldCall(next, frame, waiting);
+      const call = createPendingCall(next, frame, waiting);
       next += 1;
       calls.set(call.number, call);
       wait(waiting);
@@ -80,7 +80,7 @@ export function createCallBook(isExact: boolean, ownerOf: (waiting: Waiting) => 
       return [...calls.values()].flatMap(({ waiting }) => waiting ?? []);
     },
     withSlot(call, waiting, go) {
-      slot.take(() => {
+      slot.acquire(() => {
         call.hasSlot = true;
         if (call.waiting === waiting) go();
         else release(call);
@@ -95,7 +95,7 @@ export function createCallBook(isExact: boolean, ownerOf: (waiting: Waiting) => 
     if (waiting.level !== undefined) overlaps.listeners.begin(waiting);
   }
 
-  function park(call: HeldCall, outlivedMs: number): void {
+  function park(call: PendingCall, outlivedMs: number): void {
     if (call.waiting !== undefined) {
       running -= 1;
       attribution.end(ownerOf(call.waiting), outlivedMs);
@@ -106,9 +106,9 @@ export function createCallBook(isExact: boolean, ownerOf: (waiting: Waiting) => 
     release(call);
   }
 
-  function release(call: HeldCall): void {
+  function release(call: PendingCall): void {
     if (!call.hasSlot) return;
     call.hasSlot = false;
-    slot.give();
+    slot.release();
   }
 }

@@ -17,24 +17,24 @@ import { readRequest } from '../request-parts.ts';
 import { hasLogging } from '../shared-process/initialize-replay.ts';
 import { replaceValues, valueAt, type Scanned } from '../../protocol/rewrite.ts';
 import { scanFromServer } from '../shared-process/scan-from-server.ts';
-import { createSharedChild, type Running } from '../shared-process/managed-process.ts';
-import type { Tenant } from '../shared-process/client-port.ts';
+import { createManagedProcess, type Running } from '../shared-process/managed-process.ts';
+import type { ClientPort } from '../shared-process/client-port.ts';
 import { outlivedMs } from '../shared-process/outlived.ts';
 import { severityOf } from '../log-levels.ts';
-import { createStrays } from '../unmatched-answers.ts';
+import { createUnmatchedAnswers } from '../unmatched-answers.ts';
 import { modernAnswer, modernErrorAnswer, resultAnswer } from './answer.ts';
-import { createAsking } from './server-requests.ts';
-import { createCallBook } from './in-flight-calls.ts';
-import type { HeldCall, Waiting } from './pending-call.ts';
+import { createServerRequests } from './server-requests.ts';
+import { createInFlightCalls } from './in-flight-calls.ts';
+import type { PendingCall, Waiting } from './pending-call.ts';
 import { isNamed, type ProcessKey } from './key.ts';
-import { createListens } from './subscriptions.ts';
-import { createParking } from './suspended-calls.ts';
+import { createListenStreams } from './subscriptions.ts';
+import { createSuspendedCalls } from './suspended-calls.ts';
 import { legacyRequest } from './request.ts';
 import { needsTask, taskIdOf, taskRequest, taskResultRequest } from './tasks.ts';
 
 type Wait = void | Promise<void>;
 
-export interface HeldServerOptions {
+export interface LegacyProcessOptions {
   readonly server: string;
   /** Ours, for `clientInfo`. */
   readonly version: string;
@@ -57,7 +57,7 @@ export interface HeldServerOptions {
 }
 
 /** A process of a legacy server, and the one client that it is told of. */
-export interface HeldServer {
+export interface LegacyProcess {
   readonly key: ProcessKey;
   /** Requests that a client waits for. */
   readonly running: number;
@@ -67,24 +67,24 @@ export interface HeldServer {
   adopt(key: ProcessKey): void;
   /** Has the process started ahead of its first request. */
   warmUp(): void;
-  request(tenant: Tenant, frame: Frame, envelope: Envelope): Wait;
-  notify(tenant: Tenant, frame: Frame): Wait;
+  request(port: ClientPort, frame: Frame, envelope: Envelope): Wait;
+  notify(port: ClientPort, frame: Frame): Wait;
   /** The client is gone: what it waits for is cancelled, and what is parked is not. */
-  leave(tenant: Tenant): void;
+  leave(port: ClientPort): void;
   /** Gives up the call that has been parked longest. */
   dropOldestParked(): void;
   close(reason: RunError): Promise<void>;
 }
 
-export function createHeldServer(first: ProcessKey, options: HeldServerOptions): HeldServer {
+export function createLegacyProcess(first: ProcessKey, options: LegacyProcessOptions): LegacyProcess {
   const { server, log } = options;
   /** Another one once it is taken over; its capabilities stay. */
   let key = first;
-  const book = createCallBook(options.attribution === 'exact', ({ tenant }) =>
-    isNamed(key) ? server : tenant,
+  const book = createInFlightCalls(options.attribution === 'exact', ({ port }) =>
+    isNamed(key) ? server : port,
   );
-  const strays = createStrays(log);
-  const parking = createParking({
+  const strays = createUnmatchedAnswers(log);
+  const parking = createSuspendedCalls({
     states: options.states,
     keyText: () => key.text,
     ttlMs: options.inputTtlMs,
@@ -93,7 +93,7 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
       whenIdle();
     },
   });
-  const asking = createAsking({
+  const asking = createServerRequests({
     isExact: options.attribution === 'exact',
     capabilities: () => key.capabilities,
     serverInfo,
@@ -106,7 +106,7 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
     cancel,
     log,
   });
-  const child = createSharedChild({
+  const child = createManagedProcess({
     ...options,
     openUpstream: options.openChild,
     initializeParams: legacyInitializeParams(key.capabilities, key.clientInfo),
@@ -114,7 +114,7 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
     onReady: () => (level = undefined),
     onLost: childLost,
   });
-  const listens = createListens(options.maxListens, subscribe, unsubscribe);
+  const listens = createListenStreams(options.maxListens, subscribe, unsubscribe);
   let level: number | undefined;
 
   return {
@@ -147,26 +147,26 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
 
   // From the client
 
-  function request(tenant: Tenant, frame: Frame, envelope: Envelope): Wait {
+  function request(port: ClientPort, frame: Frame, envelope: Envelope): Wait {
     const { current } = child;
-    if (current !== undefined) return take(tenant, frame, envelope, current);
+    if (current !== undefined) return take(port, frame, envelope, current);
     return child.running().then(
-      (started) => (tenant.isOpen ? take(tenant, frame, envelope, started) : undefined),
-      (error: unknown) => tenant.deliver(faultFrame(toRunError(error), frame.id)),
+      (started) => (port.isOpen ? take(port, frame, envelope, started) : undefined),
+      (error: unknown) => port.deliver(faultFrame(toRunError(error), frame.id)),
     );
   }
 
-  function take(tenant: Tenant, frame: Frame, { logLevel }: Envelope, current: Running): Wait {
+  function take(port: ClientPort, frame: Frame, { logLevel }: Envelope, current: Running): Wait {
     const { id, method = '' } = frame;
     if (id === undefined) return undefined;
     const { idText, tokenText } = readRequest(frame);
     const asker = { id, idText };
     if (method === 'server/discover')
-      return tenant.deliver(resultAnswer(asker, discoverFromInitialize(introductionOf(current))));
-    if (method === 'subscriptions/listen') return listen(tenant, frame, asker, current);
+      return port.deliver(resultAnswer(asker, discoverFromInitialize(introductionOf(current))));
+    if (method === 'subscriptions/listen') return listen(port, frame, asker, current);
     const waiting: Waiting = {
       ...asker,
-      tenant,
+      port,
       tokenText,
       level: logLevel === undefined ? undefined : severityOf(logLevel),
     };
@@ -183,7 +183,7 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
     else send(call);
   }
 
-  function send(call: HeldCall): void {
+  function send(call: PendingCall): void {
     tellLevel(call.waiting?.level);
     void child.send(legacyRequest(call.request, call.number));
     if (mayNeedInput(call.request.method)) asking.adoptUnrelated();
@@ -199,24 +199,24 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
   }
 
   function listen(
-    tenant: Tenant,
+    port: ClientPort,
     frame: Frame,
     asker: { id: RequestId; idText: Buffer | undefined },
     current: Running,
   ): Wait {
     const filter = readFilter(jsonOf(frame.message.params));
-    if (filter !== undefined) return listens.open(tenant, asker, filter, introductionOf(current));
+    if (filter !== undefined) return listens.open(port, asker, filter, introductionOf(current));
     const error = new RunError('INVALID_PARAMS', { detail: '"notifications" must say what to listen to' });
-    return tenant.deliver(faultFrame(error, frame.id));
+    return port.deliver(faultFrame(error, frame.id));
   }
 
   /** A client with the input that was asked for. */
   function comeBack(waiting: Waiting, frame: Frame, params: Json): Wait {
-    const { tenant, id } = waiting;
+    const { port, id } = waiting;
     const found = parking.take(params['requestState'], requestDigest(frame.method ?? '', params));
-    if (found === undefined) return tenant.deliver(faultFrame(new RunError('INPUT_STATE_INVALID'), id));
+    if (found === undefined) return port.deliver(faultFrame(new RunError('INPUT_STATE_INVALID'), id));
     if (found.kind === 'lost')
-      return tenant.deliver(faultFrame(new RunError('UPSTREAM_RESTARTED', { server }), id));
+      return port.deliver(faultFrame(new RunError('UPSTREAM_RESTARTED', { server }), id));
     if (found.kind === 'replay') return begin(waiting, frame);
     const { call } = found;
     book.attend(call, waiting);
@@ -224,7 +224,7 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
     return undefined;
   }
 
-  function resume(call: HeldCall, responses: Json): void {
+  function resume(call: PendingCall, responses: Json): void {
     tellLevel(call.waiting?.level);
     for (const { id, key: name } of call.questions.values()) {
       const response = Object.hasOwn(responses, name) ? responses[name] : undefined;
@@ -237,24 +237,24 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
     else if (call.questions.size > 0) asking.askSoon(call);
   }
 
-  function notify(tenant: Tenant, frame: Frame): Wait {
+  function notify(port: ClientPort, frame: Frame): Wait {
     if (frame.method !== 'notifications/cancelled') return child.send(frame);
     const id = frame.message.params?.['requestId'];
-    if (listens.cancel(tenant, id)) return whenIdle();
+    if (listens.cancel(port, id)) return whenIdle();
     for (const call of book.values()) {
-      if (call.waiting?.tenant === tenant && call.waiting.id === id) return cancel(call);
+      if (call.waiting?.port === port && call.waiting.id === id) return cancel(call);
     }
     return undefined;
   }
 
-  function leave(tenant: Tenant): void {
-    listens.leave(tenant);
-    for (const call of book.values()) if (call.waiting?.tenant === tenant) cancel(call);
+  function leave(port: ClientPort): void {
+    listens.leave(port);
+    for (const call of book.values()) if (call.waiting?.port === port) cancel(call);
     whenIdle();
   }
 
   /** Servers do not answer a cancelled request, and do not take back what they have asked on its account. */
-  function cancel(call: HeldCall): void {
+  function cancel(call: PendingCall): void {
     book.remove(call);
     strays.gaveUp(call.number);
     for (const { id } of call.questions.values())
@@ -266,7 +266,7 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
 
   // From the process
 
-  function fromChild(message: Frame, about?: RequestId): void {
+  function fromChild(message: Frame, relatedRequestId?: RequestId): void {
     const read = scanFromServer(message, options);
     if (read === undefined) return undefined;
     const { frame, scanned } = read;
@@ -279,9 +279,9 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
           const error = new RunError('INVALID_REQUEST', { detail: 'nested too deeply' });
           return void child.send(faultFrame(error, id));
         }
-        return asking.question({ id, method, params: frame.message.params ?? {}, about });
+        return asking.question({ id, method, params: frame.message.params ?? {}, relatedRequestId });
       }
-      return notified(scanned, frame, about);
+      return notified(scanned, frame, relatedRequestId);
     } catch (error) {
       // Its outline was sound, what it holds is not.
       log.warn(
@@ -307,7 +307,7 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
   }
 
   /** @returns the next request on the way to the answer of a tool that runs as a task only */
-  function asTask(call: HeldCall, { isError }: Scanned, frame: Frame): Frame | undefined {
+  function asTask(call: PendingCall, { isError }: Scanned, frame: Frame): Frame | undefined {
     if (isError) {
       if (!needsTask(call, frame.message.error, jsonOf(child.current?.initialized.result))) return undefined;
       call.task = 'creating';
@@ -321,17 +321,17 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
     return taskResultRequest(call, id);
   }
 
-  function finish(call: HeldCall, frame: Frame): void {
+  function finish(call: PendingCall, frame: Frame): void {
     const { waiting } = call;
     const { method } = call.request;
     // Calls of one client have nothing to be kept apart from.
     book.remove(call, isNamed(key) ? 0 : outlivedMs({ isError: isErrorFrame(frame) }, frame));
-    if (waiting !== undefined) waiting.tenant.deliver(answerTo(waiting, method, call, frame));
+    if (waiting !== undefined) waiting.port.deliver(answerTo(waiting, method, call, frame));
     asking.passOn(call);
     whenIdle();
   }
 
-  function answerTo(waiting: Waiting, method: string, call: HeldCall, frame: Frame): Frame {
+  function answerTo(waiting: Waiting, method: string, call: PendingCall, frame: Frame): Frame {
     const info = serverInfo();
     try {
       const error = isErrorFrame(frame) ? frame.message.error : undefined;
@@ -351,12 +351,12 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
     }
   }
 
-  function notified(scanned: Scanned, frame: Frame, about: RequestId | undefined): void {
+  function notified(scanned: Scanned, frame: Frame, relatedRequestId: RequestId | undefined): void {
     switch (scanned.method) {
       case 'notifications/progress':
         return progressed(scanned);
       case 'notifications/message':
-        return logged(scanned, frame, about);
+        return logged(scanned, frame, relatedRequestId);
       case 'notifications/tools/list_changed':
       case 'notifications/prompts/list_changed':
       case 'notifications/resources/list_changed':
@@ -369,7 +369,7 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
       case 'notifications/tasks/status':
         return undefined;
       default:
-        return toCaller(frame, about);
+        return toCaller(frame, relatedRequestId);
     }
   }
 
@@ -377,17 +377,16 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
     const waiting = book.get(valueAt(scanned, 'params.progressToken'))?.waiting;
     if (waiting?.tokenText === undefined) return undefined;
     const text = waiting.tokenText.toString();
-    return waiting.tenant.deliver(
-      replaceValues(scanned, undefined, [{ place: 'params.progressToken', text }]),
-    );
+    return waiting.port.deliver(replaceValues(scanned, undefined, [{ place: 'params.progressToken', text }]));
   }
 
   /** Its calls are those of one client: the newest one that has asked for such a line gets it. */
-  function logged(scanned: Scanned, frame: Frame, about: RequestId | undefined): void {
+  function logged(scanned: Scanned, frame: Frame, relatedRequestId: RequestId | undefined): void {
     const severity = severityOf(valueAt(scanned, 'params.level'));
     const listeners = book.candidates().filter(({ level: wanted = Infinity }) => wanted <= severity);
-    const listener = about === undefined ? listeners.at(-1) : onStream(listeners, about, 'listeners');
-    return listener?.tenant.deliver(frame);
+    const listener =
+      relatedRequestId === undefined ? listeners.at(-1) : onStream(listeners, relatedRequestId, 'listeners');
+    return listener?.port.deliver(frame);
   }
 
   /**
@@ -396,18 +395,19 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
    */
   function onStream(
     candidates: readonly Waiting[],
-    about: RequestId,
+    relatedRequestId: RequestId,
     among: 'all' | 'listeners',
   ): Waiting | undefined {
-    const waiting = book.get(about)?.waiting;
+    const waiting = book.get(relatedRequestId)?.waiting;
     const isItsOwn = waiting !== undefined && candidates.includes(waiting) && book.isAlone(waiting, among);
     return isItsOwn ? waiting : undefined;
   }
 
-  function toCaller(frame: Frame, about: RequestId | undefined): void {
+  function toCaller(frame: Frame, relatedRequestId: RequestId | undefined): void {
     const candidates = book.candidates();
-    const caller = about === undefined ? candidates.at(-1) : onStream(candidates, about, 'all');
-    if (caller !== undefined) return caller.tenant.deliver(frame);
+    const caller =
+      relatedRequestId === undefined ? candidates.at(-1) : onStream(candidates, relatedRequestId, 'all');
+    if (caller !== undefined) return caller.port.deliver(frame);
     log.debug(
       { event: 'server.notification-dropped', method: frame.method },
       'a notification belongs to no single call',
@@ -427,10 +427,10 @@ export function createHeldServer(first: ProcessKey, options: HeldServerOptions):
   }
 
   /** A dead process never answers: whoever waits is told now. */
-  function fail(call: HeldCall, reason: RunError): void {
+  function fail(call: PendingCall, reason: RunError): void {
     const { waiting } = call;
     book.remove(call);
-    if (waiting !== undefined) waiting.tenant.deliver(faultFrame(reason, waiting.id));
+    if (waiting !== undefined) waiting.port.deliver(faultFrame(reason, waiting.id));
   }
 
   function isIdle(): boolean {

@@ -4,13 +4,13 @@ import { isInputMethod, mayNeedInput } from '../../era/input.ts';
 import { isJson, type Json } from '../../era/json.ts';
 import { META } from '../../protocol/constants.ts';
 import type { RequestId } from '../../protocol/frame.ts';
-import type { HeldCall, Question } from './pending-call.ts';
+import type { PendingCall, ServerRequest } from './pending-call.ts';
 
 /** Questions of one call that may be open at once. */
 export const MAX_OPEN = 8;
 
 /** Why a server may not ask this, undefined if it may; decided before anybody is bothered. */
-export function refusalOf(capabilities: Json, method: string, params: Json): RunError | undefined {
+export function rejectionReason(capabilities: Json, method: string, params: Json): RunError | undefined {
   if (!isInputMethod(method)) return new RunError('CLIENT_CANNOT', { method });
   const missing = missingCapability(capabilities, method, params);
   if (missing !== undefined) {
@@ -28,20 +28,24 @@ export function refusalOf(capabilities: Json, method: string, params: Json): Run
 /**
  * Whose doing a server's request is: stdio does not say (2025-11-25, basic/transports), unless it belongs to a task. All
  * calls of a process are of one client, so that a wrong guess stays in the family.
- * @param about the call that it came with, where the link knows
+ * @param relatedRequestId the call that it came with, where the link knows
  */
-export function ownerOf(calls: Iterable<HeldCall>, params: Json, about?: RequestId): HeldCall | undefined {
+export function ownerOf(
+  calls: Iterable<PendingCall>,
+  params: Json,
+  relatedRequestId?: RequestId,
+): PendingCall | undefined {
   const meta = params['_meta'];
   const related = isJson(meta) ? meta[META.relatedTask] : undefined;
   const taskId = isJson(related) ? related['taskId'] : undefined;
-  let running: HeldCall | undefined;
-  let parked: HeldCall | undefined;
+  let running: PendingCall | undefined;
+  let parked: PendingCall | undefined;
   for (const call of calls) {
     if (typeof call.task === 'object' && call.task.id === taskId) return call;
     // One that is answered has nothing more to ask.
     if (!mayNeedInput(call.request.method) || call.final !== undefined) continue;
-    if (about !== undefined) {
-      if (call.number === about) return call;
+    if (relatedRequestId !== undefined) {
+      if (call.number === relatedRequestId) return call;
     } else if (call.hasSlot) running = call;
     // Whoever waits for the slot has asked for nothing yet.
     else if (call.waiting === undefined) parked = call;
@@ -51,7 +55,9 @@ export function ownerOf(calls: Iterable<HeldCall>, params: Json, about?: Request
 }
 
 /** What the server gets for a question that its client will not answer. */
-export function lateAnswer({ method }: Question): { readonly result: Json } | { readonly error: RunError } {
+export function lateAnswer({
+  method,
+}: ServerRequest): { readonly result: Json } | { readonly error: RunError } {
   return method === 'elicitation/create'
     ? { result: { action: 'cancel' } }
     : { error: new RunError('INPUT_EXPIRED', { method }) };

@@ -7,10 +7,10 @@ import { isTooDeep } from '../../protocol/depth.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import type { Link } from '../../link/link.ts';
-import type { ModernClient, ModernFace } from '../modern-backend.ts';
-import { createTenant, type Tenant } from '../shared-process/client-port.ts';
-import { UnreadLimit } from '../shared-process/send-buffer-limit.ts';
-import { createHeldServer, type HeldServer } from './legacy-process.ts';
+import type { ModernClient, ModernBackend } from '../modern-backend.ts';
+import { createClientPort, type ClientPort } from '../shared-process/client-port.ts';
+import { SendBufferLimit } from '../shared-process/send-buffer-limit.ts';
+import { createLegacyProcess, type LegacyProcess } from './legacy-process.ts';
 import { canonicalText, keyOf, type ProcessKey } from './key.ts';
 
 export interface LegacyPoolOptions {
@@ -51,7 +51,7 @@ const MAX_WARM_KINDS = 4;
 const GONE = /^(?:initialize|ping|logging\/setLevel|resources\/(?:un)?subscribe|tasks\/.*)$/;
 
 interface Entry {
-  readonly server: HeldServer;
+  readonly server: LegacyProcess;
   usedAt: number;
   timer: NodeJS.Timeout | undefined;
 }
@@ -60,17 +60,17 @@ interface Entry {
  * A server of a 2025 revision for clients of 2026-07-28: one process for each principal, set of capabilities and name of
  * a client, since a process is told once whom it serves. All requests of that client go to it, at the same time.
  */
-export function createLegacyPool(options: LegacyPoolOptions): ModernFace {
+export function createLegacyPool(options: LegacyPoolOptions): ModernBackend {
   const { server, log } = options;
   const states = createRequestStates();
-  const tenants = new Set<Tenant>();
-  const unread = new UnreadLimit(options.maxUnreadBytes, log);
+  const ports = new Set<ClientPort>();
+  const unread = new SendBufferLimit(options.maxUnreadBytes, log);
   const closed = new RunError('UPSTREAM_CLOSED', { server });
   const entries = new Map<string, Entry>();
   /** What each client has used, to be told when it goes. */
-  const used = new Map<Tenant, Set<HeldServer>>();
+  const used = new Map<ClientPort, Set<LegacyProcess>>();
   /** By the capabilities that they were initialized with; the kind seen last is the last one. */
-  const warm = new Map<string, HeldServer[]>();
+  const warm = new Map<string, LegacyProcess[]>();
   let { first } = options;
   let closing: Promise<void> | undefined;
   first?.onclose(() => (first = undefined));
@@ -84,40 +84,40 @@ export function createLegacyPool(options: LegacyPoolOptions): ModernFace {
       return pending;
     },
     open(client) {
-      const tenant = createTenant({
+      const port = createClientPort({
         era: 'modern',
         closed,
         send: (sender, frame) => fromClient(sender, frame, client),
         onUnread: (bytes) => unread.count(bytes),
         onLeave,
       });
-      tenants.add(tenant);
-      unread.add(tenant);
-      return tenant.link;
+      ports.add(port);
+      unread.add(port);
+      return port.link;
     },
-    endIdlest,
+    evictIdle: endIdlest,
     close(reason) {
       closing ??= shut(reason);
       return closing;
     },
   };
 
-  function fromClient(tenant: Tenant, frame: Frame, client: ModernClient): Wait {
+  function fromClient(port: ClientPort, frame: Frame, client: ModernClient): Wait {
     switch (frame.kind) {
       case 'request':
-        return request(tenant, frame, client);
+        return request(port, frame, client);
       case 'notification':
-        return notify(tenant, frame);
+        return notify(port, frame);
       case 'response':
         // It was asked nothing that is answered so.
         return undefined;
     }
   }
 
-  function request(tenant: Tenant, frame: Frame, client: ModernClient): Wait {
+  function request(port: ClientPort, frame: Frame, client: ModernClient): Wait {
     const { id, method = '' } = frame;
     const reading = readEnvelope(frame.message);
-    const refuse = (error: RunError): void => tenant.deliver(faultFrame(error, id));
+    const refuse = (error: RunError): void => port.deliver(faultFrame(error, id));
     if (isTooDeep(frame.bytes))
       return refuse(new RunError('INVALID_REQUEST', { detail: 'nested too deeply' }));
     if ('fault' in reading) return refuse(new RunError('INVALID_METADATA', { detail: reading.fault }));
@@ -131,21 +131,21 @@ export function createLegacyPool(options: LegacyPoolOptions): ModernFace {
     if (entry === undefined) return refuse(new RunError('TOO_MANY_VARIANTS', { max: MAX_VARIANTS }));
     entry.usedAt = Date.now();
     clearTimeout(entry.timer);
-    const servers = used.get(tenant);
-    if (servers === undefined) used.set(tenant, new Set([entry.server]));
+    const servers = used.get(port);
+    if (servers === undefined) used.set(port, new Set([entry.server]));
     else servers.add(entry.server);
-    return entry.server.request(tenant, frame, envelope);
+    return entry.server.request(port, frame, envelope);
   }
 
-  async function notify(tenant: Tenant, frame: Frame): Promise<void> {
-    for (const held of used.get(tenant) ?? []) await held.notify(tenant, frame);
+  async function notify(port: ClientPort, frame: Frame): Promise<void> {
+    for (const held of used.get(port) ?? []) await held.notify(port, frame);
   }
 
-  function onLeave(tenant: Tenant): void {
-    tenants.delete(tenant);
-    unread.delete(tenant);
-    for (const held of used.get(tenant) ?? []) held.leave(tenant);
-    used.delete(tenant);
+  function onLeave(port: ClientPort): void {
+    ports.delete(port);
+    unread.delete(port);
+    for (const held of used.get(port) ?? []) held.leave(port);
+    used.delete(port);
   }
 
   // Processes
@@ -161,8 +161,8 @@ export function createLegacyPool(options: LegacyPoolOptions): ModernFace {
     return entry;
   }
 
-  function createHeld(key: ProcessKey): HeldServer {
-    const held: HeldServer = createHeldServer(key, {
+  function createHeld(key: ProcessKey): LegacyProcess {
+    const held: LegacyProcess = createLegacyProcess(key, {
       server,
       version: options.version,
       initializeTimeoutMs: options.initializeTimeoutMs,
@@ -200,7 +200,7 @@ export function createLegacyPool(options: LegacyPoolOptions): ModernFace {
     return unused !== undefined;
   }
 
-  function rest(held: HeldServer): void {
+  function rest(held: LegacyProcess): void {
     const entry = entries.get(held.key.text);
     if (entry?.server !== held) return;
     clearTimeout(entry.timer);
@@ -241,7 +241,7 @@ export function createLegacyPool(options: LegacyPoolOptions): ModernFace {
   // Processes that are ready before their client comes
 
   /** One that was initialized with the same capabilities; under what name matters to nobody. */
-  function takeWarm(key: ProcessKey): HeldServer | undefined {
+  function takeWarm(key: ProcessKey): LegacyProcess | undefined {
     if (options.warm === 0 || 'roots' in key.capabilities) return undefined;
     const kind = canonicalText(key.capabilities);
     const ready = warm.get(kind)?.shift();
@@ -274,6 +274,6 @@ export function createLegacyPool(options: LegacyPoolOptions): ModernFace {
     for (const { timer } of entries.values()) clearTimeout(timer);
     await Promise.all(held.map((one) => one.close(reason)));
     await takeFirst()?.close(reason);
-    for (const tenant of tenants) tenant.end(reason);
+    for (const port of ports) port.end(reason);
   }
 }

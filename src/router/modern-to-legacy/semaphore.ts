@@ -1,21 +1,21 @@
 /** One place for calls that may ask, where a question has to belong to exactly one of them; or room for all. */
-export interface Slot {
+export interface Semaphore {
   /** Runs `go` when there is room, at once if there is. */
-  take(go: () => void): void;
-  give(): void;
+  acquire(go: () => void): void;
+  release(): void;
 }
 
-export function createSlot(isExact: boolean): Slot {
+export function createSemaphore(isExact: boolean): Semaphore {
   const queue: (() => void)[] = [];
   let isTaken = false;
 
   return {
-    take(go) {
+    acquire(go) {
       if (isExact && isTaken) return void queue.push(go);
       isTaken = true;
       go();
     },
-    give() {
+    release() {
       isTaken = false;
       const next = queue.shift();
       if (next === undefined) return;

@@ -6,20 +6,20 @@ import { faultFrame } from '../../protocol/fault.ts';
 import { frameOf, type Frame } from '../../protocol/frame.ts';
 import { isRequestId, type RequestId } from '../../protocol/request-id.ts';
 import { resultAnswer } from './answer.ts';
-import type { CallBook } from './in-flight-calls.ts';
-import type { HeldCall, Question, Waiting } from './pending-call.ts';
-import type { Parking } from './suspended-calls.ts';
-import { lateAnswer, MAX_OPEN, ownerOf, refusalOf } from './open-requests.ts';
-import { createUnrelatedQuestions, type Unrelated } from './unmatched.ts';
+import type { InFlightCalls } from './in-flight-calls.ts';
+import type { PendingCall, ServerRequest, Waiting } from './pending-call.ts';
+import type { SuspendedCalls } from './suspended-calls.ts';
+import { lateAnswer, MAX_OPEN, ownerOf, rejectionReason } from './open-requests.ts';
+import { createUnmatchedRequests, type UnmatchedRequest } from './unmatched.ts';
 
-export interface AskingOptions {
+export interface ServerRequestsOptions {
   /** Whether a question belongs to its call for certain. */
   readonly isExact: boolean;
   /** Of the client that the process is told of. */
   readonly capabilities: () => Json;
   readonly serverInfo: () => Json | undefined;
-  readonly book: CallBook;
-  readonly parking: Parking;
+  readonly book: InFlightCalls;
+  readonly parking: SuspendedCalls;
   /** Calls that may be parked. */
   readonly maxParked: number;
   /** How long a call that nobody comes back for may take to end. */
@@ -27,26 +27,26 @@ export interface AskingOptions {
   readonly toChild: (frame: Frame) => void;
   readonly onPark: () => void;
   /** Has the process stop working on a call. */
-  readonly cancel: (call: HeldCall) => void;
+  readonly cancel: (call: PendingCall) => void;
   readonly log: Log;
 }
 
 /** What a process asks its client in the middle of a call, and what becomes of the call meanwhile. */
-export interface Asking {
-  question(question: Unrelated): void;
+export interface ServerRequests {
+  question(question: UnmatchedRequest): void;
   /** Asks what is open of a call that somebody waits for, together with what comes right after it. */
-  askSoon(call: HeldCall): void;
+  askSoon(call: PendingCall): void;
   /** A call has begun that a question may have been about. */
   adoptUnrelated(): void;
   /** The process has answered a call that is parked. */
-  answered(call: HeldCall, final: Frame): void;
+  answered(call: PendingCall, final: Frame): void;
   /** What an answered call leaves open may be the question of another one. */
-  passOn(call: HeldCall): void;
+  passOn(call: PendingCall): void;
   /** The process does not wait for the answer any more. */
   takeBack(id: unknown): void;
   dropOldestParked(): void;
   /** Nobody came back for it. */
-  discard(call: HeldCall): void;
+  discard(call: PendingCall): void;
   /** The process is gone. */
   clear(): void;
 }
@@ -56,9 +56,9 @@ const MAX_ROUNDS = 16;
 /** Questions of one moment are lines of their own, and may be read one by one: each alone would be a round of its own. */
 const MOMENT_MS = 5;
 
-export function createAsking(options: AskingOptions): Asking {
+export function createServerRequests(options: ServerRequestsOptions): ServerRequests {
   const { book, parking, toChild, log } = options;
-  const unrelated = createUnrelatedQuestions(({ id, method }) =>
+  const unrelated = createUnmatchedRequests(({ id, method }) =>
     refuse(id, new RunError('INPUT_UNRELATED', { method })),
   );
 
@@ -74,15 +74,15 @@ export function createAsking(options: AskingOptions): Asking {
     clear: () => void unrelated.takeAll(),
   };
 
-  function question({ id, method, params, about }: Unrelated): void {
+  function question({ id, method, params, relatedRequestId }: UnmatchedRequest): void {
     if (method === 'ping') return toChild(frameOf({ id, result: {} }));
-    const refusal = refusalOf(options.capabilities(), method, params);
+    const refusal = rejectionReason(options.capabilities(), method, params);
     if (refusal !== undefined) return refuse(id, refusal);
-    const call = ownerOf(book.values(), params, about);
-    if (call === undefined && about !== undefined)
+    const call = ownerOf(book.values(), params, relatedRequestId);
+    if (call === undefined && relatedRequestId !== undefined)
       return refuse(id, new RunError('INPUT_UNRELATED', { method }));
-    if (call === undefined) return unrelated.keep({ id, method, params, about });
-    const asked = { id, method, params, about, key: `input-${call.asked + 1}` };
+    if (call === undefined) return unrelated.keep({ id, method, params, relatedRequestId });
+    const asked = { id, method, params, relatedRequestId, key: `input-${call.asked + 1}` };
     if (call.isDiscarded) return answerLate(asked);
     if (call.questions.size >= MAX_OPEN || call.rounds >= MAX_ROUNDS) {
       const max = call.rounds >= MAX_ROUNDS ? MAX_ROUNDS : MAX_OPEN;
@@ -94,26 +94,27 @@ export function createAsking(options: AskingOptions): Asking {
     if (call.waiting !== undefined) askSoon(call);
   }
 
-  function answered(call: HeldCall, final: Frame): void {
+  function answered(call: PendingCall, final: Frame): void {
     call.final = final;
     // Otherwise the answers that its client brings are still wanted, by whichever call has asked.
     if (askersOf(call).length === 0) call.questions.clear();
   }
 
-  function passOn(call: HeldCall): void {
+  function passOn(call: PendingCall): void {
     const open = askersOf(call).length === 0 ? [] : [...call.questions.values()];
     call.questions.clear();
-    for (const { id, method, params, about } of open) question({ id, method, params, about });
+    for (const { id, method, params, relatedRequestId } of open)
+      question({ id, method, params, relatedRequestId });
   }
 
   /** Calls that may have asked what `call` was taken to have asked. */
-  function askersOf(call: HeldCall): HeldCall[] {
+  function askersOf(call: PendingCall): PendingCall[] {
     if (options.isExact) return [];
     return book.values().filter((other) => other !== call && ownerOf([other], {}) !== undefined);
   }
 
   /** What is asked at once is asked together. */
-  function askSoon(call: HeldCall): void {
+  function askSoon(call: PendingCall): void {
     if (call.isAsking) return;
     call.isAsking = true;
     setTimeout(() => {
@@ -123,7 +124,7 @@ export function createAsking(options: AskingOptions): Asking {
     }, MOMENT_MS);
   }
 
-  function park(call: HeldCall, waiting: Waiting): void {
+  function park(call: PendingCall, waiting: Waiting): void {
     if (parking.size >= options.maxParked) dropOldestParked();
     const entries = [...call.questions.values()].map(({ key: name, method, params }): [string, Json] => [
       name,
@@ -133,7 +134,7 @@ export function createAsking(options: AskingOptions): Asking {
     call.rounds += 1;
     const state = parking.park(call);
     const result = inputRequiredResult(Object.fromEntries(entries), state, options.serverInfo());
-    waiting.tenant.deliver(resultAnswer(waiting, result));
+    waiting.port.deliver(resultAnswer(waiting, result));
     options.onPark();
   }
 
@@ -145,7 +146,7 @@ export function createAsking(options: AskingOptions): Asking {
   }
 
   /** Nobody came back. The server is told what a user who walks away would say, and may finish. */
-  function discard(call: HeldCall): void {
+  function discard(call: PendingCall): void {
     call.isDiscarded = true;
     log.info(
       { event: 'input.expired', method: call.request.method },
@@ -157,7 +158,7 @@ export function createAsking(options: AskingOptions): Asking {
     else setTimeout(() => (book.has(call) ? options.cancel(call) : undefined), options.graceMs).unref();
   }
 
-  function answerLate(asked: Question): void {
+  function answerLate(asked: ServerRequest): void {
     const answer = lateAnswer(asked);
     toChild(
       'result' in answer

@@ -12,24 +12,24 @@ import type { Json } from '../../era/json.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import { frameOf, type JsonRpcMessage } from '../../protocol/frame.ts';
 import { createSubscriptions } from '../shared-process/subscriptions.ts';
-import type { Tenant } from '../shared-process/client-port.ts';
-import { resultAnswer, type Asker } from './answer.ts';
+import type { ClientPort } from '../shared-process/client-port.ts';
+import { resultAnswer, type Requester } from './answer.ts';
 
 /** What a process of a 2025 revision has to tell without being asked, for those who listen (2026-07-28, basic/patterns/subscriptions). */
-export interface Listens {
+export interface ListenStreams {
   readonly size: number;
-  open(tenant: Tenant, asker: Asker, filter: Filter, introduction: Json): Promise<void>;
+  open(port: ClientPort, asker: Requester, filter: Filter, introduction: Json): Promise<void>;
   /** Sends a notification to whoever asked for it. */
   tell(notification: JsonRpcMessage): void;
   /** @returns whether there was one */
-  cancel(tenant: Tenant, id: unknown): boolean;
-  leave(tenant: Tenant): void;
+  cancel(port: ClientPort, id: unknown): boolean;
+  leave(port: ClientPort): void;
   /** Ends all in good order, so that they listen anew. */
   endAll(): void;
 }
 
-interface Listen extends Asker {
-  readonly tenant: Tenant;
+interface Listen extends Requester {
+  readonly port: ClientPort;
   filter: Filter;
   isAcknowledged: boolean;
 }
@@ -41,11 +41,11 @@ const MAX_URIS = 256;
  * @param subscribe asks the process for updates of a resource; false if it refuses
  * @param unsubscribe nobody wants them any more
  */
-export function createListens(
+export function createListenStreams(
   max: number,
   subscribe: (uri: string) => Promise<boolean>,
   unsubscribe: (uri: string) => void,
-): Listens {
+): ListenStreams {
   const listens = new Set<Listen>();
   const subscriptions = createSubscriptions<Listen>();
 
@@ -53,15 +53,15 @@ export function createListens(
     get size() {
       return listens.size;
     },
-    async open(tenant, asker, wanted, introduction) {
+    async open(port, asker, wanted, introduction) {
       if (listens.size >= max)
-        return tenant.deliver(faultFrame(new RunError('TOO_MANY_LISTENS', { max }), asker.id));
+        return port.deliver(faultFrame(new RunError('TOO_MANY_LISTENS', { max }), asker.id));
       if (wanted.resourceSubscriptions.length > MAX_URIS) {
         const detail = `more than ${MAX_URIS} resources`;
-        return tenant.deliver(faultFrame(new RunError('INVALID_PARAMS', { detail }), asker.id));
+        return port.deliver(faultFrame(new RunError('INVALID_PARAMS', { detail }), asker.id));
       }
       const filter = honouredFilter(wanted, capabilitiesOf(introduction));
-      const listen: Listen = { ...asker, tenant, filter, isAcknowledged: false };
+      const listen: Listen = { ...asker, port, filter, isAcknowledged: false };
       listens.add(listen);
       const uris = await Promise.all(filter.resourceSubscriptions.map((uri) => join(listen, uri)));
       if (!listens.has(listen)) return;
@@ -75,16 +75,16 @@ export function createListens(
         if (listen.isAcknowledged) send(listen, stamped(notification, listen.id));
       }
     },
-    cancel(tenant, id) {
+    cancel(port, id) {
       for (const listen of listens) {
-        if (listen.tenant !== tenant || listen.id !== id) continue;
+        if (listen.port !== port || listen.id !== id) continue;
         remove(listen);
         return true;
       }
       return false;
     },
-    leave(tenant) {
-      for (const listen of listens) if (listen.tenant === tenant) remove(listen);
+    leave(port) {
+      for (const listen of listens) if (listen.port === port) remove(listen);
     },
     endAll() {
       for (const listen of listens) end(listen);
@@ -117,7 +117,7 @@ export function createListens(
     if (!listen.isAcknowledged)
       send(listen, acknowledgement(listen.id, { ...listen.filter, resourceSubscriptions: [] }));
     remove(listen);
-    listen.tenant.deliver(resultAnswer(listen, listenResult(listen.id, undefined)));
+    listen.port.deliver(resultAnswer(listen, listenResult(listen.id, undefined)));
   }
 
   function remove(listen: Listen): void {
@@ -126,7 +126,7 @@ export function createListens(
   }
 
   function send(listen: Listen, message: JsonRpcMessage): void {
-    listen.tenant.deliver(frameOf(message));
+    listen.port.deliver(frameOf(message));
   }
 }
 

@@ -1,52 +1,57 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Json } from '../../era/json.ts';
 import type { RequestStates } from '../../era/request-state.ts';
-import type { HeldCall } from './pending-call.ts';
+import type { PendingCall } from './pending-call.ts';
 
 /** What a client brings back proves to belong to. */
 export type Return =
   /** A call that waits for it. */
-  | { readonly kind: 'call'; readonly call: HeldCall }
+  | { readonly kind: 'call'; readonly call: PendingCall }
   /** Nothing is held: the request is to be made anew. */
   | { readonly kind: 'replay' }
   /** The process that held it is gone. */
   | { readonly kind: 'lost' };
 
 /** The calls of one process that wait for their clients' input. */
-export interface Parking {
+export interface SuspendedCalls {
   readonly size: number;
   /** @returns the state that the client has to bring back */
-  park(call: HeldCall): string;
+  park(call: PendingCall): string;
   /** A state for a request that holds nothing here. */
   replay(digest: string): string;
   /** Takes what a state stands for; each can be taken once. @returns undefined for a state that is not good here */
   take(state: unknown, digest: string): Return | undefined;
   /** @returns the call parked longest */
-  oldest(): HeldCall | undefined;
-  remove(call: HeldCall): void;
+  oldest(): PendingCall | undefined;
+  remove(call: PendingCall): void;
   /** The process is gone: its calls are not coming back. @returns them */
-  loseAll(): HeldCall[];
+  loseAll(): PendingCall[];
 }
 
-export interface ParkingOptions {
+export interface SuspendedCallsOptions {
   readonly states: RequestStates;
   /** Whose states these are. */
   readonly keyText: () => string;
   readonly ttlMs: number;
-  readonly onExpire: (call: HeldCall) => void;
+  readonly onExpire: (call: PendingCall) => void;
 }
 
 interface Parked {
-  readonly call: HeldCall;
+  readonly call: PendingCall;
   readonly timer: NodeJS.Timeout;
 }
 
 /** Handles of lost calls that are remembered, so that their clients are told what happened. */
 const MAX_LOST = 256;
 
-export function createParking({ states, keyText, ttlMs, onExpire }: ParkingOptions): Parking {
+export function createSuspendedCalls({
+  states,
+  keyText,
+  ttlMs,
+  onExpire,
+}: SuspendedCallsOptions): SuspendedCalls {
   const parked = new Map<string, Parked>();
-  const handles = new Map<HeldCall, string>();
+  const handles = new Map<PendingCall, string>();
   const lost = new Set<string>();
 
   return {
@@ -102,7 +107,7 @@ export function createParking({ states, keyText, ttlMs, onExpire }: ParkingOptio
     return k === digestOf(keyText()) && d === digest && typeof e === 'number' && e > Date.now();
   }
 
-  function remove(call: HeldCall): void {
+  function remove(call: PendingCall): void {
     const handle = handles.get(call);
     if (handle === undefined) return;
     clearTimeout(parked.get(handle)?.timer);

@@ -2,7 +2,7 @@ import { jsonOf, isJson, type Json } from '../../era/json.ts';
 import { RPC } from '../../protocol/constants.ts';
 import { frameOf, type Frame } from '../../protocol/frame.ts';
 import { member } from '../../protocol/json-object.ts';
-import type { HeldCall } from './pending-call.ts';
+import type { PendingCall } from './pending-call.ts';
 import { legacyRequest } from './request.ts';
 
 /** How long a server keeps a task that nobody has asked for: as long as a request may take. */
@@ -12,7 +12,7 @@ const TTL_MS = 30 * 60_000;
  * Whether a server refuses a call because the tool runs as a task only: it must then answer "method not found"
  * (2025-11-25, basic/utilities/tasks, tool-level negotiation). Clients of 2026-07-28 know of no such tasks.
  */
-export function needsTask({ request, task }: HeldCall, error: unknown, introduction: Json): boolean {
+export function needsTask({ request, task }: PendingCall, error: unknown, introduction: Json): boolean {
   if (request.method !== 'tools/call' || task !== undefined || jsonOf(error)['code'] !== RPC.methodNotFound)
     return false;
   const { requests } = jsonOf(jsonOf(introduction['capabilities'])['tasks']);
@@ -20,12 +20,12 @@ export function needsTask({ request, task }: HeldCall, error: unknown, introduct
 }
 
 /** The same call as a task. */
-export function taskRequest(call: HeldCall): Frame {
+export function taskRequest(call: PendingCall): Frame {
   return legacyRequest(call.request, call.number, [member('task', { ttl: TTL_MS })]);
 }
 
 /** Waits for what a task comes to. */
-export function taskResultRequest(call: HeldCall, taskId: string): Frame {
+export function taskResultRequest(call: PendingCall, taskId: string): Frame {
   return frameOf({ id: call.number, method: 'tasks/result', params: { taskId } });
 }
 

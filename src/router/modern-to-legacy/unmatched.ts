@@ -1,28 +1,31 @@
 import type { RequestId } from '../../protocol/frame.ts';
 
 /** A question of a server that belongs to no call. */
-export interface Unrelated {
+export interface UnmatchedRequest {
   readonly id: RequestId;
   readonly method: string;
   readonly params: Readonly<Record<string, unknown>>;
   /** Our request that it came with, where the link knows. */
-  readonly about: RequestId | undefined;
+  readonly relatedRequestId: RequestId | undefined;
 }
 
 /** Questions that came before the call that they are about, as far as stdio shows: they wait for it a little. */
-export interface UnrelatedQuestions {
-  keep(question: Unrelated): void;
+export interface UnmatchedRequests {
+  keep(question: UnmatchedRequest): void;
   /** The server has taken it back. */
   forget(id: RequestId): void;
   /** Takes all of them. */
-  takeAll(): Unrelated[];
+  takeAll(): UnmatchedRequest[];
 }
 
 const WAIT_MS = 20_000;
 
 /** @param onExpire no call has come */
-export function createUnrelatedQuestions(onExpire: (question: Unrelated) => void): UnrelatedQuestions {
-  const waiting = new Map<RequestId, { readonly question: Unrelated; readonly timer: NodeJS.Timeout }>();
+export function createUnmatchedRequests(onExpire: (question: UnmatchedRequest) => void): UnmatchedRequests {
+  const waiting = new Map<
+    RequestId,
+    { readonly question: UnmatchedRequest; readonly timer: NodeJS.Timeout }
+  >();
 
   return {
     keep(question) {

@@ -4,9 +4,9 @@ import { faultFrame } from '../../protocol/fault.ts';
 import { frameOf, type Frame, type JsonRpcMessage } from '../../protocol/frame.ts';
 import type { Link } from '../../link/link.ts';
 import { isRequestId, type RequestId } from '../../protocol/request-id.ts';
-import { createCalls } from '../shared-process/in-flight.ts';
+import { createInFlightRequests } from '../shared-process/in-flight.ts';
 import { hasLogging, replayInitialize } from '../shared-process/initialize-replay.ts';
-import { createKeeper } from '../shared-process/restarter.ts';
+import { createRestarter } from '../shared-process/restarter.ts';
 import { outlivedMs } from '../shared-process/outlived.ts';
 import {
   replaceValues,
@@ -18,19 +18,19 @@ import {
 } from '../../protocol/rewrite.ts';
 import { scanFromServer } from '../shared-process/scan-from-server.ts';
 import {
-  createSharedChild,
+  createManagedProcess,
   type Running,
-  type SharedChildOptions,
+  type ManagedProcessOptions,
 } from '../shared-process/managed-process.ts';
 import { createSubscriptions } from '../shared-process/subscriptions.ts';
 import { withoutTask } from './task.ts';
-import { UnreadLimit } from '../shared-process/send-buffer-limit.ts';
+import { SendBufferLimit } from '../shared-process/send-buffer-limit.ts';
 import { severityOf } from '../log-levels.ts';
-import { createStrays } from '../unmatched-answers.ts';
-import { createTenant, type Tenant } from '../shared-process/client-port.ts';
+import { createUnmatchedAnswers } from '../unmatched-answers.ts';
+import { createClientPort, type ClientPort } from '../shared-process/client-port.ts';
 
-export interface ShareOptions extends Omit<
-  SharedChildOptions,
+export interface LegacyMultiplexerOptions extends Omit<
+  ManagedProcessOptions,
   'onFrame' | 'onReady' | 'onLost' | 'onStopped'
 > {
   /** What all clients together may leave unread before the worst of them is cut off. */
@@ -40,7 +40,7 @@ export interface ShareOptions extends Omit<
   /** A process that no client uses for so long is stopped; never by default. */
   readonly idleMs?: number;
   /** What the clients of other processes leave unread counts as well. */
-  readonly unread?: UnreadLimit;
+  readonly unread?: SendBufferLimit;
   /** Called when there is neither a client nor a process. */
   readonly onUnused?: () => void;
 }
@@ -48,7 +48,7 @@ export interface ShareOptions extends Omit<
 const MIN_LIFE_MS = 1_000;
 
 /** One child for all clients. */
-export interface Share {
+export interface LegacyMultiplexer {
   /** Starts the child ahead of the first client, and again whenever it has died. Failures are those of the first call. */
   keep(): void;
   /** A link for one more client. @param isSession whether its end says anything about the client; yes by default */
@@ -63,35 +63,35 @@ export interface Share {
  * child is initialized once, without capabilities, so that it has no reason to ask; what cannot be told to belong to
  * one client reaches none.
  */
-export function createShare(options: ShareOptions): Share {
+export function createLegacyMultiplexer(options: LegacyMultiplexerOptions): LegacyMultiplexer {
   const { server, log, maxUnreadBytes, minLifeMs = MIN_LIFE_MS } = options;
   const closed = new RunError('UPSTREAM_CLOSED', { server });
-  const tenants = new Set<Tenant>();
-  const unread = options.unread ?? new UnreadLimit(maxUnreadBytes, log);
-  const calls = createCalls<Tenant>();
-  const strays = createStrays(log);
-  const subscriptions = createSubscriptions<Tenant>();
-  const child = createSharedChild({
+  const ports = new Set<ClientPort>();
+  const unread = options.unread ?? new SendBufferLimit(maxUnreadBytes, log);
+  const calls = createInFlightRequests<ClientPort>();
+  const strays = createUnmatchedAnswers(log);
+  const subscriptions = createSubscriptions<ClientPort>();
+  const child = createManagedProcess({
     ...options,
     onFrame: fromChild,
     onReady: childReady,
     onLost: childLost,
     onStopped: checkUse,
   });
-  const keeper = createKeeper({ start: child.running, minLifeMs, log });
+  const keeper = createRestarter({ start: child.running, minLifeMs, log });
   let childLevel: number | undefined;
   let idleTimer: NodeJS.Timeout | undefined;
 
   return {
     keep: keeper.keep,
     async open({ isSession } = { isSession: true }) {
-      const leave = (leaving: Tenant): void => onLeave(leaving, isSession);
+      const leave = (leaving: ClientPort): void => onLeave(leaving, isSession);
       const onUnread = (bytes: number): void => unread.count(bytes);
-      const tenant = createTenant({ closed, send: fromTenant, onUnread, onLeave: leave });
-      tenants.add(tenant);
-      unread.add(tenant);
+      const port = createClientPort({ closed, send: fromTenant, onUnread, onLeave: leave });
+      ports.add(port);
+      unread.add(port);
       clearTimeout(idleTimer);
-      return tenant.link;
+      return port.link;
     },
     endIdle,
     async close() {
@@ -114,20 +114,20 @@ export function createShare(options: ShareOptions): Share {
 
   /** A dead child never answers: fail its callers now. Their conversations go on with the next one. */
   function childLost(reason: RunError, wasReady: boolean): void {
-    for (const { tenant, id } of calls.settleAll()) tenant.deliver(faultFrame(reason, id));
+    for (const { port, id } of calls.settleAll()) port.deliver(faultFrame(reason, id));
     // A start that failed ends as such.
     if (wasReady) keeper.lost();
   }
 
   function endIdle(): boolean {
-    if (tenants.size > 0 || child.current === undefined) return false;
+    if (ports.size > 0 || child.current === undefined) return false;
     child.stop();
     return true;
   }
 
   function checkUse(): void {
     clearTimeout(idleTimer);
-    if (tenants.size > 0) return;
+    if (ports.size > 0) return;
     if (child.isStopped) return options.onUnused?.();
     if (options.idleMs === undefined) return;
     idleTimer = setTimeout(endIdle, options.idleMs);
@@ -147,14 +147,14 @@ export function createShare(options: ShareOptions): Share {
 
   // From the child
 
-  function fromChild(message: Frame, about?: RequestId): void {
+  function fromChild(message: Frame, relatedRequestId?: RequestId): void {
     const read = scanFromServer(message, options);
     if (read === undefined) return undefined;
     const { frame, scanned } = read;
     const { id, method } = scanned;
     if (method === undefined) return answered(scanned, frame);
     if (id !== undefined) return refuse(method, id);
-    return notified(scanned, frame, about);
+    return notified(scanned, frame, relatedRequestId);
   }
 
   function answered(scanned: Scanned, frame: Frame): void {
@@ -164,7 +164,7 @@ export function createShare(options: ShareOptions): Share {
       return undefined;
     }
     call.settled?.(scanned.isError);
-    return call.tenant.deliver(replaceValues(scanned, call.id, [{ place: 'id', text: call.idText }]));
+    return call.port.deliver(replaceValues(scanned, call.id, [{ place: 'id', text: call.idText }]));
   }
 
   /** The child was told that its client has no capabilities; whom would we ask? */
@@ -175,7 +175,7 @@ export function createShare(options: ShareOptions): Share {
     );
   }
 
-  function notified(scanned: Scanned, frame: Frame, about: RequestId | undefined): void {
+  function notified(scanned: Scanned, frame: Frame, relatedRequestId: RequestId | undefined): void {
     switch (scanned.method) {
       case 'notifications/progress':
         return progressed(scanned);
@@ -187,14 +187,14 @@ export function createShare(options: ShareOptions): Share {
       case 'notifications/prompts/list_changed':
       case 'notifications/resources/list_changed':
         return deliverAll(
-          [...tenants].filter(({ isInitialized }) => isInitialized),
+          [...ports].filter(({ isInitialized }) => isInitialized),
           frame,
         );
       case 'notifications/cancelled':
       case 'notifications/tasks/status':
         return undefined;
       default:
-        return toCaller(scanned, frame, about);
+        return toCaller(scanned, frame, relatedRequestId);
     }
   }
 
@@ -202,7 +202,7 @@ export function createShare(options: ShareOptions): Share {
     const call = calls.get(valueAt(scanned, 'params.progressToken'));
     if (call?.tokenText === undefined) return undefined;
     const text = call.tokenText;
-    return call.tenant.deliver(replaceValues(scanned, undefined, [{ place: 'params.progressToken', text }]));
+    return call.port.deliver(replaceValues(scanned, undefined, [{ place: 'params.progressToken', text }]));
   }
 
   /**
@@ -210,8 +210,8 @@ export function createShare(options: ShareOptions): Share {
    * well be about another client's work: if its calls have overlapped with these, or if its work may have outlived its call.
    * That the stream of a call has brought a message proves little, since the server may have guessed the stream.
    */
-  function toCaller(scanned: Scanned, frame: Frame, about: RequestId | undefined): void {
-    const caller = callerOf(about);
+  function toCaller(scanned: Scanned, frame: Frame, relatedRequestId: RequestId | undefined): void {
+    const caller = callerOf(relatedRequestId);
     if (caller === undefined) {
       log.debug(
         { event: 'server.notification-dropped', method: scanned.method },
@@ -225,48 +225,48 @@ export function createShare(options: ShareOptions): Share {
     return caller.deliver(frame);
   }
 
-  function callerOf(about: RequestId | undefined): Tenant | undefined {
-    const sole = calls.candidates()[0]?.tenant;
+  function callerOf(relatedRequestId: RequestId | undefined): ClientPort | undefined {
+    const sole = calls.candidates()[0]?.port;
     if (sole === undefined || subscriptions.hasOther(sole)) return undefined;
-    return about === undefined || calls.get(about)?.tenant === sole ? sole : undefined;
+    return relatedRequestId === undefined || calls.get(relatedRequestId)?.port === sole ? sole : undefined;
   }
 
-  function deliverAll(receivers: Iterable<Tenant>, frame: Frame): void {
-    for (const tenant of receivers) tenant.deliver(frame);
+  function deliverAll(receivers: Iterable<ClientPort>, frame: Frame): void {
+    for (const port of receivers) port.deliver(frame);
   }
 
   // From the clients
 
-  function fromTenant(tenant: Tenant, frame: Frame): void | Promise<void> {
-    if (child.current !== undefined) return forward(tenant, frame, child.current);
+  function fromTenant(port: ClientPort, frame: Frame): void | Promise<void> {
+    if (child.current !== undefined) return forward(port, frame, child.current);
     return child.running().then(
-      (started) => forward(tenant, frame, started),
+      (started) => forward(port, frame, started),
       (error: unknown) => {
-        if (frame.kind === 'request') tenant.deliver(faultFrame(toRunError(error), frame.id));
+        if (frame.kind === 'request') port.deliver(faultFrame(toRunError(error), frame.id));
       },
     );
   }
 
-  function forward(tenant: Tenant, frame: Frame, { initialized }: Running): void | Promise<void> {
+  function forward(port: ClientPort, frame: Frame, { initialized }: Running): void | Promise<void> {
     // It may have left while the child was starting. And the child was never let to ask, so there is nothing to answer.
-    if (!tenant.isOpen || frame.kind === 'response') return undefined;
-    if (frame.method === 'initialize') return tenant.deliver(replayInitialize(initialized, frame));
+    if (!port.isOpen || frame.kind === 'response') return undefined;
+    if (frame.method === 'initialize') return port.deliver(replayInitialize(initialized, frame));
     // JSON.parse reads the last of two keys, but a child may read the first: it has to mean the same to both.
     const scanned = scanMessage(frame);
-    if (scanned === undefined) return refuseAmbiguous(tenant, frame);
+    if (scanned === undefined) return refuseAmbiguous(port, frame);
     return frame.kind === 'request'
-      ? request(tenant, frame, scanned, initialized)
-      : notification(tenant, frame, scanned);
+      ? request(port, frame, scanned, initialized)
+      : notification(port, frame, scanned);
   }
 
-  function refuseAmbiguous(tenant: Tenant, frame: Frame): void {
+  function refuseAmbiguous(port: ClientPort, frame: Frame): void {
     if (frame.kind !== 'request') return undefined;
     const detail = 'a key is there twice, or in two spellings';
-    return tenant.deliver(faultFrame(new RunError('INVALID_REQUEST', { detail }), frame.id));
+    return port.deliver(faultFrame(new RunError('INVALID_REQUEST', { detail }), frame.id));
   }
 
   function request(
-    tenant: Tenant,
+    port: ClientPort,
     frame: Frame,
     scanned: Scanned,
     initialized: JsonRpcMessage,
@@ -274,31 +274,31 @@ export function createShare(options: ShareOptions): Share {
     const { method = '' } = frame;
     // A task belongs to whoever started it, and nothing in these requests says who that is.
     if (method.startsWith('tasks/'))
-      return tenant.deliver(faultFrame(new RunError('NOT_SHARED', { method }), frame.id));
+      return port.deliver(faultFrame(new RunError('NOT_SHARED', { method }), frame.id));
     switch (method) {
       case 'logging/setLevel':
-        return setLevel(tenant, frame, scanned, initialized);
+        return setLevel(port, frame, scanned, initialized);
       case 'resources/subscribe':
-        return subscribe(tenant, frame, scanned);
+        return subscribe(port, frame, scanned);
       case 'resources/unsubscribe':
-        return unsubscribe(tenant, frame, scanned);
+        return unsubscribe(port, frame, scanned);
       case 'tools/call':
-        return callTool(tenant, frame, scanned);
+        return callTool(port, frame, scanned);
       default:
-        return call(tenant, frame, scanned);
+        return call(port, frame, scanned);
     }
   }
 
   /** A task would go on after the call, for a client that cannot ask for it: it is called as any other tool. */
-  function callTool(tenant: Tenant, frame: Frame, scanned: Scanned): void | Promise<void> {
-    if (scanned.find('params.task') === undefined) return call(tenant, frame, scanned);
+  function callTool(port: ClientPort, frame: Frame, scanned: Scanned): void | Promise<void> {
+    if (scanned.find('params.task') === undefined) return call(port, frame, scanned);
     const plain = withoutTask(frame);
     const again = scanMessage(plain);
-    return again === undefined ? refuseAmbiguous(tenant, frame) : call(tenant, plain, again);
+    return again === undefined ? refuseAmbiguous(port, frame) : call(port, plain, again);
   }
 
   function call(
-    tenant: Tenant,
+    port: ClientPort,
     frame: Frame,
     scanned: Scanned,
     settled?: (isError: boolean) => void,
@@ -307,8 +307,8 @@ export function createShare(options: ShareOptions): Share {
     if (frame.id === undefined || idText === undefined) return undefined;
     const token = valueAt(scanned, 'token');
     const tokenText = isRequestId(token) ? textAt(scanned, 'token') : undefined;
-    tenant.hasCalled = true;
-    const number = calls.start({ tenant, owner: tenant, id: frame.id, idText, tokenText, settled });
+    port.hasCalled = true;
+    const number = calls.start({ port, owner: port, id: frame.id, idText, tokenText, settled });
     const text = String(number);
     const replacements: Replacement[] = [{ place: 'id', text }];
     // Whatever stands there: it must not be another call's number.
@@ -316,41 +316,41 @@ export function createShare(options: ShareOptions): Share {
     return child.send(replaceValues(scanned, number, replacements));
   }
 
-  function subscribe(tenant: Tenant, frame: Frame, scanned: Scanned): void | Promise<void> {
+  function subscribe(port: ClientPort, frame: Frame, scanned: Scanned): void | Promise<void> {
     const uri = valueAt(scanned, 'params.uri');
-    if (typeof uri !== 'string') return call(tenant, frame, scanned);
-    subscriptions.add(uri, tenant);
-    if (subscriptions.isConfirmed(uri)) return done(tenant, frame);
-    return call(tenant, frame, scanned, (isError) => {
-      if (isError) subscriptions.remove(uri, tenant);
+    if (typeof uri !== 'string') return call(port, frame, scanned);
+    subscriptions.add(uri, port);
+    if (subscriptions.isConfirmed(uri)) return done(port, frame);
+    return call(port, frame, scanned, (isError) => {
+      if (isError) subscriptions.remove(uri, port);
       else subscriptions.confirm(uri);
     });
   }
 
-  function unsubscribe(tenant: Tenant, frame: Frame, scanned: Scanned): void | Promise<void> {
+  function unsubscribe(port: ClientPort, frame: Frame, scanned: Scanned): void | Promise<void> {
     const uri = valueAt(scanned, 'params.uri');
-    const isLast = typeof uri === 'string' && subscriptions.remove(uri, tenant);
-    return isLast ? call(tenant, frame, scanned) : done(tenant, frame);
+    const isLast = typeof uri === 'string' && subscriptions.remove(uri, port);
+    return isLast ? call(port, frame, scanned) : done(port, frame);
   }
 
   function setLevel(
-    tenant: Tenant,
+    port: ClientPort,
     frame: Frame,
     scanned: Scanned,
     initialized: JsonRpcMessage,
   ): void | Promise<void> {
     const level = severityOf(valueAt(scanned, 'params.level'));
     // What the child does not offer or know, it refuses better than we could.
-    if (level === -1 || !hasLogging(initialized)) return call(tenant, frame, scanned);
-    tenant.level = level;
+    if (level === -1 || !hasLogging(initialized)) return call(port, frame, scanned);
+    port.level = level;
     tellLevel();
-    return done(tenant, frame);
+    return done(port, frame);
   }
 
   /** The child says what the most curious client wants to hear; the others have theirs filtered. */
   function tellLevel(): void {
     let wanted: number | undefined;
-    for (const { level } of tenants) {
+    for (const { level } of ports) {
       if (level !== undefined && (wanted === undefined || level < wanted)) wanted = level;
     }
     if (wanted === undefined || wanted === childLevel) return;
@@ -358,17 +358,17 @@ export function createShare(options: ShareOptions): Share {
     ask('logging/setLevel', { level: LOG_LEVELS[wanted] });
   }
 
-  function done(tenant: Tenant, frame: Frame): void {
-    tenant.deliver(frameOf({ id: frame.id ?? null, result: {} }));
+  function done(port: ClientPort, frame: Frame): void {
+    port.deliver(frameOf({ id: frame.id ?? null, result: {} }));
   }
 
-  function notification(tenant: Tenant, frame: Frame, scanned: Scanned): void | Promise<void> {
+  function notification(port: ClientPort, frame: Frame, scanned: Scanned): void | Promise<void> {
     switch (frame.method) {
       case 'notifications/initialized':
-        tenant.isInitialized = true;
+        port.isInitialized = true;
         return undefined;
       case 'notifications/cancelled':
-        return cancel(tenant, scanned);
+        return cancel(port, scanned);
       case 'notifications/roots/list_changed':
       case 'notifications/progress':
         return undefined;
@@ -377,8 +377,8 @@ export function createShare(options: ShareOptions): Share {
     }
   }
 
-  function cancel(tenant: Tenant, scanned: Scanned): void | Promise<void> {
-    const number = calls.abandon(tenant, valueAt(scanned, 'params.requestId'));
+  function cancel(port: ClientPort, scanned: Scanned): void | Promise<void> {
+    const number = calls.abandon(port, valueAt(scanned, 'params.requestId'));
     if (number === undefined) return undefined;
     strays.gaveUp(number);
     return child.send(
@@ -387,18 +387,18 @@ export function createShare(options: ShareOptions): Share {
   }
 
   /** Nothing of a client that has left stays with the child, but what it has begun may go on there. */
-  function onLeave(tenant: Tenant, isSession: boolean): void {
-    tenants.delete(tenant);
-    unread.delete(tenant);
-    if (isSession && tenant.hasCalled) calls.suspect(tenant);
-    const unwanted = subscriptions.removeAll(tenant);
-    for (const requestId of calls.abandonAll(tenant)) {
+  function onLeave(port: ClientPort, isSession: boolean): void {
+    ports.delete(port);
+    unread.delete(port);
+    if (isSession && port.hasCalled) calls.suspect(port);
+    const unwanted = subscriptions.removeAll(port);
+    for (const requestId of calls.abandonAll(port)) {
       strays.gaveUp(requestId);
       const params = { requestId, reason: 'the client is gone' };
       void child.send(frameOf({ method: 'notifications/cancelled', params }));
     }
     for (const uri of unwanted) ask('resources/unsubscribe', { uri });
-    if (tenant.level !== undefined) tellLevel();
+    if (port.level !== undefined) tellLevel();
     checkUse();
   }
 }

@@ -9,8 +9,8 @@ import { frameOf, type Frame } from '../../protocol/frame.ts';
 import type { Link } from '../../link/link.ts';
 import { isRequestId, type RequestId } from '../../protocol/request-id.ts';
 import { severityOf } from '../log-levels.ts';
-import type { ModernFace } from '../modern-backend.ts';
-import { createCalls, type Call as SharedCall } from '../shared-process/in-flight.ts';
+import type { ModernBackend } from '../modern-backend.ts';
+import { createInFlightRequests, type InFlightRequest as SharedCall } from '../shared-process/in-flight.ts';
 import { outlivedMs } from '../shared-process/outlived.ts';
 import {
   replaceValues,
@@ -21,12 +21,12 @@ import {
   type Scanned,
 } from '../../protocol/rewrite.ts';
 import { scanFromServer } from '../shared-process/scan-from-server.ts';
-import { UnreadLimit } from '../shared-process/send-buffer-limit.ts';
-import { createStrays } from '../unmatched-answers.ts';
-import { createTenant, type Tenant } from '../shared-process/client-port.ts';
+import { SendBufferLimit } from '../shared-process/send-buffer-limit.ts';
+import { createUnmatchedAnswers } from '../unmatched-answers.ts';
+import { createClientPort, type ClientPort } from '../shared-process/client-port.ts';
 import { TaskOwners } from './task-owners.ts';
 
-export interface ModernShareOptions {
+export interface ModernMultiplexerOptions {
   readonly server: string;
   /** A process that runs already. */
   readonly first: Link | undefined;
@@ -39,14 +39,14 @@ export interface ModernShareOptions {
   /** The only principal that it serves: its process may end for another one of that principal. */
   readonly principal?: string;
   /** What the clients of other processes leave unread counts as well. */
-  readonly unread?: UnreadLimit;
+  readonly unread?: SendBufferLimit;
   /** Called when there is neither a client nor a process. */
   readonly onUnused?: () => void;
   readonly log: Log;
 }
 
 /** A client is a principal and a name; one without a name is known by its link alone. */
-type Call = SharedCall<Tenant, Tenant | string>;
+type Call = SharedCall<ClientPort, ClientPort | string>;
 
 const LISTEN = 'subscriptions/listen';
 
@@ -54,16 +54,16 @@ const LISTEN = 'subscriptions/listen';
  * One process of a modern server for all clients: it knows nobody but by the request at hand (2026-07-28, basic/index,
  * statelessness). Ids, progress tokens and subscriptions become numbers of ours; everything else passes as it came.
  */
-export function createModernShare(options: ModernShareOptions): ModernFace {
+export function createModernMultiplexer(options: ModernMultiplexerOptions): ModernBackend {
   const { server, log, maxUnreadBytes } = options;
   const closed = new RunError('UPSTREAM_CLOSED', { server });
-  const tenants = new Set<Tenant>();
-  const unread = options.unread ?? new UnreadLimit(maxUnreadBytes, log);
-  const calls = createCalls<Tenant, Tenant | string>();
-  const strays = createStrays(log);
+  const ports = new Set<ClientPort>();
+  const unread = options.unread ?? new SendBufferLimit(maxUnreadBytes, log);
+  const calls = createInFlightRequests<ClientPort, ClientPort | string>();
+  const strays = createUnmatchedAnswers(log);
   /** Undefined where all clients are of one principal. */
   const taskOwners = options.principal === undefined ? new TaskOwners() : undefined;
-  const principals = new WeakMap<Tenant, string>();
+  const principals = new WeakMap<ClientPort, string>();
   let pending = 0;
   let child: Link | undefined;
   let starting: Promise<Link> | undefined;
@@ -80,20 +80,20 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
       return pending;
     },
     open({ principal }) {
-      const tenant = createTenant({
+      const port = createClientPort({
         era: 'modern',
         closed,
         send: (sender, frame) => fromClient(sender, frame, principal),
         onUnread: (bytes) => unread.count(bytes),
         onLeave,
       });
-      tenants.add(tenant);
-      unread.add(tenant);
-      principals.set(tenant, principal);
-      return tenant.link;
+      ports.add(port);
+      unread.add(port);
+      principals.set(port, principal);
+      return port.link;
     },
     // One that several principals use is not for one of them to end.
-    endIdlest: (principal) => principal === options.principal && rest(),
+    evictIdle: (principal) => principal === options.principal && rest(),
     close(reason) {
       closing ??= shut(reason);
       return closing;
@@ -139,9 +139,9 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
     for (const call of calls.settleAll()) finish(call, reason);
   }
 
-  function finish({ tenant, id, isListening }: Call, reason: RunError): void {
+  function finish({ port, id, isListening }: Call, reason: RunError): void {
     pending -= 1;
-    tenant.deliver(
+    port.deliver(
       isListening === true
         ? frameOf({ id, result: { ...listenResult(id, undefined) } })
         : faultFrame(reason, id),
@@ -173,13 +173,13 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
 
   function checkUse(): void {
     const isStopped = child === undefined && starting === undefined && ending === undefined && resting === 0;
-    if (isStopped && tenants.size === 0) options.onUnused?.();
+    if (isStopped && ports.size === 0) options.onUnused?.();
   }
 
   async function shut(reason: RunError): Promise<void> {
     clearTimeout(idleTimer);
     for (const call of calls.settleAll()) finish(call, reason);
-    for (const tenant of tenants) tenant.end(reason);
+    for (const port of ports) port.end(reason);
     const link = child ?? (await starting?.catch(() => undefined));
     child = undefined;
     await (link?.close(reason) ?? ending);
@@ -187,13 +187,13 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
 
   // From the process
 
-  function fromChild(message: Frame, about?: RequestId): void {
+  function fromChild(message: Frame, relatedRequestId?: RequestId): void {
     const read = scanFromServer(message, options);
     if (read === undefined) return undefined;
     const { frame, scanned } = read;
     const { id, method } = scanned;
     if (method === undefined) return answered(frame, scanned);
-    if (id === undefined) return notified(scanned, frame, about);
+    if (id === undefined) return notified(scanned, frame, relatedRequestId);
     // Nobody may answer it (2026-07-28, basic/transports/stdio, receiving messages).
     log.warn(
       { event: 'server.request-dropped', method },
@@ -210,10 +210,10 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
     }
     pending -= 1;
     restIfIdle();
-    const { tenant, id, idText, isListening } = call;
-    taskOwners?.learn(frame, principals.get(tenant) ?? '');
-    if (isListening === true && !scanned.isError) return tenant.deliver(listenEnd(frame, call));
-    return tenant.deliver(replaceValues(scanned, id, [{ place: 'id', text: idText }]));
+    const { port, id, idText, isListening } = call;
+    taskOwners?.learn(frame, principals.get(port) ?? '');
+    if (isListening === true && !scanned.isError) return port.deliver(listenEnd(frame, call));
+    return port.deliver(replaceValues(scanned, id, [{ place: 'id', text: idText }]));
   }
 
   /** The result names the subscription as well. */
@@ -228,7 +228,7 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
     }
   }
 
-  function notified(scanned: Scanned, frame: Frame, about: RequestId | undefined): void {
+  function notified(scanned: Scanned, frame: Frame, relatedRequestId: RequestId | undefined): void {
     if (scanned.method === 'notifications/progress') {
       const call = calls.get(valueAt(scanned, 'params.progressToken'));
       if (call?.tokenText === undefined) return undefined;
@@ -240,8 +240,8 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
       if (call?.isListening !== true) return undefined;
       return pass(call, scanned, { place: 'subscription', text: call.idText });
     }
-    const caller = about === undefined ? callerOf(scanned) : calls.get(about);
-    if (caller !== undefined) return caller.tenant.deliver(frame);
+    const caller = relatedRequestId === undefined ? callerOf(scanned) : calls.get(relatedRequestId);
+    if (caller !== undefined) return caller.port.deliver(frame);
     log.debug(
       { event: 'server.notification-dropped', method: scanned.method },
       'a notification belongs to no single call',
@@ -267,35 +267,35 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
     restIfIdle();
   }
 
-  function pass({ tenant }: Call, scanned: Scanned, replacement: Replacement): void {
-    tenant.deliver(replaceValues(scanned, undefined, [replacement]));
+  function pass({ port }: Call, scanned: Scanned, replacement: Replacement): void {
+    port.deliver(replaceValues(scanned, undefined, [replacement]));
   }
 
   // From the clients
 
-  function fromClient(tenant: Tenant, frame: Frame, principal: string): void | Promise<void> {
-    if (child !== undefined) return forward(tenant, frame, principal, child);
+  function fromClient(port: ClientPort, frame: Frame, principal: string): void | Promise<void> {
+    if (child !== undefined) return forward(port, frame, principal, child);
     return running().then(
-      (link) => forward(tenant, frame, principal, link),
+      (link) => forward(port, frame, principal, link),
       (error: unknown) => {
-        if (frame.kind === 'request') tenant.deliver(faultFrame(toRunError(error), frame.id));
+        if (frame.kind === 'request') port.deliver(faultFrame(toRunError(error), frame.id));
       },
     );
   }
 
-  function forward(tenant: Tenant, frame: Frame, principal: string, link: Link): void | Promise<void> {
+  function forward(port: ClientPort, frame: Frame, principal: string, link: Link): void | Promise<void> {
     // It may have left while the process was starting. And the process asks nothing, so there is nothing to answer.
-    if (!tenant.isOpen || frame.kind === 'response') return undefined;
+    if (!port.isOpen || frame.kind === 'response') return undefined;
     const scanned = scanMessage(frame);
     if (frame.kind === 'notification')
-      return scanned === undefined ? undefined : tell(tenant, frame, scanned, link);
-    if (scanned !== undefined) return call(tenant, frame, principal, scanned, link);
+      return scanned === undefined ? undefined : tell(port, frame, scanned, link);
+    if (scanned !== undefined) return call(port, frame, principal, scanned, link);
     const detail = 'a key is there twice, or in two spellings';
-    return tenant.deliver(faultFrame(new RunError('INVALID_REQUEST', { detail }), frame.id));
+    return port.deliver(faultFrame(new RunError('INVALID_REQUEST', { detail }), frame.id));
   }
 
   function call(
-    tenant: Tenant,
+    port: ClientPort,
     frame: Frame,
     principal: string,
     scanned: Scanned,
@@ -304,15 +304,15 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
     const idText = textAt(scanned, 'id');
     if (frame.id === undefined || idText === undefined) return undefined;
     if (taskOwners?.isForeign(frame, principal) === true)
-      return tenant.deliver(faultFrame(new RunError('NOT_SHARED', { method: frame.method ?? '' }), frame.id));
+      return port.deliver(faultFrame(new RunError('NOT_SHARED', { method: frame.method ?? '' }), frame.id));
     const token = valueAt(scanned, 'token');
     const number = calls.start({
-      tenant,
+      port,
       id: frame.id,
       idText,
       tokenText: isRequestId(token) ? textAt(scanned, 'token') : undefined,
       settled: undefined,
-      ...identityOf(tenant, frame, principal),
+      ...identityOf(port, frame, principal),
       ...(frame.method === LISTEN && { isListening: true, isWatching: isWatching(frame) }),
     });
     pending += 1;
@@ -324,9 +324,9 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
     return link.send(replaceValues(scanned, number, replacements));
   }
 
-  function tell(tenant: Tenant, frame: Frame, scanned: Scanned, link: Link): void | Promise<void> {
+  function tell(port: ClientPort, frame: Frame, scanned: Scanned, link: Link): void | Promise<void> {
     if (frame.method !== 'notifications/cancelled') return link.send(frame);
-    const number = calls.abandon(tenant, valueAt(scanned, 'params.requestId'));
+    const number = calls.abandon(port, valueAt(scanned, 'params.requestId'));
     if (number === undefined) return undefined;
     strays.gaveUp(number);
     pending -= 1;
@@ -337,10 +337,10 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
   }
 
   /** Who goes has cancelled what it has asked for. */
-  function onLeave(tenant: Tenant): void {
-    tenants.delete(tenant);
-    unread.delete(tenant);
-    const left = calls.abandonAll(tenant);
+  function onLeave(port: ClientPort): void {
+    ports.delete(port);
+    unread.delete(port);
+    const left = calls.abandonAll(port);
     pending -= left.length;
     for (const requestId of left) {
       strays.gaveUp(requestId);
@@ -352,12 +352,12 @@ export function createModernShare(options: ModernShareOptions): ModernFace {
   }
 }
 
-function identityOf(tenant: Tenant, frame: Frame, principal: string): Pick<Call, 'owner' | 'level'> {
+function identityOf(port: ClientPort, frame: Frame, principal: string): Pick<Call, 'owner' | 'level'> {
   const reading = readEnvelope(frame.message);
-  if ('fault' in reading) return { owner: tenant, level: undefined };
+  if ('fault' in reading) return { owner: port, level: undefined };
   const { clientInfo, logLevel } = reading.envelope;
   return {
-    owner: clientInfo === undefined ? tenant : JSON.stringify([principal, clientInfo]),
+    owner: clientInfo === undefined ? port : JSON.stringify([principal, clientInfo]),
     level: logLevel === undefined ? undefined : severityOf(logLevel),
   };
 }

@@ -7,7 +7,7 @@ import { frameOf, type Frame, type JsonRpcMessage } from '../../protocol/frame.t
 import type { Link } from '../../link/link.ts';
 
 /** What a server has answered to `server/discover`. */
-export type Verdict =
+export type EraVerdict =
   /**
    * `discovered`: undefined if it is modern, but of no revision that we know. `isOpen`: only `server/discover` was sent,
    * which leaves a process of both eras free to serve either; `false` after any other request of 2026-07-28.
@@ -23,7 +23,7 @@ export type Verdict =
   /** It ended: some do at a request that they do not know. */
   | { readonly era: 'gone'; readonly error: Error | undefined };
 
-export interface ProbeOptions {
+export interface DetectEraOptions {
   /** Ours, for `clientInfo`. */
   readonly version: string;
   /** A client's own `server/discover`, to be sent in place of one of ours. */
@@ -60,7 +60,7 @@ const INCONCLUSIVE: ReadonlySet<string> = new Set([
  * leaves it as it is.
  * @throws RunError what ended a link to a remote server, which says nothing about its era
  */
-export function probeEra(link: Link, options: ProbeOptions): Promise<Verdict> {
+export function detectEra(link: Link, options: DetectEraOptions): Promise<EraVerdict> {
   const { silenceMs = SILENCE_MS, graceMs = GRACE_MS, longestMs = LONGEST_MS } = options;
   const request = options.request ?? modernRequest(DISCOVER_ID, 'server/discover', options.version);
   return new Promise((resolve, reject) => {
@@ -92,7 +92,7 @@ export function probeEra(link: Link, options: ProbeOptions): Promise<Verdict> {
       void link.send(modernRequest(PING_ID, 'ping', options.version));
     }
 
-    function settle(verdict: Verdict): void {
+    function settle(verdict: EraVerdict): void {
       if (isOver) return;
       isOver = true;
       clearTimeout(timer);
@@ -107,7 +107,7 @@ export function isLateDiscovery(frame: Frame): boolean {
   return frame.kind === 'response' && frame.id === DISCOVER_ID && verdictOf(frame, false).era === 'modern';
 }
 
-function verdictOf(answer: Frame, isOpen: boolean): Verdict {
+function verdictOf(answer: Frame, isOpen: boolean): EraVerdict {
   const message = messageOf(answer);
   if (message?.error !== undefined && isModernError(message.error))
     return { era: 'modern', answer, discovered: undefined, isOpen };
@@ -117,7 +117,7 @@ function verdictOf(answer: Frame, isOpen: boolean): Verdict {
 }
 
 /** What a verdict says of the server: undefined if the next client has to ask again. */
-export function isModernBy(verdict: Verdict): boolean | undefined {
+export function isModernBy(verdict: EraVerdict): boolean | undefined {
   if (verdict.era === 'legacy' && verdict.isPassing === true) return undefined;
   return verdict.era === 'modern';
 }

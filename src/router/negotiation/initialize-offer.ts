@@ -16,7 +16,7 @@ export type OfferOutcome = 'accepted' | 'refused' | 'failed' | 'silent';
  * @param version ours, for `clientInfo`
  * @param limitMs how long the answer may take
  */
-export async function offerHandshake(link: Link, version: string, limitMs: number): Promise<OfferOutcome> {
+export async function offerInitialize(link: Link, version: string, limitMs: number): Promise<OfferOutcome> {
   const outcome = await new Promise<OfferOutcome>((resolve) => {
     const timer = setTimeout(() => settle('silent'), limitMs);
     // A refusal without JSON-RPC ends a link to a remote server.

@@ -4,15 +4,15 @@ import { toRunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import { isLegacyRevision, RPC } from '../../protocol/constants.ts';
 import type { Frame, JsonRpcMessage, RequestId } from '../../protocol/frame.ts';
-import type { Link, Reach } from '../../link/link.ts';
+import type { Link, PeerSupport } from '../../link/link.ts';
 import { presentAsLegacy } from '../legacy-to-modern/facade.ts';
-import { createHandover } from '../../link/reattachable.ts';
-import { createInOrder } from '../../link/frame-queue.ts';
-import type { KnownEras } from './era-cache.ts';
-import { isFinalRefusal, offerHandshake, type OfferOutcome } from './initialize-offer.ts';
-import { isLateDiscovery, isModernBy, messageOf, probeEra, type Verdict } from './detect-era.ts';
+import { reattachable } from '../../link/reattachable.ts';
+import { createFrameQueue } from '../../link/frame-queue.ts';
+import type { EraCache } from './era-cache.ts';
+import { isFinalRefusal, offerInitialize, type OfferOutcome } from './initialize-offer.ts';
+import { isLateDiscovery, isModernBy, messageOf, detectEra, type EraVerdict } from './detect-era.ts';
 
-export interface OwnEraOptions {
+export interface LegacyClientOptions {
   readonly server: string;
   /** Ours, for `clientInfo`. */
   readonly version: string;
@@ -20,7 +20,7 @@ export interface OwnEraOptions {
   readonly silenceMs?: number;
   /** How long a server may take to say what it is. */
   readonly longestMs?: number;
-  readonly known: KnownEras;
+  readonly known: EraCache;
   /** Opens another link: a process, or a conversation with a remote server. */
   readonly reopen: () => Promise<Link>;
   /** Whether the client can be asked something now; yes by default. */
@@ -47,7 +47,7 @@ type Outcome =
   | { readonly kind: 'refused'; readonly answer: Frame | undefined }
   | { readonly kind: 'ended'; readonly error: Error | undefined };
 
-type ModernVerdict = Extract<Verdict, { era: 'modern' }>;
+type ModernVerdict = Extract<EraVerdict, { era: 'modern' }>;
 
 const OFFER_MS = 10_000;
 const OFFER_AGAIN_MS = 60_000;
@@ -60,7 +60,7 @@ const EARLY_FRAMES = 100;
  * it is modern.
  * @param link one that can be handed over
  */
-export function ownEraFirst(link: Link, options: OwnEraOptions): Link {
+export function createLegacyClientRoute(link: Link, options: LegacyClientOptions): Link {
   const { known } = options;
   if (known.legacy === false) return presentAsLegacy(link, options);
   if (known.legacy === true && known.modern === false) return link;
@@ -71,9 +71,9 @@ class OwnEraLink implements Link {
   readonly peer = 'server';
   readonly era = 'legacy';
   readonly principal: string;
-  readonly #options: OwnEraOptions;
-  readonly #known: KnownEras;
-  readonly #inOrder = createInOrder((frame) => this.#pass(frame), EARLY_FRAMES);
+  readonly #options: LegacyClientOptions;
+  readonly #known: EraCache;
+  readonly #inOrder = createFrameQueue((frame) => this.#pass(frame), EARLY_FRAMES);
   /** The link that `initialize` goes to. */
   #link: Link;
   /** The link that everything goes to: `#link`, or a facade. */
@@ -85,10 +85,10 @@ class OwnEraLink implements Link {
   /** The server's own answer to `server/discover`, once it has shown to be modern. */
   #modern: ModernVerdict | undefined;
   #wasProbed: boolean;
-  #onframe: (frame: Frame, about?: RequestId) => Wait = () => {};
+  #onframe: (frame: Frame, relatedRequestId?: RequestId) => Wait = () => {};
   #onclose: (error?: Error) => void = () => {};
 
-  constructor(link: Link, options: OwnEraOptions) {
+  constructor(link: Link, options: LegacyClientOptions) {
     this.principal = link.principal;
     this.#options = options;
     this.#known = options.known;
@@ -97,8 +97,8 @@ class OwnEraLink implements Link {
     this.#current = link;
   }
 
-  get can(): Reach {
-    return this.#current.can;
+  get supports(): PeerSupport {
+    return this.#current.supports;
   }
 
   /** A response does not wait: the server may need it before it answers `initialize`. */
@@ -106,9 +106,9 @@ class OwnEraLink implements Link {
     return frame.kind === 'response' ? this.#current.send(frame) : this.#inOrder.pass(frame);
   }
 
-  onframe(handler: (frame: Frame, about?: RequestId) => Wait): void {
+  onframe(handler: (frame: Frame, relatedRequestId?: RequestId) => Wait): void {
     this.#onframe = handler;
-    this.#current.onframe((frame, about) => this.#onframe(frame, about));
+    this.#current.onframe((frame, relatedRequestId) => this.#onframe(frame, relatedRequestId));
   }
 
   onend(): void {}
@@ -118,8 +118,8 @@ class OwnEraLink implements Link {
     this.#current.onclose((error) => this.#onclose(error));
   }
 
-  forget(id: RequestId): void {
-    this.#current.forget(id);
+  abandonResponse(id: RequestId): void {
+    this.#current.abandonResponse(id);
   }
 
   async close(reason?: Error): Promise<void> {
@@ -187,7 +187,7 @@ class OwnEraLink implements Link {
     if (Date.now() - (this.#known.silentAt ?? 0) < OFFER_AGAIN_MS) return 'silent';
     this.#trial = await this.#reopen();
     if (this.#trial === undefined) return 'failed';
-    const outcome = await offerHandshake(this.#trial, version, offerMs);
+    const outcome = await offerInitialize(this.#trial, version, offerMs);
     if (outcome === 'silent') this.#known.silentAt = Date.now();
     return outcome;
   }
@@ -207,9 +207,10 @@ class OwnEraLink implements Link {
         // A link that ends after a refusal says so to its next holder.
         else settle({ kind: 'ended', error });
       });
-      link.onframe((frame, about) => {
+      link.onframe((frame, relatedRequestId) => {
         if (isLateDiscovery(frame)) this.#known.modern = true;
-        if (frame.kind !== 'response' || frame.id !== request.id) return this.#onframe(frame, about);
+        if (frame.kind !== 'response' || frame.id !== request.id)
+          return this.#onframe(frame, relatedRequestId);
         if (outcome !== undefined) return undefined;
         // An answer that could not be read is no refusal, and its caller does not wait for a probe.
         const isRead = !isUnread(frame);
@@ -219,7 +220,7 @@ class OwnEraLink implements Link {
         this.#isSettled = true;
         // There is nothing to look for from here on.
         link.onframe(this.#onframe);
-        return this.#onframe(frame, about);
+        return this.#onframe(frame, relatedRequestId);
       });
       void link.send(request);
     });
@@ -244,7 +245,7 @@ class OwnEraLink implements Link {
       const isFinal = isUsual && message !== undefined && isFinalRefusal(message);
       return await this.#translate(found, request, isFinal);
     }
-    this.#link.onframe((frame, about) => this.#onframe(frame, about));
+    this.#link.onframe((frame, relatedRequestId) => this.#onframe(frame, relatedRequestId));
     if (answer !== undefined) {
       if (message?.error === undefined) this.#known.legacy = true;
       await this.#onframe(answer);
@@ -292,15 +293,15 @@ class OwnEraLink implements Link {
     );
     this.#isSettled = true;
     this.#current = facade;
-    facade.onframe((frame, about) => this.#onframe(frame, about));
+    facade.onframe((frame, relatedRequestId) => this.#onframe(frame, relatedRequestId));
     facade.onclose((error) => this.#onclose(error));
     await facade.send(request);
   }
 
   /** A server that could not be reached has not shown its era. */
-  async #probe(link: Link): Promise<Verdict & { readonly isUnreached?: boolean }> {
+  async #probe(link: Link): Promise<EraVerdict & { readonly isUnreached?: boolean }> {
     try {
-      return await probeEra(link, this.#options);
+      return await detectEra(link, this.#options);
     } catch (error) {
       return { era: 'gone', error: toRunError(error), isUnreached: true };
     }
@@ -308,7 +309,7 @@ class OwnEraLink implements Link {
 
   async #reopen(): Promise<Link | undefined> {
     try {
-      return createHandover(await this.#options.reopen());
+      return reattachable(await this.#options.reopen());
     } catch {
       return undefined;
     }

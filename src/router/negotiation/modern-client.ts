@@ -1,38 +1,38 @@
 import type { RunError } from '../../errors.ts';
 import type { Link } from '../../link/link.ts';
-import type { ModernFace } from '../modern-backend.ts';
-import { deferLink } from '../../link/lazy.ts';
-import { createHandover } from '../../link/reattachable.ts';
-import type { KnownEras } from './era-cache.ts';
-import { isModernBy, probeEra } from './detect-era.ts';
+import type { ModernBackend } from '../modern-backend.ts';
+import { lazyLink } from '../../link/lazy.ts';
+import { reattachable } from '../../link/reattachable.ts';
+import type { EraCache } from './era-cache.ts';
+import { isModernBy, detectEra } from './detect-era.ts';
 
-export interface ModernRouteOptions {
+export interface ModernClientOptions {
   /** Ours, for `clientInfo`. */
   readonly version: string;
   /** Silence after which a server is sent a ping. */
   readonly silenceMs?: number;
   /** How long a server may take to say what it is. */
   readonly longestMs?: number;
-  readonly known: KnownEras;
+  readonly known: EraCache;
   /** Rejects with a RunError. */
   readonly openChild: (principal: string) => Promise<Link>;
   /** @param first a process that runs already, opened for `principal` */
-  readonly toModernServer: (first: Link | undefined, principal: string) => ModernFace;
+  readonly toModernServer: (first: Link | undefined, principal: string) => ModernBackend;
   /** @param first a process that runs already and was not initialized, opened for `principal` */
-  readonly toLegacyServer: (first: Link | undefined, principal: string) => ModernFace;
+  readonly toLegacyServer: (first: Link | undefined, principal: string) => ModernBackend;
 }
 
 const ASK_AGAIN_MS = 10_000;
 
 /** A server for clients of revision 2026-07-28; the first of them has it asked which era it is of. */
-export function createModernRoute(options: ModernRouteOptions): ModernFace {
+export function createModernClientRoute(options: ModernClientOptions): ModernBackend {
   const { known, openChild } = options;
-  let face: ModernFace | undefined;
+  let face: ModernBackend | undefined;
   /** What it was taken for a server of, before it turned out to be modern; what is open there goes on. */
-  let mistaken: ModernFace | undefined;
+  let mistaken: ModernBackend | undefined;
   /** The process that is being asked. */
   let asked: Link | undefined;
-  let deciding: Promise<ModernFace> | undefined;
+  let deciding: Promise<ModernBackend> | undefined;
   let wasLegacy = false;
   let askedAt = 0;
   let closedWith: RunError | undefined;
@@ -44,9 +44,9 @@ export function createModernRoute(options: ModernRouteOptions): ModernFace {
     open(client) {
       if (wasLegacy && mayBeModern()) forsake();
       if (face !== undefined) return face.open(client);
-      return deferLink('modern', async () => (await decide(client.principal)).open(client));
+      return lazyLink('modern', async () => (await decide(client.principal)).open(client));
     },
-    endIdlest: (principal) => mistaken?.endIdlest(principal) === true || face?.endIdlest(principal) === true,
+    evictIdle: (principal) => mistaken?.evictIdle(principal) === true || face?.evictIdle(principal) === true,
     async close(reason) {
       closedWith ??= reason;
       await asked?.close(reason);
@@ -55,7 +55,7 @@ export function createModernRoute(options: ModernRouteOptions): ModernFace {
     },
   };
 
-  function decide(principal: string): Promise<ModernFace> {
+  function decide(principal: string): Promise<ModernBackend> {
     deciding ??= find(principal).then(
       async (found) => {
         face = found;
@@ -70,7 +70,7 @@ export function createModernRoute(options: ModernRouteOptions): ModernFace {
     return deciding;
   }
 
-  async function find(principal: string): Promise<ModernFace> {
+  async function find(principal: string): Promise<ModernBackend> {
     const child = known.modern === undefined ? await ask(principal) : undefined;
     wasLegacy = known.modern !== true;
     if (wasLegacy && mistaken !== undefined) {
@@ -84,9 +84,9 @@ export function createModernRoute(options: ModernRouteOptions): ModernFace {
 
   /** @returns the process that was asked, unless it has ended */
   async function ask(principal: string): Promise<Link | undefined> {
-    asked = createHandover(await openChild(principal));
+    asked = reattachable(await openChild(principal));
     const child = asked;
-    const verdict = await probeEra(child, options).finally(() => (asked = undefined));
+    const verdict = await detectEra(child, options).finally(() => (asked = undefined));
     known.modern = isModernBy(verdict);
     askedAt = Date.now();
     return verdict.era === 'gone' ? undefined : child;

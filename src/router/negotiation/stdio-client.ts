@@ -4,26 +4,26 @@ import { MODERN_REVISION } from '../../protocol/constants.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../link/link.ts';
-import type { ModernFace } from '../modern-backend.ts';
-import { createHandover } from '../../link/reattachable.ts';
-import { createInOrder } from '../../link/frame-queue.ts';
-import type { KnownEras } from './era-cache.ts';
-import { isModernBy, probeEra } from './detect-era.ts';
+import type { ModernBackend } from '../modern-backend.ts';
+import { reattachable } from '../../link/reattachable.ts';
+import { createFrameQueue } from '../../link/frame-queue.ts';
+import type { EraCache } from './era-cache.ts';
+import { isModernBy, detectEra } from './detect-era.ts';
 
-export interface StdioErasOptions {
+export interface StdioClientOptions {
   /** Ours, for `clientInfo`. */
   readonly version: string;
   /** Silence after which a server is sent a ping. */
   readonly silenceMs?: number;
   /** How long a server may take to say what it is. */
   readonly longestMs?: number;
-  readonly known: KnownEras;
+  readonly known: EraCache;
   /** Opens another process. Rejects with a RunError. */
   readonly openChild: () => Promise<Link>;
   /** A process for a client that sends `initialize`. @param wasProbed whether it has been sent `server/discover` */
   readonly toLegacyClient: (child: Link, wasProbed: boolean) => Link;
   /** A server of a 2025 revision for a modern client. @param first a process that runs already and was not initialized */
-  readonly toLegacyServer: (first: Link | undefined) => ModernFace;
+  readonly toLegacyServer: (first: Link | undefined) => ModernBackend;
 }
 
 type Wait = void | Promise<void>;
@@ -34,20 +34,20 @@ type Wait = void | Promise<void>;
  * (2026-07-28, basic/transports/stdio, backward compatibility).
  * @param first its process, started ahead of the first message
  */
-export function createStdioEras(first: Link, options: StdioErasOptions): Link {
+export function createStdioClientRoute(first: Link, options: StdioClientOptions): Link {
   const { known } = options;
   /** The process that nobody has taken over yet. */
-  let spare: Link | undefined = createHandover(first);
+  let spare: Link | undefined = reattachable(first);
   /** Whether the process that was probed can still serve a client of either era. */
   let isOpen = true;
   /** Where messages go; undefined before the first one. */
   let target: Link | undefined;
-  let face: ModernFace | undefined;
+  let face: ModernBackend | undefined;
   let pinned: 'legacy' | 'modern' | undefined;
   let wasProbed = false;
-  const inOrder = createInOrder(route);
+  const inOrder = createFrameQueue(route);
   let isClosed = false;
-  let onframe: (frame: Frame, about?: RequestId) => Wait = () => {};
+  let onframe: (frame: Frame, relatedRequestId?: RequestId) => Wait = () => {};
   let onclose: (error?: Error) => void = () => {};
   spare.onclose((error) => onclose(error));
 
@@ -55,7 +55,7 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
     peer: 'server',
     era: 'legacy',
     principal: first.principal,
-    can: { push: true, ask: true },
+    supports: { notifications: true, requests: true },
     send: (frame) => inOrder.pass(frame),
     onframe(handler) {
       onframe = handler;
@@ -65,7 +65,7 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
       onclose = handler;
       spare?.onclose(handler);
     },
-    forget: (id) => target?.forget(id),
+    abandonResponse: (id) => target?.abandonResponse(id),
     close,
   };
 
@@ -83,7 +83,7 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
       return wait(frame, pinModern);
     }
     // Whatever it is, it is for the server to make sense of; it does not say which era the client is of.
-    if (target === undefined) spare?.onframe((answer, about) => onframe(answer, about));
+    if (target === undefined) spare?.onframe((answer, relatedRequestId) => onframe(answer, relatedRequestId));
     return (target ?? spare)?.send(frame);
   }
 
@@ -125,7 +125,7 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
     const child = spare ?? (await reopen());
     spare = undefined;
     wasProbed = true;
-    const verdict = await probeEra(child, request === undefined ? options : { ...options, request });
+    const verdict = await detectEra(child, request === undefined ? options : { ...options, request });
     known.modern = isModernBy(verdict);
     if (verdict.era !== 'gone') {
       spare = child;
@@ -149,7 +149,7 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
   function use<L extends Link | undefined>(link: L): L {
     target = link;
     link?.onclose((error) => onclose(error));
-    link?.onframe((frame, about) => onframe(frame, about));
+    link?.onframe((frame, relatedRequestId) => onframe(frame, relatedRequestId));
     return link;
   }
 
@@ -171,7 +171,7 @@ export function createStdioEras(first: Link, options: StdioErasOptions): Link {
   }
 
   async function reopen(): Promise<Link> {
-    return createHandover(await options.openChild());
+    return reattachable(await options.openChild());
   }
 
   async function close(reason?: Error): Promise<void> {

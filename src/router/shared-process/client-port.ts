@@ -4,7 +4,7 @@ import type { Frame } from '../../protocol/frame.ts';
 import type { Era, Link } from '../../link/link.ts';
 
 /** One client of a shared child. */
-export interface Tenant {
+export interface ClientPort {
   /** The client's end, for the router. */
   readonly link: Link;
   /** False once it has left. */
@@ -20,28 +20,34 @@ export interface Tenant {
   end(reason: RunError): void;
 }
 
-export interface TenantOptions {
+export interface ClientPortOptions {
   /** Of the client; legacy by default. */
   readonly era?: Era;
   /** What a client that leaves is told; one for all, since a stack trace would cost more than a short stay. */
   readonly closed: RunError;
-  readonly send: (tenant: Tenant, frame: Frame) => void | Promise<void>;
+  readonly send: (port: ClientPort, frame: Frame) => void | Promise<void>;
   readonly onUnread: (bytes: number) => void;
-  readonly onLeave: (tenant: Tenant) => void;
+  readonly onLeave: (port: ClientPort) => void;
 }
 
-export function createTenant({ era = 'legacy', closed, send, onUnread, onLeave }: TenantOptions): Tenant {
+export function createClientPort({
+  era = 'legacy',
+  closed,
+  send,
+  onUnread,
+  onLeave,
+}: ClientPortOptions): ClientPort {
   let onframe: (frame: Frame) => void | Promise<void> = () => {};
   let onclose: (error?: Error) => void = () => {};
   let isOpen = true;
   let unread = 0;
 
-  const tenant: Tenant = {
+  const port: ClientPort = {
     link: {
       peer: 'server',
       era,
       principal: 'child',
-      can: { push: true, ask: true },
+      supports: { notifications: true, requests: true },
       send: fromRouter,
       onframe(handler) {
         onframe = handler;
@@ -50,7 +56,7 @@ export function createTenant({ era = 'legacy', closed, send, onUnread, onLeave }
       onclose(handler) {
         onclose = handler;
       },
-      forget() {},
+      abandonResponse() {},
       close: async () => end(closed),
     },
     get isOpen() {
@@ -65,12 +71,12 @@ export function createTenant({ era = 'legacy', closed, send, onUnread, onLeave }
     deliver,
     end,
   };
-  return tenant;
+  return port;
 
   /** Whatever is wrong with one message is the trouble of its sender alone. */
   function fromRouter(frame: Frame): void | Promise<void> {
     try {
-      return send(tenant, frame)?.catch((error: unknown) => refuse(frame, error));
+      return send(port, frame)?.catch((error: unknown) => refuse(frame, error));
     } catch (error) {
       return refuse(frame, error);
     }
@@ -99,7 +105,7 @@ export function createTenant({ era = 'legacy', closed, send, onUnread, onLeave }
     if (!isOpen) return;
     count(-unread);
     isOpen = false;
-    onLeave(tenant);
+    onLeave(port);
     onclose(reason);
   }
 }

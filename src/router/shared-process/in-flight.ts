@@ -3,8 +3,8 @@ import { TransientMap } from '../../protocol/transient-map.ts';
 import { Attribution, QUARANTINE_MS } from './attribution.ts';
 
 /** A client's request that the child has not answered. */
-export interface Call<T, C = T> {
-  readonly tenant: T;
+export interface InFlightRequest<T, C = T> {
+  readonly port: T;
   /** The client behind the tenant. */
   readonly owner: C;
   /** As the client has it. */
@@ -23,26 +23,26 @@ export interface Call<T, C = T> {
 }
 
 /** The calls of all clients of one child, under numbers of ours. */
-export interface Calls<T, C = T> {
+export interface InFlightRequests<T, C = T> {
   /** @returns the number that the child is to know it by */
-  start(call: Call<T, C>): number;
-  get(number: unknown): Call<T, C> | undefined;
+  start(call: InFlightRequest<T, C>): number;
+  get(number: unknown): InFlightRequest<T, C> | undefined;
   /** @param outlivedMs how long the child may still work for it after its answer */
-  settle(number: unknown, outlivedMs: number): Call<T, C> | undefined;
+  settle(number: unknown, outlivedMs: number): InFlightRequest<T, C> | undefined;
   /** The client does not wait any more, but the child may go on. @returns its number, if it was running */
-  abandon(tenant: T, id: unknown): number | undefined;
+  abandon(port: T, id: unknown): number | undefined;
   /** @returns the numbers of all calls that this client left behind */
-  abandonAll(tenant: T): number[];
+  abandonAll(port: T): number[];
   /** The child may still speak of what this client has asked for. */
   suspect(owner: C): void;
   /** The child is dead. @returns what it has left unanswered, oldest first */
-  settleAll(): Call<T, C>[];
+  settleAll(): InFlightRequest<T, C>[];
   /** Running calls that a message may belong to which names none: those of the only such client, oldest first. */
-  candidates(): Call<T, C>[];
+  candidates(): InFlightRequest<T, C>[];
 }
 
-export function createCalls<T, C = T>(): Calls<T, C> {
-  let calls = new TransientMap<number, Call<T, C>>();
+export function createInFlightRequests<T, C = T>(): InFlightRequests<T, C> {
+  let calls = new TransientMap<number, InFlightRequest<T, C>>();
   /** The numbers of each client's calls, so that a client costs only its own. */
   let numbersOf = new TransientMap<T, Set<number>>();
   const attribution = new Attribution<C>();
@@ -54,20 +54,20 @@ export function createCalls<T, C = T>(): Calls<T, C> {
       next += 1;
       calls.set(number, call);
       if (call.isListening !== true) attribution.begin(call.owner);
-      const numbers = numbersOf.get(call.tenant);
-      if (numbers === undefined) numbersOf.set(call.tenant, new Set([number]));
+      const numbers = numbersOf.get(call.port);
+      if (numbers === undefined) numbersOf.set(call.port, new Set([number]));
       else numbers.add(number);
       return number;
     },
     get,
     settle,
-    abandon(tenant, id) {
-      const number = numberOf(tenant, id);
+    abandon(port, id) {
+      const number = numberOf(port, id);
       if (number !== undefined) giveUp(number);
       return number;
     },
-    abandonAll(tenant) {
-      const numbers = [...(numbersOf.get(tenant) ?? [])];
+    abandonAll(port) {
+      const numbers = [...(numbersOf.get(port) ?? [])];
       for (const number of numbers) giveUp(number);
       return numbers;
     },
@@ -89,19 +89,19 @@ export function createCalls<T, C = T>(): Calls<T, C> {
     },
   };
 
-  function get(number: unknown): Call<T, C> | undefined {
+  function get(number: unknown): InFlightRequest<T, C> | undefined {
     return typeof number === 'number' ? calls.get(number) : undefined;
   }
 
-  function settle(number: unknown, outlivedMs: number): Call<T, C> | undefined {
+  function settle(number: unknown, outlivedMs: number): InFlightRequest<T, C> | undefined {
     const call = get(number);
     if (call === undefined || typeof number !== 'number') return undefined;
     calls.delete(number);
     if (call.isListening !== true) attribution.end(call.owner, outlivedMs);
     else if (call.isWatching === true) attribution.suspect(call.owner);
-    const numbers = numbersOf.get(call.tenant);
+    const numbers = numbersOf.get(call.port);
     numbers?.delete(number);
-    if (numbers?.size === 0) numbersOf.delete(call.tenant);
+    if (numbers?.size === 0) numbersOf.delete(call.port);
     return call;
   }
 
@@ -109,8 +109,8 @@ export function createCalls<T, C = T>(): Calls<T, C> {
     settle(number, QUARANTINE_MS)?.settled?.(true);
   }
 
-  function numberOf(tenant: T, id: unknown): number | undefined {
-    for (const number of numbersOf.get(tenant) ?? []) if (calls.get(number)?.id === id) return number;
+  function numberOf(port: T, id: unknown): number | undefined {
+    for (const number of numbersOf.get(port) ?? []) if (calls.get(number)?.id === id) return number;
     return undefined;
   }
 }

@@ -6,7 +6,7 @@ import { forParent, upstreamError } from '../../protocol/fault.ts';
 import { frameOf, type Frame, type JsonRpcMessage, type RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../link/link.ts';
 
-export interface SharedChildOptions {
+export interface ManagedProcessOptions {
   readonly server: string;
   /** Ours, for `clientInfo`. */
   readonly version: string;
@@ -15,8 +15,8 @@ export interface SharedChildOptions {
   readonly initializeTimeoutMs: number;
   /** Opens the child, or the next one after it has died. Rejects with a RunError. */
   readonly openUpstream: () => Promise<Link>;
-  /** Everything that is not the answer to a request of our own. @param about the request that it belongs to, where the link knows */
-  readonly onFrame: (frame: Frame, about?: RequestId) => void;
+  /** Everything that is not the answer to a request of our own. @param relatedRequestId the request that it belongs to, where the link knows */
+  readonly onFrame: (frame: Frame, relatedRequestId?: RequestId) => void;
   /** A child has been initialized; tell it what its clients had asked the one before. */
   readonly onReady: () => void;
   readonly onLost: (reason: RunError, wasReady: boolean) => void;
@@ -34,7 +34,7 @@ export interface Running {
 }
 
 /** The life of a child that several clients share: initialized once, without capabilities, and started anew when it has died. */
-export interface SharedChild {
+export interface ManagedProcess {
   /** Undefined while there is none that is initialized. */
   readonly current: Running | undefined;
   /** The child, started if need be. Rejects with a RunError. */
@@ -56,7 +56,7 @@ interface Pending {
   readonly reject: (error: RunError) => void;
 }
 
-export function createSharedChild(options: SharedChildOptions): SharedChild {
+export function createManagedProcess(options: ManagedProcessOptions): ManagedProcess {
   const { server } = options;
   const pending = new Map<string, Pending>();
   let nextId = 1;
@@ -170,9 +170,9 @@ export function createSharedChild(options: SharedChildOptions): SharedChild {
     }
   }
 
-  function receive(frame: Frame, about?: RequestId): void {
+  function receive(frame: Frame, relatedRequestId?: RequestId): void {
     const own = frame.kind === 'response' && typeof frame.id === 'string' ? pending.get(frame.id) : undefined;
-    if (own === undefined) return options.onFrame(frame, about);
+    if (own === undefined) return options.onFrame(frame, relatedRequestId);
     try {
       // What is ours to say differs between those it may reach.
       if (forParent(frame) === frame) own.resolve(frame.message);

@@ -2,14 +2,14 @@ import { toRunError, type ErrorCode, type RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 
 /** Keeps a shared child running: it is started anew when it has died, and tried again when that has failed. */
-export interface Keeper {
+export interface Restarter {
   keep(): void;
   /** The child has died. */
   lost(): void;
   stop(): void;
 }
 
-export interface KeeperOptions {
+export interface RestarterOptions {
   readonly start: () => Promise<unknown>;
   /** One that dies sooner is not started anew sooner, except by a client's call. */
   readonly minLifeMs: number;
@@ -22,7 +22,7 @@ const RETRY_MS = 250;
 const RETRY_UNSTARTABLE_MS = 15_000;
 const UNSTARTABLE: readonly ErrorCode[] = ['COMMAND_NOT_FOUND', 'SPAWN_FAILED'];
 
-export function createKeeper({ start, minLifeMs, log }: KeeperOptions): Keeper {
+export function createRestarter({ start, minLifeMs, log }: RestarterOptions): Restarter {
   let isKept = false;
   let startedAt = 0;
   let timer: NodeJS.Timeout | undefined;

@@ -1,13 +1,13 @@
 import { RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
-import type { Tenant } from './client-port.ts';
+import type { ClientPort } from './client-port.ts';
 
 /**
  * Keeps what the clients of a server leave unread within bounds: its processes wait for no client, so it stays here, and the
  * client that leaves the most of it goes first.
  */
-export class UnreadLimit {
-  readonly #readers = new Set<Tenant>();
+export class SendBufferLimit {
+  readonly #readers = new Set<ClientPort>();
   readonly #maxBytes: number;
   readonly #log: Log;
   #unread = 0;
@@ -17,11 +17,11 @@ export class UnreadLimit {
     this.#log = log;
   }
 
-  add(reader: Tenant): void {
+  add(reader: ClientPort): void {
     this.#readers.add(reader);
   }
 
-  delete(reader: Tenant): void {
+  delete(reader: ClientPort): void {
     this.#readers.delete(reader);
   }
 
@@ -31,9 +31,7 @@ export class UnreadLimit {
     if (bytes <= 0) return;
     const maxBytes = this.#maxBytes;
     while (this.#unread > maxBytes) {
-      const slowest = [...this.#readers].reduce((most, tenant) =>
-        tenant.unread > most.unread ? tenant : most,
-      );
+      const slowest = [...this.#readers].reduce((most, port) => (port.unread > most.unread ? port : most));
       this.#log.warn(
         { event: 'client.too-slow', bytes: slowest.unread },
         'a client does not read: it is cut off',

@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici';
 import type { TlsSettings } from '../target.ts';
 import { createDirectDispatcher } from './node-http-dispatcher.ts';
 import type { HttpDispatcher } from './http-call.ts';
-import { createRelievedDispatcher } from './switching-dispatcher.ts';
+import { createSwitchingDispatcher } from './switching-dispatcher.ts';
 import type { TlsContext } from './tls-files.ts';
 
 export interface DispatcherOptions {
@@ -31,7 +31,7 @@ export async function openDispatcher(url: URL, options: DispatcherOptions): Prom
   const tls = await readTls(options);
   const limits = { connectMs: CONNECT_MS, keepAliveMs: KEEP_ALIVE_MS };
   const direct = await createDirectDispatcher({ origin: url, tls, lookup, ...limits });
-  return createRelievedDispatcher(direct, load, WORTH_LOADING);
+  return createSwitchingDispatcher(direct, load, WORTH_LOADING);
 
   async function load(): Promise<HttpDispatcher> {
     return direct.hasContinued ? direct : await createDispatcher(options);

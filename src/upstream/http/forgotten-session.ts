@@ -1,6 +1,6 @@
 import { RPC } from '../../protocol/constants.ts';
 import type { RequestId } from '../../protocol/frame.ts';
-import type { Refusal } from './rejection-reason.ts';
+import type { RejectionReason } from './rejection-reason.ts';
 import { codeIn, isReplyTo, statementsIn, statementsOf } from './reply.ts';
 
 /** Codes of published servers that name the request although they do not know its session. */
@@ -38,7 +38,7 @@ const MAX_STATEMENT = 300;
  * @param requestId undefined for other messages than requests
  */
 export function isSessionForgotten(
-  { status, replies, text, isCut }: Refusal,
+  { status, replies, text, isCut }: RejectionReason,
   sessionId: string,
   requestId: RequestId | undefined,
 ): boolean {

@@ -2,7 +2,7 @@ import type { Frame } from '../../protocol/frame.ts';
 import { cancelledId } from './messages.ts';
 
 /** Sends messages in the order in which they came, and holds them back until the handshake has come far enough. */
-export interface Order {
+export interface HandshakeBarrier {
   /** Sends a message, at once or when its turn comes. */
   pass(frame: Frame): void;
   /** Messages that come from now on wait for this promise, which never rejects. */
@@ -11,7 +11,7 @@ export interface Order {
   release(): void;
 }
 
-export function createOrder(go: (frame: Frame) => void): Order {
+export function createHandshakeBarrier(go: (frame: Frame) => void): HandshakeBarrier {
   /** Oldest first. A message waits for the barrier as well as for those before it. */
   const queue: Frame[] = [];
   let barriers = 0;

@@ -5,7 +5,7 @@ import type { Connection, Sending } from './connection.ts';
 import { readEvents } from './events.ts';
 import { mediaTypeOf, readAll, type HttpRequest, type HttpResponse } from './http-call.ts';
 import { isSound, readMessages, sortMessages, type Fault } from './messages.ts';
-import { readRefusal, type Refusal } from './rejection-reason.ts';
+import { readRejectionReason, type RejectionReason } from './rejection-reason.ts';
 import { StreamPosition } from './stream-position.ts';
 
 /** How long a stream may go on when the answer has come, before it is ended. */
@@ -57,7 +57,7 @@ export class Post {
    * @returns what it says if it is no success
    * @throws RunError `UPSTREAM_STREAM_LOST`, `UPSTREAM_HTTP`, `MALFORMED_ANSWER`, `LINE_TOO_LONG`
    */
-  async read(response: HttpResponse): Promise<Refusal | undefined> {
+  async read(response: HttpResponse): Promise<RejectionReason | undefined> {
     const { status } = response;
     const type = mediaTypeOf(response);
     if (status < 300 && type === 'text/event-stream') {
@@ -65,7 +65,7 @@ export class Post {
       return undefined;
     }
     if (status >= 300 || type !== 'application/json')
-      return await readRefusal(response, this.#options.maxBytes, this.id);
+      return await readRejectionReason(response, this.#options.maxBytes, this.id);
     await this.#readBody(response);
     return undefined;
   }

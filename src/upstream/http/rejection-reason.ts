@@ -8,7 +8,7 @@ import { readMessages } from './messages.ts';
 import { codeIn, isJsonRpc, isObject, isReplyTo, reasonIn, repliesIn, type Reply } from './reply.ts';
 
 /** A response that is not what was asked for. */
-export interface Refusal {
+export interface RejectionReason {
   readonly status: number;
   /** A JSON-RPC error in its body; that of the request, if there is one. */
   readonly error: Frame | undefined;
@@ -46,15 +46,15 @@ const SHUT: ReadonlySet<string> = new Set([
  * Takes the response. Never rejects: the status has said what matters.
  * @param id of the request
  */
-export async function readRefusal(
+export async function readRejectionReason(
   response: HttpResponse,
   maxBytes: number,
   id?: RequestId,
-): Promise<Refusal> {
+): Promise<RejectionReason> {
   const timer = setTimeout(() => response.abort(), EXPLANATION_MS);
   const whole = await readAll(response, maxBytes).catch(() => undefined);
   clearTimeout(timer);
-  if (whole === undefined) return { ...refusalOf(response.status), isCut: true };
+  if (whole === undefined) return { ...rejectionReason(response.status), isCut: true };
   const body = withoutBom(whole);
   const replies = repliesIn(body.toString());
   const frames = replies.length === 0 ? [] : responsesIn(body);
@@ -70,7 +70,7 @@ export async function readRefusal(
 }
 
 /** A refusal of which no more is known. */
-export function refusalOf(status: number, text = ''): Refusal {
+export function rejectionReason(status: number, text = ''): RejectionReason {
   return { status, error: undefined, result: undefined, replies: [], text, isCut: false };
 }
 
@@ -123,7 +123,7 @@ function writable(message: Parameters<typeof frameOf>[0]): Frame | undefined {
 }
 
 /** Whether a refusal of `initialize` may be that of a server of HTTP+SSE. */
-export function mayBeOlder({ status, error }: Refusal): boolean {
+export function mayBeOlder({ status, error }: RejectionReason): boolean {
   return NOT_STREAMABLE.has(status) && !OF_STREAMABLE.has(codeOf(error));
 }
 
@@ -136,7 +136,7 @@ const STREAMLESS: ReadonlySet<unknown> = new Set([400, 404, 405, 406, 415, 501])
  * Whether the failure of HTTP+SSE is a better explanation than the refusal of Streamable HTTP before it: the server has a
  * stream of events, or may have one.
  */
-export function isMoreSpecific(failure: RunError, refusal: Refusal): boolean {
+export function isMoreSpecific(failure: RunError, refusal: RejectionReason): boolean {
   const { code, fields, cause } = failure;
   if (isForeignEndpoint(failure)) return true;
   // A server that explains its refusal knows better.
@@ -178,7 +178,7 @@ export function isProcessed(body: Buffer, id: RequestId): boolean {
 }
 
 /** Whether another mcp-run says that its clients have all the sessions or processes that it allows. */
-export function isFull({ error }: Refusal): boolean {
+export function isFull({ error }: RejectionReason): boolean {
   return error !== undefined && FULL.has(reasonOf(error));
 }
 
@@ -188,7 +188,7 @@ function reasonOf({ message }: Frame): unknown {
 }
 
 /** What a server says with a status, secrets included. What a page says is for people, and none of ours. */
-export function detailOf({ status, text }: Refusal): string {
+export function detailOf({ status, text }: RejectionReason): string {
   if (status < 300) return ', but not with JSON or a stream of events';
   return text.trim() === '' || /^\s*</.test(text)
     ? ''

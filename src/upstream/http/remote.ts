@@ -8,7 +8,7 @@ import type { RemoteTarget, UpstreamOptions } from '../target.ts';
 import { createConnection, type Connection } from './connection.ts';
 import { openDispatcher } from './dispatcher.ts';
 import { createServerAddresses } from './server-addresses.ts';
-import { createMirror, type Mirror } from './request-headers.ts';
+import { createRequestHeaders, type RequestHeaders } from './request-headers.ts';
 import { createSse } from './sse.ts';
 import { createStreamable } from './streamable.ts';
 import type { RemoteTransport, RemoteTransportOptions } from './transport.ts';
@@ -16,7 +16,7 @@ import type { RemoteTransport, RemoteTransportOptions } from './transport.ts';
 /** What all conversations with one server have in common. */
 interface Shared {
   readonly connection: Connection;
-  readonly mirror: Mirror;
+  readonly mirror: RequestHeaders;
   readonly mask: Mask;
   /** It has turned out to speak HTTP+SSE. */
   isSse: boolean;
@@ -50,7 +50,7 @@ async function share(target: RemoteTarget, options: UpstreamOptions): Promise<Sh
     oauth === undefined ? undefined : createAuthorization({ ...target, oauth }, { server, log, addresses });
   return {
     connection: createConnection({ server, dispatcher, headers, authorization }),
-    mirror: createMirror((tool) =>
+    mirror: createRequestHeaders((tool) =>
       log.warn(
         { event: 'remote.tool-invalid', tool },
         `left out: the header annotations of tool ${tool} break the rules`,
@@ -63,7 +63,7 @@ async function share(target: RemoteTarget, options: UpstreamOptions): Promise<Sh
 
 function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared: Shared): Link {
   const { server, log } = options;
-  let onframe: (frame: Frame, about?: RequestId) => void | Promise<void> = () => {};
+  let onframe: (frame: Frame, relatedRequestId?: RequestId) => void | Promise<void> = () => {};
   let onclose: (error?: Error) => void = () => {};
   let closing: Promise<void> | undefined;
   /** What may take over. */
@@ -83,7 +83,7 @@ function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared
     fail: (error) => void end(error),
     ...(options.makeRoom !== undefined && { makeRoom: options.makeRoom }),
     reached(failure) {
-      if (closing === undefined) options.onReach?.(failure);
+      if (closing === undefined) options.onReachabilityChange?.(failure);
     },
   };
   let transport: RemoteTransport = shared.isSse ? createSse(transportOptions) : createStreamableOrOlder();
@@ -92,7 +92,7 @@ function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared
     peer: 'server',
     era: 'legacy',
     principal: 'remote',
-    can: { push: true, ask: true },
+    supports: { notifications: true, requests: true },
     send: (frame) => transport.send(frame),
     onframe(handler) {
       onframe = handler;
@@ -102,12 +102,12 @@ function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared
     onclose(handler) {
       onclose = handler;
     },
-    forget() {},
+    abandonResponse() {},
     close: () => end(new RunError('UPSTREAM_CLOSED', { server, exitCode: 0 })),
   };
 
-  function deliver(frame: Frame, about?: RequestId): void | Promise<void> {
-    return closing === undefined ? onframe(frame, about) : undefined;
+  function deliver(frame: Frame, relatedRequestId?: RequestId): void | Promise<void> {
+    return closing === undefined ? onframe(frame, relatedRequestId) : undefined;
   }
 
   function createStreamableOrOlder(): RemoteTransport {

@@ -18,7 +18,7 @@ import { filterTools, toolsOf } from '../../link/tool-list.ts';
  * What headers repeat of a request of revision 2026-07-28 (basic/transports/streamable-http, request metadata). The
  * headers of a tool's parameters are known once the tool has been listed; one for all that goes to a server.
  */
-export interface Mirror {
+export interface RequestHeaders {
   /** @throws RunError `INVALID_REQUEST` if the server may read another value than a header would repeat */
   headersOf(request: Frame): Record<string, string>;
   /** Notes the tools of an answer to `tools/list`. @returns the answer without the tools whose headers break the rules */
@@ -28,7 +28,7 @@ export interface Mirror {
 /** Of one server; what is behind it goes without headers of its own. */
 const MAX_TOOLS = 10_000;
 
-export function createMirror(onInvalid: (tool: string) => void): Mirror {
+export function createRequestHeaders(onInvalid: (tool: string) => void): RequestHeaders {
   const byTool = new Map<string, readonly ParameterHeader[]>();
 
   return {

@@ -4,7 +4,7 @@ import { HEADER } from '../../protocol/mirrored-headers.ts';
 import { isSessionForgotten } from './forgotten-session.ts';
 import { createHandshake } from './handshake.ts';
 import type { HttpResponse } from './http-call.ts';
-import { isError, type Refusal } from './rejection-reason.ts';
+import { isError, type RejectionReason } from './rejection-reason.ts';
 
 /** Names a session of a server up to 2025-11-25, which need not give it an id. */
 export interface SessionKey {
@@ -25,7 +25,7 @@ export interface HttpSession {
   accepted(request: Frame, answer: Frame): void;
   notified(notification: Frame): void;
   /** The result of `isSessionForgotten`; false without a session id. */
-  isForgotten(refusal: Refusal, used: SessionKey, requestId?: RequestId): boolean;
+  isForgotten(refusal: RejectionReason, used: SessionKey, requestId?: RequestId): boolean;
   /**
    * Begins another one as the client began its first, unless somebody has since `used`; those who need one at the same
    * time share it.

@@ -9,7 +9,7 @@ import { logFailure, shown } from './failure.ts';
 import { createHandshake } from './handshake.ts';
 import { discard } from './http-call.ts';
 import { isSound, sortMessages, withId } from './messages.ts';
-import { detailOf, isDown, isError, isProcessed, readRefusal } from './rejection-reason.ts';
+import { detailOf, isDown, isError, isProcessed, readRejectionReason } from './rejection-reason.ts';
 import { openSseStream, type SseEnd, type SseStream } from './sse-stream.ts';
 import type { RemoteTransport, RemoteTransportOptions } from './transport.ts';
 
@@ -101,7 +101,7 @@ export function createSse(options: RemoteTransportOptions): SseTransport {
     const { status } = response;
     if (status < 500) options.reached(undefined);
     if (status < 300) return discard(response);
-    const refusal = await readRefusal(response, maxBytes, id);
+    const refusal = await readRejectionReason(response, maxBytes, id);
     const reply = refusal.error ?? refusal.result;
     const isOwn =
       kind === 'request' && id !== undefined && reply !== undefined && String(reply.id) === String(id);

@@ -4,7 +4,7 @@ import { readEvents } from './events.ts';
 import { mediaTypeOf, readAll } from './http-call.ts';
 import { StreamPosition } from './stream-position.ts';
 
-export interface StandingStreamOptions {
+export interface StandaloneStreamOptions {
   readonly server: string;
   readonly url: URL;
   readonly connection: Connection;
@@ -26,7 +26,7 @@ export interface StandingStreamOptions {
   renew(status: number): Promise<boolean>;
 }
 
-export interface StandingStream {
+export interface StandaloneStream {
   close(): void;
 }
 
@@ -39,7 +39,7 @@ const MAX_REFUSAL = 64 * 1024;
  * The stream for what belongs to no request (2025-11-25, basic/transports, listening for messages from the server). It is
  * opened again whenever it ends, for as long as the session lives; a server need not have one.
  */
-export function openStandingStream(options: StandingStreamOptions): StandingStream {
+export function openStandaloneStream(options: StandaloneStreamOptions): StandaloneStream {
   const { server, url, connection } = options;
   const position = new StreamPosition();
   let isClosed = false;

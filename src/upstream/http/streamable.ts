@@ -9,7 +9,7 @@ import { DroppedMessages } from './dropped-messages.ts';
 import { failureCode, logFailure } from './failure.ts';
 import { discard, type HttpRequest, type HttpResponse } from './http-call.ts';
 import { cancelledId, sortMessages, withId } from './messages.ts';
-import { createOrder } from './handshake-barrier.ts';
+import { createHandshakeBarrier } from './handshake-barrier.ts';
 import { untilCancelled, untilReached } from './retry.ts';
 import { Post, type PostOptions } from './post.ts';
 import {
@@ -19,13 +19,13 @@ import {
   isFull,
   isProcessed,
   mayBeOlder,
-  readRefusal,
+  readRejectionReason,
   isMoreSpecific,
-  refusalOf,
-  type Refusal,
+  rejectionReason,
+  type RejectionReason,
 } from './rejection-reason.ts';
 import { createSession, type SessionKey } from './session.ts';
-import { openStandingStream, type StandingStream } from './standalone-stream.ts';
+import { openStandaloneStream, type StandaloneStream } from './standalone-stream.ts';
 import type { RemoteTransport, RemoteTransportOptions } from './transport.ts';
 
 export interface StreamableOptions extends RemoteTransportOptions {
@@ -87,10 +87,12 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
     unmatched: (id) => dropped.answer(id),
   };
   const session = createSession({ server, ask, tell, onRenewed });
-  const order = createOrder((frame) => (closing === undefined ? route(frame) : options.passOn(frame)));
+  const order = createHandshakeBarrier((frame) =>
+    closing === undefined ? route(frame) : options.passOn(frame),
+  );
   /** Sessions that were ended because there is another one. */
   const replaced = new WeakSet<SessionKey>();
-  let standing: StandingStream | undefined;
+  let standing: StandaloneStream | undefined;
   /** Notifications leave one after the other. */
   let notified: Promise<void> = Promise.resolve();
   let ownIds = 0;
@@ -167,7 +169,7 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
     }
   }
 
-  async function attempt(post: Post): Promise<Refusal | undefined> {
+  async function attempt(post: Post): Promise<RejectionReason | undefined> {
     const { frame } = post;
     const isRepeatable = REPEATABLE.has(frame.method);
     const own = postOf(frame, post.isModern);
@@ -192,7 +194,7 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
 
   /** A session that its client left without a word keeps a place there until it is idle for long enough here. */
   async function makeRoom(response: HttpResponse): Promise<boolean> {
-    const refusal = await readRefusal(response, maxBytes);
+    const refusal = await readRejectionReason(response, maxBytes);
     return isFull(refusal) && (await options.makeRoom?.()) === true;
   }
 
@@ -218,7 +220,7 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
   }
 
   /** @returns whether it is worth asking again */
-  async function isMended(post: Post, refusal: Refusal, used: SessionKey): Promise<boolean> {
+  async function isMended(post: Post, refusal: RejectionReason, used: SessionKey): Promise<boolean> {
     const { method } = post.frame;
     if (post.isModern)
       return (
@@ -241,7 +243,7 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
     return isRenewed;
   }
 
-  async function refuse(post: Post, refusal: Refusal): Promise<void> {
+  async function refuse(post: Post, refusal: RejectionReason): Promise<void> {
     const { status, error } = refusal;
     // A server that has answered a POST before is of no older transport.
     const isOlder = post.frame.method === 'initialize' && !hasWorked && mayBeOlder(refusal);
@@ -338,7 +340,7 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
   function openStanding(): void {
     if (closing !== undefined) return;
     standing?.close();
-    standing = openStandingStream({
+    standing = openStandaloneStream({
       server,
       url,
       connection,
@@ -346,7 +348,7 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
       headers: session.headers,
       event: unrelated,
       reached: options.reached,
-      isForgotten: (status, text) => session.isForgotten(refusalOf(status, text), session.key),
+      isForgotten: (status, text) => session.isForgotten(rejectionReason(status, text), session.key),
       renew: (status) => replace(session.key, status),
     });
   }
@@ -397,7 +399,7 @@ export function createStreamable(options: StreamableOptions): RemoteTransport {
         const { status } = response;
         if (status < 300) return;
         log.debug({ event: 'remote.refused', status }, `refused ${frame.method ?? 'an answer'}`);
-        const isForgotten = session.isForgotten(refusalOf(status), used);
+        const isForgotten = session.isForgotten(rejectionReason(status), used);
         // An answer is for the session that has asked; what begins a session is not said again by itself.
         const isLost = frame.kind === 'response' || frame.method === 'notifications/initialized';
         if (isLost || !isForgotten || !(await session.renew(used))) return;

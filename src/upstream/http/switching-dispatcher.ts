@@ -4,7 +4,7 @@ import type { HttpDispatcher } from './http-call.ts';
  * A dispatcher that is there at once, and is relieved by one that does more in less time once that is worth loading.
  * @param after requests; what is under way by then stays where it is
  */
-export function createRelievedDispatcher(
+export function createSwitchingDispatcher(
   first: HttpDispatcher,
   load: () => Promise<HttpDispatcher>,
   after: number,

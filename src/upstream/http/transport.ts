@@ -2,7 +2,7 @@ import type { RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Connection } from './connection.ts';
-import type { Mirror } from './request-headers.ts';
+import type { RequestHeaders } from './request-headers.ts';
 
 /** A way of speaking with a remote server. */
 export interface RemoteTransport {
@@ -22,12 +22,12 @@ export interface RemoteTransportOptions {
   readonly patienceMs: number;
   /** How long a session may take to be begun again. */
   readonly initializeTimeoutMs: number;
-  readonly mirror: Mirror;
+  readonly mirror: RequestHeaders;
   /** Blots out what the server is reached with: it may repeat that, and clients are told what it says. */
   mask(text: string): string;
   readonly log: Log;
-  /** @param about the request that the frame belongs to, where that is known */
-  deliver(frame: Frame, about?: RequestId): void | Promise<void>;
+  /** @param relatedRequestId the request that the frame belongs to, where that is known */
+  deliver(frame: Frame, relatedRequestId?: RequestId): void | Promise<void>;
   /** The server does not even answer the first request. */
   fail(error: RunError): void;
   /** Ends an idle session of ours for a new one. @returns false if there is none */

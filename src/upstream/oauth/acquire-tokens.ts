@@ -1,5 +1,5 @@
 import { RunError } from '../../errors.ts';
-import type { AttemptBudget } from './prompt-limit.ts';
+import type { PromptLimit } from './prompt-limit.ts';
 import { authorizeByCode } from './authorization-code.ts';
 import type { BearerChallenge } from './challenge.ts';
 import { ownClientOf } from './client.ts';
@@ -9,7 +9,7 @@ import { toAuthorizationFailed } from './describe-failure.ts';
 import { discover, findAuthority, type Discovered } from './discovery.ts';
 import { bindToIssuer } from './issuer-binding.ts';
 import { isSameIssuer } from './names.ts';
-import { isQuiet } from './prompt-cooldown.ts';
+import { isCoolingDown } from './prompt-cooldown.ts';
 import { refresh } from './refresh.ts';
 import { includesScopes, joinScopes, selectScope } from './scopes.ts';
 import { isIssuedBy, type StoredTokens } from './stored.ts';
@@ -25,7 +25,7 @@ export interface Wanted {
   /** The token is good, but not for this. */
   readonly isStepUp: boolean;
   /** The user is waiting to be asked. */
-  readonly insists: boolean;
+  readonly interactive: boolean;
 }
 
 /**
@@ -33,12 +33,16 @@ export interface Wanted {
  * @returns whether there are any that may be good for what the challenge is about
  * @throws RunError `AUTHORIZATION_FAILED`
  */
-export async function obtain(wanted: Wanted, budget: AttemptBudget, context: OAuthContext): Promise<boolean> {
+export async function acquireTokens(
+  wanted: Wanted,
+  budget: PromptLimit,
+  context: OAuthContext,
+): Promise<boolean> {
   try {
     const discovered = await discover(context, wanted.challenge.resourceMetadata);
     const tokens = await tokensFor(wanted, discovered, budget, context);
     if (tokens === undefined) return false;
-    await context.ledger.save({ tokens, failure: undefined, reach: await context.home() });
+    await context.tokenStore.save({ tokens, failure: undefined, reach: await context.home() });
     return true;
   } catch (error) {
     context.signal.throwIfAborted();
@@ -47,7 +51,7 @@ export async function obtain(wanted: Wanted, budget: AttemptBudget, context: OAu
 }
 
 /** A client shows its user what has gone wrong; the way out is not in the client. */
-function withAdvice(error: RunError, { insists }: Wanted, { settings }: OAuthContext): RunError {
+function withAdvice(error: RunError, { interactive: insists }: Wanted, { settings }: OAuthContext): RunError {
   if (insists || settings.grant !== 'authorization-code' || error.code !== 'AUTHORIZATION_FAILED')
     return error;
   return new RunError(error.code, { hint: ADVICE, ...error.fields }, { cause: error });
@@ -59,7 +63,7 @@ function withAdvice(error: RunError, { insists }: Wanted, { settings }: OAuthCon
  */
 export async function renew(tokens: StoredTokens, context: OAuthContext): Promise<boolean> {
   try {
-    const { settings, ledger } = context;
+    const { settings, tokenStore } = context;
     const { issuer } = tokens;
     const { authorizationServer: place } = tokens;
     const authority = await findAuthority(place, { ...context, issuer });
@@ -70,7 +74,7 @@ export async function renew(tokens: StoredTokens, context: OAuthContext): Promis
         ? toRenewedTokens(await requestByCredentials({ authority, scope, resource }, context))
         : await refresh(tokens, authority, context);
     if (renewed === undefined) return false;
-    await ledger.save({ tokens: renewed });
+    await tokenStore.save({ tokens: renewed });
     return true;
   } catch (error) {
     context.signal.throwIfAborted();
@@ -81,14 +85,14 @@ export async function renew(tokens: StoredTokens, context: OAuthContext): Promis
 async function tokensFor(
   wanted: Wanted,
   discovered: Discovered,
-  budget: AttemptBudget,
+  budget: PromptLimit,
   context: OAuthContext,
 ): Promise<StoredTokens | undefined> {
-  const { settings, ledger } = context;
+  const { settings, tokenStore } = context;
   const { authority, resource, scopes } = discovered;
   if (ownClientOf(authority, settings) !== undefined) await bindToIssuer(authority, context);
   // What another authorization server has issued is as good as nothing.
-  const { tokens } = ledger.stored;
+  const { tokens } = tokenStore.stored;
   const held = tokens !== undefined && isIssuedBy(tokens, authority) ? tokens : undefined;
   const challenged = wanted.challenge.scope ?? (wanted.isStepUp ? joinScopes(scopes?.join(' ')) : undefined);
   if (wanted.isStepUp && !canStepUp(held, challenged, context)) return undefined;
@@ -135,10 +139,10 @@ function canStepUp(
   return false;
 }
 
-function refuseToAskAgain(wanted: Wanted, what: string, budget: AttemptBudget, context: OAuthContext): void {
-  if (wanted.insists) return;
-  const { failure } = context.ledger.stored;
-  if (failure !== undefined && isQuiet(failure, Date.now())) {
+function refuseToAskAgain(wanted: Wanted, what: string, budget: PromptLimit, context: OAuthContext): void {
+  if (wanted.interactive) return;
+  const { failure } = context.tokenStore.stored;
+  if (failure !== undefined && isCoolingDown(failure, Date.now())) {
     throw authorizationFailed(context, failure.detail);
   }
   // A user may have been careless with the first question, but not with the one for more.

@@ -1,11 +1,11 @@
 import { BlockList, isIP, isIPv6 } from 'node:net';
-import type { Reach } from './address-scope.ts';
+import type { AddressScope } from './address-scope.ts';
 
 /**
  * Ranges that are not for everybody (IANA special-purpose address registries). IPv6 addresses outside of the global unicast
  * range are reserved without being listed.
  */
-const RANGES: readonly (readonly [reach: Exclude<Reach, 'public'>, subnets: readonly string[]])[] = [
+const RANGES: readonly (readonly [reach: Exclude<AddressScope, 'public'>, subnets: readonly string[]])[] = [
   ['loopback', ['127.0.0.0/8', '::1/128']],
   // Cloud metadata services are here.
   ['link-local', ['169.254.0.0/16', 'fe80::/10']],
@@ -41,7 +41,7 @@ const LISTS = RANGES.map(([reach, subnets]) => ({ reach, list: listOf(subnets) }
  * Where an address leads: the reach of its own range, and that of an IPv4 address that routers may find in it.
  * @param address an IP address, v6 without brackets
  */
-export function reachesOf(address: string): readonly Reach[] {
+export function reachesOf(address: string): readonly AddressScope[] {
   const [plain = ''] = address.split('%');
   if (isIP(plain) === 0) return ['reserved'];
   if (!isIPv6(plain)) return [rangeOf(plain, 'ipv4')];
@@ -53,7 +53,7 @@ export function reachesOf(address: string): readonly Reach[] {
 }
 
 /** @returns the first that is not public */
-export function reachOf(address: string): Reach {
+export function reachOf(address: string): AddressScope {
   return reachesOf(address).find((reach) => reach !== 'public') ?? 'public';
 }
 
@@ -62,7 +62,7 @@ export function isFake(address: string): boolean {
   return isIP(address) === 4 && FAKE.check(address);
 }
 
-function rangeOf(address: string, family: 'ipv4' | 'ipv6'): Reach {
+function rangeOf(address: string, family: 'ipv4' | 'ipv6'): AddressScope {
   const found = LISTS.find(({ list }) => list.check(address, family))?.reach;
   if (found !== undefined) return found;
   return family === 'ipv4' || GLOBAL_UNICAST.check(address, family) ? 'public' : 'reserved';

@@ -76,11 +76,11 @@ async function ask(
   } catch (error) {
     context.signal.throwIfAborted();
     const failed = toAuthorizationFailed(error, context);
-    const { ledger } = context;
+    const { tokenStore } = context;
     const detail = String(failed.fields['detail']);
-    await ledger.save({ failure: nextFailure(ledger.stored.failure, detail, Date.now()) });
+    await tokenStore.save({ failure: nextFailure(tokenStore.stored.failure, detail, Date.now()) });
     if (client.redirectUri !== undefined && mayBeForgotten(error)) {
-      await ledger.forgetClient(authority.issuer);
+      await tokenStore.forgetClient(authority.issuer);
     }
     throw failed;
   }
@@ -209,8 +209,10 @@ function withPkce(metadata: AuthorizationServerMetadata): AuthorizationServerMet
 }
 
 /** The one that was registered, for authorization servers that compare it. */
-function wantedPort({ issuer }: Authority, { settings, ledger }: OAuthContext): number {
+function wantedPort({ issuer }: Authority, { settings, tokenStore }: OAuthContext): number {
   if (settings.callbackPort !== undefined) return settings.callbackPort;
-  const registered = ledger.stored.clients.find((client) => isSameIssuer(client.issuer, issuer))?.redirectUri;
+  const registered = tokenStore.stored.clients.find((client) =>
+    isSameIssuer(client.issuer, issuer),
+  )?.redirectUri;
   return registered === undefined ? 0 : Number(new URL(registered).port);
 }

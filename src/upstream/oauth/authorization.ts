@@ -3,10 +3,10 @@ import type { Log } from '../../observe/log.ts';
 import type { Authorization, Challenge } from '../authorization.ts';
 import type { ServerAddresses } from '../http/server-addresses.ts';
 import type { OAuthSettings, RemoteTarget } from '../target.ts';
-import type { Reach } from './address-scope.ts';
-import { attemptBudgetOf } from './prompt-limit.ts';
+import type { AddressScope } from './address-scope.ts';
+import { promptLimitOf } from './prompt-limit.ts';
 import { readChallenge } from './challenge.ts';
-import { openLedger, type OAuthContext } from './context.ts';
+import { openTokenRecord, type OAuthContext } from './context.ts';
 import type { GuardedFetch } from './guarded-fetch.ts';
 import { openBindingStore } from './issuer-binding.ts';
 import type { Wanted } from './acquire-tokens.ts';
@@ -37,7 +37,7 @@ export function createAuthorization(
   const binding = openBindingStore(server, url.href, settings);
   /** Loaded when it is needed: most of the time a token is there, or no server asks for one. */
   let guarded: Promise<GuardedFetch> | undefined;
-  const budget = attemptBudgetOf(url.href);
+  const budget = promptLimitOf(url.href);
   const closing = new AbortController();
   const { signal } = closing;
   let held: StoredTokens | undefined;
@@ -65,7 +65,7 @@ export function createAuthorization(
       const isStepUp = challenge.status === 403;
       const what = `${isStepUp} ${bearer.scope}`;
       return await abortable(
-        share(what, () => answer(challenge, { challenge: bearer, isStepUp, insists })),
+        share(what, () => answer(challenge, { challenge: bearer, isStepUp, interactive: insists })),
         caller,
       );
     },
@@ -87,7 +87,7 @@ export function createAuthorization(
     return await underLock(async (context) => {
       // Somebody else may have been here.
       if (isReplaced(challenge)) return true;
-      const { obtain } = await import('./acquire-tokens.ts');
+      const { acquireTokens: obtain } = await import('./acquire-tokens.ts');
       return await obtain(wanted, budget, context);
     });
   }
@@ -112,9 +112,9 @@ export function createAuthorization(
     const onwait = (): void =>
       log.info({ event: 'oauth.waiting' }, 'Another process is obtaining the authorization; waiting for it');
     return await withLock(store, { signal, onwait }, async () => {
-      const ledger = await openLedger(store);
-      held = ledger.stored.tokens;
-      const { fetch, check, home } = await guard(ledger.stored.reach);
+      const tokenStore = await openTokenRecord(store);
+      held = tokenStore.stored.tokens;
+      const { fetch, check, home } = await guard(tokenStore.stored.reach);
       try {
         return await work({
           server,
@@ -124,17 +124,17 @@ export function createAuthorization(
           fetch: fetch(signal),
           checkUrl: check,
           home,
-          ledger,
+          tokenStore,
           binding,
           signal,
         });
       } finally {
-        held = ledger.stored.tokens;
+        held = tokenStore.stored.tokens;
       }
     });
   }
 
-  function guard(knownReach: Reach | undefined): Promise<GuardedFetch> {
+  function guard(knownReach: AddressScope | undefined): Promise<GuardedFetch> {
     guarded ??= import('./guarded-fetch.ts').then(({ createGuardedFetch }) =>
       createGuardedFetch({ server, url, tls, addresses, knownReach, issuer: settings.issuer }),
     );

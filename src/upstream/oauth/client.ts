@@ -23,14 +23,14 @@ export async function findClient(
   { redirectUri, scope }: { readonly redirectUri: string | undefined; readonly scope: string | undefined },
   context: OAuthContext,
 ): Promise<StoredClient> {
-  const { settings, ledger } = context;
+  const { settings, tokenStore } = context;
   const known =
     settings.clientId !== undefined ? registeredByUser(authority, context) : documented(authority, context);
   const client = known ?? registeredBefore(authority, redirectUri, context);
   if (client !== undefined) {
     if (client === known) await bindToIssuer(authority, context);
-    if (!ledger.stored.clients.some((each) => isSame(each, client)))
-      await ledger.saveClient(withoutOwnSecret(client, context));
+    if (!tokenStore.stored.clients.some((each) => isSame(each, client)))
+      await tokenStore.saveClient(withoutOwnSecret(client, context));
     return client;
   }
   if (redirectUri === undefined || !canRegister(authority)) {
@@ -40,13 +40,16 @@ export async function findClient(
     );
   }
   const registered = await register(authority, redirectUri, scope, context);
-  await ledger.saveClient(registered);
+  await tokenStore.saveClient(registered);
   return registered;
 }
 
 /** The client that tokens of this issuer were given to. */
-export function clientOf(authority: Authority, { settings, ledger }: OAuthContext): StoredClient | undefined {
-  const stored = ledger.stored.clients.find((client) => isOf(client, authority));
+export function clientOf(
+  authority: Authority,
+  { settings, tokenStore }: OAuthContext,
+): StoredClient | undefined {
+  const stored = tokenStore.stored.clients.find((client) => isOf(client, authority));
   return stored?.clientId === settings.clientId && stored !== undefined
     ? { ...stored, clientSecret: settings.clientSecret }
     : stored;
@@ -82,12 +85,12 @@ export function informationOf(client: StoredClient): OAuthClientInformationMixed
  * `logout`, else as `bindToIssuer` says.
  */
 function registeredByUser(authority: Authority, context: OAuthContext): StoredClient {
-  const { settings, ledger } = context;
+  const { settings, tokenStore } = context;
   const { issuer } = authority;
   const clientId = settings.clientId ?? '';
   const bound =
     secretClientOf(settings) === undefined
-      ? ledger.stored.clients.find((client) => client.clientId === clientId)
+      ? tokenStore.stored.clients.find((client) => client.clientId === clientId)
       : undefined;
   if (bound !== undefined && !isSameIssuer(bound.issuer, issuer)) {
     throw authorizationFailed(
@@ -106,9 +109,9 @@ function documented(authority: Authority, { settings }: OAuthContext): StoredCli
 function registeredBefore(
   authority: Authority,
   redirectUri: string | undefined,
-  { ledger }: OAuthContext,
+  { tokenStore }: OAuthContext,
 ): StoredClient | undefined {
-  return ledger.stored.clients.find(
+  return tokenStore.stored.clients.find(
     (client) =>
       isOf(client, authority) &&
       client.redirectUri !== undefined &&

@@ -2,7 +2,7 @@ import type { FetchLike } from '@modelcontextprotocol/client';
 import { RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import type { OAuthSettings } from '../target.ts';
-import type { Reach } from './address-scope.ts';
+import type { AddressScope } from './address-scope.ts';
 import type { BindingStore } from './issuer-binding.ts';
 import { isSameIssuer } from './names.ts';
 import type { Stored, StoredClient } from './stored.ts';
@@ -18,14 +18,14 @@ export interface OAuthContext {
   /** @throws RunError `AUTHORIZATION_FAILED` if this URL is not to be used. */
   checkUrl(url: URL): Promise<void>;
   /** Where the server is. */
-  home(): Promise<Reach>;
-  readonly ledger: Ledger;
+  home(): Promise<AddressScope>;
+  readonly tokenStore: TokenRecord;
   readonly binding: BindingStore;
   readonly signal: AbortSignal;
 }
 
 /** What is stored, and kept stored. */
-export interface Ledger {
+export interface TokenRecord {
   readonly stored: Stored;
   save(change: Partial<Stored>): Promise<void>;
   /** In place of the one at the same issuer. */
@@ -34,7 +34,7 @@ export interface Ledger {
   forgetClient(issuer: string): Promise<void>;
 }
 
-export async function openLedger(store: TokenStore): Promise<Ledger> {
+export async function openTokenRecord(store: TokenStore): Promise<TokenRecord> {
   let stored = await store.read();
   const save = async (change: Partial<Stored>): Promise<void> => {
     stored = { ...stored, ...change };

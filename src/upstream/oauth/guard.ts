@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createServerAddresses, toLookup, type ServerAddresses } from '../http/server-addresses.ts';
 import { isFake, reachesOf, reachOf } from './addresses.ts';
 import { hostOf, isLocalScope, isLoopbackName, normalizeHost } from './hosts.ts';
-import { leastTrusted, type Reach } from './address-scope.ts';
+import { leastTrusted, type AddressScope } from './address-scope.ts';
 
 /**
  * Decides which URLs that a server names are requested (2026-07-28, security best practices, SSRF): what it says must
@@ -18,7 +18,7 @@ export interface Guard {
   /** The same for the server's own name, which must not lead to another kind of network than before. */
   readonly ownLookup: LookupFunction;
   /** Where the server is. */
-  home(): Promise<Reach>;
+  home(): Promise<AddressScope>;
 }
 
 export interface RefusalOptions {
@@ -33,7 +33,7 @@ export interface GuardOptions {
   /** Where connections to the server have led. */
   readonly addresses?: ServerAddresses | undefined;
   /** Where they led before, in another process; counts until there is a connection. */
-  readonly knownReach?: Reach | undefined;
+  readonly knownReach?: AddressScope | undefined;
   /** The issuer of the settings: its host is the user's choice, wherever it is. */
   readonly issuer?: string | undefined;
   /** How long a name that another program resolves may take here. */
@@ -44,7 +44,7 @@ export interface GuardOptions {
 const RESOLVE_MS = 5_000;
 
 /** What a server that is at such a place may name besides public addresses. */
-const ALLOWED: Readonly<Record<Reach, readonly Reach[]>> = {
+const ALLOWED: Readonly<Record<AddressScope, readonly AddressScope[]>> = {
   public: [],
   private: ['private'],
   // Whoever runs a server on this machine is at home here.
@@ -61,7 +61,7 @@ class AddressGuard implements Guard {
   readonly #server: URL;
   readonly #host: string;
   readonly #addresses: ServerAddresses;
-  readonly #knownReach: Reach | undefined;
+  readonly #knownReach: AddressScope | undefined;
   readonly #resolveMs: number;
   readonly #issuer: URL | undefined;
   /** Names that no name server has answered in time. */
@@ -94,7 +94,7 @@ class AddressGuard implements Guard {
     return isByOther ? await this.#refusalOfName(host, home) : undefined;
   }
 
-  async home(): Promise<Reach> {
+  async home(): Promise<AddressScope> {
     const known = this.#reachOfConnections();
     if (isIP(this.#host) !== 0) return homeOf(this.#host);
     // Hosts files may give it a link-local address as well.
@@ -105,20 +105,20 @@ class AddressGuard implements Guard {
   }
 
   /** Undefined: there was no connection yet, or a proxy made them all. */
-  #reachOfConnections(): Reach | undefined {
+  #reachOfConnections(): AddressScope | undefined {
     const { seen, isOverfull } = this.#addresses;
     if (isOverfull) return 'public';
     return seen.length === 0 ? undefined : seen.map(homeOf).reduce(leastTrusted);
   }
 
-  async #reachOfLocalScope(): Promise<Reach> {
+  async #reachOfLocalScope(): Promise<AddressScope> {
     if (!isLocalScope(this.#host)) return 'public';
     const found = await this.#addresses.resolve(this.#host, {}).catch(() => []);
     return found.length === 0 ? 'private' : found.map(({ address }) => homeOf(address)).reduce(leastTrusted);
   }
 
   /** A name that cannot be resolved here is left to the other program, unless it can only be a local one. */
-  async #refusalOfName(host: string, home: Reach): Promise<string | undefined> {
+  async #refusalOfName(host: string, home: AddressScope): Promise<string | undefined> {
     const answer = this.#unanswered.has(host) ? [] : await this.#resolveInTime(host);
     const found = answer.filter(({ address }) => !isFake(address));
     if (found.length === 0) {
@@ -157,7 +157,7 @@ class AddressGuard implements Guard {
 
   async #resolveOwn(hostname: string, options: object): Promise<readonly LookupAddress[] | Error> {
     const found = await this.#addresses.resolve(hostname, options);
-    const before = new Set<Reach>([
+    const before = new Set<AddressScope>([
       ...this.#addresses.seen.map(homeOf),
       ...(this.#knownReach === undefined ? [] : [this.#knownReach]),
     ]);
@@ -177,17 +177,17 @@ class AddressGuard implements Guard {
 }
 
 /** Of a server with this address; one that can be taken for two kinds is the less trusted of both. */
-function homeOf(address: string): Reach {
+function homeOf(address: string): AddressScope {
   return reachesOf(address).reduce(leastTrusted);
 }
 
-function isAllowed(address: string, home: Reach): boolean {
+function isAllowed(address: string, home: AddressScope): boolean {
   return reachesOf(address).every(
     (reach) =>
       reach === 'public' || (ALLOWED[home].includes(reach) && (reach !== 'reserved' || isFake(address))),
   );
 }
 
-function describe(host: string, reach: Reach, home: Reach): string {
+function describe(host: string, reach: AddressScope, home: AddressScope): string {
   return `${host} is a ${reach} address, which a server at a ${home} address may not name`;
 }

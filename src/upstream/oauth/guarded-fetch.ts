@@ -6,7 +6,7 @@ import { isRunError, RunError } from '../../errors.ts';
 import { createDispatcher, mayUseProxy } from '../http/dispatcher.ts';
 import { fieldValue } from '../http/field-values.ts';
 import type { TlsSettings } from '../target.ts';
-import type { Reach } from './address-scope.ts';
+import type { AddressScope } from './address-scope.ts';
 import { createGuard, type GuardOptions } from './guard.ts';
 
 export interface GuardedFetchOptions extends GuardOptions {
@@ -21,7 +21,7 @@ export interface GuardedFetch {
   /** @throws RunError `AUTHORIZATION_FAILED` if this URL, which the server has named, is not to be opened in a browser. */
   check(url: URL): Promise<void>;
   /** Where the server is. */
-  home(): Promise<Reach>;
+  home(): Promise<AddressScope>;
   close(): Promise<void>;
 }
 

@@ -57,13 +57,13 @@ export function secretClientOf(settings: Credentials): string | undefined {
  * @throws RunError `AUTHORIZATION_FAILED` if it belongs to another
  */
 export async function bindToIssuer(authority: Authority, context: OAuthContext): Promise<void> {
-  const { settings, binding: store, log, signal, ledger } = context;
+  const { settings, binding: store, log, signal, tokenStore } = context;
   const clientId = secretClientOf(settings);
   if (clientId === undefined) return;
   if (settings.issuer !== undefined) return refuseForeignPlace(settings.issuer, authority, context);
   const { issuer } = authority;
   // Bound before there were files of bindings.
-  const before = ledger.stored.clients.find((client) => client.clientId === clientId)?.issuer ?? issuer;
+  const before = tokenStore.stored.clients.find((client) => client.clientId === clientId)?.issuer ?? issuer;
   const { binding, isNew, unwritten } = await store.bind(before, signal);
   const kind = settings.clientSecret === undefined ? 'private key' : 'secret';
   if (isNew) {

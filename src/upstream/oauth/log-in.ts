@@ -7,7 +7,7 @@ import { createServerAddresses, type ServerAddresses } from '../http/server-addr
 import type { OAuthSettings, RemoteTarget } from '../target.ts';
 import { createAuthorization } from './authorization.ts';
 import { createGuardedFetch } from './guarded-fetch.ts';
-import { holdingOf, type Holding } from './token-info.ts';
+import { tokenInfoOf, type TokenInfo } from './token-info.ts';
 import { openTokenStore, serverUrl } from './token-store.ts';
 
 export interface LoginOptions {
@@ -24,7 +24,7 @@ export interface LoginOptions {
 export async function logIn(
   target: RemoteTarget & { readonly oauth: OAuthSettings },
   { server, log, signal }: LoginOptions,
-): Promise<Holding | undefined> {
+): Promise<TokenInfo | undefined> {
   const { headers, tls, oauth } = target;
   const addresses = createServerAddresses();
   const dispatcher = await createDispatcher({ server, tls, lookup: addresses.lookup });
@@ -39,7 +39,7 @@ export async function logIn(
       header = await authorization.header(() => signal);
     }
     if (header === undefined) return refuseMissing(status, server);
-    const holding = holdingOf(await openTokenStore(serverUrl(target).href, oauth, log).read());
+    const holding = tokenInfoOf(await openTokenStore(serverUrl(target).href, oauth, log).read());
     if (holding !== undefined) return holding;
     throw new RunError('FILE_UNWRITABLE', { file: oauth.storeDirectory, detail: 'the tokens are lost' });
   } catch (error) {

@@ -10,7 +10,7 @@ const LONGEST_MS = 2 * 60 * 60_000;
 /** After so long it is another day. */
 const FORGOTTEN_MS = 24 * 60 * 60_000;
 
-export function isQuiet(failure: StoredFailure, now: number): boolean {
+export function isCoolingDown(failure: StoredFailure, now: number): boolean {
   return now - failure.at < Math.min(FIRST_MS * FACTOR ** (failure.count - 1), LONGEST_MS);
 }
 

@@ -1,5 +1,5 @@
 /** How often a user may be asked: a server that is never content must not open one browser tab after the other. */
-export interface AttemptBudget {
+export interface PromptLimit {
   /**
    * @param what is asked for
    * @param max how often it may be
@@ -11,16 +11,16 @@ export interface AttemptBudget {
 const WINDOW_MS = 5 * 60_000;
 const MAX = 6;
 
-const budgets = new Map<string, AttemptBudget>();
+const budgets = new Map<string, PromptLimit>();
 
 /** The one that everybody in this process shares who speaks with this server. */
-export function attemptBudgetOf(url: string): AttemptBudget {
-  const budget = budgets.get(url) ?? createAttemptBudget();
+export function promptLimitOf(url: string): PromptLimit {
+  const budget = budgets.get(url) ?? createPromptLimit();
   budgets.set(url, budget);
   return budget;
 }
 
-export function createAttemptBudget(now: () => number = Date.now): AttemptBudget {
+export function createPromptLimit(now: () => number = Date.now): PromptLimit {
   let attempts: { readonly what: string; readonly at: number }[] = [];
   return {
     take(what, max) {

@@ -41,7 +41,7 @@ export async function refresh(
       { event: 'oauth.refresh-refused', code: error.code },
       `${authority.issuer} does not renew the token any more (${error.code})`,
     );
-    if (isUnknownClient(error)) await context.ledger.forgetClient(authority.issuer);
+    if (isUnknownClient(error)) await context.tokenStore.forgetClient(authority.issuer);
     return undefined;
   }
 }

@@ -1,5 +1,5 @@
 import { isSameIssuer, isSamePlace } from './names.ts';
-import { REACHES, type Reach } from './address-scope.ts';
+import { ADDRESS_SCOPES, type AddressScope } from './address-scope.ts';
 
 /** What is kept about one server. */
 export interface Stored {
@@ -11,7 +11,7 @@ export interface Stored {
   /** The last time a user was asked in vain. */
   readonly failure: StoredFailure | undefined;
   /** Where the server was when it was signed in to; undefined: not yet. */
-  readonly reach?: Reach | undefined;
+  readonly reach?: AddressScope | undefined;
 }
 
 export interface StoredTokens {
@@ -89,7 +89,7 @@ export function parseStored(text: string): Stored | undefined {
     tokens: readTokens(value['tokens']),
     clients: clients.flatMap((client) => readClient(client) ?? []),
     failure: readFailure(value['failure']),
-    reach: REACHES.find((reach) => reach === value['reach']),
+    reach: ADDRESS_SCOPES.find((reach) => reach === value['reach']),
   };
 }
 

@@ -2,7 +2,7 @@ import { isSameIssuer } from './names.ts';
 import type { Stored } from './stored.ts';
 
 /** What may be known about the tokens of a server by anybody who may not have them. */
-export interface Holding {
+export interface TokenInfo {
   /** The server's; may hold a secret of its own. */
   readonly url: string;
   readonly issuer: string;
@@ -15,7 +15,7 @@ export interface Holding {
 }
 
 /** Undefined: there are no tokens. */
-export function holdingOf({ url, tokens, clients }: Stored): Holding | undefined {
+export function tokenInfoOf({ url, tokens, clients }: Stored): TokenInfo | undefined {
   if (tokens === undefined) return undefined;
   const { issuer, scope, expiresAt, refreshToken } = tokens;
   return {

@@ -4,7 +4,7 @@ import { frameOf, type Frame } from '../../protocol/frame.ts';
 import type { Link } from '../../link/link.ts';
 import type { Clock } from '../clock.ts';
 
-export interface TrialOptions {
+export interface RecoveryProbeOptions {
   readonly server: string;
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -15,9 +15,9 @@ export interface TrialOptions {
  * Sees whether a server starts: initializes it, has it answer once more, and ends it. How that went is for whoever
  * observes the link.
  */
-export async function tryServer(
+export async function probeRecovery(
   link: Link,
-  { server, timeoutMs, clock, cancelled }: TrialOptions,
+  { server, timeoutMs, clock, cancelled }: RecoveryProbeOptions,
 ): Promise<void> {
   const outcome = await new Promise<RunError | undefined>((resolve) => {
     const cancel = clock.after(timeoutMs, () =>

@@ -2,13 +2,13 @@ const MAX_LINES = 5;
 const MAX_CHARACTERS = 2_048;
 
 /** The end of what a server wrote to stderr, for the moment when it dies. */
-export interface LastWords {
+export interface StderrTail {
   add(line: string): void;
   /** At most five lines and 2,048 characters; an overlong line keeps its beginning. */
   text(): string;
 }
 
-export function createLastWords(): LastWords {
+export function createStderrTail(): StderrTail {
   let lines: string[] = [];
 
   return {

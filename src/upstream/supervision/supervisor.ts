@@ -3,10 +3,10 @@ import type { Link } from '../../link/link.ts';
 import { LOOP_RETRY_MS, NO_FAILED_STARTS, pauseAfter, withFailedStart } from './start-policy.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { mayBeFetching } from './hints.ts';
-import { observeLink } from '../../link/observe-health.ts';
+import { observeHealth } from '../../link/observe-health.ts';
 import { nextState, type ServerEvent, type ServerState } from './server-state.ts';
 import type { UpstreamOptions, UpstreamTarget } from '../target.ts';
-import { tryServer } from './recovery-probe.ts';
+import { probeRecovery } from './recovery-probe.ts';
 import { findMissing, openUpstream } from '../upstream.ts';
 
 /** Longest pause that a client waits out; before a longer one it is told to come back. */
@@ -164,7 +164,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     unanswered += 1;
     move('start');
     try {
-      return watch(await openLink(target, { ...options, onReach, ...own }));
+      return watch(await openLink(target, { ...options, onReachabilityChange: onReach, ...own }));
     } catch (thrown) {
       unanswered -= 1;
       const error = toRunError(thrown);
@@ -202,7 +202,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
 
   function watch(link: Link): Link {
     let hasAnswered = false;
-    return observeLink(link, {
+    return observeHealth(link, {
       answered() {
         hasAnswered = true;
         unanswered -= 1;
@@ -345,7 +345,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     }
     try {
       const link = await open(closing.signal);
-      await tryServer(link, {
+      await probeRecovery(link, {
         server,
         timeoutMs: startTimeoutMs,
         clock,

@@ -8,7 +8,7 @@ import { joinResults } from '../../../src/cli/output/check-report.ts';
 import { countLine, tableLines } from '../../../src/cli/output/check-screen.ts';
 import { createPalette } from '../../../src/cli/output/palette.ts';
 import { createProgress } from '../../../src/cli/output/progress.ts';
-import { probeAll } from '../../../src/inspect/check-server.ts';
+import { checkServers } from '../../../src/inspect/check-server.ts';
 import { inspectManifest } from '../../../src/manifest/load.ts';
 import { createWorkspace } from '../../manifest/workspace.ts';
 import { fixtureServer } from '../../support/paths.ts';
@@ -35,7 +35,7 @@ test('on a terminal there is a table, and below it what is wrong', async () => {
     signal: new AbortController().signal,
   };
   const watcher = { started: () => {}, said: () => {}, ended: () => {} };
-  const servers = joinResults(await probeAll(manifest.servers, options, watcher), inventory, []);
+  const servers = joinResults(await checkServers(manifest.servers, options, watcher), inventory, []);
   const lines = tableLines(servers, createPalette(false));
   expect(lines[0]).toMatch(
     /^ {3}SERVER {3}IMPLEMENTATION {2,}REVISION {2,}ERA {2,}TOOLS {2}RESOURCES {2}PROMPTS {2,}START {2}ALSO$/,

@@ -15,18 +15,21 @@ import { aliveMb } from '../../support/garbage.ts';
 const FLOOD = { method: 'notifications/message', params: { data: 'x'.repeat(32 * 1024) } };
 
 /** Sends until it has to wait. @returns what it waits for, and how many bytes were taken before */
-function flood(accepted: Accepted, about?: number): { wait: Promise<void>; bytes: number } {
+function flood(accepted: Accepted, relatedRequestId?: number): { wait: Promise<void>; bytes: number } {
   for (let count = 1; count <= 10_000; count += 1) {
-    const wait = accepted.send(FLOOD, about);
+    const wait = accepted.send(FLOOD, relatedRequestId);
     if (wait !== undefined) return { wait, bytes: count * FLOOD.params.data.length };
   }
   throw new Error('the sender was never asked to wait');
 }
 
 /** Keeps sending as long as the reader takes it, until the sender waits for one that does not. */
-async function floodUntilStuck(accepted: Accepted, about?: number): Promise<{ wait: Promise<void> }> {
+async function floodUntilStuck(
+  accepted: Accepted,
+  relatedRequestId?: number,
+): Promise<{ wait: Promise<void> }> {
   for (;;) {
-    const { wait } = flood(accepted, about);
+    const { wait } = flood(accepted, relatedRequestId);
     const isStuck = await Promise.race([
       wait.then(() => false),
       new Promise<true>((resolve) => setTimeout(resolve, 150, true)),

@@ -19,7 +19,7 @@ export interface Accepted {
   readonly isClosed: boolean;
   /** Resolves when the link is gone. */
   readonly closed: Promise<void>;
-  send(message: Message | Frame, about?: RequestId): void | Promise<void>;
+  send(message: Message | Frame, relatedRequestId?: RequestId): void | Promise<void>;
   /** The first message from the client that matches, once there is one. */
   waitFor(matches: (frame: Frame) => boolean): Promise<Frame>;
 }
@@ -136,8 +136,8 @@ function take(link: Link, server: string, silent: boolean): Accepted {
     },
   };
 
-  function send(message: Message | Frame, about?: RequestId): void | Promise<void> {
-    return link.send('bytes' in message ? (message as Frame) : frameOf(message), about);
+  function send(message: Message | Frame, relatedRequestId?: RequestId): void | Promise<void> {
+    return link.send('bytes' in message ? (message as Frame) : frameOf(message), relatedRequestId);
   }
 }
 

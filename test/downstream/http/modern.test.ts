@@ -56,9 +56,9 @@ describe.each([{ stateless: false }, { stateless: true }])('with stateless: $sta
       result: { echoed: { _meta: envelope() } },
     });
     const [{ link, frames, isClosed, server } = expect.fail('nothing')] = harness.accepted;
-    expect({ era: link.era, can: link.can, principal: link.principal, server, isClosed }).toEqual({
+    expect({ era: link.era, supports: link.supports, principal: link.principal, server, isClosed }).toEqual({
       era: 'modern',
-      can: { push: true, ask: false },
+      supports: { notifications: true, requests: false },
       principal: 'local',
       server: 'files',
       isClosed: true,
@@ -439,7 +439,7 @@ describe('the answer', () => {
   it('leaves out what comes before it on a listener that answers in JSON only', async () => {
     const harness = await listen({ silent: true, jsonResponse: true });
     const { accepted, answer } = await begin(harness, ECHO);
-    expect(accepted.link.can).toEqual({ push: false, ask: false });
+    expect(accepted.link.supports).toEqual({ notifications: false, requests: false });
     void accepted.send({ method: 'notifications/progress', params: {} }, 7);
     void accepted.send({ id: 7, result: { done: true } });
     const incoming = await answer;

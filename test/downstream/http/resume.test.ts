@@ -65,7 +65,8 @@ describe('the stream of a POST', () => {
     const session = await openSession(harness, '2025-11-25');
     const pending = [session.postOpen(request('slow', 1)), session.postOpen(request('slow', 2))];
     await Promise.all([1, 2].map((id) => session.accepted.waitFor((frame) => frame.id === id)));
-    for (const about of [1, 2, 1, 2]) void session.accepted.send(progress(about), about);
+    for (const relatedRequestId of [1, 2, 1, 2])
+      void session.accepted.send(progress(relatedRequestId), relatedRequestId);
     void session.accepted.send(note(0));
     for (const id of [1, 2]) void session.accepted.send({ id, result: {} });
     for (const [index, answer] of pending.entries()) {

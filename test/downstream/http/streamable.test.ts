@@ -78,7 +78,7 @@ describe('the answer to a POST', () => {
     const session = await openSession(await listen());
     const answer = session.postOpen(request('slow'));
     await session.accepted.waitFor(({ method }) => method === 'slow');
-    session.accepted.link.forget(1);
+    session.accepted.link.abandonResponse(1);
     expect(await readStream(await answer).rest()).toEqual([]);
   });
 
@@ -376,7 +376,7 @@ describe('a batch', () => {
     const session = await openSession(await listen(), OLD);
     const answer = session.post([request('slow', 1), request('echo', 2)]);
     await session.accepted.waitFor(({ id }) => id === 1);
-    session.accepted.link.forget(1);
+    session.accepted.link.abandonResponse(1);
     expect(JSON.parse((await answer).text)).toMatchObject([{ id: 2 }]);
   });
 

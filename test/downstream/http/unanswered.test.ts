@@ -37,7 +37,7 @@ describe('a session of HTTP+SSE', () => {
     expect((await post(endpoint, request('echo', 'c'))).status).toBe(202);
     expect(await stream.nextMessage()).toMatchObject({ id: 'c', result: {} });
     // One that was cancelled is not waited for.
-    accepted?.link.forget(1);
+    accepted?.link.abandonResponse(1);
     expect((await post(endpoint, request('echo', 'd'))).status).toBe(202);
     expect(await stream.nextMessage()).toMatchObject({ id: 'd', result: {} });
   });

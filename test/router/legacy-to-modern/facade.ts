@@ -16,7 +16,7 @@ import { createMemoryLink, type MemoryLink } from '../../support/memory-link.ts'
 
 export interface Received {
   readonly message: JsonRpcMessage;
-  readonly about: RequestId | undefined;
+  readonly relatedRequestId: RequestId | undefined;
   /** As it is written. */
   readonly text: string;
 }
@@ -33,7 +33,7 @@ export interface Facade {
   /** The client says something: a message, or the text of one. */
   send(message: Message | string): void | Promise<void>;
   /** The server says something, likewise. */
-  say(message: Message | string, about?: RequestId): void | Promise<void>;
+  say(message: Message | string, relatedRequestId?: RequestId): void | Promise<void>;
   /** The newest request of this method that the server has got. */
   requested(method: string): Request;
   /** How many of them. */
@@ -44,7 +44,7 @@ export interface Facade {
   questions(): {
     readonly id: RequestId;
     readonly message: JsonRpcMessage;
-    readonly about: RequestId | undefined;
+    readonly relatedRequestId: RequestId | undefined;
   }[];
 }
 
@@ -80,9 +80,9 @@ export function createFacade(options: Partial<FacadeOptions> = {}): Facade {
   let wait: Promise<void> | undefined;
   const link = presentAsLegacy(server, { server: 'files', log, ...options });
   link.onclose((error) => void closedWith.push(error));
-  link.onframe((frame, about) => {
+  link.onframe((frame, relatedRequestId) => {
     // Parsed anew: what the client sees are bytes.
-    received.push({ message: parseFrame(frame.bytes).message, about, text: textOf(frame) });
+    received.push({ message: parseFrame(frame.bytes).message, relatedRequestId, text: textOf(frame) });
     return wait;
   });
   onTestFinished(() => link.close());
@@ -95,7 +95,7 @@ export function createFacade(options: Partial<FacadeOptions> = {}): Facade {
     closedWith,
     holdWith: (next) => void (wait = next),
     send: (message) => link.send(parseFrame(bytesOf(message))),
-    say: (message, about) => server.deliver(peekFrame(bytesOf(message)), about),
+    say: (message, relatedRequestId) => server.deliver(peekFrame(bytesOf(message)), relatedRequestId),
     requested(method) {
       const sent = server.sent.findLast(({ message }) => message.method === method);
       const { id, params = {} } = sent?.message ?? {};
@@ -110,9 +110,9 @@ export function createFacade(options: Partial<FacadeOptions> = {}): Facade {
       return answers[0].message;
     },
     questions: () =>
-      received.flatMap(({ message, about }) =>
+      received.flatMap(({ message, relatedRequestId }) =>
         message.method !== undefined && message.id !== undefined && message.id !== null
-          ? [{ id: message.id, message, about }]
+          ? [{ id: message.id, message, relatedRequestId }]
           : [],
       ),
   };

@@ -74,7 +74,7 @@ describe('a server that wants input', () => {
       'roots/list',
     ]);
     expect(questions.map(({ id }) => id)).toEqual(['mcpr:1', 'mcpr:2', 'mcpr:3']);
-    expect(questions.map(({ about }) => about)).toEqual(['call', 'call', 'call']);
+    expect(questions.map(({ relatedRequestId }) => relatedRequestId)).toEqual(['call', 'call', 'call']);
     expect(questions[0]?.message.params).toStrictEqual(FORM.params);
 
     await facade.send({ id: 'mcpr:3', result: { roots: [] } });
@@ -223,7 +223,7 @@ describe('a client that does not answer well', () => {
   test('at once, since it cannot be asked, fails the call at the first question', async () => {
     const facade = await introduced({}, { capabilities: ALL });
     facade.link.onframe((frame) => {
-      facade.received.push({ message: frame.message, about: undefined, text: '' });
+      facade.received.push({ message: frame.message, relatedRequestId: undefined, text: '' });
       if (frame.kind === 'request')
         return facade.send({ id: frame.id ?? null, error: { code: -32601, message: 'cannot' } });
     });

@@ -54,7 +54,7 @@ describe('changes of lists', () => {
     const facade = await listening();
     changed(facade, 'notifications/tools/list_changed', facade.listenId);
     expect(told(facade)).toStrictEqual([{ jsonrpc: '2.0', method: 'notifications/tools/list_changed' }]);
-    expect(facade.received[0]?.about).toBeUndefined();
+    expect(facade.received[0]?.relatedRequestId).toBeUndefined();
   });
 
   test('are not listened to on a server that has none', async () => {

@@ -241,7 +241,7 @@ describe('progress', () => {
     await facade.say(
       `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":${id},"progress":1.50}}`,
     );
-    expect(facade.received[0]).toMatchObject({ about: 1 });
+    expect(facade.received[0]).toMatchObject({ relatedRequestId: 1 });
     expect(facade.received[0]?.text).toContain('"progressToken":98765432109876543210,"progress":1.50');
   });
 
@@ -278,8 +278,8 @@ describe('notifications', () => {
     await facade.say(line, facade.requested('tools/call').id);
     await facade.say(line);
     expect(facade.received).toMatchObject([
-      { text: line, about: 'a' },
-      { text: line, about: undefined },
+      { text: line, relatedRequestId: 'a' },
+      { text: line, relatedRequestId: undefined },
     ]);
   });
 

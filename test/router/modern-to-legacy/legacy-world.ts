@@ -6,7 +6,7 @@ import {
   createLegacyPool,
   type LegacyPoolOptions,
 } from '../../../src/router/modern-to-legacy/process-pool.ts';
-import type { ModernFace } from '../../../src/router/modern-backend.ts';
+import type { ModernBackend } from '../../../src/router/modern-backend.ts';
 import { createRecordingLog } from '../../observe/recording-log.ts';
 import { createMemoryLink, type MemoryLink, type Sent } from '../../support/memory-link.ts';
 
@@ -19,7 +19,7 @@ const CAPABILITIES = {
 export const SERVER_INFO = { name: 'server', version: '7' };
 
 export interface World {
-  readonly pool: ModernFace;
+  readonly pool: ModernBackend;
   /** In the order in which they were started. */
   readonly children: MemoryLink[];
   /** On whose behalf each was started. */

@@ -1,7 +1,7 @@
 /** A client of revision 2026-07-28 on a link of its own, and what it has got. */
 import { META } from '../../../src/protocol/constants.ts';
 import { frameOf, parseFrame, type JsonRpcMessage, type RequestId } from '../../../src/protocol/frame.ts';
-import type { ModernFace } from '../../../src/router/modern-backend.ts';
+import type { ModernBackend } from '../../../src/router/modern-backend.ts';
 import type { Capability } from '../../../src/link/capability-filter.ts';
 
 export interface ModernClientOptions {
@@ -22,7 +22,7 @@ export interface ModernTestClient {
 
 let nextId = 1;
 
-export function connect(face: ModernFace, options: ModernClientOptions = {}): ModernTestClient {
+export function connect(face: ModernBackend, options: ModernClientOptions = {}): ModernTestClient {
   const { principal = 'one', capabilities = {}, name = 'client', withheld = [] } = options;
   const link = face.open({ principal, withheld: new Set(withheld) });
   const received: JsonRpcMessage[] = [];

@@ -244,8 +244,8 @@ describe('a process that runs already', () => {
     createWorld({ first: idle, principalOfFirst: 'one', childIdleMs: 1 });
     await eventually(() => expect(idle.isClosed).toBe(true));
     const { pool } = createWorld({ first: needed, principalOfFirst: 'one' });
-    expect([pool.endIdlest('two'), needed.isClosed]).toEqual([false, false]);
-    expect([pool.endIdlest('one'), needed.isClosed]).toEqual([true, true]);
+    expect([pool.evictIdle('two'), needed.isClosed]).toEqual([false, false]);
+    expect([pool.evictIdle('one'), needed.isClosed]).toEqual([true, true]);
   });
 });
 

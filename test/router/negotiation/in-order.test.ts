@@ -1,20 +1,20 @@
 /** Frames keep their order while they wait. */
 import { expect, test } from 'vitest';
 import { frameOf, type Frame } from '../../../src/protocol/frame.ts';
-import { createInOrder } from '../../../src/link/frame-queue.ts';
+import { createFrameQueue } from '../../../src/link/frame-queue.ts';
 
 const [A, B, C] = ['a', 'b', 'c'].map((method) => frameOf({ method })) as [Frame, Frame, Frame];
 
 test('frames pass at once while nothing holds them back', () => {
   const passed: Frame[] = [];
-  const inOrder = createInOrder((frame) => void passed.push(frame));
+  const inOrder = createFrameQueue((frame) => void passed.push(frame));
   expect(inOrder.pass(A)).toBe(undefined);
   expect(passed).toEqual([A]);
 });
 
 test('a frame that comes when the way has just been opened does not overtake those that wait', async () => {
   const passed: Frame[] = [];
-  const inOrder = createInOrder((frame) => void passed.push(frame));
+  const inOrder = createFrameQueue((frame) => void passed.push(frame));
   const first = Promise.resolve();
   inOrder.holdBack(first);
   void inOrder.pass(A);
@@ -30,7 +30,7 @@ test('a frame that comes when the way has just been opened does not overtake tho
 test('a frame may close the way for those behind it, also by a promise that fails', async () => {
   const passed: Frame[] = [];
   let fail = (): void => {};
-  const inOrder = createInOrder((frame) => {
+  const inOrder = createFrameQueue((frame) => {
     passed.push(frame);
     if (frame === A)
       inOrder.holdBack(new Promise((_resolve, reject) => (fail = () => reject(new Error('no')))));
@@ -45,7 +45,7 @@ test('a frame may close the way for those behind it, also by a promise that fail
 });
 
 test('senders are asked to wait once there is no room', () => {
-  const inOrder = createInOrder(() => {}, 1);
+  const inOrder = createFrameQueue(() => {}, 1);
   inOrder.holdBack(new Promise(() => {}));
   expect(inOrder.pass(A)).toBe(undefined);
   expect(inOrder.pass(B)).toBeInstanceOf(Promise);

@@ -3,9 +3,9 @@ import { expect, test } from 'vitest';
 import { RunError } from '../../../src/errors.ts';
 import { META } from '../../../src/protocol/constants.ts';
 import { frameOf } from '../../../src/protocol/frame.ts';
-import { createKnownEras } from '../../../src/router/negotiation/era-cache.ts';
-import { createModernRoute } from '../../../src/router/negotiation/modern-client.ts';
-import type { ModernFace } from '../../../src/router/modern-backend.ts';
+import { createEraCache } from '../../../src/router/negotiation/era-cache.ts';
+import { createModernClientRoute } from '../../../src/router/negotiation/modern-client.ts';
+import type { ModernBackend } from '../../../src/router/modern-backend.ts';
 import { createMemoryLink, type MemoryLink } from '../../support/memory-link.ts';
 
 const CALL = {
@@ -39,17 +39,17 @@ test('closing it does not wait for a server that does not say what it is', async
 });
 
 function open() {
-  const known = createKnownEras(undefined);
+  const known = createEraCache(undefined);
   const child: MemoryLink = createMemoryLink('server');
   const sent: string[] = [];
   const closed: string[] = [];
-  const face = (era: string): ModernFace => ({
+  const face = (era: string): ModernBackend => ({
     pending: 0,
     open: () => createMemoryLink('server', () => void sent.push(era)),
-    endIdlest: () => false,
+    evictIdle: () => false,
     close: async () => void closed.push(era),
   });
-  const route = createModernRoute({
+  const route = createModernClientRoute({
     version: '0',
     known,
     openChild: async () => child,

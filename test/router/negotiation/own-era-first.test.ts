@@ -5,9 +5,9 @@ import type { JsonRpcMessage } from '../../../src/protocol/frame.ts';
 import { faultFrame } from '../../../src/protocol/fault.ts';
 import { frameOf, parseFrame } from '../../../src/protocol/frame.ts';
 import type { Link } from '../../../src/link/link.ts';
-import { createHandover } from '../../../src/link/reattachable.ts';
-import { createKnownEras, type KnownEras } from '../../../src/router/negotiation/era-cache.ts';
-import { ownEraFirst } from '../../../src/router/negotiation/legacy-client.ts';
+import { reattachable } from '../../../src/link/reattachable.ts';
+import { createEraCache, type EraCache } from '../../../src/router/negotiation/era-cache.ts';
+import { createLegacyClientRoute } from '../../../src/router/negotiation/legacy-client.ts';
 import { createRecordingLog } from '../../observe/recording-log.ts';
 import { createMemoryLink, type MemoryLink } from '../../support/memory-link.ts';
 
@@ -368,17 +368,17 @@ test('a server that cannot be reached when it is asked first has ended, and show
 });
 
 test('a server that is pinned is asked nothing', async () => {
-  const legacy = open({ known: createKnownEras('legacy') });
+  const legacy = open({ known: createEraCache('legacy') });
   await legacy.link.send(frameOf(INITIALIZE));
   await legacy.server.deliver({ id: 1, error: REFUSED });
   expect(legacy.got).toMatchObject([{ error: { code: -32022 } }]);
-  const modern = open({ known: createKnownEras('modern') });
+  const modern = open({ known: createEraCache('modern') });
   await modern.link.send(frameOf(INITIALIZE));
   expect(modern.server.sent[0]?.message.method).toBe('server/discover');
 });
 
 interface Setting {
-  readonly known?: KnownEras;
+  readonly known?: EraCache;
   /** What comes of opening another process. */
   readonly again?: MemoryLink | RunError;
   readonly asksFirst?: boolean;
@@ -387,7 +387,7 @@ interface Setting {
 }
 
 function open({
-  known = createKnownEras(undefined),
+  known = createEraCache(undefined),
   again = createMemoryLink('server'),
   asksFirst = false,
   ...more
@@ -395,11 +395,11 @@ function open({
   server: MemoryLink;
   link: Link;
   got: JsonRpcMessage[];
-  known: KnownEras;
+  known: EraCache;
   closed: Promise<void>;
 } {
   const server = createMemoryLink('server');
-  const link = ownEraFirst(createHandover(server), {
+  const link = createLegacyClientRoute(reattachable(server), {
     server: 'files',
     version: '0',
     ...more,

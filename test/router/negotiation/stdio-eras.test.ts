@@ -4,9 +4,9 @@ import { RunError } from '../../../src/errors.ts';
 import { META } from '../../../src/protocol/constants.ts';
 import { frameOf, parseFrame, type JsonRpcMessage } from '../../../src/protocol/frame.ts';
 import type { Link } from '../../../src/link/link.ts';
-import { createKnownEras, type KnownEras } from '../../../src/router/negotiation/era-cache.ts';
-import { createStdioEras } from '../../../src/router/negotiation/stdio-client.ts';
-import type { ModernFace } from '../../../src/router/modern-backend.ts';
+import { createEraCache, type EraCache } from '../../../src/router/negotiation/era-cache.ts';
+import { createStdioClientRoute } from '../../../src/router/negotiation/stdio-client.ts';
+import type { ModernBackend } from '../../../src/router/modern-backend.ts';
 import { createMemoryLink, type MemoryLink } from '../../support/memory-link.ts';
 
 const _meta = { [META.protocolVersion]: '2026-07-28', [META.clientCapabilities]: {} };
@@ -129,7 +129,7 @@ test('a client may say something else before it says of which era it is', async 
 });
 
 test('a modern client cannot go back, nor leave out what the revision requires', async () => {
-  const { link, got } = open(createKnownEras('modern'));
+  const { link, got } = open(createEraCache('modern'));
   await link.send(frameOf(CALL));
   await link.send(frameOf(INITIALIZE));
   await link.send(frameOf({ id: 'n', method: 'tools/list' }));
@@ -140,7 +140,7 @@ test('a modern client cannot go back, nor leave out what the revision requires',
 });
 
 test('the end of the process is the end of the link', async () => {
-  const { first, link, closed } = open(createKnownEras('modern'));
+  const { first, link, closed } = open(createEraCache('modern'));
   await link.send(frameOf(CALL));
   first.drop(new Error('exit'));
   expect(closed()).toBe(true);
@@ -150,14 +150,14 @@ test('closing it ends whatever it has come to', async () => {
   const untouched = open();
   await untouched.link.close();
   expect(untouched.first.isClosed).toBe(true);
-  const translated = open(createKnownEras('legacy'));
+  const translated = open(createEraCache('legacy'));
   await translated.link.send(frameOf(CALL));
   await translated.link.close();
   expect(translated.faced.isClosed).toBe(true);
 });
 
 function open(
-  known: KnownEras = createKnownEras(undefined),
+  known: EraCache = createEraCache(undefined),
   probing: { silenceMs?: number } = {},
 ): {
   first: MemoryLink;
@@ -173,7 +173,7 @@ function open(
   const opened: MemoryLink[] = [];
   const taken: Link[] = [];
   const faced = { firsts: [] as (Link | undefined)[], sent: [] as (string | undefined)[], isClosed: false };
-  const link = createStdioEras(first, {
+  const link = createStdioClientRoute(first, {
     version: '0',
     ...probing,
     known,
@@ -198,11 +198,11 @@ function open(
   return { first, link, got, opened, taken, faced, closed: () => isClosed };
 }
 
-function face(faced: { sent: (string | undefined)[]; isClosed: boolean }): ModernFace {
+function face(faced: { sent: (string | undefined)[]; isClosed: boolean }): ModernBackend {
   return {
     pending: 0,
     open: () => createMemoryLink('server', ({ message }) => void faced.sent.push(message.method)),
-    endIdlest: () => false,
+    evictIdle: () => false,
     close: async () => void (faced.isClosed = true),
   };
 }

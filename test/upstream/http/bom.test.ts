@@ -63,7 +63,7 @@ it('reads the answer of an event stream and of a resumed one behind a byte order
   await remote.initialize();
   expect((await remote.request('ping')).result).toEqual({ n: 1 });
   expect((await remote.request('tools/call', { name: 'x' }, 'call')).result).toEqual({ n: 2 });
-  expect(remote.received.filter(({ about }) => about === 'call')).toHaveLength(2);
+  expect(remote.received.filter(({ relatedRequestId }) => relatedRequestId === 'call')).toHaveLength(2);
 });
 
 it('reads the stream of a session behind a byte order mark', async () => {

@@ -66,7 +66,7 @@ it('ends what is under way when it is closed', async () => {
   remote.notify('notifications/strange');
   remote.notify('notifications/progress', { progressToken: 1, progress: 1 });
   await server.waitFor(() => held.length === 7);
-  await remote.waitFor(({ about }) => about === 'streaming');
+  await remote.waitFor(({ relatedRequestId }) => relatedRequestId === 'streaming');
   await remote.link.close();
   await Promise.all(held.map(({ closed }) => closed));
   expect(await remote.closed).toMatchObject({ code: 'UPSTREAM_CLOSED' });

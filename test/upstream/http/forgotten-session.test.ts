@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { RequestId } from '../../../src/protocol/frame.ts';
 import { isSessionForgotten } from '../../../src/upstream/http/forgotten-session.ts';
-import { refusalOf } from '../../../src/upstream/http/rejection-reason.ts';
+import { rejectionReason } from '../../../src/upstream/http/rejection-reason.ts';
 import { initializeResult, openRemote, openServer, SESSION, type Remote, type Script } from './remote.ts';
 import { answerTo, nameOf, type Call } from './scripted-server.ts';
 import { openSseServer } from './sse-server.ts';
@@ -11,7 +11,7 @@ const SESSION_ID = '7c9e6679-7425-40de-944b-e07fc1f90ae7';
 function isForgotten(status: number, text: string, id?: RequestId | null, code = -32_000): boolean {
   const reply = { jsonrpc: '2.0', id, error: { code, message: text } };
   const replies = id === undefined ? [] : [reply];
-  return isSessionForgotten({ ...refusalOf(status, text), replies }, SESSION_ID, 7);
+  return isSessionForgotten({ ...rejectionReason(status, text), replies }, SESSION_ID, 7);
 }
 
 it.for([

@@ -54,7 +54,7 @@ it.for(BETWEEN)('passes the answer to a POST on behind %s', async ([, between, i
   const remote = await openRemote(server.url);
   await remote.initialize();
   expect((await remote.request('tools/call', { name: 'x' }, 'call')).result).toEqual({ n: 1 });
-  expect(remote.received.filter(({ about }) => about === 'call')).toHaveLength(2);
+  expect(remote.received.filter(({ relatedRequestId }) => relatedRequestId === 'call')).toHaveLength(2);
   expect(warningsOf(remote)).toBe(isWarning ? 1 : 0);
 });
 
@@ -83,7 +83,7 @@ it('takes the messages of a batch and drops the rest', async () => {
   const remote = await openRemote(server.url);
   await remote.initialize();
   expect((await remote.request('ping', {}, 'call')).result).toEqual({ n: 1 });
-  expect(remote.received.filter(({ about }) => about === 'call')).toHaveLength(2);
+  expect(remote.received.filter(({ relatedRequestId }) => relatedRequestId === 'call')).toHaveLength(2);
 });
 
 it('passes on answers behind heartbeats on a modern and on a resumed stream', async () => {

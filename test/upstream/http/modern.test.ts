@@ -190,7 +190,7 @@ it('makes a subscription again that was lost, and acknowledges it once', async (
     acknowledged.method,
     ...Array.from({ length: 3 }, () => 'notifications/tools/list_changed'),
   ]);
-  expect(remote.received.every(({ about }) => about === 'l')).toBe(true);
+  expect(remote.received.every(({ relatedRequestId }) => relatedRequestId === 'l')).toBe(true);
   const [first, , third] = streams;
   expect(third?.call.body).toEqual(first?.call.body);
   third?.stream.event(answerTo(third.call, { over: true }));
@@ -211,7 +211,7 @@ it('makes no subscription again that the server never took up, or that the clien
   const { error } = await ask(remote, 'subscriptions/listen', {}, 'refused');
   expect(error).toMatchObject({ code: -32603, data: { reason: 'upstream_stream_lost' } });
   remote.send({ id: 'taken', method: 'subscriptions/listen', params: { _meta: envelope() } });
-  await remote.waitFor(({ about }) => about === 'taken');
+  await remote.waitFor(({ relatedRequestId }) => relatedRequestId === 'taken');
   remote.notify('notifications/cancelled', { requestId: 'taken' });
   await server.of('subscriptions/listen')[1]?.closed;
   await ask(remote, 'ping');

@@ -8,7 +8,7 @@ import {
   type HttpDispatcher,
   type HttpResponse,
 } from '../../../src/upstream/http/http-call.ts';
-import { createRelievedDispatcher } from '../../../src/upstream/http/switching-dispatcher.ts';
+import { createSwitchingDispatcher } from '../../../src/upstream/http/switching-dispatcher.ts';
 import { openScriptedServer } from './scripted-server.ts';
 
 const REQUEST: CallOptions = { origin: 'http://far', path: '/', method: 'GET', headers: {} };
@@ -29,7 +29,7 @@ function send(dispatcher: HttpDispatcher, times: number): void {
 it('the first requests load nothing, and those after them go the better way', async () => {
   const [first, better] = [counting(), counting()];
   let loads = 0;
-  const dispatcher = createRelievedDispatcher(
+  const dispatcher = createSwitchingDispatcher(
     first,
     async () => {
       loads += 1;
@@ -49,7 +49,7 @@ it('the first requests load nothing, and those after them go the better way', as
 
 it('the first way stays when the better one cannot be loaded', async () => {
   const first = counting();
-  const dispatcher = createRelievedDispatcher(first, () => Promise.reject(new Error('not there')), 1);
+  const dispatcher = createSwitchingDispatcher(first, () => Promise.reject(new Error('not there')), 1);
   send(dispatcher, 1);
   await turn();
   send(dispatcher, 2);

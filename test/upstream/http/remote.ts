@@ -17,7 +17,7 @@ export const USES_UNDICI = process.env['MCP_RUN_TEST_UNDICI'] === 'yes';
 export interface Received {
   readonly frame: Frame;
   readonly message: JsonRpcMessage;
-  readonly about: RequestId | undefined;
+  readonly relatedRequestId: RequestId | undefined;
 }
 
 export interface Remote {
@@ -104,15 +104,15 @@ export async function openTarget(
     initializeTimeoutMs,
     stdout: 'skip',
     log,
-    onReach: (failure) => void reaches.push(failure),
+    onReachabilityChange: (failure) => void reaches.push(failure),
     ...(makeRoom !== undefined && { makeRoom }),
     ...(USES_UNDICI && { openDispatcher: (_url, more) => createDispatcher(more) }),
   });
   onTestFinished(() => link.close());
   const closed = new Promise<Error | undefined>((resolve) => link.onclose(resolve));
-  link.onframe((frame, about) => {
+  link.onframe((frame, relatedRequestId) => {
     // All of it: what clients on the network are told is tested where they are.
-    const one = { frame, message: forParent(frame).message, about };
+    const one = { frame, message: forParent(frame).message, relatedRequestId };
     received.push(one);
     for (const watch of watchers) watch(one);
     return onreceived?.(one);

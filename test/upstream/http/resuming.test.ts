@@ -39,7 +39,7 @@ it('goes on where a stream ended before the answer, as often as it takes', async
     'mcp-protocol-version': '2025-11-25',
     accept: 'text/event-stream',
   });
-  const heard = remote.received.filter(({ about }) => about === 'call').slice(0, -1);
+  const heard = remote.received.filter(({ relatedRequestId }) => relatedRequestId === 'call').slice(0, -1);
   expect(heard.map(({ message }) => at(message, 'params', 'data'))).toEqual([1, 2, 3]);
   expect(server.of('tools/call')).toHaveLength(1);
 });
@@ -173,7 +173,7 @@ it('does not ask a server that is gone again and again for the rest', async () =
   const remote = await openRemote(server.url);
   await remote.initialize();
   const answered = remote.request('tools/call', { name: 'x' }, 'call');
-  await remote.waitFor(({ about }) => about === 'call');
+  await remote.waitFor(({ relatedRequestId }) => relatedRequestId === 'call');
   await server.stop();
   expect((await answered).error).toMatchObject({ code: -32603, data: { reason: 'upstream_unreachable' } });
 });
@@ -190,7 +190,7 @@ it('goes on with no more of a call that the client has cancelled', async () => {
   const remote = await openRemote(server.url);
   await remote.initialize();
   remote.send({ id: 'call', method: 'tools/call', params: { name: 'x' } });
-  await remote.waitFor(({ about }) => about === 'call');
+  await remote.waitFor(({ relatedRequestId }) => relatedRequestId === 'call');
   remote.notify('notifications/cancelled', { requestId: 'call' });
   await server.waitFor((call) => nameOf(call) === 'notifications/cancelled');
   await remote.request('ping');
@@ -218,7 +218,9 @@ it('listens for what belongs to no request, and goes on listening after the last
   await remote.waitFor(({ message }) => at(message, 'params', 'data') === 3);
   expect(streams.map(({ headers }) => headers['last-event-id'])).toEqual([undefined, 'e1', 'e2']);
   expect(
-    remote.received.slice(1).map(({ message, about }) => [at(message, 'params', 'data'), about]),
+    remote.received
+      .slice(1)
+      .map(({ message, relatedRequestId }) => [at(message, 'params', 'data'), relatedRequestId]),
   ).toEqual([
     [1, undefined],
     [2, undefined],

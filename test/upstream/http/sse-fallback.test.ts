@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { probeAll } from '../../../src/inspect/check-server.ts';
+import { checkServers } from '../../../src/inspect/check-server.ts';
 import { INITIALIZE, openRemote, openServer, targetFor, type Script } from './remote.ts';
 import type { Call } from './scripted-server.ts';
 import { openSseServer } from './sse-server.ts';
@@ -57,7 +57,7 @@ it('shows the foreign endpoint and a hint in a check', async () => {
   const signal = new AbortController().signal;
   const options = { version: '1', timeoutMs: 60_000, lineLimitBytes: 1_000_000, signal };
   const watcher = { started: () => {}, said: () => {}, ended: () => {} };
-  const [result] = await probeAll([spec], options, watcher);
+  const [result] = await checkServers([spec], options, watcher);
   expect(result?.error).toMatchObject({ code: 'UPSTREAM_REDIRECT', fields: { origin: FOREIGN } });
   expect(result?.error?.hint).toContain('Use the URL of that origin');
 });

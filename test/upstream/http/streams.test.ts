@@ -33,7 +33,9 @@ it('tells which request what comes on its stream belongs to, and takes questions
   ]);
   expect([a.result, b.result]).toEqual([{ roots: [] }, { roots: [] }]);
   for (const id of ['call-a', 'call-b']) {
-    const kinds = remote.received.filter(({ about }) => about === id).map(({ frame }) => frame.kind);
+    const kinds = remote.received
+      .filter(({ relatedRequestId }) => relatedRequestId === id)
+      .map(({ frame }) => frame.kind);
     expect(kinds).toEqual(['request', 'notification', 'response']);
   }
   expect(server.of('answer')[0]?.headers).toMatchObject({ 'mcp-session-id': 'session-1' });
@@ -52,7 +54,7 @@ it('passes 10,000 progress notifications on in order, before the result', async 
   const remote = await openRemote(server.url);
   await remote.initialize();
   await remote.request('tools/call', { name: 'slow' }, 'call');
-  const received = remote.received.filter(({ about }) => about === 'call');
+  const received = remote.received.filter(({ relatedRequestId }) => relatedRequestId === 'call');
   expect(received).toHaveLength(count + 1);
   const inOrder = received.every(
     ({ message }, index) => index === count || at(message, 'params', 'progress') === index + 1,
@@ -216,15 +218,19 @@ it('reads no faster than what it says is taken', async () => {
   });
   await remote.initialize();
   const answered = remote.request('tools/call', { name: 'much' }, 'much');
-  await remote.waitFor(({ about }) => about === 'much');
+  await remote.waitFor(({ relatedRequestId }) => relatedRequestId === 'much');
   // As long as what lies between the two ends still takes something, other requests go on as well.
   for (let before = -1; written !== before;) {
     before = written;
     for (let pings = 0; pings < 10; pings += 1) await remote.request('ping');
   }
-  expect(remote.received.filter(({ about }) => about === 'much').length).toBeLessThan(20);
+  expect(remote.received.filter(({ relatedRequestId }) => relatedRequestId === 'much').length).toBeLessThan(
+    20,
+  );
   expect(written).toBeLessThan(count / 2);
   open();
   expect(await answered).toHaveProperty('result');
-  expect(remote.received.filter(({ about }) => about === 'much')).toHaveLength(count + 1);
+  expect(remote.received.filter(({ relatedRequestId }) => relatedRequestId === 'much')).toHaveLength(
+    count + 1,
+  );
 });

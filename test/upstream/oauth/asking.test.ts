@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import { isQuiet, nextFailure } from '../../../src/upstream/oauth/prompt-cooldown.ts';
-import { createAttemptBudget } from '../../../src/upstream/oauth/prompt-limit.ts';
+import { isCoolingDown, nextFailure } from '../../../src/upstream/oauth/prompt-cooldown.ts';
+import { createPromptLimit } from '../../../src/upstream/oauth/prompt-limit.ts';
 
 it('lets the user be asked twice for the same, a few times in all, and again after a while', () => {
   let now = 0;
-  const budget = createAttemptBudget(() => now);
+  const budget = createPromptLimit(() => now);
 
   expect(['a', 'a', 'a', 'b', 'b', 'c', 'd', 'e'].map((what) => budget.take(what, 2))).toEqual([
     true,
@@ -22,8 +22,8 @@ it('lets the user be asked twice for the same, a few times in all, and again aft
 
 it('lets nobody be asked for a while after a failure, and for longer each time', () => {
   const minutes = (failure: ReturnType<typeof nextFailure>) => {
-    const ends = [1, 5, 25, 120].find((each) => !isQuiet(failure, failure.at + each * 60_000));
-    expect(isQuiet(failure, failure.at + (ends ?? 0) * 60_000 - 1)).toBe(true);
+    const ends = [1, 5, 25, 120].find((each) => !isCoolingDown(failure, failure.at + each * 60_000));
+    expect(isCoolingDown(failure, failure.at + (ends ?? 0) * 60_000 - 1)).toBe(true);
     return ends;
   };
   const failures = [nextFailure(undefined, 'declined', 0)];

@@ -418,7 +418,7 @@ describe('a remote server', () => {
     const setup = setUp({
       target,
       openUpstream: async (_target, options) => {
-        ({ onReach = () => {} } = options);
+        ({ onReachabilityChange: onReach = () => {} } = options);
         const link = createMemoryLink('server');
         started.push(link);
         return link;

@@ -3,10 +3,10 @@ import { isRunError, RunError } from '../../../errors.ts';
 import { META } from '../../../protocol/constants.ts';
 import { faultFrame } from '../../../protocol/fault.ts';
 import { frameOf, type Frame } from '../../../protocol/frame.ts';
-import type { Era, Link, Reach } from '../../../link/link.ts';
+import type { Era, Link, PeerSupport } from '../../../link/link.ts';
 import { Answer, type AnswerHost } from '../responses/answer.ts';
 import { createPlainStream } from '../streamable/event-stream.ts';
-import { cutOff, onGone } from '../responses/on-finished.ts';
+import { destroyConnection, onFinished } from '../responses/on-finished.ts';
 import { statusOf } from './status.ts';
 import { RETRY_AFTER_S } from '../responses/reply.ts';
 
@@ -37,7 +37,7 @@ export class ModernExchange implements Link, AnswerHost {
   readonly era: Era = 'modern';
   readonly server: string;
   readonly principal: string;
-  readonly can: Reach;
+  readonly supports: PeerSupport;
   readonly canStream: boolean;
   readonly openPostStream = createPlainStream;
   readonly statusOf = statusOf;
@@ -54,7 +54,7 @@ export class ModernExchange implements Link, AnswerHost {
     this.server = options.server;
     this.principal = options.principal;
     this.canStream = options.canStream;
-    this.can = { push: options.canStream, ask: false };
+    this.supports = { notifications: options.canStream, requests: false };
     this.isListening = options.request.method === 'subscriptions/listen';
     this.#options = options;
     this.#answer = new Answer(this, options.response, 1, false);
@@ -63,7 +63,7 @@ export class ModernExchange implements Link, AnswerHost {
   /** Hands the request to whoever has taken the link. @throws RunError if it is refused, before anything is sent. */
   start(): void {
     const { request, response } = this.#options;
-    onGone(response, () => this.#end());
+    onFinished(response, () => this.#end());
     try {
       void this.#onframe(request);
     } catch (error) {
@@ -101,7 +101,7 @@ export class ModernExchange implements Link, AnswerHost {
     this.#onclose = handler;
   }
 
-  forget(): void {
+  abandonResponse(): void {
     if (this.#isAnswered) return;
     this.#isAnswered = true;
     this.#answer.forget();
@@ -109,8 +109,8 @@ export class ModernExchange implements Link, AnswerHost {
   }
 
   async close(reason?: Error): Promise<void> {
-    if (isRunError(reason, 'CLIENT_TOO_SLOW')) cutOff(this.#options.response);
-    this.forget();
+    if (isRunError(reason, 'CLIENT_TOO_SLOW')) destroyConnection(this.#options.response);
+    this.abandonResponse();
     this.#end();
   }
 

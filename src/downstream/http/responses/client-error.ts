@@ -4,7 +4,7 @@ import { RunError } from '../../../errors.ts';
 import { faultFrame } from '../../../protocol/fault.ts';
 
 /** What never became a request: answered on the bare socket. */
-export function answerUnreadable(error: Error & { code?: string }, socket: Socket): void {
+export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
   // In the middle of an answer a second one would be taken for a part of it.
   const answer: unknown = Reflect.get(socket, '_httpMessage');
   const isAnswering = answer instanceof ServerResponse && answer.headersSent;

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 const queued = new WeakMap<Socket, Set<() => void>>();
 
 /** Calls `handler` once when the answer is sent or its connection is gone, whichever comes first. */
-export function onGone(response: ServerResponse, handler: () => void): void {
+export function onFinished(response: ServerResponse, handler: () => void): void {
   // Node tells only the answer that has the connection by now.
   const handlers = response.socket === null ? handlersOf(response.req.socket) : undefined;
   const gone = (): void => {
@@ -19,7 +19,7 @@ export function onGone(response: ServerResponse, handler: () => void): void {
 }
 
 /** Ends the connection of a client that does not read it, with all answers that wait there. */
-export function cutOff(response: ServerResponse): void {
+export function destroyConnection(response: ServerResponse): void {
   response.req.socket.destroy();
 }
 

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { RunError } from '../../../errors.ts';
 import { faultFrame } from '../../../protocol/fault.ts';
 import type { RequestId } from '../../../protocol/frame.ts';
-import { onGone } from './on-finished.ts';
+import { onFinished } from './on-finished.ts';
 
 /** Up to this size a body leaves together with its headers, as one string in one system call. */
 const ONE_WRITE_BYTES = 8 * 1024;
@@ -39,7 +39,7 @@ function taken(response: ServerResponse): Promise<void> {
   response.setTimeout(STALL_MS, () => response.destroy());
   return new Promise((resolve) => {
     response.once('finish', resolve);
-    onGone(response, resolve);
+    onFinished(response, resolve);
   });
 }
 

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { cutOff, onGone } from './on-finished.ts';
+import { destroyConnection, onFinished } from './on-finished.ts';
 
 /** Batches up to this size are copied into one buffer and leave as one chunk. */
 const COPY_BYTES = 64 * 1024;
@@ -49,7 +49,7 @@ export function openSseResponse(
     'x-accel-buffering': 'no',
   });
   response.flushHeaders();
-  onGone(response, closed);
+  onFinished(response, closed);
 
   return {
     get isOpen() {
@@ -67,7 +67,7 @@ export function openSseResponse(
       push(Buffer.from(`${head}data: ${data}\n\n`));
     },
     tick(now, keepAliveMs) {
-      if (stalledSince !== undefined && now - stalledSince > STALL_MS) cutOff(response);
+      if (stalledSince !== undefined && now - stalledSince > STALL_MS) destroyConnection(response);
       else if (stalledSince === undefined && now - lastSentAt >= keepAliveMs) push(KEEP_ALIVE);
     },
     end() {
@@ -78,7 +78,7 @@ export function openSseResponse(
       if (stalledSince !== undefined) response.setTimeout(STALL_MS, () => response.destroy());
       closed();
     },
-    cut: () => cutOff(response),
+    cut: () => destroyConnection(response),
     onclose(handler) {
       closeHandler = handler;
     },

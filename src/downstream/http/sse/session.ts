@@ -68,7 +68,7 @@ export function createSseSession(options: SseSessionOptions): SseSession {
       peer: 'client',
       era: 'legacy',
       principal: options.principal,
-      can: { push: true, ask: true },
+      supports: { notifications: true, requests: true },
       send(frame) {
         lastMessageAt = Date.now();
         if (frame.kind === 'response' && frame.id !== undefined) unanswered.delete(frame.id);
@@ -81,7 +81,7 @@ export function createSseSession(options: SseSessionOptions): SseSession {
       onclose(handler) {
         onclose = handler;
       },
-      forget: (requestId) => void unanswered.delete(requestId),
+      abandonResponse: (requestId) => void unanswered.delete(requestId),
       close: async (reason) => (isRunError(reason, 'CLIENT_TOO_SLOW') ? sse.cut() : sse.end()),
     },
     async receive(frame) {

@@ -8,7 +8,7 @@ import { TransientMap } from '../../../protocol/transient-map.ts';
 import { Answer, type AnswerHost } from '../responses/answer.ts';
 import { createEventLog, parseEventId } from './event-log.ts';
 import { createEventStream, type EventStream } from './event-stream.ts';
-import { onGone } from '../responses/on-finished.ts';
+import { onFinished } from '../responses/on-finished.ts';
 import { sendEmpty } from '../responses/reply.ts';
 import { openSseResponse, type SseResponse } from '../responses/sse-response.ts';
 import { requireAnswerable } from '../admit/unanswered.ts';
@@ -82,7 +82,7 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
     peer: 'client',
     era: 'legacy',
     principal: options.principal,
-    can: { push: canStream, ask: canStream },
+    supports: { notifications: canStream, requests: canStream },
     send,
     onframe(handler) {
       onframe = handler;
@@ -91,7 +91,7 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
     onclose(handler) {
       onclose = handler;
     },
-    forget(requestId) {
+    abandonResponse(requestId) {
       answers.get(requestId)?.forget();
       answers.delete(requestId);
     },
@@ -142,7 +142,7 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
     if (!isInitialized && initializing === undefined && frames[0]?.method === 'initialize') {
       initializing = answer;
       // Nobody else knows of this session: without its client it would only be in the way until it is idle.
-      onGone(response, () => {
+      onFinished(response, () => {
         if (initializing === answer) end();
       });
     }
@@ -201,9 +201,9 @@ export function createStreamableSession(options: StreamableSessionOptions): Stre
 
   // To the client
 
-  function send(frame: Frame, about?: RequestId): void | Promise<void> {
+  function send(frame: Frame, relatedRequestId?: RequestId): void | Promise<void> {
     if (frame.kind === 'response') return respond(frame);
-    const answer = about === undefined ? undefined : answers.get(about);
+    const answer = relatedRequestId === undefined ? undefined : answers.get(relatedRequestId);
     // What nobody receives keeps no session: a server that talks to itself would never let it end.
     if (answer === undefined ? standalone.isAttached : answer.isConnected) lastMessageAt = Date.now();
     if (answer?.isReachable === true) return answer.push(frame);

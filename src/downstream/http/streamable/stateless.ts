@@ -8,7 +8,7 @@ import type { Link } from '../../../link/link.ts';
 import { requireAccept } from '../admit/accept-header.ts';
 import { Answer, type AnswerHost } from '../responses/answer.ts';
 import { createPlainStream } from './event-stream.ts';
-import { cutOff, onGone } from '../responses/on-finished.ts';
+import { destroyConnection, onFinished } from '../responses/on-finished.ts';
 import { createModernPosts } from '../modern/posts.ts';
 import { isModern } from '../modern/request.ts';
 import { requireRepeated } from '../admit/repeated-values.ts';
@@ -84,7 +84,7 @@ export function createStatelessRoutes(context: RouteContext): [path: string, rou
     const link = observeTools(exchange.link, (list) => parameters.learn(principal, server, list));
     options.accept(link, server, 'request');
     answers.add(answer);
-    onGone(response, () => answers.delete(answer));
+    onFinished(response, () => answers.delete(answer));
     for (const frame of requests) exchange.receive(frame);
   }
 
@@ -99,13 +99,13 @@ export function createStatelessRoutes(context: RouteContext): [path: string, rou
     let onclose: () => void = () => {};
     let awaited = requests;
     let isClosed = false;
-    onGone(response, end);
+    onFinished(response, end);
 
     const link: Link = {
       peer: 'client',
       era: 'legacy',
       principal,
-      can: { push: canStream, ask: false },
+      supports: { notifications: canStream, requests: false },
       send(frame) {
         if (frame.kind !== 'response') return answer.push(frame);
         const wait = answer.respond(frame);
@@ -121,12 +121,12 @@ export function createStatelessRoutes(context: RouteContext): [path: string, rou
       onclose(handler) {
         onclose = handler;
       },
-      forget() {
+      abandonResponse() {
         answer.forget();
         settled();
       },
       async close(reason) {
-        if (isRunError(reason, 'CLIENT_TOO_SLOW')) cutOff(response);
+        if (isRunError(reason, 'CLIENT_TOO_SLOW')) destroyConnection(response);
         end();
       },
     };

@@ -8,12 +8,16 @@ import {
   type RequestId,
 } from '../../../../src/protocol/frame.ts';
 import type { Link } from '../../../../src/link/link.ts';
-import { createShare, type Share, type ShareOptions } from '../../../../src/router/multiplex/legacy.ts';
+import {
+  createLegacyMultiplexer,
+  type LegacyMultiplexer,
+  type LegacyMultiplexerOptions,
+} from '../../../../src/router/multiplex/legacy.ts';
 import { createRecordingLog, type RecordingLog } from '../../../observe/recording-log.ts';
 import { createMemoryLink, type MemoryLink } from '../../../support/memory-link.ts';
 
 export interface ShareSetup {
-  readonly share: Share;
+  readonly share: LegacyMultiplexer;
   readonly log: RecordingLog;
   /** Every child so far, oldest first. */
   readonly children: readonly MemoryLink[];
@@ -42,7 +46,7 @@ export interface ChildBehaviour {
   readonly answersOurs?: boolean;
 }
 
-type Overrides = Partial<ShareOptions> & ChildBehaviour;
+type Overrides = Partial<LegacyMultiplexerOptions> & ChildBehaviour;
 
 export const INITIALIZED = {
   protocolVersion: '2025-11-25',
@@ -55,7 +59,7 @@ export const INITIALIZED = {
 export function shareChild(overrides: Overrides = {}): ShareSetup {
   const children: MemoryLink[] = [];
   const log = createRecordingLog();
-  const share = createShare({
+  const share = createLegacyMultiplexer({
     server: 'files',
     version: '1.2.3',
     initializeTimeoutMs: 5_000,
@@ -104,7 +108,7 @@ export function shareChild(overrides: Overrides = {}): ShareSetup {
       return wait;
     });
     link.onclose((error) => void closedWith.push(error));
-    const tenant: TestTenant = {
+    const port: TestTenant = {
       link,
       received,
       lines,
@@ -116,12 +120,12 @@ export function shareChild(overrides: Overrides = {}): ShareSetup {
       },
     };
     if (initialize) {
-      await tenant.send(initializeRequest('init'));
-      await tenant.send({ method: 'notifications/initialized' });
+      await port.send(initializeRequest('init'));
+      await port.send({ method: 'notifications/initialized' });
       received.length = 0;
       lines.length = 0;
     }
-    return tenant;
+    return port;
   }
 }
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { RunError } from '../../../../src/errors.ts';
-import { createKeeper, type Keeper } from '../../../../src/router/shared-process/restarter.ts';
+import { createRestarter, type Restarter } from '../../../../src/router/shared-process/restarter.ts';
 import { createRecordingLog } from '../../../observe/recording-log.ts';
 
 describe('a keeper', () => {
@@ -50,7 +50,7 @@ describe('a keeper', () => {
     keeper.lost();
     await vi.advanceTimersByTimeAsync(60_000);
     expect(starts()).toBe(1);
-    const idle = createKeeper({
+    const idle = createRestarter({
       start: () => Promise.reject(new Error('no')),
       minLifeMs: 0,
       log: createRecordingLog(),
@@ -60,9 +60,9 @@ describe('a keeper', () => {
   });
 });
 
-function keep(start: () => Promise<unknown> = async () => {}): { keeper: Keeper; starts: () => number } {
+function keep(start: () => Promise<unknown> = async () => {}): { keeper: Restarter; starts: () => number } {
   let count = 0;
-  const keeper = createKeeper({
+  const keeper = createRestarter({
     start: () => ((count += 1), start()),
     minLifeMs: 1_000,
     log: createRecordingLog(),

@@ -3,8 +3,8 @@ import { onTestFinished, describe, expect, test } from 'vitest';
 import { RunError } from '../../../../src/errors.ts';
 import { META } from '../../../../src/protocol/constants.ts';
 import { frameFromBytes, frameOf, type RequestId } from '../../../../src/protocol/frame.ts';
-import type { ModernFace } from '../../../../src/router/modern-backend.ts';
-import { createModernShare } from '../../../../src/router/multiplex/modern.ts';
+import type { ModernBackend } from '../../../../src/router/modern-backend.ts';
+import { createModernMultiplexer } from '../../../../src/router/multiplex/modern.ts';
 import { createRecordingLog, type RecordingLog } from '../../../observe/recording-log.ts';
 import { createMemoryLink, type MemoryLink } from '../../../support/memory-link.ts';
 import { connect, type ModernTestClient } from '../../modern-to-legacy/modern-client.ts';
@@ -280,14 +280,14 @@ function changed(id: RequestId): { method: string; params: Record<string, unknow
 }
 
 function open(idleMs = 60_000): {
-  share: ModernFace;
+  share: ModernBackend;
   children: MemoryLink[];
   child: () => MemoryLink;
   log: RecordingLog;
 } {
   const children: MemoryLink[] = [];
   const log = createRecordingLog();
-  const share = createModernShare({
+  const share = createModernMultiplexer({
     server: 'files',
     first: undefined,
     openChild: async () => {
