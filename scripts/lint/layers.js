@@ -12,12 +12,13 @@
 const PURE = ['assert', 'buffer', 'crypto', 'events', 'string_decoder', 'util'];
 
 /**
- * `errors.ts` is open to everyone. A file directly in `src/` is a layer of its own, named without its extension.
+ * `errors.ts` and `clock.ts` are open to everyone. A file directly in `src/` is a layer of its own, named without its extension.
  * @type {Readonly<Record<string, Layer>>}
  */
 const LAYERS = {
   index: { folders: ['gateway', 'manifest', 'observe', 'protocol'], packages: [], node: PURE },
   errors: { folders: ['observe/printable'], packages: [], node: [] },
+  clock: { folders: [], packages: [], node: [] },
   cli: {
     folders: ['gateway', 'inspect', 'manifest', 'files', 'observe'],
     packages: ['commander', 'chalk'],
@@ -100,7 +101,7 @@ function refuseModule(name, layer, from, specifier) {
   const module = withoutExtension(target);
   const apart = refuseApart(from, module);
   if (apart !== undefined) return apart;
-  const open = [name, 'errors', ...layer.folders];
+  const open = [name, 'errors', 'clock', ...layer.folders];
   if (open.some((allowed) => module === allowed || module.startsWith(`${allowed}/`))) return undefined;
   return `src/${name} may not import src/${module}; it may import ${open.slice(1).join(', ')}`;
 }

@@ -2,8 +2,9 @@ import { RunError } from '../errors.ts';
 import { createToolFilter, filterToolsOf } from '../link/tool-filter.ts';
 import type { Manifest, ServerSpec } from '../manifest/settings.ts';
 import type { Log } from '../observe/log.ts';
-import type { Link } from '../link/link.ts';
-import { joinLinks, type Conversation } from '../router/conversation.ts';
+import type { Era, Link } from '../link/link.ts';
+import { Conversation } from '../router/conversation.ts';
+import { capabilityFilter, type Capability } from '../link/capability-filter.ts';
 import { PerPrincipal } from '../router/per-principal.ts';
 import {
   createLegacyMultiplexer,
@@ -138,10 +139,9 @@ export function createServedServer(
   function joinModern(downstream: Link): Conversation {
     const withheld = withheldFrom(spec, manifest);
     return keepTrack(
-      joinLinks(downstream, {
+      Conversation.join(allowed(downstream, withheld), {
         ...common(noticed),
         eager: true,
-        withheld,
         reserve: () => {},
         openUpstream: async () => routes.modern.open({ principal: downstream.principal, withheld }),
       }),
@@ -158,10 +158,10 @@ export function createServedServer(
     const hasOwn = share === undefined && (shares === undefined || !isNetwork);
     let place = isNetwork || !hasOwn ? undefined : places.acquireAlways(tenant);
     const own = hasOwn ? createSkippedOutput() : noticed;
-    const conversation = joinLinks(downstream, {
+    const withheld = isNetwork ? withheldFrom(spec, manifest) : NOTHING;
+    const conversation: Conversation = Conversation.join(allowed(downstream, withheld), {
       ...common(own),
       eager,
-      withheld: isNetwork ? withheldFrom(spec, manifest) : NOTHING,
       reserve: () => {
         // A process that several clients use has a place of its own, or needs none.
         if (hasOwn) place ??= places.acquire(tenant);
@@ -179,6 +179,14 @@ export function createServedServer(
     });
     void conversation.closed.then(() => place?.release());
     return keepTrack(conversation);
+  }
+
+  /** The client, without what it may declare and the server does not get to see. */
+  function allowed(client: Link, withheld: ReadonlySet<Capability>): Link {
+    return capabilityFilter({
+      withheld,
+      onWithheld: (capabilities) => reportWithheld(log, client.era, capabilities),
+    })(client);
   }
 
   function common({ remarkSince }: SkippedOutput) {
@@ -205,6 +213,17 @@ export function createServedServer(
     void conversation.closed.then(() => conversations.delete(conversation));
     return conversation;
   }
+}
+
+/** A request of 2026-07-28 declares its client's capabilities each time, and each would be logged. */
+function reportWithheld(log: Log, era: Era, capabilities: readonly string[]): void {
+  const fields = { event: 'client.withheld', capabilities };
+  const names = capabilities.join(', ');
+  if (era === 'modern') return log.debug(fields, `withheld from the server: ${names}`);
+  return log.info(
+    fields,
+    `withheld from the server: the client's ${names} ("allow" in the server's entry passes them on)`,
+  );
 }
 
 /** Opens conversations that hide what the server's entry does not allow. */

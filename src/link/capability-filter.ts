@@ -1,10 +1,64 @@
 import { RunError } from '../errors.ts';
 import { isJson, type Json } from '../era/json.ts';
 import { META } from '../protocol/constants.ts';
-import { frameOf, type Frame, type JsonRpcMessage } from '../protocol/frame.ts';
+import { faultFrame } from '../protocol/fault.ts';
+import { frameOf, type Frame, type JsonRpcMessage, type RequestId } from '../protocol/frame.ts';
+import type { LinkFilter } from './compose.ts';
+import { ForwardingLink } from './forward.ts';
+import type { Link } from './link.ts';
 
 /** What a client may declare that lets a server turn to its user. */
 export type Capability = 'roots' | 'sampling' | 'elicitation';
+
+export interface CapabilityFilterOptions {
+  /** What the client may declare and the server does not get to see. */
+  readonly withheld: ReadonlySet<Capability>;
+  /** Called with the names of what a request declared and the server was not told. */
+  readonly onWithheld: (names: readonly string[]) => void;
+}
+
+/** Withholds capabilities of the client behind a link: its server neither sees them nor can use them. */
+export function capabilityFilter(options: CapabilityFilterOptions): LinkFilter {
+  return (link) => (options.withheld.size === 0 ? link : new CapabilityFilter(link, options));
+}
+
+class CapabilityFilter extends ForwardingLink {
+  readonly #withheld: ReadonlySet<Capability>;
+  readonly #onWithheld: (names: readonly string[]) => void;
+
+  constructor(link: Link, { withheld, onWithheld }: CapabilityFilterOptions) {
+    super(link);
+    this.#withheld = withheld;
+    this.#onWithheld = onWithheld;
+  }
+
+  protected override fromPeer(frame: Frame, relatedRequestId?: RequestId): void | Promise<void> {
+    if (frame.kind === 'request') return this.#request(frame, relatedRequestId);
+    if (frame.method === 'notifications/roots/list_changed' && this.#withheld.has('roots')) return undefined;
+    return super.fromPeer(frame, relatedRequestId);
+  }
+
+  protected override toPeer(frame: Frame, relatedRequestId?: RequestId): void | Promise<void> {
+    const { kind, id, method = '' } = frame;
+    if (kind !== 'request' || !isWithheld(method, this.#withheld))
+      return super.toPeer(frame, relatedRequestId);
+    return super.fromPeer(faultFrame(new RunError('CLIENT_CANNOT', { method }), id));
+  }
+
+  #request(frame: Frame, relatedRequestId: RequestId | undefined): void | Promise<void> {
+    const stripped = this.#strip(frame);
+    const wait = super.fromPeer(stripped?.frame ?? frame, relatedRequestId);
+    // Not before: a request that is refused has told the server nothing.
+    if (stripped !== undefined) this.#onWithheld(stripped.names);
+    return wait;
+  }
+
+  /** A client of 2026-07-28 declares its capabilities with each request, an older one in `initialize` alone. */
+  #strip(frame: Frame): Withheld | undefined {
+    if (frame.method === 'initialize') return withoutCapabilities(frame, this.#withheld);
+    return this.era === 'modern' ? withoutRequestCapabilities(frame, this.#withheld) : undefined;
+  }
+}
 
 /**
  * An `initialize` request without some of the client's capabilities. Some servers replace their own allow-list of

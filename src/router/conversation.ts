@@ -1,228 +1,205 @@
+import { systemClock, type Clock } from '../clock.ts';
 import { listenResult } from '../era/listen.ts';
 import { isRunError, RunError, timeoutError, toRunError } from '../errors.ts';
+import type { Link } from '../link/link.ts';
 import type { Log } from '../observe/log.ts';
 import { faultFrame } from '../protocol/fault.ts';
 import { frameOf, type Frame } from '../protocol/frame.ts';
-import type { Link } from '../link/link.ts';
 import { isRequestId, type RequestId } from '../protocol/request-id.ts';
-import { createExchanges, LISTEN, type Exchange } from './exchanges.ts';
-import { createUnmatchedAnswers } from './unmatched-answers.ts';
-import {
-  isWithheld,
-  withoutCapabilities,
-  withoutRequestCapabilities,
-  type Capability,
-} from '../link/capability-filter.ts';
+import type { ExchangeLimits } from './deadlines.ts';
+import { Exchanges, LISTEN, type Exchange } from './exchanges.ts';
+import { MAX_OPEN_REQUESTS, OpenRequests } from './open-requests.ts';
+import { UnmatchedAnswers } from './unmatched-answers.ts';
 
 export interface ConversationOptions {
   /** Name of the server, for errors. */
   readonly server: string;
-  /** Opens the upstream at once and lets anything pass; otherwise `initialize` opens it, and nothing goes before. */
+  /** Opens the server's link at once and lets anything pass; otherwise `initialize` opens it, and nothing goes before. */
   readonly eager: boolean;
-  /** What the client may declare and the server does not get to see. */
-  readonly withheld: ReadonlySet<Capability>;
   readonly initializeTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly maxRequestTimeMs: number;
   /** Observations since `time`, in ms since 1970, that may explain why the server does not answer. */
   readonly remarkSince?: (time: number) => string | undefined;
-  /** Called before the upstream is opened for an `initialize`. @throws RunError if there is no room for it. */
+  /** Called before the server's link is opened for an `initialize`. @throws RunError if there is no room for it. */
   readonly reserve: () => void;
-  /** Rejects with a RunError. `abandoned` aborts when nobody waits for the server any more. */
+  /** Rejects with a RunError. `abandoned` aborts when the conversation ends before the link is open. */
   readonly openUpstream: (abandoned: AbortSignal) => Promise<Link>;
+  readonly clock?: Clock;
   readonly log: Log;
 }
 
-/** One client's conversation with a server. */
-export interface Conversation {
-  /** It takes no more messages, and its server is ending or has ended. */
-  readonly isClosed: boolean;
-  /** Client requests without an answer. */
-  readonly pending: number;
-  /** Resolves when both links are closed, with what ended the upstream or the conversation. Never rejects. */
-  readonly closed: Promise<RunError>;
-  /** Resolves when nothing is pending. */
-  idle(): Promise<void>;
-  /** Answers what is pending with `reason`, then closes both links. Idempotent. */
-  close(reason: RunError): Promise<void>;
-}
-
-/** Questions of one server that may be open; servers that ping for ever would fill our memory with them. */
-const MAX_ASKED = 1_000;
-
+type Wait = void | Promise<void>;
 type Phase = 'new' | 'initializing' | 'ready' | 'closed';
 
 /**
- * Joins a client to a server of its own. A message's way is `fromClient` → upstream and `fromServer` → downstream,
+ * One client joined to a server of its own. A message's way is `#fromClient` → server and `#fromServer` → client,
  * and it leaves as the bytes that it came in. A request that the conversation does not accept is thrown back at the
- * downstream link as a RunError, which answers it in its transport's own form.
+ * client's link as a RunError, which answers it in its transport's own form.
  */
-export function joinLinks(downstream: Link, options: ConversationOptions): Conversation {
-  const { server, log } = options;
-  const exchanges = createExchanges();
-  const strays = createUnmatchedAnswers(log);
-  const callLimits = { timeoutMs: options.requestTimeoutMs, maxMs: options.maxRequestTimeMs };
-  const initializeLimits = { timeoutMs: options.initializeTimeoutMs, maxMs: options.maxRequestTimeMs };
+export class Conversation {
+  /** Resolves when both links are closed, with what ended the server's link or the conversation. Never rejects. */
+  readonly closed: Promise<RunError>;
+  readonly #client: Link;
+  readonly #options: ConversationOptions;
+  readonly #exchanges: Exchanges;
+  readonly #unmatched: UnmatchedAnswers;
+  readonly #callLimits: ExchangeLimits;
+  readonly #initializeLimits: ExchangeLimits;
   /** Requests of the server that the client has yet to answer. */
-  const asked = new Set<RequestId>();
-  let phase: Phase = 'new';
-  let clientEnded = false;
-  let upstream: Link | undefined;
-  let opening: Promise<void> | undefined;
-  const abandoned = new AbortController();
-  let upstreamEnd: RunError | undefined;
-  let idleWaiters: (() => void)[] = [];
-  let resolveClosed: (reason: RunError) => void = () => {};
-  const closed = new Promise<RunError>((resolve) => {
-    resolveClosed = resolve;
-  });
+  readonly #serverRequests = new OpenRequests();
+  readonly #abandoned = new AbortController();
+  #server: Link | undefined;
+  #opening: Promise<void> | undefined;
+  #phase: Phase = 'new';
+  #clientEnded = false;
+  #serverEnd: RunError | undefined;
+  #idleWaiters: (() => void)[] = [];
+  #resolveClosed: (reason: RunError) => void = () => {};
 
-  downstream.onframe(fromClient);
-  downstream.onend(clientEnd);
-  downstream.onclose(() => void close(new RunError('CLIENT_GONE')));
-  if (options.eager) void open();
+  private constructor(client: Link, options: ConversationOptions) {
+    const { requestTimeoutMs, initializeTimeoutMs, maxRequestTimeMs: maxMs, clock = systemClock } = options;
+    this.#client = client;
+    this.#options = options;
+    this.#exchanges = new Exchanges((exchange, limitMs) => this.#timedOut(exchange, limitMs), clock);
+    this.#unmatched = new UnmatchedAnswers(options.log, clock);
+    this.#callLimits = { timeoutMs: requestTimeoutMs, maxMs };
+    this.#initializeLimits = { timeoutMs: initializeTimeoutMs, maxMs };
+    this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
+  }
 
-  return {
-    get isClosed() {
-      return phase === 'closed';
-    },
-    get pending() {
-      return exchanges.size;
-    },
-    closed,
-    idle: () =>
-      exchanges.size === 0 ? Promise.resolve() : new Promise((resolve) => idleWaiters.push(resolve)),
-    close,
-  };
+  /** Takes the client's link and, if `eager`, opens the server's. */
+  static join(client: Link, options: ConversationOptions): Conversation {
+    const conversation = new Conversation(client, options);
+    conversation.#start();
+    return conversation;
+  }
+
+  /** It takes no more messages, and its server is ending or has ended. */
+  get isClosed(): boolean {
+    return this.#phase === 'closed';
+  }
+
+  /** Client requests without an answer. */
+  get pending(): number {
+    return this.#exchanges.size;
+  }
+
+  /** Resolves when nothing is pending. */
+  idle(): Promise<void> {
+    return this.#exchanges.size === 0
+      ? Promise.resolve()
+      : new Promise((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  /** Answers pending requests with `reason`, then closes both links. Idempotent. */
+  close(reason: RunError): Promise<void> {
+    // Not twice: closing a link calls `close` back before `#shut` has returned.
+    if (this.#phase !== 'closed') void this.#shut(reason);
+    return this.closed.then(() => {});
+  }
+
+  #start(): void {
+    this.#client.onframe((frame) => this.#fromClient(frame));
+    this.#client.onend(() => this.#clientEnd());
+    this.#client.onclose(() => void this.close(new RunError('CLIENT_GONE')));
+    if (this.#options.eager) void this.#open();
+  }
 
   // From the client to the server
 
-  function fromClient(frame: Frame): void | Promise<void> {
+  #fromClient(frame: Frame): Wait {
     switch (frame.kind) {
       case 'request':
-        return request(frame);
+        return this.#request(frame);
       case 'response':
-        return reply(frame);
+        return this.#response(frame);
       case 'notification':
-        return notification(frame);
+        if (frame.method === 'notifications/cancelled') this.#cancelled(frame);
+        return this.#toServer(frame);
     }
   }
 
-  function request(frame: Frame): void | Promise<void> {
+  #request(frame: Frame): Wait {
     const { id, method } = frame;
     if (id === undefined || method === undefined) return undefined;
-    if (phase === 'closed') throw new RunError('CLIENT_GONE');
-    if (exchanges.has(id)) throw new RunError('DUPLICATE_ID', { id: String(id) });
-    const isInitialize = method === 'initialize';
-    if (isInitialize && phase !== 'new') throw new RunError('ALREADY_INITIALIZED');
-    if (!isInitialize && phase === 'new' && !options.eager) throw new RunError('NOT_INITIALIZED', { method });
-
-    if (!isInitialize) {
-      const declared = downstream.era === 'modern' ? withoutDeclared(frame) : frame;
-      exchanges.start(declared, callLimits, timedOut);
-      return toServer(declared);
-    }
-    // What can be refused is refused before anything has begun.
-    const allowed = withoutWithheld(frame);
-    if (upstream === undefined) options.reserve();
-    exchanges.start(frame, initializeLimits, timedOut);
-    phase = 'initializing';
-    return toServer(allowed);
+    if (this.#phase === 'closed') throw new RunError('CLIENT_GONE');
+    if (this.#exchanges.has(id)) throw new RunError('DUPLICATE_ID', { id: String(id) });
+    if (method === 'initialize') return this.#initialize(frame);
+    if (this.#phase === 'new' && !this.#options.eager) throw new RunError('NOT_INITIALIZED', { method });
+    this.#exchanges.start(frame, this.#callLimits);
+    return this.#toServer(frame);
   }
 
-  function reply(frame: Frame): void | Promise<void> {
-    if (frame.id !== undefined && asked.delete(frame.id)) return toServer(frame);
-    log.debug(
-      { event: 'client.answer-dropped', id: frame.id },
+  #initialize(frame: Frame): Wait {
+    if (this.#phase !== 'new') throw new RunError('ALREADY_INITIALIZED');
+    if (this.#server === undefined) this.#options.reserve();
+    this.#exchanges.start(frame, this.#initializeLimits);
+    this.#phase = 'initializing';
+    return this.#toServer(frame);
+  }
+
+  #response(frame: Frame): Wait {
+    const { id } = frame;
+    if (id !== undefined && this.#serverRequests.settle(id)) return this.#toServer(frame);
+    this.#options.log.debug(
+      { event: 'client.answer-dropped', id },
       'the client answered a request that is not open',
     );
     return undefined;
   }
 
-  function notification(frame: Frame): void | Promise<void> {
-    if (frame.method === 'notifications/roots/list_changed' && options.withheld.has('roots'))
-      return undefined;
-    if (frame.method === 'notifications/cancelled') cancelled(frame);
-    return toServer(frame);
-  }
-
   /** Servers do not answer a cancelled request, and a client does not wait for the answer. */
-  function cancelled(frame: Frame): void {
+  #cancelled(frame: Frame): void {
     const id = frame.message.params?.['requestId'];
     if (!isRequestId(id)) return;
-    if (exchanges.get(id)?.method === 'initialize') return;
-    if (exchanges.settle(id) === undefined) return;
-    strays.gaveUp(id);
-    downstream.abandonResponse(id);
-    checkIdle();
+    if (this.#exchanges.get(id)?.method === 'initialize') return;
+    if (this.#exchanges.settle(id) === undefined) return;
+    this.#unmatched.abandoned(id);
+    this.#client.abandonResponse(id);
+    this.#checkIdle();
   }
 
-  function withoutWithheld(frame: Frame): Frame {
-    const stripped = withoutCapabilities(frame, options.withheld);
-    if (stripped === undefined) return frame;
-    const { names } = stripped;
-    log.info(
-      { event: 'client.withheld', capabilities: names },
-      `withheld from the server: the client's ${names.join(', ')} ("allow" in the server's entry passes them on)`,
-    );
-    return stripped.frame;
-  }
-
-  /** Each request declares anew what its client can do, so that every one would be told about. */
-  function withoutDeclared(frame: Frame): Frame {
-    const stripped = withoutRequestCapabilities(frame, options.withheld);
-    if (stripped === undefined) return frame;
-    const { names } = stripped;
-    log.debug(
-      { event: 'client.withheld', capabilities: names },
-      `withheld from the server: ${names.join(', ')}`,
-    );
-    return stripped.frame;
-  }
-
-  function toServer(frame: Frame): void | Promise<void> {
-    if (upstream !== undefined) return upstream.send(frame);
-    if (phase === 'new' && !options.eager) return undefined;
-    return open().then(() => upstream?.send(frame));
+  #toServer(frame: Frame): Wait {
+    if (this.#server !== undefined) return this.#server.send(frame);
+    if (this.#phase === 'new' && !this.#options.eager) return undefined;
+    return this.#open().then(() => this.#server?.send(frame));
   }
 
   // From the server to the client
 
   /** @param relatedRequestId the client's request that the frame belongs to, where the link knows */
-  function fromServer(frame: Frame, relatedRequestId?: RequestId): void | Promise<void> {
+  #fromServer(frame: Frame, relatedRequestId?: RequestId): Wait {
     switch (frame.kind) {
       case 'request':
-        return ask(frame, relatedRequestId);
+        return this.#serverRequest(frame, relatedRequestId);
       case 'response':
-        return answer(frame);
+        return this.#answer(frame);
       case 'notification':
-        return notify(frame, relatedRequestId);
+        return this.#notify(frame, relatedRequestId);
     }
   }
 
-  /** What belongs to a call that is over goes with no other one. */
-  function ownerOf(relatedRequestId: RequestId | undefined): RequestId | undefined {
-    return (relatedRequestId === undefined ? exchanges.likely() : exchanges.get(relatedRequestId))?.id;
-  }
-
-  function answer(frame: Frame): void | Promise<void> {
-    const exchange = exchanges.settle(frame.id);
+  #answer(frame: Frame): Wait {
+    const exchange = this.#exchanges.settle(frame.id);
     if (exchange === undefined) {
-      strays.report(frame);
+      this.#unmatched.report(frame);
       return undefined;
     }
-    const wait = downstream.send(exchange.method === 'initialize' ? initialized(frame) : frame, exchange.id);
-    checkIdle();
+    const answer = exchange.method === 'initialize' ? this.#initialized(frame) : frame;
+    const wait = this.#client.send(answer, exchange.id);
+    this.#checkIdle();
     return wait;
   }
 
   /** Both sides read this answer, so it is the one that has to be sound throughout and not only at its ends. */
-  function initialized(frame: Frame): Frame {
+  #initialized(frame: Frame): Frame {
     try {
-      phase = frame.message.error === undefined ? 'ready' : 'new';
+      this.#phase = frame.message.error === undefined ? 'ready' : 'new';
       return frame;
     } catch (error) {
-      phase = 'new';
+      this.#phase = 'new';
+      const { server } = this.#options;
       return faultFrame(
         new RunError('MALFORMED_ANSWER', { server, method: 'initialize' }, { cause: error }),
         frame.id,
@@ -230,122 +207,122 @@ export function joinLinks(downstream: Link, options: ConversationOptions): Conve
     }
   }
 
-  function ask(frame: Frame, relatedRequestId: RequestId | undefined): void | Promise<void> {
+  #serverRequest(frame: Frame, relatedRequestId: RequestId | undefined): Wait {
     const { id, method = '' } = frame;
     if (id === undefined) return undefined;
-    if (isWithheld(method, options.withheld) || !downstream.supports.requests)
-      return toServer(faultFrame(new RunError('CLIENT_CANNOT', { method }), id));
-    asked.add(id);
-    if (asked.size > MAX_ASKED) giveUpOldest();
-    return downstream.send(frame, ownerOf(relatedRequestId));
+    if (!this.#client.supports.requests)
+      return this.#toServer(faultFrame(new RunError('CLIENT_CANNOT', { method }), id));
+    const oldest = this.#serverRequests.add(id);
+    if (oldest !== undefined)
+      void this.#toServer(faultFrame(new RunError('CLIENT_SILENT', { max: MAX_OPEN_REQUESTS }), oldest));
+    return this.#client.send(frame, this.#ownerOf(relatedRequestId));
   }
 
-  /** Nobody may ever answer: a client without a stream does not even see the question. */
-  function giveUpOldest(): void {
-    const [oldest] = asked;
-    if (oldest === undefined) return;
-    asked.delete(oldest);
-    void toServer(faultFrame(new RunError('CLIENT_SILENT', { max: MAX_ASKED }), oldest));
-  }
-
-  function notify(frame: Frame, relatedRequestId: RequestId | undefined): void | Promise<void> {
+  #notify(frame: Frame, relatedRequestId: RequestId | undefined): Wait {
     switch (frame.method) {
       case 'notifications/progress':
-        return downstream.send(frame, exchanges.progressed(paramOf(frame, 'progressToken'))?.id);
+        return this.#client.send(frame, this.#exchanges.progressed(paramOf(frame, 'progressToken'))?.id);
       case 'notifications/tools/list_changed':
       case 'notifications/prompts/list_changed':
       case 'notifications/resources/list_changed':
       case 'notifications/resources/updated':
-        return downstream.send(frame);
+        return this.#client.send(frame);
       case 'notifications/cancelled': {
         const id = paramOf(frame, 'requestId');
-        if (isRequestId(id)) asked.delete(id);
-        return downstream.send(frame, ownerOf(relatedRequestId));
+        if (isRequestId(id)) this.#serverRequests.settle(id);
+        return this.#client.send(frame, this.#ownerOf(relatedRequestId));
       }
       default:
-        return downstream.send(frame, ownerOf(relatedRequestId));
+        return this.#client.send(frame, this.#ownerOf(relatedRequestId));
     }
   }
 
-  // Life and death
-
-  function open(): Promise<void> {
-    opening ??= options.openUpstream(abandoned.signal).then(
-      (link) => {
-        upstream = link;
-        link.onclose((error) => {
-          upstreamEnd = error === undefined ? new RunError('UPSTREAM_CLOSED', { server }) : toRunError(error);
-          void close(upstreamEnd);
-        });
-        link.onframe(fromServer);
-      },
-      (error: unknown) => void close(toRunError(error)),
-    );
-    return opening;
+  /** A message that belongs to a call which is over goes with no other one. */
+  #ownerOf(relatedRequestId: RequestId | undefined): RequestId | undefined {
+    const exchange =
+      relatedRequestId === undefined ? this.#exchanges.likely() : this.#exchanges.get(relatedRequestId);
+    return exchange?.id;
   }
 
-  function timedOut(exchange: Exchange, timeoutMs: number): void {
-    const { id, method, startedAt } = exchange;
-    // A line that a server has written before it was asked may be the very reason why it does not start.
-    const remark = options.remarkSince?.(method === 'initialize' ? 0 : startedAt);
-    const error = timeoutError({ server, method, timeoutMs }, [remark, strays.remarkSince(startedAt)]);
+  // The life of the conversation
+
+  #open(): Promise<void> {
+    this.#opening ??= this.#options.openUpstream(this.#abandoned.signal).then(
+      (link) => this.#opened(link),
+      (error: unknown) => void this.close(toRunError(error)),
+    );
+    return this.#opening;
+  }
+
+  #opened(link: Link): void {
+    this.#server = link;
+    link.onclose((error) => {
+      const { server } = this.#options;
+      const end = error === undefined ? new RunError('UPSTREAM_CLOSED', { server }) : toRunError(error);
+      this.#serverEnd = end;
+      void this.close(end);
+    });
+    link.onframe((frame, relatedRequestId) => this.#fromServer(frame, relatedRequestId));
+  }
+
+  #timedOut({ id, method, startedAt }: Exchange, timeoutMs: number): void {
+    const { server, log, remarkSince } = this.#options;
+    // A line that a server has written before its first request may be the very reason why it does not start.
+    const remark = remarkSince?.(method === 'initialize' ? 0 : startedAt);
+    const remarks = [remark, this.#unmatched.remarkSince(startedAt)];
+    const error = timeoutError({ server, method, timeoutMs }, remarks);
     const text = [error.message, error.hint].filter((part) => part !== '').join('. ');
     log.warn({ event: 'exchange.timeout', method, timeoutMs }, text);
-    strays.gaveUp(id);
-    void downstream.send(faultFrame(error, id), id);
-    if (method === 'initialize') void close(error);
-    else
-      void toServer(
-        frameOf({ method: 'notifications/cancelled', params: { requestId: id, reason: 'timeout' } }),
-      );
-    checkIdle();
+    this.#unmatched.abandoned(id);
+    void this.#client.send(faultFrame(error, id), id);
+    if (method === 'initialize') void this.close(error);
+    else void this.#toServer(cancellationOf(id, 'timeout'));
+    this.#checkIdle();
   }
 
-  function clientEnd(): void {
-    clientEnded = true;
-    // Nobody is left to answer the server's questions: say so now, or the calls that asked them never end.
-    for (const id of asked) void toServer(faultFrame(new RunError('CLIENT_GONE'), id));
-    asked.clear();
-    checkIdle();
+  #clientEnd(): void {
+    this.#clientEnded = true;
+    // The server's requests are answered now, or the calls that they belong to never end.
+    for (const id of this.#serverRequests.settleAll())
+      void this.#toServer(faultFrame(new RunError('CLIENT_GONE'), id));
+    this.#checkIdle();
   }
 
-  function checkIdle(): void {
-    if (exchanges.size > 0) return;
-    const waiters = idleWaiters;
-    idleWaiters = [];
+  #checkIdle(): void {
+    if (this.#exchanges.size > 0) return;
+    const waiters = this.#idleWaiters;
+    this.#idleWaiters = [];
     for (const resolve of waiters) resolve();
-    if (clientEnded) void close(new RunError('CLIENT_GONE'));
+    if (this.#clientEnded) void this.close(new RunError('CLIENT_GONE'));
   }
 
-  function close(reason: RunError): Promise<void> {
-    // Not twice: closing a link calls `close` back before `shut` has returned.
-    if (phase !== 'closed') void shut(reason);
-    return closed.then(() => {});
-  }
-
-  async function shut(reason: RunError): Promise<void> {
-    phase = 'closed';
-    // Only who still waits has to hear of it: an abort costs more than the rest of a short conversation.
-    if (upstream === undefined) abandoned.abort();
+  async #shut(reason: RunError): Promise<void> {
+    this.#phase = 'closed';
+    // Only an opening that goes on has to hear of it: an abort costs more than the rest of a short conversation.
+    if (this.#server === undefined) this.#abandoned.abort();
     // A dead peer never answers: fail its callers now rather than at each one's own timeout.
-    for (const exchange of exchanges.settleAll())
-      void downstream.send(lastAnswerTo(exchange, reason), exchange.id);
-    await Promise.all([downstream.close(reason), closeUpstream(reason)]);
-    checkIdle();
-    resolveClosed(upstreamEnd ?? reason);
+    for (const exchange of this.#exchanges.settleAll())
+      void this.#client.send(lastAnswerTo(exchange, reason), exchange.id);
+    await Promise.all([this.#client.close(reason), this.#closeServer(reason)]);
+    this.#checkIdle();
+    this.#resolveClosed(this.#serverEnd ?? reason);
   }
 
-  /** A subscription that ends with us ends in good order (2026-07-28, basic/patterns/subscriptions, graceful closure). */
-  function lastAnswerTo({ id, method }: Exchange, reason: RunError): Frame {
-    return method === LISTEN && isRunError(reason, 'SHUTTING_DOWN')
-      ? frameOf({ id, result: { ...listenResult(id, undefined) } })
-      : faultFrame(reason, id);
+  async #closeServer(reason: RunError): Promise<void> {
+    await this.#opening;
+    await this.#server?.close(reason);
   }
+}
 
-  async function closeUpstream(reason: RunError): Promise<void> {
-    await opening;
-    await upstream?.close(reason);
-  }
+/** A subscription that ends with us ends in good order (2026-07-28, basic/patterns/subscriptions, graceful closure). */
+function lastAnswerTo({ id, method }: Exchange, reason: RunError): Frame {
+  return method === LISTEN && isRunError(reason, 'SHUTTING_DOWN')
+    ? frameOf({ id, result: { ...listenResult(id, undefined) } })
+    : faultFrame(reason, id);
+}
+
+function cancellationOf(requestId: RequestId, reason: string): Frame {
+  return frameOf({ method: 'notifications/cancelled', params: { requestId, reason } });
 }
 
 function paramOf(frame: Frame, name: string): unknown {

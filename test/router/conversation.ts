@@ -2,7 +2,8 @@ import { onTestFinished } from 'vitest';
 import { RunError } from '../../src/errors.ts';
 import type { JsonRpcMessage, RequestId } from '../../src/protocol/frame.ts';
 import type { Link } from '../../src/link/link.ts';
-import { joinLinks, type Conversation, type ConversationOptions } from '../../src/router/conversation.ts';
+import { capabilityFilter, type Capability } from '../../src/link/capability-filter.ts';
+import { Conversation, type ConversationOptions } from '../../src/router/conversation.ts';
 import { createRecordingLog, type RecordingLog } from '../observe/recording-log.ts';
 import { createMemoryLink, type MemoryLink, type Sent } from '../support/memory-link.ts';
 
@@ -15,18 +16,26 @@ export interface Setup {
   readonly opened: number;
 }
 
-type Overrides = Partial<ConversationOptions> & { readonly client?: MemoryLink };
+interface Overrides extends Partial<ConversationOptions> {
+  readonly client?: MemoryLink;
+  readonly withheld?: ReadonlySet<Capability>;
+}
 
 /** A client and a server, joined. Over before the test is. */
 export function join(overrides: Overrides = {}): Setup {
-  const client = overrides.client ?? createMemoryLink('client');
+  const {
+    client = createMemoryLink('client'),
+    withheld = new Set(['roots'] as const),
+    ...options
+  } = overrides;
   const server = createMemoryLink('server');
   const log = createRecordingLog();
   let opened = 0;
-  const conversation = joinLinks(client, {
+  const onWithheld = (capabilities: readonly string[]): void =>
+    log.info({ event: 'client.withheld', capabilities }, 'withheld');
+  const conversation = Conversation.join(capabilityFilter({ withheld, onWithheld })(client), {
     server: 'files',
     eager: false,
-    withheld: new Set(['roots']),
     reserve: () => {},
     initializeTimeoutMs: 5_000,
     requestTimeoutMs: 5_000,
@@ -36,7 +45,7 @@ export function join(overrides: Overrides = {}): Setup {
       return server;
     },
     log,
-    ...overrides,
+    ...options,
   });
   onTestFinished(() => conversation.close(new RunError('SHUTTING_DOWN')));
   return {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { frameOf, type Frame, type RequestId } from '../../src/protocol/frame.ts';
-import { createExchanges, type Exchange } from '../../src/router/exchanges.ts';
+import { Exchanges, type Exchange } from '../../src/router/exchanges.ts';
 
 const LIMITS = { timeoutMs: 1_000, maxMs: 5_000 };
 
@@ -9,8 +9,8 @@ afterEach(() => void vi.useRealTimers());
 
 describe('one request', () => {
   it('is running until it is settled, once', () => {
-    const exchanges = createExchanges();
-    exchanges.start(request(1), LIMITS, () => {});
+    const exchanges = new Exchanges(() => {});
+    exchanges.start(request(1), LIMITS);
     expect(exchanges.has(1)).toBe(true);
     expect(exchanges.get(1)).toMatchObject({ id: 1, method: 'tools/call' });
     expect(exchanges.settle(1)).toMatchObject({ id: 1 });
@@ -19,30 +19,30 @@ describe('one request', () => {
   });
 
   it('is another one if its id is text instead of a number', () => {
-    const exchanges = createExchanges();
-    exchanges.start(request(1), LIMITS, () => {});
+    const exchanges = new Exchanges(() => {});
+    exchanges.start(request(1), LIMITS);
     expect(exchanges.has('1')).toBe(false);
     expect(exchanges.settle('1')).toBeUndefined();
   });
 
   it.each(['__proto__', 'constructor', ''])('may have the id %j', (id) => {
-    const exchanges = createExchanges();
+    const exchanges = new Exchanges(() => {});
     expect(exchanges.has(id)).toBe(false);
-    exchanges.start(request(id), LIMITS, () => {});
+    exchanges.start(request(id), LIMITS);
     expect(exchanges.settle(id)).toMatchObject({ id });
   });
 
   it('leaves no timer when it is settled', () => {
-    const exchanges = createExchanges();
-    exchanges.start(request(1), LIMITS, () => {});
+    const exchanges = new Exchanges(() => {});
+    exchanges.start(request(1), LIMITS);
     exchanges.settle(1);
     expect(vi.getTimerCount()).toBe(0);
   });
 });
 
 it('settles all, oldest first', () => {
-  const exchanges = createExchanges();
-  for (const id of [3, 'x', 1]) exchanges.start(request(id), LIMITS, () => {});
+  const exchanges = new Exchanges(() => {});
+  for (const id of [3, 'x', 1]) exchanges.start(request(id), LIMITS);
   expect(exchanges.settleAll().map(({ id }) => id)).toEqual([3, 'x', 1]);
   expect(exchanges.size).toBe(0);
   expect(vi.getTimerCount()).toBe(0);
@@ -50,9 +50,9 @@ it('settles all, oldest first', () => {
 
 describe('timeout', () => {
   it('comes after the time without progress, with the exchange already removed', () => {
-    const exchanges = createExchanges();
-    const timedOut = vi.fn((exchange: Exchange) => expect(exchanges.has(exchange.id)).toBe(false));
-    exchanges.start(request(1), LIMITS, timedOut);
+    const timedOut = vi.fn((exchange: Exchange): void => expect(exchanges.has(exchange.id)).toBe(false));
+    const exchanges = new Exchanges(timedOut);
+    exchanges.start(request(1), LIMITS);
     vi.advanceTimersByTime(999);
     expect(timedOut).not.toHaveBeenCalled();
     vi.advanceTimersByTime(1);
@@ -61,9 +61,9 @@ describe('timeout', () => {
   });
 
   it('starts anew with every progress', () => {
-    const exchanges = createExchanges();
     const timedOut = vi.fn();
-    exchanges.start(request(1, 'token'), LIMITS, timedOut);
+    const exchanges = new Exchanges(timedOut);
+    exchanges.start(request(1, 'token'), LIMITS);
     for (let count = 0; count < 4; count += 1) {
       vi.advanceTimersByTime(900);
       expect(exchanges.progressed('token')).toMatchObject({ id: 1 });
@@ -75,9 +75,9 @@ describe('timeout', () => {
   });
 
   it('comes at the hard maximum in spite of progress', () => {
-    const exchanges = createExchanges();
     const timedOut = vi.fn();
-    exchanges.start(request(1, 'token'), LIMITS, timedOut);
+    const exchanges = new Exchanges(timedOut);
+    exchanges.start(request(1, 'token'), LIMITS);
     for (let elapsed = 0; elapsed < 4_950; elapsed += 50) {
       vi.advanceTimersByTime(50);
       exchanges.progressed('token');
@@ -89,17 +89,17 @@ describe('timeout', () => {
 
   it('comes at the hard maximum if that is the shorter one', () => {
     const timedOut = vi.fn();
-    createExchanges().start(request(1), { timeoutMs: 1_000, maxMs: 300 }, timedOut);
+    new Exchanges(timedOut).start(request(1), { timeoutMs: 1_000, maxMs: 300 });
     vi.advanceTimersByTime(300);
     expect(timedOut).toHaveBeenCalledOnce();
     expect(timedOut).toHaveBeenCalledWith(expect.objectContaining({ id: 1 }), 300);
   });
 
   it('is not put off by the progress of another request', () => {
-    const exchanges = createExchanges();
     const timedOut = vi.fn();
-    exchanges.start(request(1, 'one'), LIMITS, timedOut);
-    exchanges.start(request(2, 'two'), LIMITS, () => {});
+    const exchanges = new Exchanges(timedOut);
+    exchanges.start(request(1, 'one'), LIMITS);
+    exchanges.start(request(2, 'two'), LIMITS);
     vi.advanceTimersByTime(900);
     exchanges.progressed('two');
     vi.advanceTimersByTime(100);
@@ -108,12 +108,12 @@ describe('timeout', () => {
   });
 
   it('comes to each request at its own time', () => {
-    const exchanges = createExchanges();
     const timedOut = vi.fn();
-    exchanges.start(request(1), LIMITS, timedOut);
+    const exchanges = new Exchanges(timedOut);
+    exchanges.start(request(1), LIMITS);
     vi.advanceTimersByTime(400);
-    exchanges.start(request(2), { timeoutMs: 100, maxMs: 5_000 }, timedOut);
-    exchanges.start(request(3), LIMITS, timedOut);
+    exchanges.start(request(2), { timeoutMs: 100, maxMs: 5_000 });
+    exchanges.start(request(3), LIMITS);
     const timesOut = (afterMs: number, ...ids: number[]): void => {
       vi.advanceTimersByTime(afterMs - 1);
       expect(timedOut).not.toHaveBeenCalled();
@@ -128,11 +128,11 @@ describe('timeout', () => {
   });
 
   it('does not come to a subscription', () => {
-    const exchanges = createExchanges();
     const timedOut = vi.fn();
-    exchanges.start(frameOf({ id: 'listen', method: 'subscriptions/listen' }), LIMITS, timedOut);
+    const exchanges = new Exchanges(timedOut);
+    exchanges.start(frameOf({ id: 'listen', method: 'subscriptions/listen' }), LIMITS);
     expect(vi.getTimerCount()).toBe(0);
-    exchanges.start(request(1), LIMITS, timedOut);
+    exchanges.start(request(1), LIMITS);
     vi.advanceTimersByTime(10_000);
     expect(timedOut.mock.calls.map(([{ id }]) => id)).toEqual([1]);
     expect(exchanges.has('listen')).toBe(true);
@@ -141,9 +141,9 @@ describe('timeout', () => {
 
 describe('progress', () => {
   it('belongs to the request with its token, number and text apart', () => {
-    const exchanges = createExchanges();
-    exchanges.start(request('a', 1), LIMITS, () => {});
-    exchanges.start(request('b', '1'), LIMITS, () => {});
+    const exchanges = new Exchanges(() => {});
+    exchanges.start(request('a', 1), LIMITS);
+    exchanges.start(request('b', '1'), LIMITS);
     expect(exchanges.progressed(1)).toMatchObject({ id: 'a' });
     expect(exchanges.progressed('1')).toMatchObject({ id: 'b' });
   });
@@ -151,23 +151,23 @@ describe('progress', () => {
   it.each([undefined, null, {}, [], true, 'other', '__proto__', Number.NaN])(
     'of token %j belongs to none',
     (token) => {
-      const exchanges = createExchanges();
-      exchanges.start(request(1, 'token'), LIMITS, () => {});
+      const exchanges = new Exchanges(() => {});
+      exchanges.start(request(1, 'token'), LIMITS);
       expect(exchanges.progressed(token)).toBeUndefined();
     },
   );
 
   it('belongs to none once its request is settled', () => {
-    const exchanges = createExchanges();
-    exchanges.start(request(1, 'token'), LIMITS, () => {});
+    const exchanges = new Exchanges(() => {});
+    exchanges.start(request(1, 'token'), LIMITS);
     exchanges.settle(1);
     expect(exchanges.progressed('token')).toBeUndefined();
   });
 
   it('of a token that is used twice belongs to the newer request, also after the older has ended', () => {
-    const exchanges = createExchanges();
-    exchanges.start(request(1, 'same'), LIMITS, () => {});
-    exchanges.start(request(2, 'same'), LIMITS, () => {});
+    const exchanges = new Exchanges(() => {});
+    exchanges.start(request(1, 'same'), LIMITS);
+    exchanges.start(request(2, 'same'), LIMITS);
     exchanges.settle(1);
     expect(exchanges.progressed('same')).toMatchObject({ id: 2 });
   });
@@ -175,13 +175,13 @@ describe('progress', () => {
 
 describe('a message without correlation', () => {
   it('belongs to the newest request that may ask', () => {
-    const exchanges = createExchanges();
+    const exchanges = new Exchanges(() => {});
     for (const [id, method] of [
       [1, 'tools/call'],
       [2, 'prompts/get'],
       [3, 'tools/list'],
     ] as const) {
-      exchanges.start(frameOf({ id, method }), LIMITS, () => {});
+      exchanges.start(frameOf({ id, method }), LIMITS);
     }
     expect(exchanges.likely()).toMatchObject({ id: 2 });
     exchanges.settle(2);

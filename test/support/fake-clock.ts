@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/upstream/clock.ts';
+import type { Clock } from '../../src/clock.ts';
 
 export interface FakeClock extends Clock {
   /** Lets time pass: what is due runs in order, each with what it causes at once. */

@@ -4,7 +4,7 @@ import type { Log } from '../../observe/log.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../link/link.ts';
-import { createUnmatchedAnswers } from '../unmatched-answers.ts';
+import { UnmatchedAnswers } from '../unmatched-answers.ts';
 import { answerFrame, createCall, faultAnswer, type Call } from './call.ts';
 import { createClient } from './client.ts';
 import { initializeAnswer, readDiscovered } from './initialize.ts';
@@ -31,8 +31,8 @@ export interface FacadeOptions {
  */
 export function presentAsLegacy(server: Link, options: FacadeOptions): Link {
   const { server: name, log, canAsk = () => true } = options;
-  const strays = createUnmatchedAnswers(log);
-  const outgoing = createOutgoing(server, strays.gaveUp);
+  const unmatched = new UnmatchedAnswers(log);
+  const outgoing = createOutgoing(server, (id) => unmatched.abandoned(id));
   let session: Session | undefined;
   /** Until it is known who the server is. */
   let introducing: Promise<void> | undefined;
@@ -100,7 +100,7 @@ export function presentAsLegacy(server: Link, options: FacadeOptions): Link {
     if (frame.kind !== 'response') return session?.fromServer(frame, relatedRequestId);
     const answered = outgoing.take(frame.id);
     if (answered !== undefined) return answered(frame);
-    strays.report(frame);
+    unmatched.report(frame);
     return undefined;
   }
 

@@ -21,7 +21,7 @@ import { createManagedProcess, type Running } from '../shared-process/managed-pr
 import type { ClientPort } from '../shared-process/client-port.ts';
 import { outlivedMs } from '../shared-process/outlived.ts';
 import { severityOf } from '../log-levels.ts';
-import { createUnmatchedAnswers } from '../unmatched-answers.ts';
+import { UnmatchedAnswers } from '../unmatched-answers.ts';
 import { modernAnswer, modernErrorAnswer, resultAnswer } from './answer.ts';
 import { createServerRequests } from './server-requests.ts';
 import { createInFlightCalls } from './in-flight-calls.ts';
@@ -83,7 +83,7 @@ export function createLegacyProcess(first: ProcessKey, options: LegacyProcessOpt
   const book = createInFlightCalls(options.attribution === 'exact', ({ port }) =>
     isNamed(key) ? server : port,
   );
-  const strays = createUnmatchedAnswers(log);
+  const unmatched = new UnmatchedAnswers(log);
   const parking = createSuspendedCalls({
     states: options.states,
     keyText: () => key.text,
@@ -256,7 +256,7 @@ export function createLegacyProcess(first: ProcessKey, options: LegacyProcessOpt
   /** Servers do not answer a cancelled request, and do not take back what they have asked on its account. */
   function cancel(call: PendingCall): void {
     book.remove(call);
-    strays.gaveUp(call.number);
+    unmatched.abandoned(call.number);
     for (const { id } of call.questions.values())
       void child.send(faultFrame(new RunError('CLIENT_GONE'), id));
     const params = { requestId: call.number, reason: 'the client is gone' };
@@ -294,7 +294,7 @@ export function createLegacyProcess(first: ProcessKey, options: LegacyProcessOpt
   function answered(scanned: Scanned, frame: Frame): void {
     const call = book.get(scanned.id);
     if (call === undefined) {
-      strays.report(frame);
+      unmatched.report(frame);
       return undefined;
     }
     if (call.task !== undefined || scanned.isError) {

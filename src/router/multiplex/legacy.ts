@@ -26,7 +26,7 @@ import { createSubscriptions } from '../shared-process/subscriptions.ts';
 import { withoutTask } from './task.ts';
 import { SendBufferLimit } from '../shared-process/send-buffer-limit.ts';
 import { severityOf } from '../log-levels.ts';
-import { createUnmatchedAnswers } from '../unmatched-answers.ts';
+import { UnmatchedAnswers } from '../unmatched-answers.ts';
 import { createClientPort, type ClientPort } from '../shared-process/client-port.ts';
 
 export interface LegacyMultiplexerOptions extends Omit<
@@ -69,7 +69,7 @@ export function createLegacyMultiplexer(options: LegacyMultiplexerOptions): Lega
   const ports = new Set<ClientPort>();
   const unread = options.unread ?? new SendBufferLimit(maxUnreadBytes, log);
   const calls = createInFlightRequests<ClientPort>();
-  const strays = createUnmatchedAnswers(log);
+  const unmatched = new UnmatchedAnswers(log);
   const subscriptions = createSubscriptions<ClientPort>();
   const child = createManagedProcess({
     ...options,
@@ -160,7 +160,7 @@ export function createLegacyMultiplexer(options: LegacyMultiplexerOptions): Lega
   function answered(scanned: Scanned, frame: Frame): void {
     const call = calls.settle(scanned.id, outlivedMs(scanned, frame));
     if (call === undefined) {
-      strays.report(frame);
+      unmatched.report(frame);
       return undefined;
     }
     call.settled?.(scanned.isError);
@@ -380,7 +380,7 @@ export function createLegacyMultiplexer(options: LegacyMultiplexerOptions): Lega
   function cancel(port: ClientPort, scanned: Scanned): void | Promise<void> {
     const number = calls.abandon(port, valueAt(scanned, 'params.requestId'));
     if (number === undefined) return undefined;
-    strays.gaveUp(number);
+    unmatched.abandoned(number);
     return child.send(
       replaceValues(scanned, undefined, [{ place: 'params.requestId', text: String(number) }]),
     );
@@ -393,7 +393,7 @@ export function createLegacyMultiplexer(options: LegacyMultiplexerOptions): Lega
     if (isSession && port.hasCalled) calls.suspect(port);
     const unwanted = subscriptions.removeAll(port);
     for (const requestId of calls.abandonAll(port)) {
-      strays.gaveUp(requestId);
+      unmatched.abandoned(requestId);
       const params = { requestId, reason: 'the client is gone' };
       void child.send(frameOf({ method: 'notifications/cancelled', params }));
     }

@@ -22,7 +22,7 @@ import {
 } from '../../protocol/rewrite.ts';
 import { scanFromServer } from '../shared-process/scan-from-server.ts';
 import { SendBufferLimit } from '../shared-process/send-buffer-limit.ts';
-import { createUnmatchedAnswers } from '../unmatched-answers.ts';
+import { UnmatchedAnswers } from '../unmatched-answers.ts';
 import { createClientPort, type ClientPort } from '../shared-process/client-port.ts';
 import { TaskOwners } from './task-owners.ts';
 
@@ -60,7 +60,7 @@ export function createModernMultiplexer(options: ModernMultiplexerOptions): Mode
   const ports = new Set<ClientPort>();
   const unread = options.unread ?? new SendBufferLimit(maxUnreadBytes, log);
   const calls = createInFlightRequests<ClientPort, ClientPort | string>();
-  const strays = createUnmatchedAnswers(log);
+  const unmatched = new UnmatchedAnswers(log);
   /** Undefined where all clients are of one principal. */
   const taskOwners = options.principal === undefined ? new TaskOwners() : undefined;
   const principals = new WeakMap<ClientPort, string>();
@@ -205,7 +205,7 @@ export function createModernMultiplexer(options: ModernMultiplexerOptions): Mode
   function answered(frame: Frame, scanned: Scanned): void {
     const call = calls.settle(scanned.id, outlivedMs(scanned, frame));
     if (call === undefined) {
-      strays.report(frame);
+      unmatched.report(frame);
       return undefined;
     }
     pending -= 1;
@@ -328,7 +328,7 @@ export function createModernMultiplexer(options: ModernMultiplexerOptions): Mode
     if (frame.method !== 'notifications/cancelled') return link.send(frame);
     const number = calls.abandon(port, valueAt(scanned, 'params.requestId'));
     if (number === undefined) return undefined;
-    strays.gaveUp(number);
+    unmatched.abandoned(number);
     pending -= 1;
     restIfIdle();
     return link.send(
@@ -343,7 +343,7 @@ export function createModernMultiplexer(options: ModernMultiplexerOptions): Mode
     const left = calls.abandonAll(port);
     pending -= left.length;
     for (const requestId of left) {
-      strays.gaveUp(requestId);
+      unmatched.abandoned(requestId);
       const params = { requestId, reason: 'the client is gone' };
       void child?.send(frameOf({ method: 'notifications/cancelled', params }));
     }
