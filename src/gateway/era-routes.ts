@@ -2,6 +2,7 @@ import { RunError } from '../errors.ts';
 import type { Manifest, ServerSpec } from '../manifest/settings.ts';
 import type { Log } from '../observe/log.ts';
 import type { Link } from '../link/link.ts';
+import { ForwardingLink } from '../link/forward.ts';
 import { reattachable } from '../link/reattachable.ts';
 import { createEraCache } from '../router/negotiation/era-cache.ts';
 import { createModernClientRoute } from '../router/negotiation/modern-client.ts';
@@ -176,20 +177,28 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
         isLeaving = true;
         void child.close().finally(place.release);
       });
-      return {
-        ...link,
-        get supports() {
-          return link.supports;
-        },
-        async close(reason) {
-          isLeaving = true;
-          await link.close(reason);
-        },
-      };
+      return new PlacedLink(link, () => {
+        isLeaving = true;
+      });
     } catch (error) {
       place.release();
       throw error;
     }
+  }
+}
+
+/** A link whose process is about to end as soon as the link is closed. */
+class PlacedLink extends ForwardingLink {
+  readonly #onLeaving: () => void;
+
+  constructor(link: Link, onLeaving: () => void) {
+    super(link);
+    this.#onLeaving = onLeaving;
+  }
+
+  override close(reason?: Error): Promise<void> {
+    this.#onLeaving();
+    return super.close(reason);
   }
 }
 

@@ -1,5 +1,6 @@
 import { RunError } from '../errors.ts';
-import { createToolFilter, filterToolsOf } from '../link/tool-filter.ts';
+import { compose } from '../link/compose.ts';
+import { createToolFilter, toolFilter } from '../link/tool-filter.ts';
 import type { Manifest, ServerSpec } from '../manifest/settings.ts';
 import type { Log } from '../observe/log.ts';
 import type { Era, Link } from '../link/link.ts';
@@ -235,5 +236,6 @@ function openerOf({ name, tools }: ServerSpec, supervisor: Supervisor, log: Log)
       { event: 'server.tools-unmatched', patterns },
       `Server "${name}" has no tool that matches ${patterns.join(', ')}; check "tools" in its entry`,
     );
-  return async (...of) => filterToolsOf(await supervisor.open(...of), { server: name, filter, onUnmatched });
+  const filters = [toolFilter({ server: name, filter, onUnmatched })];
+  return async (...of) => compose(await supervisor.open(...of), filters);
 }

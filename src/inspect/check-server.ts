@@ -11,7 +11,7 @@ import { reattachable } from '../link/reattachable.ts';
 import { detectEra, type EraVerdict } from '../router/negotiation/detect-era.ts';
 import { hintForSilence } from '../upstream/supervision/hints.ts';
 import { nextState, type ServerState } from '../upstream/supervision/server-state.ts';
-import { createToolFilter, filterToolsOf } from '../link/tool-filter.ts';
+import { createToolFilter, toolFilter } from '../link/tool-filter.ts';
 import { openUpstream } from '../upstream/upstream.ts';
 import { createInspector, type Inspector, type Introduction, type Offer } from './inspector.ts';
 
@@ -212,7 +212,7 @@ async function probe(
       log: maskLog(createLog(), mask),
     });
     const filter = tools && createToolFilter(tools);
-    return reattachable(filter === undefined ? opened : filterToolsOf(opened, { server, filter }));
+    return reattachable(filter === undefined ? opened : toolFilter({ server, filter })(opened));
   }
 
   async function openAgain(): Promise<Link> {

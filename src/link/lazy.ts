@@ -1,55 +1,62 @@
 import { toRunError } from '../errors.ts';
 import { faultFrame } from '../protocol/fault.ts';
 import type { Frame, RequestId } from '../protocol/frame.ts';
+import { RelayLink } from './forward.ts';
 import type { Era, Link } from './link.ts';
 
-/** A link to what is opened by its first frame. When that fails, whoever has asked is told, and the next frame tries again. */
+/**
+ * A link that opens another one when the first frame is sent. When that fails, the request is answered with the error, and the
+ * next frame tries again.
+ */
 export function lazyLink(era: Era, open: () => Promise<Link>): Link {
-  let target: Link | undefined;
-  let opening: Promise<void> | undefined;
-  let isClosed = false;
-  let onframe: (frame: Frame, relatedRequestId?: RequestId) => void | Promise<void> = () => {};
-  let onclose: (error?: Error) => void = () => {};
+  return new LazyLink(era, open);
+}
 
-  return {
-    peer: 'server',
-    era,
-    principal: 'child',
-    supports: { notifications: true, requests: true },
-    send(frame, relatedRequestId) {
-      if (target !== undefined) return target.send(frame, relatedRequestId);
-      opening ??= start();
-      return opening.then(
-        () => target?.send(frame, relatedRequestId),
-        (error: unknown) =>
-          frame.kind === 'request' ? onframe(faultFrame(toRunError(error), frame.id)) : undefined,
-      );
-    },
-    onframe(handler) {
-      onframe = handler;
-    },
-    onend() {},
-    onclose(handler) {
-      onclose = handler;
-    },
-    abandonResponse: (id) => target?.abandonResponse(id),
-    async close(reason) {
-      if (isClosed) return;
-      isClosed = true;
-      if (target === undefined) onclose();
-      else await target.close(reason);
-    },
-  };
+class LazyLink extends RelayLink {
+  readonly peer = 'server';
+  readonly era: Era;
+  readonly principal = 'child';
+  readonly supports = { notifications: true, requests: true };
+  readonly #open: () => Promise<Link>;
+  #target: Link | undefined;
+  #opening: Promise<void> | undefined;
+  #isClosed = false;
 
-  async function start(): Promise<void> {
+  constructor(era: Era, open: () => Promise<Link>) {
+    super();
+    this.era = era;
+    this.#open = open;
+  }
+
+  send(frame: Frame, relatedRequestId?: RequestId): void | Promise<void> {
+    if (this.#target !== undefined) return this.#target.send(frame, relatedRequestId);
+    this.#opening ??= this.#openTarget();
+    return this.#opening.then(
+      () => this.#target?.send(frame, relatedRequestId),
+      (error: unknown) =>
+        frame.kind === 'request' ? this.deliver(faultFrame(toRunError(error), frame.id)) : undefined,
+    );
+  }
+
+  abandonResponse(id: RequestId): void {
+    this.#target?.abandonResponse(id);
+  }
+
+  async close(reason?: Error): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (this.#target === undefined) this.closed();
+    else await this.#target.close(reason);
+  }
+
+  async #openTarget(): Promise<void> {
     try {
-      const link = await open();
-      if (isClosed) return await link.close();
-      link.onclose((error) => onclose(error));
-      link.onframe((frame, relatedRequestId) => onframe(frame, relatedRequestId));
-      target = link;
+      const link = await this.#open();
+      if (this.#isClosed) return await link.close();
+      this.follow(link);
+      this.#target = link;
     } catch (error) {
-      opening = undefined;
+      this.#opening = undefined;
       throw error;
     }
   }

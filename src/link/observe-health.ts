@@ -1,5 +1,7 @@
 import { isRunError, RunError, toRunError } from '../errors.ts';
 import { OFFER_ID } from '../protocol/constants.ts';
+import type { Frame, RequestId } from '../protocol/frame.ts';
+import { ForwardingLink } from './forward.ts';
 import type { Link } from './link.ts';
 
 export interface HealthObserver {
@@ -13,84 +15,75 @@ export interface HealthObserver {
   gone(error: RunError, isFailedStart: boolean): void;
 }
 
-/** A link to a server that passes everything on and tells `observer` how the server fares. */
+/** A link to a server that passes everything on and reports the server's health to `observer`. */
 export function observeHealth(link: Link, observer: HealthObserver): Link {
-  let answers = 0;
-  /** What it was asked last. */
-  let asked: string | undefined;
-  let isOffer = false;
-  /** Why we ended it, if it was us. */
-  let reason: { readonly error: Error | undefined } | undefined;
-  let ended: { readonly error: Error | undefined } | undefined;
-  let onclose: ((error?: Error) => void) | undefined;
+  return new ObservedLink(link, observer).watch();
+}
 
-  link.onclose((error) => {
-    ended = { error };
+class ObservedLink extends ForwardingLink {
+  readonly #observer: HealthObserver;
+  #answers = 0;
+  /** The method of the latest request. */
+  #asked: string | undefined;
+  #isOffer = false;
+  /** The reason of our own `close`, if the link was closed by us. */
+  #reason: { readonly error: Error | undefined } | undefined;
+
+  constructor(link: Link, observer: HealthObserver) {
+    super(link);
+    this.#observer = observer;
+  }
+
+  override close(error?: Error): Promise<void> {
+    this.#reason ??= { error };
+    return super.close(error);
+  }
+
+  protected override toPeer(frame: Frame, relatedRequestId?: RequestId): void | Promise<void> {
+    if (this.#answers < 2 && frame.kind === 'request') {
+      this.#asked = frame.method;
+      this.#isOffer = frame.id === OFFER_ID;
+    }
+    return super.toPeer(frame, relatedRequestId);
+  }
+
+  protected override fromPeer(frame: Frame, relatedRequestId?: RequestId): void | Promise<void> {
+    if (this.#answers < 2 && frame.kind === 'response') this.#countAnswer();
+    return super.fromPeer(frame, relatedRequestId);
+  }
+
+  protected override closed(error?: Error): void {
     const cause = error === undefined ? new RunError('UPSTREAM_CLOSED', { server: '' }) : toRunError(error);
-    if (hasDeclined(cause)) observer.gone(new RunError('UPSTREAM_CLOSED', { server: '' }), false);
-    else if (isUseless()) observer.gone(toRunError(reason?.error), true);
-    else observer.gone(cause, hasFailed(cause));
-    onclose?.(error);
-  });
-
-  return {
-    peer: link.peer,
-    era: link.era,
-    principal: link.principal,
-    get supports() {
-      return link.supports;
-    },
-    send(frame, relatedRequestId) {
-      if (answers < 2 && frame.kind === 'request') {
-        asked = frame.method;
-        isOffer = frame.id === OFFER_ID;
-      }
-      return link.send(frame, relatedRequestId);
-    },
-    onframe(handler) {
-      link.onframe((frame, relatedRequestId) => {
-        if (answers < 2 && frame.kind === 'response') heard();
-        return handler(frame, relatedRequestId);
-      });
-    },
-    onend: (handler) => link.onend(handler),
-    onclose(handler) {
-      onclose = handler;
-      if (ended !== undefined) handler(ended.error);
-    },
-    abandonResponse: (id) => link.abandonResponse(id),
-    close(error) {
-      reason ??= { error };
-      return link.close(error);
-    },
-  };
-
-  /** That it has answered what it is, is no proof that it works: it may have refused `initialize` before. */
-  function heard(): void {
-    if (answers === 0 || asked !== 'server/discover') count();
+    if (this.#hasDeclined(cause)) this.#observer.gone(new RunError('UPSTREAM_CLOSED', { server: '' }), false);
+    else if (this.#isUseless()) this.#observer.gone(toRunError(this.#reason?.error), true);
+    else this.#observer.gone(cause, this.#hasFailed(cause));
+    super.closed(error);
   }
 
-  function count(): void {
-    answers += 1;
-    if (answers === 1) observer.answered();
-    else observer.proved();
+  /** An answer to `server/discover` after the first is no proof that the server works: it may have refused `initialize` before. */
+  #countAnswer(): void {
+    if (this.#answers > 0 && this.#asked === 'server/discover') return;
+    this.#answers += 1;
+    if (this.#answers === 1) this.#observer.answered();
+    else this.#observer.proved();
   }
 
-  /** A server that ends at a question of the other era has given an answer of a kind: its next process is not asked. */
-  function hasFailed({ code }: RunError): boolean {
-    if (reason !== undefined || answers > 1 || code === 'UPSTREAM_CLOSED') return false;
-    return asked !== 'server/discover' || code !== 'UPSTREAM_EXITED' || !observer.forgives();
+  /** A server that ends at a request of the other era has given an answer of a kind: its next process is not sent one. */
+  #hasFailed({ code }: RunError): boolean {
+    if (this.#reason !== undefined || this.#answers > 1 || code === 'UPSTREAM_CLOSED') return false;
+    return this.#asked !== 'server/discover' || code !== 'UPSTREAM_EXITED' || !this.#observer.forgives();
   }
 
-  /** A remote server without handshake may refuse our offer of one by a status alone: it answers, and has shown what it is. */
-  function hasDeclined({ code, fields }: RunError): boolean {
-    return isOffer && code === 'UPSTREAM_HTTP' && Number(fields['status']) < 500;
+  /** A remote server without handshake may refuse our offer of one by a status alone: it answers, and has shown its era. */
+  #hasDeclined({ code, fields }: RunError): boolean {
+    return this.#isOffer && code === 'UPSTREAM_HTTP' && Number(fields['status']) < 500;
   }
 
-  /** It did not answer `initialize` in time, or refused what every client would send, and was ended for that. */
-  function isUseless(): boolean {
-    if (answers > 1) return false;
-    if (isRunError(reason?.error, 'REQUEST_TIMEOUT')) return answers === 0;
-    return isRunError(reason?.error, 'UPSTREAM_ERROR') || isRunError(reason?.error, 'MALFORMED_ANSWER');
+  /** The server did not answer `initialize` in time, or refused what every client would send, and was ended for that. */
+  #isUseless(): boolean {
+    const error = this.#reason?.error;
+    if (this.#answers > 1) return false;
+    if (isRunError(error, 'REQUEST_TIMEOUT')) return this.#answers === 0;
+    return isRunError(error, 'UPSTREAM_ERROR') || isRunError(error, 'MALFORMED_ANSWER');
   }
 }

@@ -2,6 +2,8 @@ import { RunError } from '../errors.ts';
 import { findAmbiguity } from '../protocol/ambiguity.ts';
 import { faultFrame } from '../protocol/fault.ts';
 import type { Frame, RequestId } from '../protocol/frame.ts';
+import type { LinkFilter } from './compose.ts';
+import { ForwardingLink } from './forward.ts';
 import type { Link } from './link.ts';
 import { filterTools, namesOneRequest, toolsOf } from './tool-list.ts';
 import { toPattern, type ToolPattern } from './tool-pattern.ts';
@@ -86,7 +88,7 @@ function foldName(name: string): string {
 /** Requests without an answer that are remembered for each link. */
 const MAX_LISTING = 10_000;
 
-export interface FilteredLinkOptions {
+export interface ToolFilterOptions {
   /** Its name, for errors. */
   readonly server?: string;
   readonly filter: ToolFilter;
@@ -95,83 +97,78 @@ export interface FilteredLinkOptions {
 }
 
 /**
- * A link to a server whose clients neither see nor call the tools that `filter` does not allow: they are left out of
+ * A filter around links to a server. Clients neither see nor call the tools that `filter` does not allow: they are left out of
  * answers to `tools/list`, and calls are answered with -32602, as for an unknown tool (2025-11-25 and 2026-07-28, server/tools).
  */
-export function filterToolsOf(link: Link, { server = '', filter, onUnmatched }: FilteredLinkOptions): Link {
+export function toolFilter(options: ToolFilterOptions): LinkFilter {
+  return (link) => new ToolFilterLink(link, options);
+}
+
+class ToolFilterLink extends ForwardingLink {
+  readonly #server: string;
+  readonly #filter: ToolFilter;
+  readonly #onUnmatched: ToolFilterOptions['onUnmatched'];
   /** Requests whose answer lists tools. The value says whether that is the whole list. */
-  const listing = new Map<RequestId, boolean>();
-  let onframe: (frame: Frame, relatedRequestId?: RequestId) => void | Promise<void> = () => {};
+  readonly #listing = new Map<RequestId, boolean>();
 
-  return {
-    peer: link.peer,
-    era: link.era,
-    principal: link.principal,
-    get supports() {
-      return link.supports;
-    },
-    send,
-    onframe(handler) {
-      onframe = handler;
-      link.onframe(deliver);
-    },
-    onend: (handler) => link.onend(handler),
-    onclose: (handler) => link.onclose(handler),
-    abandonResponse: (id) => link.abandonResponse(id),
-    close: (reason) => link.close(reason),
-  };
-
-  function send(frame: Frame, relatedRequestId?: RequestId): void | Promise<void> {
-    if (frame.kind === 'response') return link.send(frame, relatedRequestId);
-    const rejected = rejectionReason(frame, filter);
-    if (rejected !== undefined)
-      return frame.id === undefined ? undefined : onframe(faultFrame(rejected, frame.id), frame.id);
-    if (frame.method === 'tools/list' && frame.id !== undefined) {
-      listing.set(frame.id, frame.message.params?.['cursor'] === undefined);
-      if (listing.size > MAX_LISTING) forgetOldest();
-    }
-    return link.send(frame, relatedRequestId);
+  constructor(link: Link, { server = '', filter, onUnmatched }: ToolFilterOptions) {
+    super(link);
+    this.#server = server;
+    this.#filter = filter;
+    this.#onUnmatched = onUnmatched;
   }
 
-  function deliver(frame: Frame, relatedRequestId?: RequestId): void | Promise<void> {
+  protected override toPeer(frame: Frame, relatedRequestId?: RequestId): void | Promise<void> {
+    if (frame.kind === 'response') return super.toPeer(frame, relatedRequestId);
+    const rejected = rejectionReason(frame, this.#filter);
+    if (rejected !== undefined)
+      return frame.id === undefined ? undefined : this.deliver(faultFrame(rejected, frame.id), frame.id);
+    if (frame.method === 'tools/list' && frame.id !== undefined) {
+      this.#listing.set(frame.id, frame.message.params?.['cursor'] === undefined);
+      if (this.#listing.size > MAX_LISTING) this.#forgetOldest();
+    }
+    return super.toPeer(frame, relatedRequestId);
+  }
+
+  protected override fromPeer(frame: Frame, relatedRequestId?: RequestId): void | Promise<void> {
     const { kind, id } = frame;
-    if (kind !== 'response' || id === undefined || listing.size === 0)
-      return onframe(frame, relatedRequestId);
-    const isFirstPage = listing.get(id);
+    if (kind !== 'response' || id === undefined || this.#listing.size === 0)
+      return super.fromPeer(frame, relatedRequestId);
+    const isFirstPage = this.#listing.get(id);
     // A second id would make a list of it for a client that reads that one.
     if (isFirstPage === undefined)
-      return onframe(namesOneRequest(frame) ? frame : unreadable(id), relatedRequestId);
-    listing.delete(id);
-    const list = shownOf(frame, id);
-    if (isFirstPage) reportUnmatched(frame);
-    return onframe(list, relatedRequestId);
+      return super.fromPeer(namesOneRequest(frame) ? frame : this.#unreadable(id), relatedRequestId);
+    this.#listing.delete(id);
+    const list = this.#shownOf(frame, id);
+    if (isFirstPage) this.#reportUnmatched(frame);
+    return super.fromPeer(list, relatedRequestId);
   }
 
-  /** The answer without the tools that are not allowed, whichever way a client reads it. */
-  function shownOf(answer: Frame, id: RequestId): Frame {
+  /** The answer without the tools that are not allowed, however a client reads it. */
+  #shownOf(answer: Frame, id: RequestId): Frame {
     try {
-      const shown = filterTools(answer, ({ name }) => filter.isAllowed(name));
-      filter.listed(namesOf(shown));
-      return shown;
+      const list = filterTools(answer, ({ name }) => this.#filter.isAllowed(name));
+      this.#filter.listed(namesOf(list));
+      return list;
     } catch {
-      return unreadable(id);
+      return this.#unreadable(id);
     }
   }
 
-  function unreadable(id: RequestId): Frame {
-    return faultFrame(new RunError('MALFORMED_ANSWER', { server, method: 'tools/list' }), id);
+  #unreadable(id: RequestId): Frame {
+    return faultFrame(new RunError('MALFORMED_ANSWER', { server: this.#server, method: 'tools/list' }), id);
   }
 
   /** Of lists that the server has never sent, only the latest are remembered. */
-  function forgetOldest(): void {
-    const [oldest] = listing.keys();
-    if (oldest !== undefined) listing.delete(oldest);
+  #forgetOldest(): void {
+    const [oldest] = this.#listing.keys();
+    if (oldest !== undefined) this.#listing.delete(oldest);
   }
 
-  function reportUnmatched(answer: Frame): void {
-    if (onUnmatched === undefined || !isWhole(answer)) return;
-    const patterns = filter.findUnmatched(namesOf(answer));
-    if (patterns.length > 0) onUnmatched(patterns);
+  #reportUnmatched(answer: Frame): void {
+    if (this.#onUnmatched === undefined || !isWhole(answer)) return;
+    const patterns = this.#filter.findUnmatched(namesOf(answer));
+    if (patterns.length > 0) this.#onUnmatched(patterns);
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createToolFilter, filterToolsOf, type ToolPatterns } from '../../src/link/tool-filter.ts';
+import { createToolFilter, toolFilter, type ToolPatterns } from '../../src/link/tool-filter.ts';
 import { frameFromBytes, parseFrame, peekFrame, type Frame } from '../../src/protocol/frame.ts';
 import { createMemoryLink } from '../support/memory-link.ts';
 
@@ -18,10 +18,10 @@ const listOf = (...tools: string[]): string =>
 function open({ allow = [], deny = [] }: Partial<ToolPatterns>) {
   const server = createMemoryLink('server');
   const unmatched: (readonly string[])[] = [];
-  const link = filterToolsOf(server, {
+  const link = toolFilter({
     filter: createToolFilter({ allow, deny }),
     onUnmatched: (patterns) => unmatched.push(patterns),
-  });
+  })(server);
   const received: Frame[] = [];
   link.onframe((frame) => void received.push(frame));
   const send = (line: string) => link.send(parseFrame(Buffer.from(line)));
