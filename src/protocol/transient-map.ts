@@ -1,4 +1,4 @@
-/** After so many additions the rest moves into a Map of its own. */
+/** After so many additions, or as many as there are entries, the rest moves into a Map of its own. */
 const RENEWAL = 64;
 
 /**
@@ -25,7 +25,7 @@ export class TransientMap<K, V> {
   }
 
   set(key: K, value: V): void {
-    if (this.#added === RENEWAL) this.#renew();
+    if (this.#added >= RENEWAL && this.#added >= this.#map.size) this.#renew();
     this.#added += 1;
     this.#map.set(key, value);
   }

@@ -8,7 +8,7 @@ import { faultFrame } from '../../protocol/fault.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import type { Link } from '../../link/link.ts';
 import type { ModernClient, ModernBackend } from '../modern-backend.ts';
-import { createClientPort, type ClientPort } from '../shared-process/client-port.ts';
+import { ClientPort, type ClientPortOptions } from '../shared-process/client-port.ts';
 import { SendBufferLimit } from '../shared-process/send-buffer-limit.ts';
 import { createLegacyProcess, type LegacyProcess } from './legacy-process.ts';
 import { canonicalText, keyOf, type ProcessKey } from './key.ts';
@@ -56,6 +56,30 @@ interface Entry {
   timer: NodeJS.Timeout | undefined;
 }
 
+interface PoolPortHandlers {
+  fromClient(port: PoolPort, frame: Frame): Wait;
+  onLeave(port: PoolPort): void;
+}
+
+class PoolPort extends ClientPort {
+  readonly client: ModernClient;
+  readonly #handlers: PoolPortHandlers;
+
+  constructor(options: ClientPortOptions, client: ModernClient, handlers: PoolPortHandlers) {
+    super(options);
+    this.client = client;
+    this.#handlers = handlers;
+  }
+
+  protected override fromClient(frame: Frame): Wait {
+    return this.#handlers.fromClient(this, frame);
+  }
+
+  protected override onLeave(): void {
+    this.#handlers.onLeave(this);
+  }
+}
+
 /**
  * A server of a 2025 revision for clients of 2026-07-28: one process for each principal, set of capabilities and name of
  * a client, since a process is told once whom it serves. All requests of that client go to it, at the same time.
@@ -71,6 +95,7 @@ export function createLegacyPool(options: LegacyPoolOptions): ModernBackend {
   const used = new Map<ClientPort, Set<LegacyProcess>>();
   /** By the capabilities that they were initialized with; the kind seen last is the last one. */
   const warm = new Map<string, LegacyProcess[]>();
+  const handlers: PoolPortHandlers = { fromClient, onLeave };
   let { first } = options;
   let closing: Promise<void> | undefined;
   first?.onclose(() => (first = undefined));
@@ -84,16 +109,10 @@ export function createLegacyPool(options: LegacyPoolOptions): ModernBackend {
       return pending;
     },
     open(client) {
-      const port = createClientPort({
-        era: 'modern',
-        closed,
-        send: (sender, frame) => fromClient(sender, frame, client),
-        onUnread: (bytes) => unread.count(bytes),
-        onLeave,
-      });
+      const { principal } = client;
+      const port = new PoolPort({ era: 'modern', principal, unread, closed }, client, handlers);
       ports.add(port);
-      unread.add(port);
-      return port.link;
+      return port;
     },
     evictIdle: endIdlest,
     close(reason) {
@@ -102,10 +121,10 @@ export function createLegacyPool(options: LegacyPoolOptions): ModernBackend {
     },
   };
 
-  function fromClient(port: ClientPort, frame: Frame, client: ModernClient): Wait {
+  function fromClient(port: PoolPort, frame: Frame): Wait {
     switch (frame.kind) {
       case 'request':
-        return request(port, frame, client);
+        return request(port, frame, port.client);
       case 'notification':
         return notify(port, frame);
       case 'response':
@@ -143,7 +162,6 @@ export function createLegacyPool(options: LegacyPoolOptions): ModernBackend {
 
   function onLeave(port: ClientPort): void {
     ports.delete(port);
-    unread.delete(port);
     for (const held of used.get(port) ?? []) held.leave(port);
     used.delete(port);
   }

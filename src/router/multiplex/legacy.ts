@@ -4,7 +4,8 @@ import { faultFrame } from '../../protocol/fault.ts';
 import { frameOf, type Frame, type JsonRpcMessage } from '../../protocol/frame.ts';
 import type { Link } from '../../link/link.ts';
 import { isRequestId, type RequestId } from '../../protocol/request-id.ts';
-import { createInFlightRequests } from '../shared-process/in-flight.ts';
+import { InFlightRequest } from '../shared-process/in-flight-request.ts';
+import { InFlightRequests } from '../shared-process/in-flight.ts';
 import { hasLogging, replayInitialize } from '../shared-process/initialize-replay.ts';
 import { createRestarter } from '../shared-process/restarter.ts';
 import { outlivedMs } from '../shared-process/outlived.ts';
@@ -27,7 +28,8 @@ import { withoutTask } from './task.ts';
 import { SendBufferLimit } from '../shared-process/send-buffer-limit.ts';
 import { severityOf } from '../log-levels.ts';
 import { UnmatchedAnswers } from '../unmatched-answers.ts';
-import { createClientPort, type ClientPort } from '../shared-process/client-port.ts';
+import { PortSet } from '../shared-process/port-set.ts';
+import { ClientPort, type ClientPortOptions } from '../shared-process/client-port.ts';
 
 export interface LegacyMultiplexerOptions extends Omit<
   ManagedProcessOptions,
@@ -58,6 +60,36 @@ export interface LegacyMultiplexer {
   close(): Promise<void>;
 }
 
+interface LegacyPortHandlers {
+  fromClient(port: LegacyPort, frame: Frame): void | Promise<void>;
+  onLeave(port: LegacyPort): void;
+}
+
+class LegacyPort extends ClientPort {
+  /** Whether its end says anything about the client. */
+  readonly isSession: boolean;
+  /** Minimum severity of the log lines that the client wants; undefined = all. */
+  level: number | undefined = undefined;
+  isInitialized = false;
+  /** The client has sent the server a request. */
+  hasCalled = false;
+  readonly #handlers: LegacyPortHandlers;
+
+  constructor(options: ClientPortOptions, isSession: boolean, handlers: LegacyPortHandlers) {
+    super(options);
+    this.isSession = isSession;
+    this.#handlers = handlers;
+  }
+
+  protected override fromClient(frame: Frame): void | Promise<void> {
+    return this.#handlers.fromClient(this, frame);
+  }
+
+  protected override onLeave(): void {
+    this.#handlers.onLeave(this);
+  }
+}
+
 /**
  * Shares one child between clients that know nothing of each other. Ids and progress tokens become numbers of ours; a
  * child is initialized once, without capabilities, so that it has no reason to ask; what cannot be told to belong to
@@ -66,11 +98,11 @@ export interface LegacyMultiplexer {
 export function createLegacyMultiplexer(options: LegacyMultiplexerOptions): LegacyMultiplexer {
   const { server, log, maxUnreadBytes, minLifeMs = MIN_LIFE_MS } = options;
   const closed = new RunError('UPSTREAM_CLOSED', { server });
-  const ports = new Set<ClientPort>();
+  const ports = new PortSet<LegacyPort>();
   const unread = options.unread ?? new SendBufferLimit(maxUnreadBytes, log);
-  const calls = createInFlightRequests<ClientPort>();
+  const calls = new InFlightRequests<LegacyPort>();
   const unmatched = new UnmatchedAnswers(log);
-  const subscriptions = createSubscriptions<ClientPort>();
+  const subscriptions = createSubscriptions<LegacyPort>();
   const child = createManagedProcess({
     ...options,
     onFrame: fromChild,
@@ -85,13 +117,13 @@ export function createLegacyMultiplexer(options: LegacyMultiplexerOptions): Lega
   return {
     keep: keeper.keep,
     async open({ isSession } = { isSession: true }) {
-      const leave = (leaving: ClientPort): void => onLeave(leaving, isSession);
-      const onUnread = (bytes: number): void => unread.count(bytes);
-      const port = createClientPort({ closed, send: fromTenant, onUnread, onLeave: leave });
+      const port = new LegacyPort({ era: 'legacy', principal: '', unread, closed }, isSession, {
+        fromClient,
+        onLeave,
+      });
       ports.add(port);
-      unread.add(port);
       clearTimeout(idleTimer);
-      return port.link;
+      return port;
     },
     endIdle,
     async close() {
@@ -163,7 +195,7 @@ export function createLegacyMultiplexer(options: LegacyMultiplexerOptions): Lega
       unmatched.report(frame);
       return undefined;
     }
-    call.settled?.(scanned.isError);
+    call.onSettled?.(scanned.isError);
     return call.port.deliver(replaceValues(scanned, call.id, [{ place: 'id', text: call.idText }]));
   }
 
@@ -187,7 +219,7 @@ export function createLegacyMultiplexer(options: LegacyMultiplexerOptions): Lega
       case 'notifications/prompts/list_changed':
       case 'notifications/resources/list_changed':
         return deliverAll(
-          [...ports].filter(({ isInitialized }) => isInitialized),
+          ports.values().filter(({ isInitialized }) => isInitialized),
           frame,
         );
       case 'notifications/cancelled':
@@ -225,19 +257,19 @@ export function createLegacyMultiplexer(options: LegacyMultiplexerOptions): Lega
     return caller.deliver(frame);
   }
 
-  function callerOf(relatedRequestId: RequestId | undefined): ClientPort | undefined {
+  function callerOf(relatedRequestId: RequestId | undefined): LegacyPort | undefined {
     const sole = calls.candidates()[0]?.port;
     if (sole === undefined || subscriptions.hasOther(sole)) return undefined;
     return relatedRequestId === undefined || calls.get(relatedRequestId)?.port === sole ? sole : undefined;
   }
 
-  function deliverAll(receivers: Iterable<ClientPort>, frame: Frame): void {
+  function deliverAll(receivers: Iterable<LegacyPort>, frame: Frame): void {
     for (const port of receivers) port.deliver(frame);
   }
 
   // From the clients
 
-  function fromTenant(port: ClientPort, frame: Frame): void | Promise<void> {
+  function fromClient(port: LegacyPort, frame: Frame): void | Promise<void> {
     if (child.current !== undefined) return forward(port, frame, child.current);
     return child.running().then(
       (started) => forward(port, frame, started),
@@ -247,7 +279,7 @@ export function createLegacyMultiplexer(options: LegacyMultiplexerOptions): Lega
     );
   }
 
-  function forward(port: ClientPort, frame: Frame, { initialized }: Running): void | Promise<void> {
+  function forward(port: LegacyPort, frame: Frame, { initialized }: Running): void | Promise<void> {
     // It may have left while the child was starting. And the child was never let to ask, so there is nothing to answer.
     if (!port.isOpen || frame.kind === 'response') return undefined;
     if (frame.method === 'initialize') return port.deliver(replayInitialize(initialized, frame));
@@ -259,14 +291,14 @@ export function createLegacyMultiplexer(options: LegacyMultiplexerOptions): Lega
       : notification(port, frame, scanned);
   }
 
-  function refuseAmbiguous(port: ClientPort, frame: Frame): void {
+  function refuseAmbiguous(port: LegacyPort, frame: Frame): void {
     if (frame.kind !== 'request') return undefined;
     const detail = 'a key is there twice, or in two spellings';
     return port.deliver(faultFrame(new RunError('INVALID_REQUEST', { detail }), frame.id));
   }
 
   function request(
-    port: ClientPort,
+    port: LegacyPort,
     frame: Frame,
     scanned: Scanned,
     initialized: JsonRpcMessage,
@@ -290,7 +322,7 @@ export function createLegacyMultiplexer(options: LegacyMultiplexerOptions): Lega
   }
 
   /** A task would go on after the call, for a client that cannot ask for it: it is called as any other tool. */
-  function callTool(port: ClientPort, frame: Frame, scanned: Scanned): void | Promise<void> {
+  function callTool(port: LegacyPort, frame: Frame, scanned: Scanned): void | Promise<void> {
     if (scanned.find('params.task') === undefined) return call(port, frame, scanned);
     const plain = withoutTask(frame);
     const again = scanMessage(plain);
@@ -298,7 +330,7 @@ export function createLegacyMultiplexer(options: LegacyMultiplexerOptions): Lega
   }
 
   function call(
-    port: ClientPort,
+    port: LegacyPort,
     frame: Frame,
     scanned: Scanned,
     settled?: (isError: boolean) => void,
@@ -308,7 +340,9 @@ export function createLegacyMultiplexer(options: LegacyMultiplexerOptions): Lega
     const token = valueAt(scanned, 'token');
     const tokenText = isRequestId(token) ? textAt(scanned, 'token') : undefined;
     port.hasCalled = true;
-    const number = calls.start({ port, owner: port, id: frame.id, idText, tokenText, settled });
+    const call = new InFlightRequest(port, frame.id, idText, tokenText);
+    call.onSettled = settled;
+    const number = calls.start(call);
     const text = String(number);
     const replacements: Replacement[] = [{ place: 'id', text }];
     // Whatever stands there: it must not be another call's number.
@@ -316,7 +350,7 @@ export function createLegacyMultiplexer(options: LegacyMultiplexerOptions): Lega
     return child.send(replaceValues(scanned, number, replacements));
   }
 
-  function subscribe(port: ClientPort, frame: Frame, scanned: Scanned): void | Promise<void> {
+  function subscribe(port: LegacyPort, frame: Frame, scanned: Scanned): void | Promise<void> {
     const uri = valueAt(scanned, 'params.uri');
     if (typeof uri !== 'string') return call(port, frame, scanned);
     subscriptions.add(uri, port);
@@ -327,14 +361,14 @@ export function createLegacyMultiplexer(options: LegacyMultiplexerOptions): Lega
     });
   }
 
-  function unsubscribe(port: ClientPort, frame: Frame, scanned: Scanned): void | Promise<void> {
+  function unsubscribe(port: LegacyPort, frame: Frame, scanned: Scanned): void | Promise<void> {
     const uri = valueAt(scanned, 'params.uri');
     const isLast = typeof uri === 'string' && subscriptions.remove(uri, port);
     return isLast ? call(port, frame, scanned) : done(port, frame);
   }
 
   function setLevel(
-    port: ClientPort,
+    port: LegacyPort,
     frame: Frame,
     scanned: Scanned,
     initialized: JsonRpcMessage,
@@ -350,7 +384,7 @@ export function createLegacyMultiplexer(options: LegacyMultiplexerOptions): Lega
   /** The child says what the most curious client wants to hear; the others have theirs filtered. */
   function tellLevel(): void {
     let wanted: number | undefined;
-    for (const { level } of ports) {
+    for (const { level } of ports.values()) {
       if (level !== undefined && (wanted === undefined || level < wanted)) wanted = level;
     }
     if (wanted === undefined || wanted === childLevel) return;
@@ -358,11 +392,11 @@ export function createLegacyMultiplexer(options: LegacyMultiplexerOptions): Lega
     ask('logging/setLevel', { level: LOG_LEVELS[wanted] });
   }
 
-  function done(port: ClientPort, frame: Frame): void {
+  function done(port: LegacyPort, frame: Frame): void {
     port.deliver(frameOf({ id: frame.id ?? null, result: {} }));
   }
 
-  function notification(port: ClientPort, frame: Frame, scanned: Scanned): void | Promise<void> {
+  function notification(port: LegacyPort, frame: Frame, scanned: Scanned): void | Promise<void> {
     switch (frame.method) {
       case 'notifications/initialized':
         port.isInitialized = true;
@@ -377,7 +411,7 @@ export function createLegacyMultiplexer(options: LegacyMultiplexerOptions): Lega
     }
   }
 
-  function cancel(port: ClientPort, scanned: Scanned): void | Promise<void> {
+  function cancel(port: LegacyPort, scanned: Scanned): void | Promise<void> {
     const number = calls.abandon(port, valueAt(scanned, 'params.requestId'));
     if (number === undefined) return undefined;
     unmatched.abandoned(number);
@@ -387,10 +421,9 @@ export function createLegacyMultiplexer(options: LegacyMultiplexerOptions): Lega
   }
 
   /** Nothing of a client that has left stays with the child, but what it has begun may go on there. */
-  function onLeave(port: ClientPort, isSession: boolean): void {
+  function onLeave(port: LegacyPort): void {
     ports.delete(port);
-    unread.delete(port);
-    if (isSession && port.hasCalled) calls.suspect(port);
+    if (port.isSession && port.hasCalled) calls.suspect(port);
     const unwanted = subscriptions.removeAll(port);
     for (const requestId of calls.abandonAll(port)) {
       unmatched.abandoned(requestId);

@@ -10,7 +10,8 @@ import type { Link } from '../../link/link.ts';
 import { isRequestId, type RequestId } from '../../protocol/request-id.ts';
 import { severityOf } from '../log-levels.ts';
 import type { ModernBackend } from '../modern-backend.ts';
-import { createInFlightRequests, type InFlightRequest as SharedCall } from '../shared-process/in-flight.ts';
+import { InFlightRequest, type RequestScope } from '../shared-process/in-flight-request.ts';
+import { InFlightRequests } from '../shared-process/in-flight.ts';
 import { outlivedMs } from '../shared-process/outlived.ts';
 import {
   replaceValues,
@@ -23,7 +24,8 @@ import {
 import { scanFromServer } from '../shared-process/scan-from-server.ts';
 import { SendBufferLimit } from '../shared-process/send-buffer-limit.ts';
 import { UnmatchedAnswers } from '../unmatched-answers.ts';
-import { createClientPort, type ClientPort } from '../shared-process/client-port.ts';
+import { PortSet } from '../shared-process/port-set.ts';
+import { ClientPort, type ClientPortOptions } from '../shared-process/client-port.ts';
 import { TaskOwners } from './task-owners.ts';
 
 export interface ModernMultiplexerOptions {
@@ -45,8 +47,7 @@ export interface ModernMultiplexerOptions {
   readonly log: Log;
 }
 
-/** A client is a principal and a name; one without a name is known by its link alone. */
-type Call = SharedCall<ClientPort, ClientPort | string>;
+type Call = InFlightRequest<ModernPort>;
 
 const LISTEN = 'subscriptions/listen';
 
@@ -57,13 +58,12 @@ const LISTEN = 'subscriptions/listen';
 export function createModernMultiplexer(options: ModernMultiplexerOptions): ModernBackend {
   const { server, log, maxUnreadBytes } = options;
   const closed = new RunError('UPSTREAM_CLOSED', { server });
-  const ports = new Set<ClientPort>();
+  const ports = new PortSet<ModernPort>();
   const unread = options.unread ?? new SendBufferLimit(maxUnreadBytes, log);
-  const calls = createInFlightRequests<ClientPort, ClientPort | string>();
+  const calls = new InFlightRequests<ModernPort>();
   const unmatched = new UnmatchedAnswers(log);
   /** Undefined where all clients are of one principal. */
   const taskOwners = options.principal === undefined ? new TaskOwners() : undefined;
-  const principals = new WeakMap<ClientPort, string>();
   let pending = 0;
   let child: Link | undefined;
   let starting: Promise<Link> | undefined;
@@ -73,6 +73,7 @@ export function createModernMultiplexer(options: ModernMultiplexerOptions): Mode
   let resting = 0;
   let idleTimer: NodeJS.Timeout | undefined;
   let closing: Promise<void> | undefined;
+  const handlers: ModernPortHandlers = { fromClient, onLeave };
   if (options.first !== undefined) take(options.first);
 
   return {
@@ -80,17 +81,9 @@ export function createModernMultiplexer(options: ModernMultiplexerOptions): Mode
       return pending;
     },
     open({ principal }) {
-      const port = createClientPort({
-        era: 'modern',
-        closed,
-        send: (sender, frame) => fromClient(sender, frame, principal),
-        onUnread: (bytes) => unread.count(bytes),
-        onLeave,
-      });
+      const port = new ModernPort({ era: 'modern', principal, unread, closed }, handlers);
       ports.add(port);
-      unread.add(port);
-      principals.set(port, principal);
-      return port.link;
+      return port;
     },
     // One that several principals use is not for one of them to end.
     evictIdle: (principal) => principal === options.principal && rest(),
@@ -139,12 +132,10 @@ export function createModernMultiplexer(options: ModernMultiplexerOptions): Mode
     for (const call of calls.settleAll()) finish(call, reason);
   }
 
-  function finish({ port, id, isListening }: Call, reason: RunError): void {
+  function finish({ port, id, scope }: Call, reason: RunError): void {
     pending -= 1;
     port.deliver(
-      isListening === true
-        ? frameOf({ id, result: { ...listenResult(id, undefined) } })
-        : faultFrame(reason, id),
+      scope !== 'call' ? frameOf({ id, result: { ...listenResult(id, undefined) } }) : faultFrame(reason, id),
     );
   }
 
@@ -179,7 +170,7 @@ export function createModernMultiplexer(options: ModernMultiplexerOptions): Mode
   async function shut(reason: RunError): Promise<void> {
     clearTimeout(idleTimer);
     for (const call of calls.settleAll()) finish(call, reason);
-    for (const port of ports) port.end(reason);
+    for (const port of ports.values()) port.end(reason);
     const link = child ?? (await starting?.catch(() => undefined));
     child = undefined;
     await (link?.close(reason) ?? ending);
@@ -210,9 +201,9 @@ export function createModernMultiplexer(options: ModernMultiplexerOptions): Mode
     }
     pending -= 1;
     restIfIdle();
-    const { port, id, idText, isListening } = call;
-    taskOwners?.learn(frame, principals.get(port) ?? '');
-    if (isListening === true && !scanned.isError) return port.deliver(listenEnd(frame, call));
+    const { port, id, idText, scope } = call;
+    taskOwners?.learn(frame, port.principal);
+    if (scope !== 'call' && !scanned.isError) return port.deliver(listenEnd(frame, call));
     return port.deliver(replaceValues(scanned, id, [{ place: 'id', text: idText }]));
   }
 
@@ -237,7 +228,7 @@ export function createModernMultiplexer(options: ModernMultiplexerOptions): Mode
     if (scanned.method === 'notifications/cancelled') return tornDown(valueAt(scanned, 'params.requestId'));
     if (scanned.find('subscription') !== undefined) {
       const call = calls.get(valueAt(scanned, 'subscription'));
-      if (call?.isListening !== true) return undefined;
+      if (call === undefined || call.scope === 'call') return undefined;
       return pass(call, scanned, { place: 'subscription', text: call.idText });
     }
     const caller = relatedRequestId === undefined ? callerOf(scanned) : calls.get(relatedRequestId);
@@ -261,7 +252,7 @@ export function createModernMultiplexer(options: ModernMultiplexerOptions): Mode
   /** A server cancels nothing but a subscription (2026-07-28, basic/patterns/cancellation). */
   function tornDown(number: unknown): void {
     const call = calls.get(number);
-    if (call?.isListening !== true) return;
+    if (call === undefined || call.scope === 'call') return;
     calls.settle(number, 0);
     finish(call, closed);
     restIfIdle();
@@ -273,48 +264,37 @@ export function createModernMultiplexer(options: ModernMultiplexerOptions): Mode
 
   // From the clients
 
-  function fromClient(port: ClientPort, frame: Frame, principal: string): void | Promise<void> {
-    if (child !== undefined) return forward(port, frame, principal, child);
+  function fromClient(port: ModernPort, frame: Frame): void | Promise<void> {
+    if (child !== undefined) return forward(port, frame, child);
     return running().then(
-      (link) => forward(port, frame, principal, link),
+      (link) => forward(port, frame, link),
       (error: unknown) => {
         if (frame.kind === 'request') port.deliver(faultFrame(toRunError(error), frame.id));
       },
     );
   }
 
-  function forward(port: ClientPort, frame: Frame, principal: string, link: Link): void | Promise<void> {
+  function forward(port: ModernPort, frame: Frame, link: Link): void | Promise<void> {
     // It may have left while the process was starting. And the process asks nothing, so there is nothing to answer.
     if (!port.isOpen || frame.kind === 'response') return undefined;
     const scanned = scanMessage(frame);
     if (frame.kind === 'notification')
       return scanned === undefined ? undefined : tell(port, frame, scanned, link);
-    if (scanned !== undefined) return call(port, frame, principal, scanned, link);
+    if (scanned !== undefined) return call(port, frame, scanned, link);
     const detail = 'a key is there twice, or in two spellings';
     return port.deliver(faultFrame(new RunError('INVALID_REQUEST', { detail }), frame.id));
   }
 
-  function call(
-    port: ClientPort,
-    frame: Frame,
-    principal: string,
-    scanned: Scanned,
-    link: Link,
-  ): void | Promise<void> {
+  function call(port: ModernPort, frame: Frame, scanned: Scanned, link: Link): void | Promise<void> {
     const idText = textAt(scanned, 'id');
     if (frame.id === undefined || idText === undefined) return undefined;
-    if (taskOwners?.isForeign(frame, principal) === true)
+    if (taskOwners?.isForeign(frame, port.principal) === true)
       return port.deliver(faultFrame(new RunError('NOT_SHARED', { method: frame.method ?? '' }), frame.id));
     const token = valueAt(scanned, 'token');
-    const number = calls.start({
-      port,
-      id: frame.id,
-      idText,
-      tokenText: isRequestId(token) ? textAt(scanned, 'token') : undefined,
-      settled: undefined,
-      ...identityOf(port, frame, principal),
-      ...(frame.method === LISTEN && { isListening: true, isWatching: isWatching(frame) }),
-    });
+    const tokenText = isRequestId(token) ? textAt(scanned, 'token') : undefined;
+    const call = new InFlightRequest(port, frame.id, idText, tokenText, scopeOf(frame));
+    identify(call, frame);
+    const number = calls.start(call);
     pending += 1;
     clearTimeout(idleTimer);
     const text = String(number);
@@ -324,7 +304,7 @@ export function createModernMultiplexer(options: ModernMultiplexerOptions): Mode
     return link.send(replaceValues(scanned, number, replacements));
   }
 
-  function tell(port: ClientPort, frame: Frame, scanned: Scanned, link: Link): void | Promise<void> {
+  function tell(port: ModernPort, frame: Frame, scanned: Scanned, link: Link): void | Promise<void> {
     if (frame.method !== 'notifications/cancelled') return link.send(frame);
     const number = calls.abandon(port, valueAt(scanned, 'params.requestId'));
     if (number === undefined) return undefined;
@@ -337,9 +317,8 @@ export function createModernMultiplexer(options: ModernMultiplexerOptions): Mode
   }
 
   /** Who goes has cancelled what it has asked for. */
-  function onLeave(port: ClientPort): void {
+  function onLeave(port: ModernPort): void {
     ports.delete(port);
-    unread.delete(port);
     const left = calls.abandonAll(port);
     pending -= left.length;
     for (const requestId of left) {
@@ -352,17 +331,39 @@ export function createModernMultiplexer(options: ModernMultiplexerOptions): Mode
   }
 }
 
-function identityOf(port: ClientPort, frame: Frame, principal: string): Pick<Call, 'owner' | 'level'> {
+/** A client is a principal and a name; one without a name is known by its port alone. */
+function identify(call: Call, frame: Frame): void {
   const reading = readEnvelope(frame.message);
-  if ('fault' in reading) return { owner: port, level: undefined };
+  if ('fault' in reading) return;
   const { clientInfo, logLevel } = reading.envelope;
-  return {
-    owner: clientInfo === undefined ? port : JSON.stringify([principal, clientInfo]),
-    level: logLevel === undefined ? undefined : severityOf(logLevel),
-  };
+  if (clientInfo !== undefined) call.owner = JSON.stringify([call.port.principal, clientInfo]);
+  if (logLevel !== undefined) call.level = severityOf(logLevel);
 }
 
-function isWatching(frame: Frame): boolean {
+function scopeOf(frame: Frame): RequestScope {
+  if (frame.method !== LISTEN) return 'call';
   const filter = readFilter(jsonOf(frame.message.params));
-  return filter === undefined || filter.resourceSubscriptions.length > 0;
+  return filter === undefined || filter.resourceSubscriptions.length > 0 ? 'watch' : 'listen';
+}
+
+interface ModernPortHandlers {
+  fromClient(port: ModernPort, frame: Frame): void | Promise<void>;
+  onLeave(port: ModernPort): void;
+}
+
+class ModernPort extends ClientPort {
+  readonly #handlers: ModernPortHandlers;
+
+  constructor(options: ClientPortOptions, handlers: ModernPortHandlers) {
+    super(options);
+    this.#handlers = handlers;
+  }
+
+  protected override fromClient(frame: Frame): void | Promise<void> {
+    return this.#handlers.fromClient(this, frame);
+  }
+
+  protected override onLeave(): void {
+    this.#handlers.onLeave(this);
+  }
 }

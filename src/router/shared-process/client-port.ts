@@ -1,111 +1,166 @@
 import { toRunError, type RunError } from '../../errors.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import type { Frame } from '../../protocol/frame.ts';
-import type { Era, Link } from '../../link/link.ts';
+import { isRequestId, type RequestId } from '../../protocol/request-id.ts';
+import { TransientMap } from '../../protocol/transient-map.ts';
+import type { Era, Link, PeerSupport } from '../../link/link.ts';
+import type { InFlightRequest } from './in-flight-request.ts';
+import type { SendBufferLimit } from './send-buffer-limit.ts';
 
-/** One client of a shared child. */
-export interface ClientPort {
-  /** The client's end, for the router. */
-  readonly link: Link;
-  /** False once it has left. */
-  readonly isOpen: boolean;
-  /** Bytes that it was sent and did not take. */
-  readonly unread: number;
-  /** Least severity that it wants to hear; undefined = whatever comes. */
-  level: number | undefined;
-  isInitialized: boolean;
-  /** It has sent the child a request. */
-  hasCalled: boolean;
-  deliver(frame: Frame): void;
-  end(reason: RunError): void;
-}
+type FrameHandler = (frame: Frame) => void | Promise<void>;
+type CloseHandler = (error?: Error) => void;
+
+const SUPPORTS: PeerSupport = { notifications: true, requests: true };
+/** Of all ports: a port that is closed leaves nothing to wait for. */
+const CLOSED = Promise.resolve();
+const NO_CALLS: readonly InFlightRequest[] = [];
+const ignore = (): void => {};
 
 export interface ClientPortOptions {
-  /** Of the client; legacy by default. */
-  readonly era?: Era;
-  /** What a client that leaves is told; one for all, since a stack trace would cost more than a short stay. */
+  /** Of the client. */
+  readonly era: Era;
+  /** Whose client uses the port; empty where the server does not tell them apart. */
+  readonly principal: string;
+  /** What the clients of the server leave unread counts here. */
+  readonly unread: SendBufferLimit;
+  /** The reason that a client which leaves is given; one for all, since a stack trace costs more than a short stay. */
   readonly closed: RunError;
-  readonly send: (port: ClientPort, frame: Frame) => void | Promise<void>;
-  readonly onUnread: (bytes: number) => void;
-  readonly onLeave: (port: ClientPort) => void;
 }
 
-export function createClientPort({
-  era = 'legacy',
-  closed,
-  send,
-  onUnread,
-  onLeave,
-}: ClientPortOptions): ClientPort {
-  let onframe: (frame: Frame) => void | Promise<void> = () => {};
-  let onclose: (error?: Error) => void = () => {};
-  let isOpen = true;
-  let unread = 0;
+/**
+ * One client of a server that several clients share: the client's end is a link, the server's end are `deliver` and `end`.
+ *
+ * A class with plain fields, since there may be one for every request.
+ */
+export abstract class ClientPort implements Link {
+  readonly peer = 'server';
+  readonly era: Era;
+  readonly principal: string;
+  readonly supports = SUPPORTS;
+  /** In the `PortSet` that the port is in. */
+  place = -1;
+  readonly #limit: SendBufferLimit;
+  readonly #closed: RunError;
+  #onframe: FrameHandler = ignore;
+  #onclose: CloseHandler = ignore;
+  #isOpen = true;
+  #unread = 0;
+  /** Most ports have one request in flight: the map is made for the second. */
+  #call: InFlightRequest | undefined;
+  #otherCalls: TransientMap<RequestId, InFlightRequest> | undefined;
 
-  const port: ClientPort = {
-    link: {
-      peer: 'server',
-      era,
-      principal: 'child',
-      supports: { notifications: true, requests: true },
-      send: fromRouter,
-      onframe(handler) {
-        onframe = handler;
-      },
-      onend() {},
-      onclose(handler) {
-        onclose = handler;
-      },
-      abandonResponse() {},
-      close: async () => end(closed),
-    },
-    get isOpen() {
-      return isOpen;
-    },
-    get unread() {
-      return unread;
-    },
-    level: undefined,
-    isInitialized: false,
-    hasCalled: false,
-    deliver,
-    end,
-  };
-  return port;
+  constructor({ era, principal, unread, closed }: ClientPortOptions) {
+    this.era = era;
+    this.principal = principal;
+    this.#limit = unread;
+    this.#closed = closed;
+  }
 
-  /** Whatever is wrong with one message is the trouble of its sender alone. */
-  function fromRouter(frame: Frame): void | Promise<void> {
+  /** Takes a message of the client. @throws what is wrong with it, for its sender alone */
+  protected abstract fromClient(frame: Frame): void | Promise<void>;
+
+  /** The client has left; called once. */
+  protected abstract onLeave(): void;
+
+  /** False once the client has left. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** Bytes that were sent to the client and that it has not taken. */
+  get unread(): number {
+    return this.#unread;
+  }
+
+  // The client's end
+
+  send(frame: Frame): void | Promise<void> {
     try {
-      return send(port, frame)?.catch((error: unknown) => refuse(frame, error));
+      return this.fromClient(frame)?.catch((error: unknown) => this.#reject(frame, error));
     } catch (error) {
-      return refuse(frame, error);
+      return this.#reject(frame, error);
     }
   }
 
-  function refuse({ kind, id }: Frame, error: unknown): void {
-    if (kind === 'request') deliver(faultFrame(toRunError(error), id));
+  onframe(handler: FrameHandler): void {
+    this.#onframe = handler;
   }
 
-  /** A client that does not read makes nobody wait but itself: what it leaves unread is counted. */
-  function deliver(frame: Frame): void {
-    const wait = isOpen ? onframe(frame) : undefined;
-    if (wait === undefined) return;
-    const { length } = frame.bytes;
-    count(length);
-    void wait.then(() => count(-length));
+  onend(): void {}
+
+  onclose(handler: CloseHandler): void {
+    this.#onclose = handler;
   }
 
-  function count(bytes: number): void {
-    if (!isOpen) return;
-    unread += bytes;
-    onUnread(bytes);
+  abandonResponse(): void {}
+
+  close(): Promise<void> {
+    this.end(this.#closed);
+    return CLOSED;
   }
 
-  function end(reason: RunError): void {
-    if (!isOpen) return;
-    count(-unread);
-    isOpen = false;
-    onLeave(port);
-    onclose(reason);
+  // The server's end
+
+  /** A client that does not read holds up no other client: what it leaves unread is counted. */
+  deliver(frame: Frame): void {
+    if (!this.#isOpen) return;
+    const wait = this.#onframe(frame);
+    if (wait !== undefined) this.#countUntil(wait, frame.bytes.length);
+  }
+
+  end(reason: RunError): void {
+    if (!this.#isOpen) return;
+    if (this.#unread > 0) this.#count(-this.#unread);
+    this.#isOpen = false;
+    this.onLeave();
+    this.#onclose(reason);
+  }
+
+  // Requests in flight
+
+  get hasCalls(): boolean {
+    return this.#call !== undefined || (this.#otherCalls !== undefined && this.#otherCalls.size > 0);
+  }
+
+  findCall(id: unknown): InFlightRequest | undefined {
+    if (this.#call?.id === id) return this.#call;
+    return isRequestId(id) ? this.#otherCalls?.get(id) : undefined;
+  }
+
+  addCall(call: InFlightRequest): void {
+    if (this.#call === undefined) {
+      this.#call = call;
+      return;
+    }
+    this.#otherCalls ??= new TransientMap();
+    this.#otherCalls.set(call.id, call);
+  }
+
+  removeCall(call: InFlightRequest): void {
+    if (this.#call === call) this.#call = undefined;
+    else this.#otherCalls?.delete(call.id);
+  }
+
+  /** Oldest first. */
+  calls(): readonly InFlightRequest[] {
+    const others = this.#otherCalls?.values() ?? NO_CALLS;
+    const all = this.#call === undefined ? [...others] : [this.#call, ...others];
+    // The one that is kept apart may be younger than the others.
+    return all.toSorted((a, b) => a.number - b.number);
+  }
+
+  #reject({ kind, id }: Frame, error: unknown): void {
+    if (kind === 'request') this.deliver(faultFrame(toRunError(error), id));
+  }
+
+  #countUntil(wait: Promise<void>, bytes: number): void {
+    this.#count(bytes);
+    void wait.then(() => this.#count(-bytes));
+  }
+
+  #count(bytes: number): void {
+    if (!this.#isOpen) return;
+    this.#unread += bytes;
+    this.#limit.count(this, bytes);
   }
 }

@@ -4,10 +4,11 @@ import type { ClientPort } from './client-port.ts';
 
 /**
  * Keeps what the clients of a server leave unread within bounds: its processes wait for no client, so it stays here, and the
- * client that leaves the most of it goes first.
+ * client that leaves the most of it is disconnected first.
  */
 export class SendBufferLimit {
-  readonly #readers = new Set<ClientPort>();
+  /** Clients that have not taken all that they were sent. */
+  readonly #slow = new Set<ClientPort>();
   readonly #maxBytes: number;
   readonly #log: Log;
   #unread = 0;
@@ -17,21 +18,18 @@ export class SendBufferLimit {
     this.#log = log;
   }
 
-  add(reader: ClientPort): void {
-    this.#readers.add(reader);
-  }
-
-  delete(reader: ClientPort): void {
-    this.#readers.delete(reader);
-  }
-
-  /** To be called with each change, in bytes. */
-  count(bytes: number): void {
+  /** To be called after each change of what a client leaves unread. @param bytes the change */
+  count(port: ClientPort, bytes: number): void {
     this.#unread += bytes;
-    if (bytes <= 0) return;
+    if (port.unread === 0) this.#slow.delete(port);
+    else this.#slow.add(port);
+    if (bytes > 0) this.#enforce();
+  }
+
+  #enforce(): void {
     const maxBytes = this.#maxBytes;
     while (this.#unread > maxBytes) {
-      const slowest = [...this.#readers].reduce((most, port) => (port.unread > most.unread ? port : most));
+      const slowest = [...this.#slow].reduce((most, port) => (port.unread > most.unread ? port : most));
       this.#log.warn(
         { event: 'client.too-slow', bytes: slowest.unread },
         'a client does not read: it is cut off',
