@@ -27,6 +27,7 @@ export const GATEWAYS = {
   stateless: serve('--stateless'),
   'modern server': [...serve(), '--modern'],
   forwarder: [here('forwarder.js'), ...ECHO],
+  'modern forwarder': [here('forwarder.js'), ...ECHO, '--modern'],
 };
 
 /** Starts one of them. @returns its endpoint, its CPU time so far in ms, and how to stop it */
