@@ -9,14 +9,11 @@ export type { ChildOptions } from './manifest/resolve/resolve-server.ts';
 export type {
   LogFormat,
   LogLevel,
-  Manifest,
   OAuthSettings,
-  RejectedServer,
   RemoteTarget,
-  ServerSpec,
-  Settings,
   StdioTarget,
   Target,
   Transport,
-} from './manifest/settings.ts';
+} from './config/types.ts';
+export type { Manifest, RejectedServer, ServerSpec, Settings } from './manifest/settings.ts';
 export { openLog, type Log, type LogFields, type LogOptions } from './observe/log.ts';

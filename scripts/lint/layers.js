@@ -12,11 +12,13 @@
 const PURE = ['assert', 'buffer', 'crypto', 'events', 'string_decoder', 'util'];
 
 /**
- * `errors.ts` and `clock.ts` are open to everyone. A file directly in `src/` is a layer of its own, named without its extension.
+ * `config`, `errors.ts` and `clock.ts` are open to all layers; `config` itself imports nothing. A file directly in `src/` is a
+ * layer of its own, named without its extension.
  * @type {Readonly<Record<string, Layer>>}
  */
 const LAYERS = {
   index: { folders: ['gateway', 'manifest', 'observe', 'protocol'], packages: [], node: PURE },
+  config: { folders: [], packages: [], node: [] },
   errors: { folders: ['observe/printable'], packages: [], node: [] },
   clock: { folders: [], packages: [], node: [] },
   cli: {
@@ -66,6 +68,8 @@ const LAYERS = {
   demo: { folders: ['protocol'], packages: [], node: 'any' },
 };
 
+const OPEN_TO_ALL = ['config', 'errors', 'clock'];
+
 /** Folders of one layer that may not import each other. */
 const APART = [['router/legacy-to-modern', 'router/modern-to-legacy']];
 
@@ -101,9 +105,9 @@ function refuseModule(name, layer, from, specifier) {
   const module = withoutExtension(target);
   const apart = refuseApart(from, module);
   if (apart !== undefined) return apart;
-  const open = [name, 'errors', 'clock', ...layer.folders];
+  const open = [name, ...(name === 'config' ? [] : OPEN_TO_ALL), ...layer.folders];
   if (open.some((allowed) => module === allowed || module.startsWith(`${allowed}/`))) return undefined;
-  return `src/${name} may not import src/${module}; it may import ${open.slice(1).join(', ')}`;
+  return `src/${name} may not import src/${module}; it may import ${open.slice(1).join(', ') || 'nothing'}`;
 }
 
 /** @param {string} from @param {string} module */

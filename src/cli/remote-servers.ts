@@ -1,5 +1,6 @@
 import { RunError } from '../errors.ts';
-import type { RejectedServer, RemoteTarget } from '../manifest/settings.ts';
+import type { RemoteTarget } from '../config/types.ts';
+import type { RejectedServer } from '../manifest/settings.ts';
 import type { CommandCall } from './command.ts';
 import { readInspection } from './manifest-source.ts';
 

@@ -1,5 +1,6 @@
 import { isLoopback } from '../manifest/schema/checks.ts';
-import type { Capability, Manifest, ServerSpec } from '../manifest/settings.ts';
+import type { Capability } from '../config/types.ts';
+import type { Manifest, ServerSpec } from '../manifest/settings.ts';
 
 export const NOTHING: ReadonlySet<Capability> = new Set();
 

@@ -1,4 +1,5 @@
-import type { Manifest, Transport } from '../manifest/settings.ts';
+import type { Transport } from '../config/types.ts';
+import type { Manifest } from '../manifest/settings.ts';
 
 /** Where one server can be reached; absolute URLs. */
 export interface ServerEndpoints {

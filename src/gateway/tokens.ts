@@ -1,5 +1,5 @@
 import { RunError } from '../errors.ts';
-import type { RemoteTarget } from '../manifest/settings.ts';
+import type { RemoteTarget } from '../config/types.ts';
 import type { Log } from '../observe/log.ts';
 import { secretsOf } from '../observe/known-secrets.ts';
 import { createMask } from '../observe/mask.ts';

@@ -1,16 +1,18 @@
+import type {
+  AttributionMode,
+  Capability,
+  EraSetting,
+  Isolation,
+  LogFormat,
+  LogLevel,
+  StdoutMode,
+  Target,
+  ToolPatterns,
+  Transport,
+} from '../config/types.ts';
 import type { RunError } from '../errors.ts';
 
 /** What the rest of the program gets to see of a manifest and the command line: resolved, validated, in base units. */
-
-export type Transport = 'stdio' | 'sse' | 'http';
-export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
-export type LogFormat = 'human' | 'json';
-
-/** Who shares a child process: nobody, or all clients. */
-export type Isolation = 'session' | 'shared';
-
-/** Which revisions of the protocol a server speaks: those with a handshake, those without, or whatever it shows. */
-export type EraSetting = 'auto' | 'legacy' | 'modern';
 
 /** The `serve` block after defaults, environment variables and flags. */
 export interface Settings {
@@ -72,84 +74,13 @@ export interface Settings {
   readonly quiet: boolean;
 }
 
-/** What an entry says to open. */
-export type Target = StdioTarget | RemoteTarget;
-
-export interface StdioTarget {
-  readonly kind: 'stdio';
-  /** Values of references to secrets, wherever they stand in the others. */
-  readonly secrets?: readonly string[];
-  readonly command: string;
-  readonly args: readonly string[];
-  readonly cwd: string | undefined;
-  /** The child's whole environment, ready to pass on. */
-  readonly env: Readonly<Record<string, string>>;
-}
-
-/** How a remote server is spoken to; `auto` finds out. */
-export type RemoteTransport = 'auto' | 'http' | 'sse';
-
-export interface RemoteTarget {
-  readonly kind: 'remote';
-  /** Values of references to secrets, wherever they stand in the others. */
-  readonly secrets?: readonly string[];
-  readonly url: string;
-  readonly transport: RemoteTransport;
-  /** Names in lower case. */
-  readonly headers: Readonly<Record<string, string>>;
-  /** Absolute paths of PEM files. */
-  readonly tls: {
-    readonly caFile: string | undefined;
-    readonly certFile: string | undefined;
-    readonly keyFile: string | undefined;
-  };
-  /** Undefined: a server that asks for authorization is refused. */
-  readonly oauth: OAuthSettings | undefined;
-  /** How long a server that is not reachable is tried again. */
-  readonly patienceMs: number;
-}
-
-export type OAuthGrant = 'authorization-code' | 'client-credentials';
-
-export interface OAuthSettings {
-  readonly grant: OAuthGrant;
-  readonly clientId: string | undefined;
-  readonly clientSecret: string | undefined;
-  /** PEM. */
-  readonly privateKey: string | undefined;
-  readonly clientMetadataUrl: string | undefined;
-  readonly scope: string | undefined;
-  /** Exactly as written. */
-  readonly resource: string | false | undefined;
-  readonly issuer?: string | undefined;
-  readonly audience?: string | undefined;
-  readonly assumePkce?: boolean | undefined;
-  readonly browser: boolean;
-  readonly callbackHost: string;
-  readonly callbackPort: number | undefined;
-  readonly timeoutMs: number;
-  /** Absolute. */
-  readonly storeDirectory: string;
-}
-
-/** What a client may declare that lets a server turn to its user. */
-export type Capability = 'roots' | 'sampling' | 'elicitation';
-
-/** Which tools clients see and call, by name; `*` stands for any text. */
-export interface ToolFilter {
-  /** A tool has to match one pattern of each of these lists. */
-  readonly allow: readonly (readonly string[])[];
-  /** And none of these. */
-  readonly deny: readonly string[];
-}
-
 export interface ServerSpec {
   readonly name: string;
   readonly target: Target;
   /** Client capabilities passed through although they are withheld from network clients by default. */
   readonly allow: readonly Capability[];
   /** Undefined: all of them. */
-  readonly tools: ToolFilter | undefined;
+  readonly tools: ToolPatterns | undefined;
   /** Overrides `isolation` for this server. */
   readonly isolation: Isolation | undefined;
   /** Overrides `era` for this server. */
@@ -159,11 +90,11 @@ export interface ServerSpec {
   /** Overrides `inputTtlMs` for this server. */
   readonly inputTtlMs: number | undefined;
   /** Whose call a question of the server belongs to, if several run: the newest one's, or one runs at a time. */
-  readonly attribution: 'concurrent' | 'exact';
+  readonly attribution: AttributionMode;
   /** Processes that are kept ready for clients of 2026-07-28. */
   readonly warm: number;
   /** What becomes of lines on its stdout that are not MCP messages. */
-  readonly stdout: 'strict' | 'skip';
+  readonly stdout: StdoutMode;
 }
 
 export interface RejectedServer {

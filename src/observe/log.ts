@@ -1,8 +1,5 @@
+import { LINE_LEVELS, type LineLevel, type LogFormat, type LogLevel } from '../config/types.ts';
 import { printable, printableJson, printableLines, printableStyled } from './printable.ts';
-
-const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
-
-type LevelName = (typeof LEVELS)[number];
 
 /** Fields of an event; `event` names it and never varies, the text is for people. */
 export interface LogFields {
@@ -10,14 +7,14 @@ export interface LogFields {
   readonly [field: string]: unknown;
 }
 
-export type Log = Record<LevelName, (fields: LogFields, text: string) => void> & {
+export type Log = Record<LineLevel, (fields: LogFields, text: string) => void> & {
   child(fields: { readonly server?: string; readonly session?: string }): Log;
-  isLevelEnabled(level: LevelName): boolean;
+  isLevelEnabled(level: LineLevel): boolean;
 };
 
 export interface LogOptions {
-  readonly level: LevelName | 'silent';
-  readonly format: 'human' | 'json';
+  readonly level: LogLevel;
+  readonly format: LogFormat;
   readonly colour: boolean;
 }
 
@@ -36,9 +33,9 @@ export async function openLog(options: LogOptions): Promise<Log> {
 
 /** A log whose lines all have these fields. */
 function createLog(sink: Sink, level: LogOptions['level'], bound: object): Log {
-  const lowest = level === 'silent' ? LEVELS.length : LEVELS.indexOf(level);
-  const isLevelEnabled = (name: LevelName): boolean => LEVELS.indexOf(name) >= lowest;
-  const at = (name: LevelName): Log[LevelName] =>
+  const lowest = level === 'silent' ? LINE_LEVELS.length : LINE_LEVELS.indexOf(level);
+  const isLevelEnabled = (name: LineLevel): boolean => LINE_LEVELS.indexOf(name) >= lowest;
+  const at = (name: LineLevel): Log[LineLevel] =>
     isLevelEnabled(name)
       ? (fields, text) => sink.write(lineOf({ level: name, time: Date.now(), ...bound }, fields, text))
       : () => {};

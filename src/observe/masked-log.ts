@@ -1,3 +1,4 @@
+import type { LineLevel } from '../config/types.ts';
 import type { Log, LogFields } from './log.ts';
 import type { Mask } from './mask.ts';
 import { MASK } from './redact.ts';
@@ -14,7 +15,7 @@ const OWN = /^(?:keys?|session|sessionId|tokens?|auth|credentials|secrets)$/;
 /** The same log, in which texts are masked: the message, and all texts in fields, however deep. */
 export function maskLog(log: Log, mask: Mask): Log {
   const write =
-    (level: 'trace' | 'debug' | 'info' | 'warn' | 'error'): Log['info'] =>
+    (level: LineLevel): Log['info'] =>
     ({ event, ...fields }, text) => {
       // Masking what is not written would cost the same.
       if (log.isLevelEnabled(level)) log[level]({ event, ...maskFields(fields, mask) }, mask(text));

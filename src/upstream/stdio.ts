@@ -14,7 +14,8 @@ import { createStderrTail, type StderrTail } from './supervision/stderr-tail.ts'
 import { watchSlowStart } from './supervision/slow-start.ts';
 import { createStdoutReader } from './stdout-messages.ts';
 import { createInvalidStdout, excerptOf } from './invalid-stdout.ts';
-import type { StdioTarget, UpstreamOptions } from './target.ts';
+import type { StdioTarget } from '../config/types.ts';
+import type { UpstreamOptions } from './target.ts';
 
 /** Lines of a chunk of stdout that are handled in one turn of the event loop. */
 const LINES_PER_TURN = 32;

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { readManifest } from '../../src/cli/manifest-source.ts';
-import type { RemoteTarget } from '../../src/manifest/settings.ts';
+import type { RemoteTarget } from '../../src/config/types.ts';
 import { createWorkspace, failureOf, only, remoteOf } from '../manifest/workspace.ts';
 import { createTerminal, run } from './terminal.ts';
 

@@ -4,7 +4,8 @@ import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { RunError } from '../../src/errors.ts';
 import { loadManifest, type LoadOptions } from '../../src/manifest/load.ts';
-import type { Manifest, RemoteTarget, ServerSpec, StdioTarget } from '../../src/manifest/settings.ts';
+import type { RemoteTarget, StdioTarget } from '../../src/config/types.ts';
+import type { Manifest, ServerSpec } from '../../src/manifest/settings.ts';
 
 /** A folder with these files, gone when the test is over. */
 export async function createWorkspace(

@@ -80,6 +80,13 @@ const VIOLATIONS: readonly [path: string, text: string, answer: string][] = [
   ['protocol/pretty.ts', `import 'pino-pretty';`, 'only src/observe may import pino-pretty'],
   ['demo/x.ts', `import '../gateway/gateway.ts';`, 'src/demo may not import src/gateway'],
   ['errors.ts', `import './protocol/frame.ts';`, 'src/errors may not import src/protocol'],
+  ['config/x.ts', `import '../errors.ts';`, 'src/config may not import src/errors; it may import nothing'],
+  ['config/fs.ts', `import 'node:fs';`, 'src/config does no I/O'],
+  [
+    'config/zod.ts',
+    `import type { z } from 'zod';\nexport type X = z.ZodType;`,
+    'only src/manifest may import zod',
+  ],
   ['novel/x.ts', `import '../errors.ts';`, 'src/novel is not in the import table'],
   // However it is written
   ['protocol/type.ts', `import type { Log } from '../observe/log.ts';\nexport type X = Log;`, 'src/observe'],

@@ -1,7 +1,8 @@
 import { toRunError } from '../../errors.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
 import type { Endpoints } from '../../gateway/endpoints.ts';
-import type { LogFormat, Manifest, Settings } from '../../manifest/settings.ts';
+import type { LogFormat } from '../../config/types.ts';
+import type { Manifest, Settings } from '../../manifest/settings.ts';
 import { secretsOf } from '../../observe/known-secrets.ts';
 import type { Log } from '../../observe/log.ts';
 import { createMask } from '../../observe/mask.ts';

@@ -1,14 +1,8 @@
 import { RunError } from '../../errors.ts';
 import { parseBaseUrl, parseInteger, parsePath } from '../../manifest/schema/checks.ts';
 import type { SettingsLayer } from '../../manifest/resolve/layers.ts';
-import type {
-  EraSetting,
-  Isolation,
-  LogFormat,
-  LogLevel,
-  Settings,
-  Transport,
-} from '../../manifest/settings.ts';
+import { ERA_SETTINGS, ISOLATIONS, LOG_FORMATS, LOG_LEVELS, TRANSPORTS } from '../../config/types.ts';
+import type { Settings } from '../../manifest/settings.ts';
 import { didYouMean } from '../../manifest/suggest.ts';
 import { parseDuration, parseSize, type Parsed } from '../../manifest/schema/units.ts';
 import type { ChoiceSetting, SettingOption } from './option-types.ts';
@@ -168,7 +162,7 @@ function assignChoice(layer: Writable, setting: ChoiceSetting, value: string, wh
       layer.isolation = oneOf(ISOLATIONS, value, where);
       return;
     case 'era':
-      layer.era = oneOf(ERAS, value, where);
+      layer.era = oneOf(ERA_SETTINGS, value, where);
       return;
     case 'logLevel':
       layer.logLevel = oneOf(LOG_LEVELS, value, where);
@@ -177,12 +171,6 @@ function assignChoice(layer: Writable, setting: ChoiceSetting, value: string, wh
       layer.logFormat = oneOf(LOG_FORMATS, value, where);
   }
 }
-
-const ERAS: readonly EraSetting[] = ['auto', 'legacy', 'modern'];
-const ISOLATIONS: readonly Isolation[] = ['session', 'shared'];
-const TRANSPORTS: readonly Transport[] = ['stdio', 'sse', 'http'];
-const LOG_LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
-const LOG_FORMATS: readonly LogFormat[] = ['human', 'json'];
 
 export function must<T>(parsed: Parsed<T>, where: string): T {
   if ('value' in parsed) return parsed.value;

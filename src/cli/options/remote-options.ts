@@ -17,7 +17,8 @@ import {
   type FromFile,
 } from '../../manifest/resolve/remote-files.ts';
 import type { OAuthOptions, RemoteOptions } from '../../manifest/resolve/remote-target.ts';
-import type { Manifest, OAuthGrant, RemoteTransport } from '../../manifest/settings.ts';
+import { OAUTH_GRANTS, REMOTE_TRANSPORTS } from '../../config/types.ts';
+import type { Manifest } from '../../manifest/settings.ts';
 import { parseDuration, type Parsed } from '../../manifest/schema/units.ts';
 import type { CliContext } from '../context.ts';
 import { launchValues, must, oneOf, textOf, textsOf } from './options.ts';
@@ -27,9 +28,6 @@ export interface RemoteRequest {
   readonly options: RemoteOptions;
   readonly warnings: readonly string[];
 }
-
-const TRANSPORTS: readonly RemoteTransport[] = ['auto', 'http', 'sse'];
-const GRANTS: readonly OAuthGrant[] = ['authorization-code', 'client-credentials'];
 
 /**
  * Reads them, and the files that they name.
@@ -44,7 +42,7 @@ export async function readRemote(
   const text = (key: string): string | undefined => textOf(values.get(key));
   const path = (key: string): string | undefined => absolute(text(key));
   const options: RemoteOptions = {
-    transport: checked('transport', (value) => oneOf(TRANSPORTS, value, '--transport')),
+    transport: checked('transport', (value) => oneOf(REMOTE_TRANSPORTS, value, '--transport')),
     headers: await readHeaders(),
     allowHttp: booleanOf(values.get('allowHttp')),
     caFile: path('caFile'),
@@ -65,7 +63,7 @@ export async function readRemote(
   async function readOAuth(): Promise<RemoteOptions['oauth']> {
     if (values.get('oauth') === false) return false;
     const oauth: OAuthOptions = {
-      grant: checked('oauthGrant', (value) => oneOf(GRANTS, value, '--oauth-grant')),
+      grant: checked('oauthGrant', (value) => oneOf(OAUTH_GRANTS, value, '--oauth-grant')),
       clientId: text('oauthClientId'),
       clientSecret:
         (await contentOf(path('oauthClientSecretFile'), readClientSecret)) ?? text('oauthClientSecret'),

@@ -1,5 +1,5 @@
 import type { Diagnostic, RunError } from '../../errors.ts';
-import type { LogFormat } from '../../manifest/settings.ts';
+import type { LogFormat } from '../../config/types.ts';
 import { printableJson } from '../../observe/printable.ts';
 import { redact } from '../../observe/redact.ts';
 import type { CliContext } from '../context.ts';

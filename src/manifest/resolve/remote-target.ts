@@ -3,7 +3,7 @@ import { tokenStoreDirectory } from '../read/config-directory.ts';
 import type { Headers } from '../schema/headers.ts';
 import { isExposed } from '../schema/remote-checks.ts';
 import { maskUrl } from '../read/secrets.ts';
-import type { OAuthSettings, RemoteTarget, RemoteTransport, Transport } from '../settings.ts';
+import type { OAuthSettings, RemoteTarget, RemoteTransport, Transport } from '../../config/types.ts';
 
 /** What one place, an entry or the command line, says about remote servers. Paths are absolute. */
 export interface RemoteOptions {

@@ -13,7 +13,7 @@ import {
   type RemoteOptions,
 } from './remote-target.ts';
 import type { ServerEntry } from '../schema/schema.ts';
-import type { RemoteTarget, RemoteTransport } from '../settings.ts';
+import type { RemoteTarget, RemoteTransport } from '../../config/types.ts';
 import type { Located } from '../read/validate.ts';
 
 export interface RemoteContext {

@@ -10,7 +10,8 @@ import { parseRemoteUrl } from '../schema/remote-checks.ts';
 import { resolveRemote, type RemoteContext } from './resolve-remote.ts';
 import type { ServerEntry } from '../schema/schema.ts';
 import { kindOf } from '../schema/server-kind.ts';
-import type { ServerSpec, StdioTarget } from '../settings.ts';
+import type { StdioTarget } from '../../config/types.ts';
+import type { ServerSpec } from '../settings.ts';
 import { mergeToolFilters, readToolFilter } from '../schema/tool-keys.ts';
 import type { Located } from '../read/validate.ts';
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { OAUTH_GRANTS, REMOTE_TRANSPORTS } from '../../config/types.ts';
 import { parseCallbackHost, parseClientMetadataUrl, parseIssuer, parseResource } from './remote-checks.ts';
 import {
   choice,
@@ -17,8 +18,6 @@ import {
 
 /** What `type` may say. */
 export const TYPES = ['stdio', 'http', 'sse', 'streamable-http', 'streamableHttp', 'auto'] as const;
-const TRANSPORTS = ['auto', 'http', 'sse'] as const;
-const GRANTS = ['authorization-code', 'client-credentials'] as const;
 const COMMANDS = ['serve', 'check', 'login'] as const;
 /** They also matter where a server's tokens are given back. */
 const CREDENTIALS = [...COMMANDS, 'logout'] as const;
@@ -27,7 +26,7 @@ const GROUP = 'The remote server';
 /** How a server's authorization is obtained. Keys that it does not name are warned about: other tools share the file. */
 export const oauthSchema = z
   .looseObject({
-    grant: choice(GRANTS).optional().meta({
+    grant: choice(OAUTH_GRANTS).optional().meta({
       description: "A user's consent in a browser, or a client of its own that needs nobody.",
       default: 'authorization-code',
     }),
@@ -103,7 +102,7 @@ export const remoteKeys = {
 
 /** The same on the command line, for a URL there and for the remote servers of a manifest. */
 export const remoteLaunchOptions = {
-  transport: launch('enum', choice(TRANSPORTS), {
+  transport: launch('enum', choice(REMOTE_TRANSPORTS), {
     flag: '--transport <transport>',
     commands: COMMANDS,
     env: 'MCP_RUN_TRANSPORT',
@@ -155,7 +154,7 @@ export const remoteLaunchOptions = {
     group: GROUP,
     description: 'The PEM file with the key of that certificate',
   }),
-  oauthGrant: launch('enum', choice(GRANTS), {
+  oauthGrant: launch('enum', choice(OAUTH_GRANTS), {
     flag: '--oauth-grant <grant>',
     commands: COMMANDS,
     env: 'MCP_RUN_OAUTH_GRANT',

@@ -1,4 +1,14 @@
 import { z } from 'zod';
+import {
+  ATTRIBUTIONS,
+  CAPABILITIES,
+  ERA_SETTINGS,
+  ISOLATIONS,
+  LOG_FORMATS,
+  LOG_LEVELS,
+  STDOUT_MODES,
+  TRANSPORTS,
+} from '../../config/types.ts';
 import { parseBaseUrl } from './checks.ts';
 import { remoteKeys, remoteLaunchOptions, TYPES } from './remote-schema.ts';
 import {
@@ -19,19 +29,11 @@ import {
   text,
   toolRestriction,
 } from './schema-parts.ts';
-import type { Capability } from '../settings.ts';
 
 /**
  * The manifest's one description. Types, flags, variables, the JSON Schema and the tables in the docs all come from
  * here; `scripts/generate.js` writes them.
  */
-
-const TRANSPORTS = ['stdio', 'sse', 'http'] as const;
-const CAPABILITIES = ['roots', 'sampling', 'elicitation'] as const satisfies readonly Capability[];
-const ISOLATIONS = ['session', 'shared'] as const;
-const ERAS = ['auto', 'legacy', 'modern'] as const;
-const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
-const LOG_FORMATS = ['human', 'json'] as const;
 
 /** The `serve` block. */
 export const serveSchema = z
@@ -159,7 +161,7 @@ export const serveSchema = z
       default: 'session',
       description: 'A process for each session, or one that all clients of a server share',
     }),
-    era: option('enum', choice(ERAS), {
+    era: option('enum', choice(ERA_SETTINGS), {
       setting: 'era',
       flag: '--era <era>',
       env: 'MCP_RUN_ERA',
@@ -536,10 +538,10 @@ export const serverSchema = z
         'serve.requestTimeout for this server; a number below 1000 is seconds, any other is milliseconds.',
     }),
     isolation: choice(ISOLATIONS).optional().meta({ description: 'serve.isolation for this server.' }),
-    era: choice(ERAS).optional().meta({ description: 'serve.era for this server.' }),
-    protocolEra: choice(ERAS).optional().meta({ description: 'Another name for era.' }),
+    era: choice(ERA_SETTINGS).optional().meta({ description: 'serve.era for this server.' }),
+    protocolEra: choice(ERA_SETTINGS).optional().meta({ description: 'Another name for era.' }),
     inputTtl: duration().optional().meta({ description: 'serve.inputTtl for this server.' }),
-    attribution: choice(['concurrent', 'exact']).optional().meta({
+    attribution: choice(ATTRIBUTIONS).optional().meta({
       description:
         'Which call of a client of 2026-07-28 a question of the server belongs to: the newest that runs, or exactly the one that runs (exact: one at a time).',
       default: 'concurrent',
@@ -563,7 +565,7 @@ export const serverSchema = z
     enabledTools: stringOrList().optional().meta({ description: 'Another name for tools.allow.' }),
     excludeTools: stringOrList().optional().meta({ description: 'Another name for tools.deny.' }),
     disabledTools: stringOrList().optional().meta({ description: 'Another name for tools.deny.' }),
-    stdout: choice(['strict', 'skip']).optional().meta({
+    stdout: choice(STDOUT_MODES).optional().meta({
       description:
         'Lines on its stdout that are not MCP messages: skip and count them, or end the server (strict).',
       default: 'skip',

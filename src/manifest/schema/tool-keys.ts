@@ -1,5 +1,5 @@
 import type { Problem } from '../read/diagnostics.ts';
-import type { ToolFilter } from '../settings.ts';
+import type { ToolPatterns } from '../../config/types.ts';
 import type { Node, ObjectNode } from '../read/node.ts';
 import { isNull } from '../read/unset.ts';
 import type { Located } from '../read/validate.ts';
@@ -34,7 +34,10 @@ function listOf(word = ''): 'allow' | 'deny' | undefined {
  * stays denied. What is wrong goes to `problems`.
  * @returns undefined without a restriction
  */
-export function readToolFilter({ source, path, node }: Located, problems: Problem[]): ToolFilter | undefined {
+export function readToolFilter(
+  { source, path, node }: Located,
+  problems: Problem[],
+): ToolPatterns | undefined {
   if (node.kind !== 'object') return undefined;
   const allowed: (readonly string[])[] = [];
   const deny: string[] = [];
@@ -50,7 +53,9 @@ export function readToolFilter({ source, path, node }: Located, problems: Proble
 }
 
 /** All restrictions together; undefined if there is none. */
-export function mergeToolFilters(...filters: readonly (ToolFilter | undefined)[]): ToolFilter | undefined {
+export function mergeToolFilters(
+  ...filters: readonly (ToolPatterns | undefined)[]
+): ToolPatterns | undefined {
   const allow = filters.flatMap((filter) => filter?.allow ?? []);
   const deny = filters.flatMap((filter) => filter?.deny ?? []);
   return allow.length === 0 && deny.length === 0 ? undefined : { allow, deny };

@@ -1,6 +1,6 @@
 import type { LookupFunction } from 'node:net';
 import type { Dispatcher } from 'undici';
-import type { TlsSettings } from '../target.ts';
+import type { TlsSettings } from '../../config/types.ts';
 import { createDirectDispatcher } from './node-http-dispatcher.ts';
 import type { HttpDispatcher } from './http-call.ts';
 import { createSwitchingDispatcher } from './switching-dispatcher.ts';

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { createSecureContext, rootCertificates } from 'node:tls';
 import { RunError } from '../../errors.ts';
 import { readRegularFile } from '../../files/regular-file.ts';
-import type { TlsSettings } from '../target.ts';
+import type { TlsSettings } from '../../config/types.ts';
 
 export interface TlsContext {
   readonly ca?: string[];

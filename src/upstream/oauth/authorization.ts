@@ -2,7 +2,7 @@ import { RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import type { Authorization, Challenge } from '../authorization.ts';
 import type { ServerAddresses } from '../http/server-addresses.ts';
-import type { OAuthSettings, RemoteTarget } from '../target.ts';
+import type { OAuthSettings, RemoteTarget } from '../../config/types.ts';
 import type { AddressScope } from './address-scope.ts';
 import { promptLimitOf } from './prompt-limit.ts';
 import { readChallenge } from './challenge.ts';

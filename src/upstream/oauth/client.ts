@@ -4,7 +4,7 @@ import {
   type OAuthClientInformationMixed,
 } from '@modelcontextprotocol/client';
 import { registrationFetch } from './answers.ts';
-import type { OAuthSettings } from '../target.ts';
+import type { OAuthSettings } from '../../config/types.ts';
 import { authorizationFailed, type OAuthContext } from './context.ts';
 import type { Authority } from './discovery.ts';
 import { bindToIssuer, secretClientOf } from './issuer-binding.ts';

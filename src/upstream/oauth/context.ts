@@ -1,7 +1,7 @@
 import type { FetchLike } from '@modelcontextprotocol/client';
 import { RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
-import type { OAuthSettings } from '../target.ts';
+import type { OAuthSettings } from '../../config/types.ts';
 import type { AddressScope } from './address-scope.ts';
 import type { BindingStore } from './issuer-binding.ts';
 import { isSameIssuer } from './names.ts';

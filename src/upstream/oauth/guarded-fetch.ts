@@ -5,7 +5,7 @@ import { request, type Dispatcher } from 'undici';
 import { isRunError, RunError } from '../../errors.ts';
 import { createDispatcher, mayUseProxy } from '../http/dispatcher.ts';
 import { fieldValue } from '../http/field-values.ts';
-import type { TlsSettings } from '../target.ts';
+import type { TlsSettings } from '../../config/types.ts';
 import type { AddressScope } from './address-scope.ts';
 import { createGuard, type GuardOptions } from './guard.ts';
 

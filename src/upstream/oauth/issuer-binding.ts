@@ -3,7 +3,7 @@ import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isRunError, RunError } from '../../errors.ts';
 import { readRegularFile } from '../../files/regular-file.ts';
-import type { OAuthSettings } from '../target.ts';
+import type { OAuthSettings } from '../../config/types.ts';
 import { authorizationFailed, type OAuthContext } from './context.ts';
 import type { Authority } from './discovery.ts';
 import { acquireFileLock } from './file-lock.ts';

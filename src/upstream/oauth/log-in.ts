@@ -4,7 +4,7 @@ import { createConnection, type Connection } from '../http/connection.ts';
 import { createDispatcher } from '../http/dispatcher.ts';
 import { discard, type HttpRequest } from '../http/http-call.ts';
 import { createServerAddresses, type ServerAddresses } from '../http/server-addresses.ts';
-import type { OAuthSettings, RemoteTarget } from '../target.ts';
+import type { OAuthSettings, RemoteTarget } from '../../config/types.ts';
 import { createAuthorization } from './authorization.ts';
 import { createGuardedFetch } from './guarded-fetch.ts';
 import { tokenInfoOf, type TokenInfo } from './token-info.ts';

@@ -1,6 +1,6 @@
 import { selectClientAuthMethod } from '@modelcontextprotocol/client';
 import type { Log } from '../../observe/log.ts';
-import type { OAuthSettings, TlsSettings } from '../target.ts';
+import type { OAuthSettings, TlsSettings } from '../../config/types.ts';
 import { authenticateByKey } from './client-authentication.ts';
 import { informationOf } from './client.ts';
 import { authorizationFailed } from './context.ts';

@@ -3,7 +3,7 @@ import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readRegularFile } from '../../files/regular-file.ts';
 import type { Log } from '../../observe/log.ts';
-import type { OAuthSettings, RemoteTarget } from '../target.ts';
+import type { OAuthSettings, RemoteTarget } from '../../config/types.ts';
 import { acquireFileLock, type FileLockOptions } from './file-lock.ts';
 import { keepInMemory } from './memory-store.ts';
 import { canonicalIssuer } from './names.ts';

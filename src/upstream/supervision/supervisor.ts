@@ -5,7 +5,8 @@ import { systemClock, type Clock } from '../clock.ts';
 import { mayBeFetching } from './hints.ts';
 import { observeHealth } from '../../link/observe-health.ts';
 import { nextState, type ServerEvent, type ServerState } from './server-state.ts';
-import type { UpstreamOptions, UpstreamTarget } from '../target.ts';
+import type { Target } from '../../config/types.ts';
+import type { UpstreamOptions } from '../target.ts';
 import { probeRecovery } from './recovery-probe.ts';
 import { findMissing, openUpstream } from '../upstream.ts';
 
@@ -16,7 +17,7 @@ const FETCH_FACTOR = 5;
 const LOOK_AGAIN_MS = 1_000;
 
 export interface SupervisorOptions extends UpstreamOptions {
-  readonly target: UpstreamTarget;
+  readonly target: Target;
   readonly initializeTimeoutMs: number;
   /**
    * Start it once a pause is over even if no client asks for it, and end it again when it has answered: otherwise
@@ -358,7 +359,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
 }
 
 /** A program may have to be downloaded before it starts, and a user be asked before a server lets us in. */
-function startTimeoutOf(target: UpstreamTarget, initializeTimeoutMs: number): number {
+function startTimeoutOf(target: Target, initializeTimeoutMs: number): number {
   if (target.kind === 'stdio') return initializeTimeoutMs * (mayBeFetching(target) ? FETCH_FACTOR : 1);
   const { oauth, patienceMs } = target;
   const isUserAsked = oauth?.grant === 'authorization-code';

@@ -7,7 +7,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { createConnection } from '../../../src/upstream/http/connection.ts';
 import { createDispatcher } from '../../../src/upstream/http/dispatcher.ts';
 import { readAll } from '../../../src/upstream/http/http-call.ts';
-import type { TlsSettings } from '../../../src/upstream/target.ts';
+import type { TlsSettings } from '../../../src/config/types.ts';
 import { INITIALIZE, openRemote, openServer, openTarget, targetFor } from './remote.ts';
 import { openProxy } from './proxy.ts';
 import { nameOf, openScriptedServer, type ScriptedServer } from './scripted-server.ts';

@@ -5,7 +5,7 @@ import { forParent } from '../../../src/protocol/fault.ts';
 import { frameOf, type Frame, type JsonRpcMessage, type RequestId } from '../../../src/protocol/frame.ts';
 import type { Link } from '../../../src/link/link.ts';
 import { createDispatcher } from '../../../src/upstream/http/dispatcher.ts';
-import type { RemoteTarget } from '../../../src/upstream/target.ts';
+import type { RemoteTarget } from '../../../src/config/types.ts';
 import { openUpstream } from '../../../src/upstream/upstream.ts';
 import { createRecordingLog, type RecordingLog } from '../../observe/recording-log.ts';
 import { CLIENT_INFO } from '../../support/clients.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { logOut } from '../../../src/gateway/tokens.ts';
 import { listBindings, openBindingStore } from '../../../src/upstream/oauth/issuer-binding.ts';
-import type { OAuthSettings } from '../../../src/upstream/target.ts';
+import type { OAuthSettings } from '../../../src/config/types.ts';
 import { createRecordingLog } from '../../observe/recording-log.ts';
 import { startAuthorizationServer, type AuthorizationServer } from '../../support/authorization-server.ts';
 import { createDirectory, freePort, SETTINGS, setUp } from './user.ts';

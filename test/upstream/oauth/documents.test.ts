@@ -7,7 +7,7 @@ import type { OAuthContext } from '../../../src/upstream/oauth/context.ts';
 import { discover } from '../../../src/upstream/oauth/discovery.ts';
 import { createGuardedFetch } from '../../../src/upstream/oauth/guarded-fetch.ts';
 import { readResourceMetadata } from '../../../src/upstream/oauth/resource-metadata.ts';
-import type { OAuthSettings } from '../../../src/upstream/target.ts';
+import type { OAuthSettings } from '../../../src/config/types.ts';
 import { createRecordingLog } from '../../observe/recording-log.ts';
 import {
   startAuthorizationServer,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Authorization } from '../../../src/upstream/authorization.ts';
 import { createAuthorization } from '../../../src/upstream/oauth/authorization.ts';
-import type { OAuthSettings } from '../../../src/upstream/target.ts';
+import type { OAuthSettings } from '../../../src/config/types.ts';
 import { createRecordingLog, type RecordingLog } from '../../observe/recording-log.ts';
 import { PATIENCE_MS } from '../../support/patience.ts';
 
