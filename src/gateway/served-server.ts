@@ -5,7 +5,8 @@ import type { Manifest, ServerSpec } from '../manifest/settings.ts';
 import type { Log } from '../observe/log.ts';
 import type { Era, Link } from '../link/link.ts';
 import { Conversation } from '../router/conversation.ts';
-import { capabilityFilter, type Capability } from '../link/capability-filter.ts';
+import type { Capability } from '../config/types.ts';
+import { capabilityFilter } from '../link/capability-filter.ts';
 import { PerPrincipal } from '../router/per-principal.ts';
 import {
   createLegacyMultiplexer,

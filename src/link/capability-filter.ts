@@ -1,3 +1,4 @@
+import type { Capability } from '../config/types.ts';
 import { RunError } from '../errors.ts';
 import { isJson, type Json } from '../era/json.ts';
 import { META } from '../protocol/constants.ts';
@@ -6,9 +7,6 @@ import { frameOf, type Frame, type JsonRpcMessage, type RequestId } from '../pro
 import type { LinkFilter } from './compose.ts';
 import { ForwardingLink } from './forward.ts';
 import type { Link } from './link.ts';
-
-/** What a client may declare that lets a server turn to its user. */
-export type Capability = 'roots' | 'sampling' | 'elicitation';
 
 export interface CapabilityFilterOptions {
   /** What the client may declare and the server does not get to see. */

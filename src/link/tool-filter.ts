@@ -1,3 +1,4 @@
+import type { ToolPatterns } from '../config/types.ts';
 import { RunError } from '../errors.ts';
 import { findAmbiguity } from '../protocol/ambiguity.ts';
 import { faultFrame } from '../protocol/fault.ts';
@@ -7,14 +8,6 @@ import { ForwardingLink } from './forward.ts';
 import type { Link } from './link.ts';
 import { filterTools, namesOneRequest, toolsOf } from './tool-list.ts';
 import { toPattern, type ToolPattern } from './tool-pattern.ts';
-
-/** Names of tools; `*` stands for any text. */
-export interface ToolPatterns {
-  /** A tool has to match one pattern of each of these lists. */
-  readonly allow: readonly (readonly string[])[];
-  /** And none of these. */
-  readonly deny: readonly string[];
-}
 
 /** Decides about the tools of one server, and knows which of its patterns have never matched. */
 export interface ToolFilter {

@@ -1,6 +1,6 @@
 import type { RunError } from '../errors.ts';
 import type { Link } from '../link/link.ts';
-import type { Capability } from '../link/capability-filter.ts';
+import type { Capability } from '../config/types.ts';
 
 /** Whom a link is opened for. */
 export interface ModernClient {

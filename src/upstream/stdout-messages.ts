@@ -5,6 +5,7 @@ import { faultFrame } from '../protocol/fault.ts';
 import { peekFrame, splitBatch, type Frame } from '../protocol/frame.ts';
 import { createLineSplitter, type LineEnds, type LineSplitter } from '../protocol/lines.ts';
 import { longAnswerTo, unreadableAnswerTo, unreadableRequestId } from '../protocol/outline.ts';
+import type { StdoutMode } from '../config/types.ts';
 import type { RequestId } from '../protocol/request-id.ts';
 import { BrokenMessage } from './broken-message.ts';
 
@@ -12,7 +13,7 @@ export interface StdoutOptions {
   readonly server: string;
   readonly lineLimitBytes: number;
   /** `strict`: a line that is no message is skipped, whether or not it shows which request it answers. */
-  readonly stdout: 'strict' | 'skip';
+  readonly stdout: StdoutMode;
   readonly log: Log;
   /** A message, or the error that its caller gets in place of an answer that cannot be read. */
   readonly deliver: (frame: Frame) => void;

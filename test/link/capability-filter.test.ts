@@ -1,6 +1,7 @@
+import type { Capability } from '../../src/config/types.ts';
 import { describe, expect, it, test } from 'vitest';
 import { frameOf, parseFrame } from '../../src/protocol/frame.ts';
-import { isWithheld, withoutCapabilities, type Capability } from '../../src/link/capability-filter.ts';
+import { isWithheld, withoutCapabilities } from '../../src/link/capability-filter.ts';
 import { call, initialize, join, joinInitialized } from '../router/conversation.ts';
 
 const ALL: ReadonlySet<Capability> = new Set(['roots', 'sampling', 'elicitation']);

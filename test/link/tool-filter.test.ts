@@ -1,5 +1,6 @@
+import type { ToolPatterns } from '../../src/config/types.ts';
 import { describe, expect, it } from 'vitest';
-import { createToolFilter, toolFilter, type ToolPatterns } from '../../src/link/tool-filter.ts';
+import { createToolFilter, toolFilter } from '../../src/link/tool-filter.ts';
 import { frameFromBytes, parseFrame, peekFrame, type Frame } from '../../src/protocol/frame.ts';
 import { createMemoryLink } from '../support/memory-link.ts';
 

@@ -1,3 +1,4 @@
+import type { AttributionMode } from '../../config/types.ts';
 import { isRunError, RunError, toRunError } from '../../errors.ts';
 import type { Envelope } from '../../era/envelope.ts';
 import { discoverFromInitialize, legacyInitializeParams } from '../../era/handshake.ts';
@@ -43,7 +44,7 @@ export interface LegacyProcessOptions {
   /** Calls of this process that may wait for input. */
   readonly maxParked: number;
   readonly maxListens: number;
-  readonly attribution: 'concurrent' | 'exact';
+  readonly attribution: AttributionMode;
   readonly states: RequestStates;
   /** Rejects with a RunError. */
   readonly openChild: () => Promise<Link>;

@@ -1,3 +1,4 @@
+import type { AttributionMode } from '../../config/types.ts';
 import { RunError } from '../../errors.ts';
 import { readEnvelope } from '../../era/envelope.ts';
 import { createRequestStates } from '../../era/request-state.ts';
@@ -29,7 +30,7 @@ export interface LegacyPoolOptions {
   readonly inputTtlMs: number;
   /** Calls that may wait for input, of all processes. */
   readonly maxParked: number;
-  readonly attribution: 'concurrent' | 'exact';
+  readonly attribution: AttributionMode;
   /** Processes that are kept ready. */
   readonly warm: number;
   /** What all clients together may leave unread before the worst of them is cut off. */

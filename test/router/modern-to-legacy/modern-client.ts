@@ -2,7 +2,7 @@
 import { META } from '../../../src/protocol/constants.ts';
 import { frameOf, parseFrame, type JsonRpcMessage, type RequestId } from '../../../src/protocol/frame.ts';
 import type { ModernBackend } from '../../../src/router/modern-backend.ts';
-import type { Capability } from '../../../src/link/capability-filter.ts';
+import type { Capability } from '../../../src/config/types.ts';
 
 export interface ModernClientOptions {
   readonly principal?: string;
