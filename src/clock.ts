@@ -2,15 +2,26 @@
 export interface Clock {
   /** Whole milliseconds since 1970, never running backwards. */
   now(): number;
-  /** Calls `run` once after `ms`, without keeping the process alive for it. @returns what prevents the call */
-  after(ms: number, run: () => void): () => void;
+  /**
+   * Calls `run` once after `ms`.
+   * @param keepsAlive whether the timer keeps this process alive; by default it does not
+   * @returns what prevents the call
+   */
+  after(ms: number, run: () => void, keepsAlive?: boolean): () => void;
 }
 
 export const systemClock: Clock = {
   now: () => Math.floor(performance.timeOrigin + performance.now()),
-  after(ms, run) {
+  after(ms, run, keepsAlive = false) {
     const timer = setTimeout(run, ms);
-    timer.unref();
+    if (!keepsAlive) timer.unref();
     return () => clearTimeout(timer);
   },
 };
+
+/** Resolves after `ms`. The timer keeps this process alive. */
+export function sleep(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(ms, resolve, true);
+  });
+}

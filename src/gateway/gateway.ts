@@ -7,7 +7,7 @@ import { secretsOf } from '../observe/known-secrets.ts';
 import type { Log } from '../observe/log.ts';
 import { createMask } from '../observe/mask.ts';
 import { maskLog } from '../observe/masked-log.ts';
-import { loadUpstreams } from '../upstream/upstream.ts';
+import { Upstreams } from '../upstream/upstream.ts';
 import { describeEndpoints, type Endpoints } from './endpoints.ts';
 import { warningsAbout } from './open-origins.ts';
 import { createProcessSlots } from './process-slots.ts';
@@ -43,8 +43,9 @@ export function createGateway({ manifest, log: openLog, stdin, stdout }: Gateway
     settings,
     (principal, server) => listener?.evictIdle(principal, server) === true || endIdlest(principal, server),
   );
+  const upstreams = new Upstreams();
   const servers = new Map(
-    manifest.servers.map((spec) => [spec.name, createServedServer(spec, manifest, places, log)]),
+    manifest.servers.map((spec) => [spec.name, createServedServer(spec, manifest, places, upstreams, log)]),
   );
   const status = createStatus([...servers.values()].map(({ supervisor }) => supervisor));
   let listener: Listener | undefined;
@@ -101,7 +102,7 @@ export function createGateway({ manifest, log: openLog, stdin, stdout }: Gateway
     warnIfOpen();
     const [{ startHttpListener }] = await Promise.all([
       import('../downstream/http/server.ts'),
-      loadUpstreams(manifest.servers.map(({ target }) => target)),
+      upstreams.load(manifest.servers.map(({ target }) => target)),
     ]);
     listener = await startHttpListener({
       ...settings,
@@ -158,7 +159,7 @@ export function createGateway({ manifest, log: openLog, stdin, stdout }: Gateway
     await Promise.race([drained, delay(settings.drainTimeoutMs, undefined, { ref: false })]);
     const reason = new RunError('SHUTTING_DOWN');
     await Promise.all([...servers.values()].map((server) => server.close(reason)));
-    await listener?.close();
+    await Promise.all([listener?.close(), upstreams.close()]);
     resolveFinished(0);
   }
 }

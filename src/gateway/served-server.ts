@@ -15,6 +15,7 @@ import {
 } from '../router/multiplex/legacy.ts';
 import { SendBufferLimit } from '../router/shared-process/send-buffer-limit.ts';
 import { createSupervisor, type Supervisor } from '../upstream/supervision/supervisor.ts';
+import type { Upstreams } from '../upstream/upstream.ts';
 import { createEraRoutes } from './era-routes.ts';
 import { createSkippedOutput, type SkippedOutput } from './skipped-output.ts';
 import { withoutLimit, type ProcessSlots, type SlotOwner } from './process-slots.ts';
@@ -54,6 +55,7 @@ export function createServedServer(
   spec: ServerSpec,
   manifest: Manifest,
   gatewayPlaces: ProcessSlots,
+  upstreams: Upstreams,
   gatewayLog: Log,
 ): ServedServer {
   const { name } = spec;
@@ -64,6 +66,7 @@ export function createServedServer(
   const supervisor = createSupervisor({
     server: name,
     target: spec.target,
+    openUpstream: (target, options) => upstreams.open(target, options),
     lineLimitBytes: settings.lineLimitBytes,
     stdout: spec.stdout,
     initializeTimeoutMs: settings.initializeTimeoutMs,

@@ -12,7 +12,7 @@ import { detectEra, type EraVerdict } from '../router/negotiation/detect-era.ts'
 import { hintForSilence } from '../upstream/supervision/hints.ts';
 import { nextState, type ServerState } from '../upstream/supervision/server-state.ts';
 import { createToolFilter, toolFilter } from '../link/tool-filter.ts';
-import { openUpstream } from '../upstream/upstream.ts';
+import { Upstreams } from '../upstream/upstream.ts';
 import { createInspector, type Inspector, type Introduction, type Offer } from './inspector.ts';
 
 /** What came out of starting one server and asking it what it is. */
@@ -67,16 +67,18 @@ export async function checkServers(
 ): Promise<readonly CheckResult[]> {
   const queue = [...specs.entries()];
   const results: CheckResult[] = [];
+  const upstreams = new Upstreams();
   const work = async (): Promise<void> => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const [index, spec] = next;
       watcher.started(spec.name);
-      const result = await probe(spec, options, watcher);
+      const result = await probe(spec, options, watcher, upstreams);
       results[index] = result;
       watcher.ended(result);
     }
   };
   await Promise.all(Array.from({ length: Math.min(AT_ONCE, queue.length) }, work));
+  await upstreams.close();
   return results;
 }
 
@@ -117,6 +119,7 @@ async function probe(
   { name: server, target, stdout, era, tools }: ServerSpec,
   options: CheckOptions,
   watcher: CheckWatcher,
+  upstreams: Upstreams,
 ): Promise<CheckResult> {
   const mask = createMask(secretsOf(target));
   const stderr: string[] = [];
@@ -204,7 +207,7 @@ async function probe(
   }
 
   async function open(): Promise<Link> {
-    const opened = await openUpstream(target, {
+    const opened = await upstreams.open(target, {
       server,
       lineLimitBytes: options.lineLimitBytes,
       stdout,

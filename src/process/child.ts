@@ -6,12 +6,13 @@ import type { Readable, Writable } from 'node:stream';
 import { RunError } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
 import { prepareContainer } from './containers.ts';
+import type { Clock } from './clock.ts';
 import { Descendants } from './descendants.ts';
-import { endLeftovers, type Spawned, type Started } from './leftovers.ts';
+import { endLeftovers, isRunning, noteDescendants, type Spawned, type Started } from './leftovers.ts';
 import { createMarker, MARKER } from './marker.ts';
+import type { ProcessRegistry } from './process-registry.ts';
 import { settles } from './settles.ts';
 import { signalTree } from './process-group.ts';
-import { Watchdog } from './watchdog.ts';
 
 export interface ChildOptions {
   /** Name of the server, for errors. */
@@ -63,16 +64,20 @@ const LEFT_BYTES = 4 * 1024 * 1024;
 
 /**
  * Starts a process in its own process group, without a shell.
+ * @param registry ends it if we cannot stop it properly
  * @throws RunError `COMMAND_NOT_FOUND` or `SPAWN_FAILED`.
  */
-export async function startChild(options: ChildOptions): Promise<Child> {
+export async function startChild(options: ChildOptions, registry: ProcessRegistry): Promise<Child> {
   const marker = createMarker();
   const container = await prepareContainer(options);
   try {
     const spawned = await spawnPiped({ ...options, args: container?.args ?? options.args }, marker.value);
-    const descendants = new Descendants(marker.id);
+    const descendants = new Descendants(marker.id, registry.proc, registry.clock);
     const { log, ladder = STOP_LADDER } = options;
-    return supervise({ spawned, pid: spawned.pid ?? 0, descendants, container, log }, ladder);
+    const started = { spawned, pid: spawned.pid ?? 0, descendants, container, log };
+    const leader = new GroupLeader(started, ladder, registry);
+    leader.observe();
+    return leader;
   } catch (error) {
     await container?.dispose();
     throw error;
@@ -110,106 +115,109 @@ async function spawnByPlatform(options: ChildOptions, marker: string): Promise<S
   return crossSpawn.spawn(options.command, [...options.args], { ...settings });
 }
 
-/** Those of which something may be left. */
-const alive = new Set<Started>();
-const watchdog = new Watchdog();
+/** The leader of a process group, from its start until nothing is left of it. */
+class GroupLeader implements Child {
+  readonly pid: number;
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  readonly exited: Promise<ChildExit>;
+  readonly #started: Started;
+  readonly #ladder: StopLadder;
+  readonly #registry: ProcessRegistry;
+  readonly #clock: Clock;
+  #resolveExited: (exit: ChildExit) => void = () => {};
+  /** Resolves when nothing is left of it. */
+  #ended: Promise<void> | undefined;
+  #stopping: Promise<ChildExit> | undefined;
+  #isSignalled = false;
 
-/**
- * At an exit without a proper close (a second signal, a crash), the processes that we have started are killed. The
- * watchdog ends the containers.
- */
-process.on('exit', () => {
-  if (alive.size === 0) return;
-  for (const started of alive) noteDescendants(started);
-  for (const { pid } of alive) signalTree(pid, 'SIGKILL');
-  Descendants.killAll([...alive].map(({ descendants }) => descendants));
-});
+  constructor(started: Started, ladder: StopLadder, registry: ProcessRegistry) {
+    const { spawned, pid } = started;
+    this.pid = pid;
+    this.stdin = spawned.stdin;
+    this.stdout = spawned.stdout;
+    this.stderr = spawned.stderr;
+    this.#started = started;
+    this.#ladder = ladder;
+    this.#registry = registry;
+    this.#clock = registry.clock;
+    this.exited = new Promise((resolve) => {
+      this.#resolveExited = resolve;
+    });
+  }
 
-function supervise(started: Started, { endMs, termMs }: StopLadder): Child {
-  const { spawned, pid, descendants, container, log } = started;
-  alive.add(started);
-  watchdog.add({ id: descendants.id, pid, container, log });
-  let stopping: Promise<ChildExit> | undefined;
-  let isSignalled = false;
-  const exited = observeExit(spawned, () => stopping !== undefined);
-  // The leader may have ended for any reason: the processes that it has started must not stay behind.
-  const ended = exited
-    .then(({ code }) => endLeftovers(started, termMs, code === 0 && !isSignalled))
-    .then(() => forget(started));
+  /** Has to be called in the turn in which the process was started. */
+  observe(): void {
+    this.#registry.add(this.#started);
+    void this.#observeExit().then(this.#resolveExited);
+    this.#ended = this.#endLeftovers();
+  }
 
-  return {
-    pid,
-    stdin: spawned.stdin,
-    stdout: spawned.stdout,
-    stderr: spawned.stderr,
-    get isRunning() {
-      return isRunning(spawned);
-    },
-    exited,
-    stop(isUseless = false) {
-      stopping ??= climb(isUseless ? 0 : endMs);
-      return stopping;
-    },
-  };
+  get isRunning(): boolean {
+    return isRunning(this.#started.spawned);
+  }
 
-  async function climb(patienceMs: number): Promise<ChildExit> {
-    noteDescendants(started);
-    spawned.stdin.end();
-    if (!(await settles(exited, patienceMs))) signal('SIGTERM');
-    if (!(await settles(exited, termMs))) signal('SIGKILL');
-    const exit = await exited;
-    await ended;
+  stop(isUseless = false): Promise<ChildExit> {
+    this.#stopping ??= this.#climbLadder(isUseless ? 0 : this.#ladder.endMs);
+    return this.#stopping;
+  }
+
+  async #climbLadder(endMs: number): Promise<ChildExit> {
+    noteDescendants(this.#started);
+    this.stdin.end();
+    if (!(await settles(this.exited, endMs, this.#clock))) this.#signal('SIGTERM');
+    if (!(await settles(this.exited, this.#ladder.termMs, this.#clock))) this.#signal('SIGKILL');
+    const exit = await this.exited;
+    await this.#ended;
     return exit;
   }
 
-  function signal(name: NodeJS.Signals): void {
-    isSignalled = true;
-    noteDescendants(started);
-    signalTree(pid, name);
+  #signal(name: NodeJS.Signals): void {
+    this.#isSignalled = true;
+    noteDescendants(this.#started);
+    signalTree(this.pid, name);
   }
-}
 
-/** Before its leader ends: the parents of its descendants are known only until then. */
-function noteDescendants({ spawned, pid, descendants }: Started): void {
-  if (isRunning(spawned)) descendants.note(pid);
-}
+  async #observeExit(): Promise<ChildExit> {
+    const { spawned } = this.#started;
+    const closed = once(spawned, 'close');
+    const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
+      spawned.once('exit', (...exit) => resolve(exit));
+    });
+    const stopped = this.#stopping !== undefined;
+    await this.#readToEnd(spawned.stdout, closed);
+    return { code: code ?? 128 + (signal === null ? 0 : constants.signals[signal]), signal, stopped };
+  }
 
-function isRunning({ exitCode, signalCode }: Spawned): boolean {
-  return exitCode === null && signalCode === null;
-}
+  /**
+   * Waits until the pipes of an ended process have been read: as long as a slow client holds the reading back, or
+   * something comes. A grandchild may write for ever to a pipe that it has inherited, so that there is an end to it.
+   */
+  async #readToEnd(
+    stdout: Readable & { readonly bytesRead?: number },
+    closed: Promise<unknown>,
+  ): Promise<void> {
+    const { bytesRead: atExit = 0 } = stdout;
+    for (
+      let before = atExit;
+      !(await settles(closed, FLUSH_MS, this.#clock)) && this.#stopping === undefined;
+    ) {
+      // Timers come before what has arrived while this process had to wait for a processor.
+      await new Promise(setImmediate);
+      const { bytesRead = 0 } = stdout;
+      const isHeldBack = stdout.isPaused() && bytesRead === before;
+      if (bytesRead - atExit > LEFT_BYTES || (bytesRead === before && !isHeldBack)) return;
+      before = bytesRead;
+    }
+  }
 
-function forget(started: Started): void {
-  alive.delete(started);
-  watchdog.remove(started.descendants.id);
-}
-
-async function observeExit(child: Spawned, isStopping: () => boolean): Promise<ChildExit> {
-  const closed = once(child, 'close');
-  const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
-    child.once('exit', (...exit) => resolve(exit));
-  });
-  const stopped = isStopping();
-  await readToEnd(child.stdout, closed, isStopping);
-  return { code: code ?? 128 + (signal === null ? 0 : constants.signals[signal]), signal, stopped };
-}
-
-/**
- * Waits until the pipes of an ended process have been read: as long as a slow client holds the reading back, or something
- * comes. A grandchild may write for ever to a pipe that it has inherited, so that there is an end to it.
- */
-async function readToEnd(
-  stdout: Readable & { readonly bytesRead?: number },
-  closed: Promise<unknown>,
-  isStopping: () => boolean,
-): Promise<void> {
-  const { bytesRead: atExit = 0 } = stdout;
-  for (let before = atExit; !(await settles(closed, FLUSH_MS)) && !isStopping();) {
-    // Timers come before what has arrived while this process had to wait for a processor.
-    await new Promise(setImmediate);
-    const { bytesRead = 0 } = stdout;
-    const isHeldBack = stdout.isPaused() && bytesRead === before;
-    if (bytesRead - atExit > LEFT_BYTES || (bytesRead === before && !isHeldBack)) return;
-    before = bytesRead;
+  /** The leader may have ended for any reason: the processes that it has started must not stay behind. */
+  async #endLeftovers(): Promise<void> {
+    const { code } = await this.exited;
+    const isOver = code === 0 && !this.#isSignalled;
+    await endLeftovers(this.#started, this.#ladder.termMs, isOver, this.#clock);
+    this.#registry.remove(this.#started);
   }
 }
 

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { descendantsOf, findProcess, isAlive, scanMarkers, visitMarkedNow, type ProcessRef } from './proc.ts';
+import { sleep, systemClock, type Clock } from './clock.ts';
+import type { ProcessRef, ProcReader } from './proc.ts';
 
 /** What became of the descendants of a process that had left its process group. */
 export interface Ending {
@@ -23,71 +23,80 @@ const HAS_PROC = process.platform === 'linux';
  */
 export class Descendants {
   readonly id: string;
+  readonly #proc: ProcReader;
+  readonly #clock: Clock;
   readonly #known = new Map<number, ProcessRef>();
   /** Processes of other users, which cannot be signalled. */
   readonly #denied = new Set<number>();
 
   /** @param id of the marker of the server process */
-  constructor(id: string) {
+  constructor(id: string, proc: ProcReader, clock: Clock = systemClock) {
     this.id = id;
+    this.#proc = proc;
+    this.#clock = clock;
   }
 
   /** Remembers the descendants that a process has now: a cleared environment hides them once their parents have ended. */
   note(pid: number): void {
-    if (HAS_PROC) for (const ref of descendantsOf(pid)) this.#known.set(ref.pid, ref);
+    if (HAS_PROC) for (const ref of this.#proc.descendantsOf(pid)) this.#known.set(ref.pid, ref);
   }
 
   /** SIGTERM to all of them, and SIGKILL to those that are left after `termMs`. */
   async end(termMs: number): Promise<Ending> {
     if (!HAS_PROC) return NONE;
     const signalled = new Set<number>();
-    const deadline = Date.now() + termMs;
+    const deadline = this.#clock.now() + termMs;
     let hasAny = await this.#find();
-    while (hasAny && Date.now() < deadline) {
+    while (hasAny && this.#clock.now() < deadline) {
       const fresh = this.#signallable().filter(({ pid }) => !signalled.has(pid));
       for (const { pid } of this.#signal(fresh, 'SIGTERM')) signalled.add(pid);
-      await haveEnded(this.#signallable(), deadline);
+      await this.#haveEnded(this.#signallable(), deadline);
       hasAny = await this.#find();
     }
     for (let kills = 0; hasAny && kills < MAX_KILLS; kills++) {
-      const killed = Descendants.kill([this]);
+      const killed = Descendants.kill([this], this.#proc);
       for (const pid of killed) signalled.add(pid);
       hasAny = killed.length > 0;
-      await haveEnded(this.#signallable(), Date.now() + KILL_MS);
+      await this.#haveEnded(this.#signallable(), this.#clock.now() + KILL_MS);
     }
-    const left = [...this.#known.values()].filter(isAlive).map(({ pid }) => pid);
+    const left = [...this.#known.values()].filter((ref) => this.#proc.isAlive(ref)).map(({ pid }) => pid);
     return { ended: signalled.size - left.filter((pid) => signalled.has(pid)).length, left };
   }
 
   /** @returns whether there were any a moment ago: one that has ended since may have started another */
   async #find(): Promise<boolean> {
-    const pids = (await scanMarkers()).get(this.id) ?? [];
+    const pids = (await this.#proc.scanMarkers()).get(this.id) ?? [];
     for (const pid of pids) this.#learn(pid);
     this.#noteAll();
     return pids.some((pid) => !this.#denied.has(pid)) || this.#signallable().length > 0;
   }
 
   #learn(pid: number): ProcessRef | undefined {
-    const ref = findProcess(pid);
+    const ref = this.#proc.findProcess(pid);
     if (ref !== undefined) this.#known.set(pid, ref);
     return ref;
   }
 
   /** Adds what those that are alive have started. */
   #noteAll(): void {
-    for (const ref of this.#known.values()) if (!isAlive(ref)) this.#known.delete(ref.pid);
+    for (const ref of this.#known.values()) if (!this.#proc.isAlive(ref)) this.#known.delete(ref.pid);
     for (const pid of [...this.#known.keys()]) this.note(pid);
   }
 
   #signallable(): ProcessRef[] {
-    return [...this.#known.values()].filter((ref) => !this.#denied.has(ref.pid) && isAlive(ref));
+    return [...this.#known.values()].filter((ref) => !this.#denied.has(ref.pid) && this.#proc.isAlive(ref));
+  }
+
+  async #haveEnded(refs: readonly ProcessRef[], deadline: number): Promise<void> {
+    while (refs.some((ref) => this.#proc.isAlive(ref)) && this.#clock.now() < deadline)
+      await sleep(this.#clock, POLL_MS);
   }
 
   /** @returns those that the signal was sent to */
   #signal(refs: readonly ProcessRef[], signal: NodeJS.Signals): ProcessRef[] {
     return refs.filter((ref) => {
       // Its pid may be another process's by now.
-      if (!isAlive(ref) || ref.pid === process.pid) return false;
+      if (!this.#proc.isAlive(ref) || ref.pid === process.pid) return false;
       try {
         process.kill(ref.pid, signal);
         return true;
@@ -102,11 +111,11 @@ export class Descendants {
    * SIGKILL to the descendants of these processes, each as soon as it is seen: some go on as another process all the time.
    * @returns pids of those that the signal was sent to
    */
-  static kill(all: readonly Descendants[]): number[] {
+  static kill(all: readonly Descendants[], proc: ProcReader): number[] {
     if (!HAS_PROC) return [];
     const byId = new Map(all.map((one) => [one.id, one]));
     const killed: ProcessRef[] = [];
-    visitMarkedNow((pid, ids) => {
+    proc.visitMarkedNow((pid, ids) => {
       for (const id of ids) {
         const one = byId.get(id);
         const ref = one === undefined ? undefined : one.#learn(pid);
@@ -121,11 +130,7 @@ export class Descendants {
   }
 
   /** The same until there are none: we are about to exit. */
-  static killAll(all: readonly Descendants[]): void {
-    for (let kills = 0; kills < MAX_KILLS; kills++) if (Descendants.kill(all).length === 0) return;
+  static killAll(all: readonly Descendants[], proc: ProcReader): void {
+    for (let kills = 0; kills < MAX_KILLS; kills++) if (Descendants.kill(all, proc).length === 0) return;
   }
-}
-
-async function haveEnded(refs: readonly ProcessRef[], deadline: number): Promise<void> {
-  while (refs.some(isAlive) && Date.now() < deadline) await delay(POLL_MS);
 }

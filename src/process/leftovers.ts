@@ -1,8 +1,8 @@
 import type { ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '../observe/log.ts';
+import { sleep, type Clock } from './clock.ts';
 import type { Container } from './containers.ts';
 import type { Descendants } from './descendants.ts';
 import { isTreeAlive, signalTree } from './process-group.ts';
@@ -20,6 +20,15 @@ export interface Started {
   readonly log: Log | undefined;
 }
 
+export function isRunning({ exitCode, signalCode }: Spawned): boolean {
+  return exitCode === null && signalCode === null;
+}
+
+/** Has to happen before the leader ends: the parents of its descendants are known only until then. */
+export function noteDescendants({ spawned, pid, descendants }: Started): void {
+  if (isRunning(spawned)) descendants.note(pid);
+}
+
 const POLL_MS = 25;
 /** How long a pipe may stay open whose last writer has been ended. */
 const CLOSE_MS = 250;
@@ -29,9 +38,14 @@ const CLOSE_MS = 250;
  * container. Never rejects.
  * @param isOver it ended by itself, without an error
  */
-export async function endLeftovers(started: Started, termMs: number, isOver: boolean): Promise<void> {
+export async function endLeftovers(
+  started: Started,
+  termMs: number,
+  isOver: boolean,
+  clock: Clock,
+): Promise<void> {
   const { pid, descendants, container, log } = started;
-  const hadRest = await endTree(pid, termMs);
+  const hadRest = await endTree(pid, termMs, clock);
   const { ended, left } = await descendants.end(termMs);
   if (ended > 0) {
     const text = `ended ${ended} ${ended === 1 ? 'process' : 'processes'} outside the process group`;
@@ -41,18 +55,18 @@ export async function endLeftovers(started: Started, termMs: number, isOver: boo
   if (left.length > 0) {
     const text = `left running, because they belong to another user or cannot be killed: ${left.join(', ')}`;
     log?.warn({ event: 'server.left-running', pids: left }, text);
-  } else await reportOpenPipe(started);
+  } else await reportOpenPipe(started, clock);
 }
 
 /**
  * SIGTERM to what is left of a group, and SIGKILL to what ignores it.
  * @returns whether anything was left
  */
-async function endTree(pid: number, termMs: number): Promise<boolean> {
+async function endTree(pid: number, termMs: number, clock: Clock): Promise<boolean> {
   if (!isTreeAlive(pid)) return false;
   signalTree(pid, 'SIGTERM');
-  const deadline = Date.now() + termMs;
-  while (isTreeAlive(pid) && Date.now() < deadline) await delay(POLL_MS);
+  const deadline = clock.now() + termMs;
+  while (isTreeAlive(pid) && clock.now() < deadline) await sleep(clock, POLL_MS);
   if (isTreeAlive(pid)) signalTree(pid, 'SIGKILL');
   return true;
 }
@@ -76,10 +90,10 @@ async function endContainer(
 }
 
 /** An open pipe has a writer: a process that cleared its environment cannot be found otherwise. */
-async function reportOpenPipe({ spawned, log }: Started): Promise<void> {
+async function reportOpenPipe({ spawned, log }: Started, clock: Clock): Promise<void> {
   const { stdout, stderr } = spawned;
   if (stdout.closed && stderr.closed) return;
-  if (await settles(once(spawned, 'close'), CLOSE_MS)) return;
+  if (await settles(once(spawned, 'close'), CLOSE_MS, clock)) return;
   // A pipe that is held back may have been closed at its other end.
   const open = [stdout, stderr].filter((pipe) => !pipe.closed && !pipe.isPaused());
   if (open.length === 0) return;

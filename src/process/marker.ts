@@ -17,12 +17,9 @@ export interface Marker {
   readonly value: string;
 }
 
-let count = 0;
-
 /** @param outer value of the variable in our own environment: we were started by a server of another mcp-run */
 export function createMarker(outer = process.env[MARKER]): Marker {
-  count += 1;
-  const parts = [process.pid, Date.now(), count].map((part) => part.toString(36));
+  const parts = [process.pid, Date.now()].map((part) => part.toString(36));
   const id = [...parts, Math.random().toString(36).slice(2)].join('');
   return { id, value: [...idsIn(outer ?? '').slice(1 - MAX_LEVELS), id].join(':') };
 }

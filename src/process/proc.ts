@@ -1,4 +1,5 @@
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { systemClock, type Clock } from './clock.ts';
 import { idsIn, MARKER, RELEASED } from './marker.ts';
 
 /** Reads /proc (Linux). Where it is missing, no process is found. */
@@ -24,117 +25,165 @@ const MAX_LISTINGS = 5;
 const TABLE_MS = 50;
 const BUFFER_BYTES = 64 * 1024;
 
-let buffer: Buffer | undefined;
-let table: { readonly at: number; readonly children: ReadonlyMap<number, readonly number[]> } | undefined;
-/** Kernel threads, mostly: processes without an environment in the last scan. */
-let bare: ReadonlySet<number> = new Set();
-let scanning: Promise<Marked> | undefined;
-let nextScan: Promise<Marked> | undefined;
-
 /** Pids by the ids in their environment. */
 export type Marked = ReadonlyMap<string, readonly number[]>;
 
-/** Looks at the environment of every process. Calls during a scan share the next one. */
-export function scanMarkers(): Promise<Marked> {
-  if (scanning === undefined) {
-    scanning = scan().finally(() => {
-      scanning = undefined;
+interface ChildTable {
+  readonly at: number;
+  readonly children: ReadonlyMap<number, readonly number[]>;
+}
+
+/** Reads /proc, with what one look can spare the next. */
+export class ProcReader {
+  readonly #clock: Clock;
+  #buffer: Buffer | undefined;
+  #table: ChildTable | undefined;
+  /** Kernel threads, mostly: processes without an environment in the last scan. */
+  #bare: ReadonlySet<number> = new Set();
+  #scanning: Promise<Marked> | undefined;
+  #nextScan: Promise<Marked> | undefined;
+
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock;
+  }
+
+  /** Looks at the environment of every process. Calls during a scan share the next one. */
+  scanMarkers(): Promise<Marked> {
+    if (this.#scanning === undefined) {
+      this.#scanning = this.#scan().finally(() => {
+        this.#scanning = undefined;
+      });
+      return this.#scanning;
+    }
+    this.#nextScan ??= this.#scanning.then(() => {
+      this.#nextScan = undefined;
+      return this.scanMarkers();
     });
-    return scanning;
+    return this.#nextScan;
   }
-  nextScan ??= scanning.then(() => {
-    nextScan = undefined;
-    return scanMarkers();
-  });
-  return nextScan;
-}
 
-async function scan(): Promise<Marked> {
-  const found = new Map<string, number[]>();
-  const steps = visitMarked((pid, ids) => {
-    for (const id of ids) {
-      const pids = found.get(id);
-      if (pids === undefined) found.set(id, [pid]);
-      else pids.push(pid);
+  /** Calls `visit` at once for each process with ids in its environment, in one turn of the event loop. */
+  visitMarkedNow(visit: (pid: number, ids: readonly string[]) => void): void {
+    const steps = this.#visitMarked(visit);
+    while (steps.next().done !== true);
+  }
+
+  /** Undefined if the process has ended, also if its parent has not waited for it yet. */
+  findProcess(pid: number): ProcessRef | undefined {
+    const status = this.#statusOf(pid);
+    return status === undefined || status.state === 'Z' || status.state === 'X' ? undefined : status;
+  }
+
+  isAlive({ pid, startTime }: ProcessRef): boolean {
+    return this.findProcess(pid)?.startTime === startTime;
+  }
+
+  /** The descendants of a process by their parents, with any environment; without released ones. */
+  descendantsOf(pid: number): ProcessRef[] {
+    const found: ProcessRef[] = [];
+    const pids = [pid];
+    // Grows while it is walked.
+    for (const parent of pids) {
+      for (const child of this.#childrenOf(parent)) {
+        if (child === process.pid || pids.includes(child)) continue;
+        const ref = this.findProcess(child);
+        if (ref === undefined || this.#isReleased(child)) continue;
+        found.push(ref);
+        pids.push(child);
+      }
     }
-  });
-  while (steps.next().done !== true) await new Promise(setImmediate);
-  return found;
-}
+    return found;
+  }
 
-/** Calls `visit` at once for each process with ids in its environment, in one turn of the event loop. */
-export function visitMarkedNow(visit: (pid: number, ids: readonly string[]) => void): void {
-  const steps = visitMarked(visit);
-  while (steps.next().done !== true);
-}
+  async #scan(): Promise<Marked> {
+    const found = new Map<string, number[]>();
+    const steps = this.#visitMarked((pid, ids) => {
+      for (const id of ids) {
+        const pids = found.get(id);
+        if (pids === undefined) found.set(id, [pid]);
+        else pids.push(pid);
+      }
+    });
+    while (steps.next().done !== true) await new Promise(setImmediate);
+    return found;
+  }
 
-function* visitMarked(visit: (pid: number, ids: readonly string[]) => void): Generator<void, void> {
-  const seen = new Set<number>([process.pid]);
-  const empty = new Set<number>();
-  let looked = 0;
-  for (let listing = 0; listing < MAX_LISTINGS; listing++) {
-    const fresh = listPids().filter((pid) => !seen.has(pid));
-    if (fresh.length === 0) break;
-    for (const pid of fresh) {
-      const environment = read(`/proc/${pid}/environ`);
-      const isEmpty = environment?.length === 0;
-      // That of a process which is just becoming another program is empty as well: it is read again.
-      if (!isEmpty || bare.has(pid)) seen.add(pid);
-      if (isEmpty) empty.add(pid);
-      const ids = idsIn(markerIn(environment) ?? '');
-      if (ids.length > 0) visit(pid, ids);
-      looked += 1;
-      if (looked % PER_TURN === 0) yield;
+  *#visitMarked(visit: (pid: number, ids: readonly string[]) => void): Generator<void, void> {
+    const seen = new Set<number>([process.pid]);
+    const empty = new Set<number>();
+    let looked = 0;
+    for (let listing = 0; listing < MAX_LISTINGS; listing++) {
+      const fresh = listPids().filter((pid) => !seen.has(pid));
+      if (fresh.length === 0) break;
+      for (const pid of fresh) {
+        const environment = this.#read(`/proc/${pid}/environ`);
+        const isEmpty = environment?.length === 0;
+        // That of a process which is just becoming another program is empty as well: it is read again.
+        if (!isEmpty || this.#bare.has(pid)) seen.add(pid);
+        if (isEmpty) empty.add(pid);
+        const ids = idsIn(markerIn(environment) ?? '');
+        if (ids.length > 0) visit(pid, ids);
+        looked += 1;
+        if (looked % PER_TURN === 0) yield;
+      }
+    }
+    this.#bare = empty;
+  }
+
+  /** Whether the process has been released, with all that it starts. */
+  #isReleased(pid: number): boolean {
+    return markerIn(this.#read(`/proc/${pid}/environ`)) === RELEASED;
+  }
+
+  #childrenOf(pid: number): readonly number[] {
+    return childrenByThread(pid) ?? this.#childTable().get(pid) ?? [];
+  }
+
+  /** Children of all processes, from the parents that /proc names. */
+  #childTable(): ReadonlyMap<number, readonly number[]> {
+    const now = this.#clock.now();
+    if (this.#table !== undefined && now - this.#table.at < TABLE_MS) return this.#table.children;
+    const children = new Map<number, number[]>();
+    for (const pid of listPids()) {
+      const parent = this.#statusOf(pid)?.parent;
+      if (parent === undefined) continue;
+      const siblings = children.get(parent);
+      if (siblings === undefined) children.set(parent, [pid]);
+      else siblings.push(pid);
+    }
+    this.#table = { at: now, children };
+    return children;
+  }
+
+  #statusOf(pid: number): Status | undefined {
+    const stat = this.#read(`/proc/${pid}/stat`)?.toString('latin1') ?? '';
+    // pid (name) state ppid …; a name may hold spaces and parentheses
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const [state = '', parent] = fields;
+    const startTime = fields[19];
+    return startTime === undefined ? undefined : { pid, parent: Number(parent), state, startTime };
+  }
+
+  /** The content is valid until the next call. Undefined if the file cannot be read. */
+  #read(path: string): Buffer | undefined {
+    let buffer = this.#buffer ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
+    let file: number | undefined;
+    try {
+      file = openSync(path, 'r');
+      let size = 0;
+      for (;;) {
+        const bytes = readSync(file, buffer, size, buffer.length - size, null);
+        if (bytes === 0) return buffer.subarray(0, size);
+        size += bytes;
+        if (size === buffer.length) buffer = Buffer.concat([buffer], size * 2);
+      }
+    } catch {
+      return undefined;
+    } finally {
+      this.#buffer = buffer;
+      if (file !== undefined) closeSync(file);
     }
   }
-  bare = empty;
-}
-
-/** Whether the process has been released, with all that it starts. */
-function isReleased(pid: number): boolean {
-  return markerIn(read(`/proc/${pid}/environ`)) === RELEASED;
-}
-
-/** Value of the marker variable in an environment. */
-function markerIn(environment: Buffer | undefined): string | undefined {
-  if (environment === undefined) return undefined;
-  const text = `${MARKER}=`;
-  for (let at = environment.indexOf(text); at !== -1; at = environment.indexOf(text, at + 1)) {
-    if (at > 0 && environment[at - 1] !== 0) continue;
-    const end = environment.indexOf(0, at);
-    return environment.toString('latin1', at + text.length, end === -1 ? environment.length : end);
-  }
-  return undefined;
-}
-
-/** Undefined if the process has ended, also if its parent has not waited for it yet. */
-export function findProcess(pid: number): ProcessRef | undefined {
-  const status = statusOf(pid);
-  return status === undefined || status.state === 'Z' || status.state === 'X' ? undefined : status;
-}
-
-export function isAlive({ pid, startTime }: ProcessRef): boolean {
-  return findProcess(pid)?.startTime === startTime;
-}
-
-/** The descendants of a process by their parents, with any environment; without released ones. */
-export function descendantsOf(pid: number): ProcessRef[] {
-  const found: ProcessRef[] = [];
-  const pids = [pid];
-  // Grows while it is walked.
-  for (const parent of pids) {
-    for (const child of childrenOf(parent)) {
-      const ref = findProcess(child);
-      if (ref === undefined || child === process.pid || pids.includes(child) || isReleased(child)) continue;
-      found.push(ref);
-      pids.push(child);
-    }
-  }
-  return found;
-}
-
-function childrenOf(pid: number): readonly number[] {
-  return childrenByThread(pid) ?? childTable().get(pid) ?? [];
 }
 
 /**
@@ -154,29 +203,16 @@ export function childrenByThread(pid: number, root = '/proc'): number[] | undefi
   return children;
 }
 
-/** Children of all processes, from the parents that /proc names. */
-function childTable(): ReadonlyMap<number, readonly number[]> {
-  const now = performance.now();
-  if (table !== undefined && now - table.at < TABLE_MS) return table.children;
-  const children = new Map<number, number[]>();
-  for (const pid of listPids()) {
-    const parent = statusOf(pid)?.parent;
-    if (parent === undefined) continue;
-    const siblings = children.get(parent);
-    if (siblings === undefined) children.set(parent, [pid]);
-    else siblings.push(pid);
+/** Value of the marker variable in an environment. */
+function markerIn(environment: Buffer | undefined): string | undefined {
+  if (environment === undefined) return undefined;
+  const text = `${MARKER}=`;
+  for (let at = environment.indexOf(text); at !== -1; at = environment.indexOf(text, at + 1)) {
+    if (at > 0 && environment[at - 1] !== 0) continue;
+    const end = environment.indexOf(0, at);
+    return environment.toString('latin1', at + text.length, end === -1 ? environment.length : end);
   }
-  table = { at: now, children };
-  return children;
-}
-
-function statusOf(pid: number): Status | undefined {
-  const stat = read(`/proc/${pid}/stat`)?.toString('latin1') ?? '';
-  // pid (name) state ppid …; a name may hold spaces and parentheses
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const [state = '', parent] = fields;
-  const startTime = fields[19];
-  return startTime === undefined ? undefined : { pid, parent: Number(parent), state, startTime };
+  return undefined;
 }
 
 function listPids(): number[] {
@@ -184,25 +220,5 @@ function listPids(): number[] {
     return readdirSync('/proc').map(Number).filter(Number.isInteger);
   } catch {
     return [];
-  }
-}
-
-/** The content is valid until the next call. Undefined if the file cannot be read. */
-function read(path: string): Buffer | undefined {
-  buffer ??= Buffer.allocUnsafeSlow(BUFFER_BYTES);
-  let file: number | undefined;
-  try {
-    file = openSync(path, 'r');
-    let size = 0;
-    for (;;) {
-      const bytes = readSync(file, buffer, size, buffer.length - size, null);
-      if (bytes === 0) return buffer.subarray(0, size);
-      size += bytes;
-      if (size === buffer.length) buffer = Buffer.concat([buffer], size * 2);
-    }
-  } catch {
-    return undefined;
-  } finally {
-    if (file !== undefined) closeSync(file);
   }
 }

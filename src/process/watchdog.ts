@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Log } from '../observe/log.ts';
+import { systemClock, type Clock } from './clock.ts';
 import type { Container } from './containers.ts';
 import { MARKER, RELEASED } from './marker.ts';
 import { WATCHDOG_SCRIPT } from './watchdog-script.ts';
@@ -34,10 +35,15 @@ interface Shell {
  * does nothing.
  */
 export class Watchdog {
+  readonly #clock: Clock;
   readonly #watched = new Map<string, Watched>();
   #shell: Shell | undefined;
   #failures = 0;
   #hasWarned = false;
+
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock;
+  }
 
   /** The first one starts the shell. */
   add(watched: Watched): void {
@@ -51,6 +57,12 @@ export class Watchdog {
     if (this.#watched.delete(id)) this.#shell?.stdin.write(`- ${id}\n`);
   }
 
+  /** Ends the shell; the next `add` starts another one. Nothing may be watched any more. */
+  close(): void {
+    this.#shell?.stdin.end();
+    this.#shell = undefined;
+  }
+
   #start(): void {
     const child = spawn('/bin/sh', ['-c', WATCHDOG_SCRIPT], {
       stdio: ['pipe', 'ignore', 'ignore'],
@@ -58,7 +70,7 @@ export class Watchdog {
       // It outlives an mcp-run above us, which ends what is ours by itself.
       env: { PATH: `${SYSTEM_PATH}:${process.env['PATH'] ?? ''}`, LC_ALL: 'C', [MARKER]: RELEASED },
     });
-    const shell = { stdin: child.stdin, startedAt: performance.now() };
+    const shell = { stdin: child.stdin, startedAt: this.#clock.now() };
     const onEnd = (): void => this.#ended(shell);
     child.once('error', onEnd).once('exit', onEnd);
     child.stdin.on('error', () => {});
@@ -72,7 +84,7 @@ export class Watchdog {
   #ended(shell: Shell): void {
     if (this.#shell !== shell) return;
     this.#shell = undefined;
-    this.#failures = performance.now() - shell.startedAt < SHORT_MS ? this.#failures + 1 : 0;
+    this.#failures = this.#clock.now() - shell.startedAt < SHORT_MS ? this.#failures + 1 : 0;
     if (this.#watched.size === 0) return;
     const log = [...this.#watched.values()].at(-1)?.log;
     if (this.#failures < MAX_FAILURES) {

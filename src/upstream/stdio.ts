@@ -3,6 +3,7 @@ import { isRunError, RunError } from '../errors.ts';
 import { secretsOf } from '../observe/known-secrets.ts';
 import { createMask, type Mask } from '../observe/mask.ts';
 import { startChild, type Child, type ChildExit } from '../process/child.ts';
+import { ProcessRegistry } from '../process/process-registry.ts';
 import type { Frame } from '../protocol/frame.ts';
 import { createLineWriter } from '../protocol/line-writer.ts';
 import { createLineSplitter } from '../protocol/lines.ts';
@@ -16,6 +17,7 @@ import { createStdoutReader } from './stdout-messages.ts';
 import { createInvalidStdout, excerptOf } from './invalid-stdout.ts';
 import type { StdioTarget } from '../config/types.ts';
 import type { UpstreamOptions } from './target.ts';
+import type { Opener } from './opener.ts';
 
 /** Lines of a chunk of stdout that are handled in one turn of the event loop. */
 const LINES_PER_TURN = 32;
@@ -24,23 +26,32 @@ const HUNG_UP_MS = 500;
 /** Longest stderr line that is logged whole. */
 const STDERR_LINE_BYTES = 16 * 1024;
 
-/**
- * Starts a stdio server and speaks with it line by line (2025-11-25, basic/transports, stdio).
- * @throws RunError `COMMAND_NOT_FOUND`, `SPAWN_FAILED`
- */
-export async function openStdioUpstream(target: StdioTarget, options: UpstreamOptions): Promise<Link> {
-  const child = await start(target, options);
-  options.log.debug({ event: 'server.started', pid: child.pid }, `started (pid ${child.pid})`);
-  return createStdioLink(child, target, options);
-}
+/** Starts stdio servers, and knows their processes. */
+export class StdioOpener implements Opener<StdioTarget> {
+  readonly #processes = new ProcessRegistry();
 
-async function start(target: StdioTarget, { server, log }: UpstreamOptions): Promise<Child> {
-  try {
-    return await startChild({ server, ...target, log });
-  } catch (error) {
-    const hint = hintForMissing(target.command);
-    if (hint === undefined || !isRunError(error, 'COMMAND_NOT_FOUND')) throw error;
-    throw new RunError('COMMAND_NOT_FOUND', { ...error.fields, hint }, { cause: error });
+  /**
+   * Starts a stdio server and speaks with it line by line (2025-11-25, basic/transports, stdio).
+   * @throws RunError `COMMAND_NOT_FOUND`, `SPAWN_FAILED`
+   */
+  async open(target: StdioTarget, options: UpstreamOptions): Promise<Link> {
+    const child = await this.#start(target, options);
+    options.log.debug({ event: 'server.started', pid: child.pid }, `started (pid ${child.pid})`);
+    return createStdioLink(child, target, options);
+  }
+
+  close(): void {
+    this.#processes.close();
+  }
+
+  async #start(target: StdioTarget, { server, log }: UpstreamOptions): Promise<Child> {
+    try {
+      return await startChild({ server, ...target, log }, this.#processes);
+    } catch (error) {
+      const hint = hintForMissing(target.command);
+      if (hint === undefined || !isRunError(error, 'COMMAND_NOT_FOUND')) throw error;
+      throw new RunError('COMMAND_NOT_FOUND', { ...error.fields, hint }, { cause: error });
+    }
   }
 }
 

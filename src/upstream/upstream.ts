@@ -2,35 +2,68 @@ import { RunError } from '../errors.ts';
 import { findCommand } from '../process/find-command.ts';
 import type { Link } from '../link/link.ts';
 import { hintForMissing } from './supervision/hints.ts';
+import type { Opener } from './opener.ts';
 import type { Target } from '../config/types.ts';
 import type { UpstreamOptions } from './target.ts';
 
-type Opener<T extends Target> = (target: T, options: UpstreamOptions) => Promise<Link>;
+type Kind = Target['kind'];
+type TargetOf<K extends Kind> = Extract<Target, { kind: K }>;
 
-/** Kind → how to open it; loaded on first use. A new kind of target does not compile without its row. */
-const OPENERS: {
-  readonly [K in Target['kind']]: () => Promise<Opener<Extract<Target, { kind: K }>>>;
-} = {
-  stdio: async () => (await import('./stdio.ts')).openStdioUpstream,
-  remote: async () => (await import('./http/remote.ts')).openRemoteUpstream,
+/** Kind → how its opener is loaded. A new kind of target does not compile without its row. */
+const LOADERS: { readonly [K in Kind]: () => Promise<Opener<TargetOf<K>>> } = {
+  stdio: async () => new (await import('./stdio.ts')).StdioOpener(),
+  remote: async () => new (await import('./http/remote.ts')).RemoteOpener(),
 };
 
-/**
- * Loads the modules that open servers of these kinds. A listener that its clients leave without file descriptors could not read
- * the modules any more, and Node remembers an `import()` that failed: the server could not be opened until a restart.
- */
-export async function loadUpstreams(targets: readonly Target[]): Promise<void> {
-  const kinds = new Set(targets.map(({ kind }) => kind));
-  await Promise.all([...kinds].map(async (kind) => await OPENERS[kind]()));
-}
+/** How the composition root opens servers; one object for all servers that run together. */
+export class Upstreams {
+  readonly #openers: { [K in Kind]?: Promise<Opener<TargetOf<K>>> | undefined } = {};
 
-/**
- * Opens a conversation with an MCP server.
- * @throws RunError `COMMAND_NOT_FOUND`, `SPAWN_FAILED`
- */
-export async function openUpstream(target: Target, options: UpstreamOptions): Promise<Link> {
-  if (target.kind === 'stdio') return (await OPENERS.stdio())(target, options);
-  return (await OPENERS.remote())(target, options);
+  /**
+   * Loads the modules that open servers of these kinds. A listener that its clients leave without file descriptors could not
+   * read the modules any more, and Node remembers an `import()` that failed: the server could not be opened until a restart.
+   */
+  async load(targets: readonly Target[]): Promise<void> {
+    await Promise.all(targets.map(async (target) => void (await this.#openerOf(target))));
+  }
+
+  /**
+   * Opens a conversation with an MCP server.
+   * @throws RunError `COMMAND_NOT_FOUND`, `SPAWN_FAILED`, `TLS_FILE_UNREADABLE`
+   */
+  async open(target: Target, options: UpstreamOptions): Promise<Link> {
+    if (target.kind === 'stdio') return (await this.#stdio()).open(target, options);
+    return (await this.#remote()).open(target, options);
+  }
+
+  /** Releases what is left once all conversations have been closed. Idempotent; another `open` is allowed. */
+  async close(): Promise<void> {
+    const openers = await Promise.allSettled(Object.values(this.#openers));
+    for (const opener of openers) if (opener.status === 'fulfilled') opener.value?.close();
+  }
+
+  async #openerOf({ kind }: Target): Promise<unknown> {
+    switch (kind) {
+      case 'stdio':
+        return await this.#stdio();
+      case 'remote':
+        return await this.#remote();
+    }
+  }
+
+  #stdio(): Promise<Opener<TargetOf<'stdio'>>> {
+    return (this.#openers.stdio ??= LOADERS.stdio().catch((error: unknown) => this.#failed('stdio', error)));
+  }
+
+  #remote(): Promise<Opener<TargetOf<'remote'>>> {
+    return (this.#openers.remote ??= LOADERS.remote().catch((error: unknown) => this.#failed('remote', error)));
+  }
+
+  /** The next conversation tries again: a bundle that could not be read for want of descriptors can be read later. */
+  #failed(kind: Kind, error: unknown): never {
+    this.#openers[kind] = undefined;
+    throw error;
+  }
 }
 
 /**

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { MARKER } from '../../src/process/marker.ts';
+import { ProcessRegistry } from '../../src/process/process-registry.ts';
 import { startChild, STOP_LADDER, type Child, type ChildOptions } from '../../src/process/child.ts';
 import { fixtureServer } from '../support/paths.ts';
 import { orphans, processAlive } from '../support/processes.ts';
@@ -17,12 +18,16 @@ interface Started {
   readonly line: string;
 }
 
+const registry = new ProcessRegistry();
 const started: Child[] = [];
 afterAll(() => Promise.all(started.map((child) => child.stop())));
 
 async function start(mode: string, argument = '', more: Partial<ChildOptions> = {}): Promise<Started> {
   const [command = '', ...args] = fixtureServer('unit/process', mode, argument);
-  const child = await startChild({ server: 'files', command, args, cwd: undefined, env: {}, ...more });
+  const child = await startChild(
+    { server: 'files', command, args, cwd: undefined, env: {}, ...more },
+    registry,
+  );
   child.stderr.resume();
   started.push(child);
   const line = await new Promise<string>((resolve) => {
@@ -112,7 +117,7 @@ describe('a process that cannot be started', () => {
   it.each(['no-such-command-anywhere', '/no/such/file', './no-such-file'])(
     'is not found: %s',
     async (command) => {
-      await expect(startChild({ ...options, command })).rejects.toMatchObject({
+      await expect(startChild({ ...options, command }, registry)).rejects.toMatchObject({
         code: 'COMMAND_NOT_FOUND',
         exitCode: 4,
         fields: { server: 'files', command },
@@ -121,7 +126,7 @@ describe('a process that cannot be started', () => {
   );
 
   it('has a working directory that is missing', async () => {
-    const starting = startChild({ ...options, command: process.execPath, cwd: '/no/such/folder' });
+    const starting = startChild({ ...options, command: process.execPath, cwd: '/no/such/folder' }, registry);
     await expect(starting).rejects.toMatchObject({
       code: 'SPAWN_FAILED',
       message: expect.stringContaining('/no/such/folder'),
@@ -129,7 +134,7 @@ describe('a process that cannot be started', () => {
   });
 
   it('has a working directory that is a file', async () => {
-    const starting = startChild({ ...options, command: process.execPath, cwd: process.execPath });
+    const starting = startChild({ ...options, command: process.execPath, cwd: process.execPath }, registry);
     await expect(starting).rejects.toMatchObject({ code: 'SPAWN_FAILED' });
   });
 
@@ -139,7 +144,7 @@ describe('a process that cannot be started', () => {
     const command = join(folder, 'plain.txt');
     await writeFile(command, 'text');
     await chmod(command, 0o600);
-    const starting = startChild({ ...options, command });
+    const starting = startChild({ ...options, command }, registry);
     await expect(starting).rejects.toMatchObject({
       code: 'SPAWN_FAILED',
       message: expect.stringContaining('not executable'),
@@ -147,13 +152,13 @@ describe('a process that cannot be started', () => {
   });
 
   it('is a folder', async () => {
-    await expect(startChild({ ...options, command: tmpdir() })).rejects.toMatchObject({
+    await expect(startChild({ ...options, command: tmpdir() }, registry)).rejects.toMatchObject({
       code: 'SPAWN_FAILED',
     });
   });
 
   it('has a zero byte in its arguments', async () => {
-    const starting = startChild({ ...options, command: process.execPath, args: ['a\0b'] });
+    const starting = startChild({ ...options, command: process.execPath, args: ['a\0b'] }, registry);
     await expect(starting).rejects.toMatchObject({ code: 'SPAWN_FAILED' });
   });
 });

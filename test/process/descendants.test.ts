@@ -3,9 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
 import { startChild, type Child } from '../../src/process/child.ts';
+import { ProcessRegistry } from '../../src/process/process-registry.ts';
 import { createRecordingLog, type RecordingLog } from '../observe/recording-log.ts';
 import { fixtureServer } from '../support/paths.ts';
 import { orphans, processAlive, processesWith } from '../support/processes.ts';
+
+const registry = new ProcessRegistry();
 
 interface Started {
   readonly child: Child;
@@ -23,7 +26,10 @@ async function start(kind: string, more: Readonly<Record<string, string>> = {}):
   const env = { MARK: mark, PATH: process.env['PATH'] ?? '', ...more };
   // The end of stdin always ends it; a descendant that ignores SIGTERM need not be waited for.
   const ladder = { endMs: 600_000, termMs: 200 };
-  const child = await startChild({ server: 'files', command, args, cwd: undefined, env, ladder, log });
+  const child = await startChild(
+    { server: 'files', command, args, cwd: undefined, env, ladder, log },
+    registry,
+  );
   child.stderr.resume();
   const line = await new Promise<string>((resolve) => {
     createInterface({ input: child.stdout }).once('line', resolve);

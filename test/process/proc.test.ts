@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { childrenByThread, descendantsOf, findProcess, isAlive } from '../../src/process/proc.ts';
+import { childrenByThread, ProcReader } from '../../src/process/proc.ts';
 import { createWorkspace } from '../manifest/workspace.ts';
+
+const proc = new ProcReader();
 
 describe('the children of a process', () => {
   it('are those of all its threads', async () => {
@@ -21,23 +23,23 @@ describe('the children of a process', () => {
   it('are found with theirs', async () => {
     const shell = spawn('/bin/sh', ['-c', 'sh -c "sleep 600; :" & echo; wait']);
     await once(shell.stdout, 'data');
-    await expect.poll(() => descendantsOf(shell.pid ?? 0).length).toBe(2);
-    const found = descendantsOf(shell.pid ?? 0);
+    await expect.poll(() => proc.descendantsOf(shell.pid ?? 0).length).toBe(2);
+    const found = proc.descendantsOf(shell.pid ?? 0);
     onTestFinished(() => void shell.kill('SIGKILL'));
     for (const { pid } of found) process.kill(pid, 'SIGKILL');
-    await expect.poll(() => found.some(isAlive)).toBe(false);
+    await expect.poll(() => found.some((ref) => proc.isAlive(ref))).toBe(false);
   });
 });
 
 describe('a process', () => {
   it('is another one at another time', () => {
-    const self = findProcess(process.pid);
+    const self = proc.findProcess(process.pid);
     expect(self).toBeDefined();
-    expect(isAlive({ pid: process.pid, startTime: self?.startTime ?? '' })).toBe(true);
-    expect(isAlive({ pid: process.pid, startTime: '1' })).toBe(false);
+    expect(proc.isAlive({ pid: process.pid, startTime: self?.startTime ?? '' })).toBe(true);
+    expect(proc.isAlive({ pid: process.pid, startTime: '1' })).toBe(false);
   });
 
   it('that has never been is not found', () => {
-    expect(findProcess(2 ** 30)).toBeUndefined();
+    expect(proc.findProcess(2 ** 30)).toBeUndefined();
   });
 });

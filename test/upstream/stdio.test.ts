@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import { frameOf, type Frame } from '../../src/protocol/frame.ts';
 import type { Link } from '../../src/link/link.ts';
-import { openUpstream } from '../../src/upstream/upstream.ts';
+import { Upstreams } from '../../src/upstream/upstream.ts';
 import { createRecordingLog, type RecordingLog } from '../observe/recording-log.ts';
 import { fixtureServer } from '../support/paths.ts';
 
@@ -16,6 +16,7 @@ interface Opened {
   waitFor(matches: (frame: Frame) => boolean): Promise<Frame>;
 }
 
+const upstreams = new Upstreams();
 const links: Link[] = [];
 afterAll(() => Promise.all(links.map((link) => link.close())));
 
@@ -30,7 +31,7 @@ async function run(
   const closes: (Error | undefined)[] = [];
   const watchers = new Set<(frame: Frame) => void>();
   const [command = '', ...args] = fixtureServer('unit/lines', JSON.stringify(steps));
-  const link = await openUpstream(
+  const link = await upstreams.open(
     { kind: 'stdio', command, args, cwd: undefined, env: {} },
     { server: 'files', lineLimitBytes: 10_000, stdout, log },
   );
@@ -363,5 +364,5 @@ it.each([
     log: createRecordingLog(),
   } as const;
   const target = { kind: 'stdio', command, args: [], cwd: undefined, env: { PATH: '/usr/bin' } } as const;
-  await expect(openUpstream(target, options)).rejects.toMatchObject({ code });
+  await expect(upstreams.open(target, options)).rejects.toMatchObject({ code });
 });

@@ -6,6 +6,8 @@ import type { Link } from '../../link/link.ts';
 import { createAuthorization } from '../oauth/authorization.ts';
 import type { RemoteTarget } from '../../config/types.ts';
 import type { UpstreamOptions } from '../target.ts';
+import { serverUrl } from '../oauth/token-store.ts';
+import { PromptLimits, type PromptLimit } from '../oauth/prompt-limit.ts';
 import { createConnection, type Connection } from './connection.ts';
 import { openDispatcher } from './dispatcher.ts';
 import { createServerAddresses } from './server-addresses.ts';
@@ -13,6 +15,7 @@ import { createRequestHeaders, type RequestHeaders } from './request-headers.ts'
 import { createSse } from './sse.ts';
 import { createStreamable } from './streamable.ts';
 import type { RemoteTransport, RemoteTransportOptions } from './transport.ts';
+import type { Opener } from '../opener.ts';
 
 /** What all conversations with one server have in common. */
 interface Shared {
@@ -25,30 +28,42 @@ interface Shared {
 
 const INITIALIZE_TIMEOUT_MS = 60_000;
 
-const known = new WeakMap<RemoteTarget, Promise<Shared>>();
+/** Keeps what the conversations with each server have in common. */
+export class RemoteOpener implements Opener<RemoteTarget> {
+  readonly #servers = new WeakMap<RemoteTarget, Promise<Shared>>();
+  readonly #promptLimits = new PromptLimits();
 
-/**
- * Speaks with a remote server. Nothing is sent before the first message.
- * @throws RunError `TLS_FILE_UNREADABLE`
- */
-export async function openRemoteUpstream(target: RemoteTarget, options: UpstreamOptions): Promise<Link> {
-  let shared = known.get(target);
-  if (shared === undefined) {
-    shared = share(target, options);
-    known.set(target, shared);
-    shared.catch(() => known.delete(target));
+  /**
+   * Opens a conversation with a remote server. Nothing is sent before the first message.
+   * @throws RunError `TLS_FILE_UNREADABLE`
+   */
+  async open(target: RemoteTarget, options: UpstreamOptions): Promise<Link> {
+    let shared = this.#servers.get(target);
+    if (shared === undefined) {
+      shared = share(target, options, this.#promptLimits.of(serverUrl(target).href));
+      this.#servers.set(target, shared);
+      shared.catch(() => this.#servers.delete(target));
+    }
+    return createRemoteLink(target, options, await shared);
   }
-  return createRemoteLink(target, options, await shared);
+
+  close(): void {}
 }
 
-async function share(target: RemoteTarget, options: UpstreamOptions): Promise<Shared> {
+async function share(
+  target: RemoteTarget,
+  options: UpstreamOptions,
+  promptLimit: PromptLimit,
+): Promise<Shared> {
   const { server, log } = options;
   const { url, tls, headers, oauth } = target;
   const addresses = createServerAddresses();
   const { lookup } = addresses;
   const dispatcher = await (options.openDispatcher ?? openDispatcher)(new URL(url), { server, tls, lookup });
   const authorization =
-    oauth === undefined ? undefined : createAuthorization({ ...target, oauth }, { server, log, addresses });
+    oauth === undefined
+      ? undefined
+      : createAuthorization({ ...target, oauth }, { server, log, addresses, promptLimit });
   return {
     connection: createConnection({ server, dispatcher, headers, authorization }),
     mirror: createRequestHeaders((tool) =>

@@ -35,12 +35,12 @@ export interface Wanted {
  */
 export async function acquireTokens(
   wanted: Wanted,
-  budget: PromptLimit,
+  promptLimit: PromptLimit,
   context: OAuthContext,
 ): Promise<boolean> {
   try {
     const discovered = await discover(context, wanted.challenge.resourceMetadata);
-    const tokens = await tokensFor(wanted, discovered, budget, context);
+    const tokens = await tokensFor(wanted, discovered, promptLimit, context);
     if (tokens === undefined) return false;
     await context.tokenStore.save({ tokens, failure: undefined, reach: await context.home() });
     return true;
@@ -51,8 +51,8 @@ export async function acquireTokens(
 }
 
 /** A client shows its user what has gone wrong; the way out is not in the client. */
-function withAdvice(error: RunError, { interactive: insists }: Wanted, { settings }: OAuthContext): RunError {
-  if (insists || settings.grant !== 'authorization-code' || error.code !== 'AUTHORIZATION_FAILED')
+function withAdvice(error: RunError, { interactive }: Wanted, { settings }: OAuthContext): RunError {
+  if (interactive || settings.grant !== 'authorization-code' || error.code !== 'AUTHORIZATION_FAILED')
     return error;
   return new RunError(error.code, { hint: ADVICE, ...error.fields }, { cause: error });
 }
@@ -85,7 +85,7 @@ export async function renew(tokens: StoredTokens, context: OAuthContext): Promis
 async function tokensFor(
   wanted: Wanted,
   discovered: Discovered,
-  budget: PromptLimit,
+  promptLimit: PromptLimit,
   context: OAuthContext,
 ): Promise<StoredTokens | undefined> {
   const { settings, tokenStore } = context;
@@ -110,7 +110,7 @@ async function tokensFor(
     const renewed = await refresh(held, authority, context);
     if (renewed !== undefined) return renewed;
   }
-  refuseToAskAgain(wanted, `${authority.issuer} ${scope}`, budget, context);
+  refuseToAskAgain(wanted, `${authority.issuer} ${scope}`, promptLimit, context);
   return await authorizeByCode(request, context);
 }
 
@@ -139,14 +139,19 @@ function canStepUp(
   return false;
 }
 
-function refuseToAskAgain(wanted: Wanted, what: string, budget: PromptLimit, context: OAuthContext): void {
+function refuseToAskAgain(
+  wanted: Wanted,
+  purpose: string,
+  promptLimit: PromptLimit,
+  context: OAuthContext,
+): void {
   if (wanted.interactive) return;
   const { failure } = context.tokenStore.stored;
   if (failure !== undefined && isCoolingDown(failure, Date.now())) {
     throw authorizationFailed(context, failure.detail);
   }
   // A user may have been careless with the first question, but not with the one for more.
-  if (!budget.take(what, wanted.isStepUp ? 1 : 2)) {
+  if (!promptLimit.acquire(purpose, wanted.isStepUp ? 1 : 2)) {
     throw authorizationFailed(
       context,
       'the server is not content with what it has been given, again and again',

@@ -4,7 +4,7 @@ import type { Authorization, Challenge } from '../authorization.ts';
 import type { ServerAddresses } from '../http/server-addresses.ts';
 import type { OAuthSettings, RemoteTarget } from '../../config/types.ts';
 import type { AddressScope } from './address-scope.ts';
-import { promptLimitOf } from './prompt-limit.ts';
+import { PromptLimit } from './prompt-limit.ts';
 import { readChallenge } from './challenge.ts';
 import { openTokenRecord, type OAuthContext } from './context.ts';
 import type { GuardedFetch } from './guarded-fetch.ts';
@@ -18,8 +18,10 @@ export interface AuthorizationOptions {
   readonly log: Log;
   /** Where connections to the server lead. */
   readonly addresses?: ServerAddresses;
-  /** The user has asked for it, and is asked however often it has failed. */
-  readonly insists?: boolean;
+  /** The user has requested it, and is prompted however often it has failed. */
+  readonly interactive?: boolean;
+  /** Of the server; by default one of its own. */
+  readonly promptLimit?: PromptLimit;
 }
 
 /** A token is renewed so long before it expires, or at the end of this part of its life, if that is later. */
@@ -29,7 +31,7 @@ const PART = 0.75;
 /** OAuth for one remote server (2026-07-28, basic/authorization). Reads and asks nothing before it is used. */
 export function createAuthorization(
   target: RemoteTarget & { readonly oauth: OAuthSettings },
-  { server, log, addresses, insists = false }: AuthorizationOptions,
+  { server, log, addresses, interactive = false, promptLimit = new PromptLimit() }: AuthorizationOptions,
 ): Authorization {
   const url = serverUrl(target);
   const { oauth: settings, tls } = target;
@@ -37,7 +39,6 @@ export function createAuthorization(
   const binding = openBindingStore(server, url.href, settings);
   /** Loaded when it is needed: most of the time a token is there, or no server asks for one. */
   let guarded: Promise<GuardedFetch> | undefined;
-  const budget = promptLimitOf(url.href);
   const closing = new AbortController();
   const { signal } = closing;
   let held: StoredTokens | undefined;
@@ -65,7 +66,7 @@ export function createAuthorization(
       const isStepUp = challenge.status === 403;
       const what = `${isStepUp} ${bearer.scope}`;
       return await abortable(
-        share(what, () => answer(challenge, { challenge: bearer, isStepUp, interactive: insists })),
+        share(what, () => answer(challenge, { challenge: bearer, isStepUp, interactive })),
         caller,
       );
     },
@@ -88,7 +89,7 @@ export function createAuthorization(
       // Somebody else may have been here.
       if (isReplaced(challenge)) return true;
       const { acquireTokens: obtain } = await import('./acquire-tokens.ts');
-      return await obtain(wanted, budget, context);
+      return await obtain(wanted, promptLimit, context);
     });
   }
 

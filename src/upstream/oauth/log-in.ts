@@ -28,7 +28,7 @@ export async function logIn(
   const { headers, tls, oauth } = target;
   const addresses = createServerAddresses();
   const dispatcher = await createDispatcher({ server, tls, lookup: addresses.lookup });
-  const authorization = createAuthorization(target, { server, log, addresses, insists: true });
+  const authorization = createAuthorization(target, { server, log, addresses, interactive: true });
   const connection = createConnection({ server, dispatcher, headers, authorization });
   try {
     const status = await ask(connection, target, signal);

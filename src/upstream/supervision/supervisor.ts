@@ -8,7 +8,7 @@ import { nextState, type ServerEvent, type ServerState } from './server-state.ts
 import type { Target } from '../../config/types.ts';
 import type { UpstreamOptions } from '../target.ts';
 import { probeRecovery } from './recovery-probe.ts';
-import { findMissing, openUpstream } from '../upstream.ts';
+import { findMissing } from '../upstream.ts';
 
 /** Longest pause that a client waits out; before a longer one it is told to come back. */
 const MAX_WAIT_MS = 10_000;
@@ -27,8 +27,9 @@ export interface SupervisorOptions extends UpstreamOptions {
   readonly onStateChange?: (snapshot: ServerSnapshot, before: ServerState) => void;
   readonly clock?: Clock;
   readonly random?: () => number;
-  /** How a conversation is opened and what is missing for it is found; the real thing by default. */
-  readonly openUpstream?: typeof openUpstream;
+  /** Opens a conversation with the server, as `Upstreams.open` does. */
+  readonly openUpstream: (target: Target, options: UpstreamOptions) => Promise<Link>;
+  /** Finds what is missing for that; the real function by default. */
   readonly findMissing?: typeof findMissing;
 }
 
@@ -84,7 +85,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   const { server, target, log } = options;
   const clock = options.clock ?? systemClock;
   const random = options.random ?? Math.random;
-  const openLink = options.openUpstream ?? openUpstream;
+  const openLink = options.openUpstream;
   const lookFor = options.findMissing ?? findMissing;
   const closing = new AbortController();
   let state: ServerState = 'stopped';

@@ -6,7 +6,7 @@ import { frameOf, type Frame, type JsonRpcMessage, type RequestId } from '../../
 import type { Link } from '../../../src/link/link.ts';
 import { createDispatcher } from '../../../src/upstream/http/dispatcher.ts';
 import type { RemoteTarget } from '../../../src/config/types.ts';
-import { openUpstream } from '../../../src/upstream/upstream.ts';
+import { Upstreams } from '../../../src/upstream/upstream.ts';
 import { createRecordingLog, type RecordingLog } from '../../observe/recording-log.ts';
 import { CLIENT_INFO } from '../../support/clients.ts';
 import { nameOf, openScriptedServer, type Call, type ScriptedServer } from './scripted-server.ts';
@@ -50,6 +50,8 @@ export const INITIALIZE = {
   capabilities: {},
   clientInfo: CLIENT_INFO,
 };
+const upstreams = new Upstreams();
+
 export const SESSION = 'mcp-session-id';
 
 export function targetFor(url: string, more: Partial<RemoteTarget> = {}): RemoteTarget {
@@ -98,7 +100,7 @@ export async function openTarget(
   const reaches: (RunError | undefined)[] = [];
   const watchers = new Set<(one: Received) => void>();
   let nextId = 1;
-  const link = await openUpstream(target, {
+  const link = await upstreams.open(target, {
     server: 'far',
     lineLimitBytes,
     initializeTimeoutMs,

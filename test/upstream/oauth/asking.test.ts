@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
 import { isCoolingDown, nextFailure } from '../../../src/upstream/oauth/prompt-cooldown.ts';
-import { createPromptLimit } from '../../../src/upstream/oauth/prompt-limit.ts';
+import { PromptLimit } from '../../../src/upstream/oauth/prompt-limit.ts';
 
 it('lets the user be asked twice for the same, a few times in all, and again after a while', () => {
   let now = 0;
-  const budget = createPromptLimit(() => now);
+  const limit = new PromptLimit(() => now);
 
-  expect(['a', 'a', 'a', 'b', 'b', 'c', 'd', 'e'].map((what) => budget.take(what, 2))).toEqual([
+  expect(['a', 'a', 'a', 'b', 'b', 'c', 'd', 'e'].map((purpose) => limit.acquire(purpose, 2))).toEqual([
     true,
     true,
     false,
@@ -17,7 +17,7 @@ it('lets the user be asked twice for the same, a few times in all, and again aft
     false,
   ]);
   now = 5 * 60_000;
-  expect(budget.take('a', 2)).toBe(true);
+  expect(limit.acquire('a', 2)).toBe(true);
 });
 
 it('lets nobody be asked for a while after a failure, and for longer each time', () => {

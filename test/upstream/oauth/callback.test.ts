@@ -119,7 +119,7 @@ describe('what the browser brings back', () => {
 });
 
 describe('a user who has been asked in vain', () => {
-  it('is asked again by nobody for a while, but by one who insists', async () => {
+  it('is asked again by nobody for a while, but by one who interactive', async () => {
     const server = await startAuthorizationServer({ callback: { code: '', error: 'access_denied' } });
     const first = await setUp(server.url);
     await expect(first.request()).rejects.toThrow('access_denied');
@@ -129,7 +129,7 @@ describe('a user who has been asked in vain', () => {
     expect(second.pages).toEqual([]);
 
     server.rules.callback = {};
-    const third = await setUp(server.url, { oauth: { storeDirectory }, insists: true });
+    const third = await setUp(server.url, { oauth: { storeDirectory }, interactive: true });
     expect(await third.request()).toBe(200);
     expect(await second.request()).toBe(200);
   });

@@ -150,7 +150,7 @@ describe('the issuer that is set', () => {
       { audience: 'b' },
       { resource: false },
     ] as const) {
-      const { request } = await setUp(server.url, { oauth: { ...oauth, storeDirectory }, insists: true });
+      const { request } = await setUp(server.url, { oauth: { ...oauth, storeDirectory }, interactive: true });
       expect(await request()).toBe(200);
     }
     expect(server.to('/authorize')).toHaveLength(5);

@@ -24,7 +24,7 @@ export interface SetupOptions {
   readonly oauth?: Partial<OAuthSettings>;
   /** What the user does with the URL; by default visits it. */
   readonly visit?: (url: string) => unknown;
-  readonly insists?: boolean;
+  readonly interactive?: boolean;
 }
 
 const signal = new AbortController().signal;
@@ -37,7 +37,7 @@ export async function createDirectory(): Promise<string> {
 }
 
 export async function setUp(url: string, options: SetupOptions = {}): Promise<Setup> {
-  const { oauth, insists = false } = options;
+  const { oauth, interactive = false } = options;
   const pages: { status: number; text: string }[] = [];
   const log = createRecordingLog();
   const visit = options.visit ?? (async (address: string) => void pages.push(await look(address)));
@@ -57,7 +57,7 @@ export async function setUp(url: string, options: SetupOptions = {}): Promise<Se
       patienceMs: 0,
       oauth: { ...SETTINGS, ...oauth, storeDirectory },
     },
-    { server: 'files', log, insists },
+    { server: 'files', log, interactive },
   );
   onTestFinished(() => authorization.close());
   return { authorization, log, storeDirectory, pages, request };

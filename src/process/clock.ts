@@ -1,0 +1,1 @@
+export { sleep, systemClock, type Clock } from '../clock.ts';
