@@ -1,34 +1,29 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { fastify, type FastifyInstance } from 'fastify';
 import { RunError } from '../../errors.ts';
+import type { Admission } from './admit/admission.ts';
+import type { Dispatcher, Handler } from './dispatcher.ts';
+import { LIVENESS_PATH } from './health.ts';
 import { pathOf } from './paths.ts';
 import type { Route } from './route.ts';
 
 export interface AppOptions {
   /** One for each address; it has Fastify's own handler for what is not an endpoint of MCP. */
   readonly createServer: (handler: Handler) => Server;
-  /** Whether the head of a request may go on. @throws RunError */
-  readonly admit: (request: IncomingMessage, response: ServerResponse) => void;
-  /** The same for what is open to probes. @throws RunError */
-  readonly admitProbe: (path: string, request: IncomingMessage, response: ServerResponse) => void;
-  /** Handles a request of a route; never throws. */
-  readonly run: (route: Route, request: IncomingMessage, response: ServerResponse) => void;
-  readonly fail: (response: ServerResponse, error: unknown) => void;
-  /** Open to everyone. */
+  readonly admission: Admission;
+  readonly dispatcher: Dispatcher;
+  /** Routes that are open to every client. */
   readonly open: readonly (readonly [path: string, route: Route])[];
 }
 
-export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
-
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'];
 
-/** What listens, and serves everything but MCP: those endpoints are looked up before Fastify's routing, see `server.ts`. */
+/** Listens, and serves everything but MCP: those endpoints are looked up before Fastify's routing, see `dispatcher.ts`. */
 export function createApp(options: AppOptions): FastifyInstance {
-  const { createServer, admit, admitProbe, run, fail, open } = options;
   const servers = new Set<Server>();
   const app = fastify({
     serverFactory(handler) {
-      const server = createServer(handler);
+      const server = options.createServer(handler);
       servers.add(server);
       return server;
     },
@@ -37,54 +32,72 @@ export function createApp(options: AppOptions): FastifyInstance {
     return503OnClosing: false,
     frameworkErrors(_error, { raw }, reply) {
       reply.hijack();
-      try {
-        admit(raw, reply.raw);
-        throw new RunError('INVALID_REQUEST', {
-          detail: `the path ${pathOf(raw.url ?? '')} cannot be decoded`,
-        });
-      } catch (error) {
-        fail(reply.raw, error);
-      }
+      refuseUndecodable(options, raw, reply.raw);
     },
   });
   app.removeAllContentTypeParsers();
   // What is not for us is not read.
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
-  for (const [url, route] of open) {
-    app.route({
-      method: METHODS,
-      url,
-      handler({ raw }, reply) {
-        reply.hijack();
-        try {
-          // Only a path that is written as probes write it is open to them.
-          if (pathOf(raw.url ?? '') !== url) admit(raw, reply.raw);
-          admitProbe(url, raw, reply.raw);
-          run(route, raw, reply.raw);
-        } catch (error) {
-          fail(reply.raw, error);
-        }
-      },
-    });
-  }
+  for (const [url, route] of options.open) addOpenRoute(app, options, url, route);
   app.setNotFoundHandler((request, reply) => {
     reply.hijack();
-    try {
-      refuseUnknown(request.raw, reply.raw);
-    } catch (error) {
-      fail(reply.raw, error);
-    }
+    refuseUnknown(options, request.raw, reply.raw);
   });
   app.addHook('preClose', (done) => {
     for (const server of servers) server.closeAllConnections();
     done();
   });
   return app;
+}
 
-  /** A client that is not let in does not learn which paths there are. */
-  function refuseUnknown(request: IncomingMessage, response: ServerResponse): never {
-    admit(request, response);
+function addOpenRoute(
+  app: FastifyInstance,
+  { admission, dispatcher }: AppOptions,
+  url: string,
+  route: Route,
+): void {
+  app.route({
+    method: METHODS,
+    url,
+    handler({ raw }, reply) {
+      reply.hijack();
+      try {
+        // Only a path that is written as probes write it is open to them.
+        if (pathOf(raw.url ?? '') !== url) admission.admit(raw, reply.raw);
+        admission.admitProbe(raw, reply.raw, url === LIVENESS_PATH);
+        dispatcher.dispatchOpen(route, raw, reply.raw);
+      } catch (error) {
+        dispatcher.fail(reply.raw, error);
+      }
+    },
+  });
+}
+
+/** A client that is not admitted does not learn which paths there are. */
+function refuseUnknown(
+  { admission, dispatcher }: AppOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  try {
+    admission.admit(request, response);
     throw new RunError('NOT_FOUND', { path: pathOf(request.url ?? '') });
+  } catch (error) {
+    dispatcher.fail(response, error);
+  }
+}
+
+function refuseUndecodable(
+  { admission, dispatcher }: AppOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  try {
+    admission.admit(request, response);
+    const path = pathOf(request.url ?? '');
+    throw new RunError('INVALID_REQUEST', { detail: `the path ${path} cannot be decoded` });
+  } catch (error) {
+    dispatcher.fail(response, error);
   }
 }
 

@@ -10,14 +10,17 @@ const READINESS_PATH = '/readyz';
 
 export type HealthOptions = Pick<HttpOptions, 'readiness'> & {
   /** Whether the request proves that its client may use the servers. */
-  readonly isLetIn: (request: IncomingMessage) => boolean;
+  readonly isAuthenticated: (request: IncomingMessage) => boolean;
 };
 
 /**
  * Open to every client that can connect, so that probes work: an anonymous one is answered in codes of a fixed
  * vocabulary, without the names of servers, hints or times.
  */
-export function createHealthRoutes({ readiness, isLetIn }: HealthOptions): [path: string, route: Route][] {
+export function createHealthRoutes({
+  readiness,
+  isAuthenticated,
+}: HealthOptions): [path: string, route: Route][] {
   return [
     [LIVENESS_PATH, { GET: ({ response }) => sendJson(response, 200, Buffer.from('{"status":"ok"}')) }],
     [
@@ -29,7 +32,7 @@ export function createHealthRoutes({ readiness, isLetIn }: HealthOptions): [path
           const body = {
             status: isReady ? 'ready' : 'not ready',
             ...(!isReady && { reasons: codes }),
-            ...(isLetIn(request) && { servers, ...(!isReady && { problems }) }),
+            ...(isAuthenticated(request) && { servers, ...(!isReady && { problems }) }),
           };
           void sendJson(response, isReady ? 200 : 503, Buffer.from(JSON.stringify(body)));
         },

@@ -1,60 +1,56 @@
 import { RunError } from '../../errors.ts';
 import type { Route } from './route.ts';
 
-/** What a path leads to. */
-export interface Place {
-  /** Method → what it does. */
+/** One endpoint of MCP. */
+export interface Endpoint {
+  /** Method → its handler. */
   readonly handlers: ReadonlyMap<string, Route[string]>;
   /** For the `Allow` header. */
   readonly allow: string;
   readonly server: string;
 }
 
-export interface Paths {
+/** The paths of a listener. The last endpoint that was added to a path counts. */
+export class Paths {
+  readonly #announced = new Map<string, Endpoint>();
+  readonly #decoded = new Map<string, Endpoint>();
+  /** The same under the forms that a name may take on its way. */
+  readonly #changed = new Map<string, Endpoint>();
+  /** How many segments the paths of endpoints have. */
+  readonly #lengths = new Set<number>();
+
   /**
-   * @param path of the endpoint, below the name of its server
    * @param name undefined: without a name
+   * @param path of the endpoint, below the name of its server
    */
-  add(name: string | undefined, path: string, route: Route, server: string): void;
+  add(name: string | undefined, path: string, route: Route, server: string): void {
+    const handlers = new Map(Object.entries(route));
+    const endpoint = { handlers, allow: [...handlers.keys()].join(', '), server };
+    this.#announced.set(name === undefined ? path : `/${encodeURIComponent(name)}${path}`, endpoint);
+    this.#decoded.set(keyOf(name, path), endpoint);
+    for (const form of changedForms(name)) this.#changed.set(keyOf(form, path), endpoint);
+    this.#lengths.add(segmentsOf(path).length);
+  }
+
   /**
-   * Where a request target (RFC 9112, section 3.2) leads. A slash at its end and a query make no difference, nor does
+   * The endpoint of a request target (RFC 9112, section 3.2). A slash at its end and a query make no difference, nor does
    * the spelling of a name: proxies encode and decode what they pass on, slashes in it included.
    * @throws RunError `INVALID_REQUEST` if it cannot be decoded.
    */
-  find(target: string): Place | undefined;
-}
-
-/** The paths of a listener. What was added last to a path counts. */
-export function createPaths(): Paths {
-  const announced = new Map<string, Place>();
-  const places = new Map<string, Place>();
-  /** The same under what may become of a name on its way. */
-  const changed = new Map<string, Place>();
-  /** How many segments the paths of endpoints have. */
-  const lengths = new Set<number>();
-
-  return {
-    add(name, path, route, server) {
-      const handlers = new Map(Object.entries(route));
-      const place = { handlers, allow: [...handlers.keys()].join(', '), server };
-      announced.set(name === undefined ? path : `/${encodeURIComponent(name)}${path}`, place);
-      places.set(keyOf(name, path), place);
-      for (const form of changedForms(name)) changed.set(keyOf(form, path), place);
-      lengths.add(segmentsOf(path).length);
-    },
+  find(target: string): Endpoint | undefined {
     // Most clients write a path as it was announced to them.
-    find: (target) => announced.get(target) ?? findSpelled(segmentsOf(pathOf(target))),
-  };
+    return this.#announced.get(target) ?? this.#findSpelled(segmentsOf(pathOf(target)));
+  }
 
-  function findSpelled(segments: readonly string[]): Place | undefined {
-    for (const length of lengths) {
+  #findSpelled(segments: readonly string[]): Endpoint | undefined {
+    for (const length of this.#lengths) {
       const [name, path] = [segments.slice(0, -length), segments.slice(-length)];
       const decoded = path.map(decode);
       // A slash that belongs to the path of an endpoint is not encoded.
       if (decoded.some((segment) => segment.includes('/'))) continue;
       const key = keyOf(name.length === 0 ? undefined : decode(name.join('/')), `/${decoded.join('/')}`);
-      const place = places.get(key) ?? changed.get(key);
-      if (place !== undefined) return place;
+      const endpoint = this.#decoded.get(key) ?? this.#changed.get(key);
+      if (endpoint !== undefined) return endpoint;
     }
     return undefined;
   }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../../clock.ts';
 import type { HttpOptions } from '../listeners.ts';
 import type { ParameterHeaders } from './admit/parameter-headers.ts';
 import type { Sessions } from './sessions.ts';
@@ -10,7 +11,7 @@ export interface HttpCall {
   /** Undefined without a body. */
   readonly body: Buffer | undefined;
   readonly server: string;
-  /** Who sent it. */
+  /** Of its client. */
   readonly principal: string;
 }
 
@@ -22,6 +23,7 @@ export interface RouteContext {
   readonly options: HttpOptions;
   readonly sessions: Sessions;
   readonly parameters: ParameterHeaders;
+  readonly clock: Clock;
   /** For new work: what is running may still be answered, cancelled and asked about. @throws RunError `SHUTTING_DOWN` */
   readonly refuseWhenDraining: () => void;
   /** Has `handler` called about once a second. */

@@ -1,8 +1,9 @@
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { createStreamableSession } from '../../../src/downstream/http/streamable/session.ts';
+import { StreamableSession } from '../../../src/downstream/http/streamable/session.ts';
 import { frameOf, peekFrame } from '../../../src/protocol/frame.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
 import { MCP_HEADERS, openSocket, post, postOpen, send } from '../../support/http.ts';
 import { expectFault, initialize, listen, openSession, openStream, readStream, request } from './listener.ts';
 
@@ -120,7 +121,8 @@ describe('the answer to a POST', () => {
   });
 
   it('starts as a stream after ten silent seconds, with comments from then on', async () => {
-    const session = createStreamableSession({
+    const clock = createFakeClock();
+    const session = new StreamableSession({
       id: 'x',
       server: 'files',
       principal: 'local',
@@ -128,16 +130,17 @@ describe('the answer to a POST', () => {
       jsonResponse: false,
       keepAliveMs: 5_000,
       onEnd: () => {},
+      clock,
     });
     const server = createServer((_incoming, response) => {
       void session.receive([frameOf({ id: 1, method: 'slow' })], false, response);
-      const now = Date.now();
+      const now = clock.now();
       session.tick(now + 9_000);
       expect(response.headersSent).toBe(false);
       session.tick(now + 10_500);
       expect(response.headersSent).toBe(true);
       session.tick(now + 16_000);
-      void session.link.send(frameOf({ id: 1, result: {} }));
+      void session.send(frameOf({ id: 1, result: {} }));
     }).listen(0, '127.0.0.1');
     onTestFinished(() => void server.close());
     await once(server, 'listening');

@@ -1,6 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { RunError } from '../../../errors.ts';
 
+/** The header that every SDK sends. */
+const USUAL = 'application/json, text/event-stream';
+
 /**
  * Checks that a client takes all of `types` (RFC 9110, section 12.5.1). No header and wildcards count as yes.
  * @throws RunError `NOT_ACCEPTABLE`
@@ -16,6 +19,3 @@ export function requireAccept(request: IncomingMessage, types: readonly string[]
   });
   if (missing.length > 0) throw new RunError('NOT_ACCEPTABLE', { types: types.join(', ') });
 }
-
-/** What every SDK sends. */
-const USUAL = 'application/json, text/event-stream';

@@ -5,7 +5,7 @@ import { faultFrame } from '../../../protocol/fault.ts';
 import { frameOf, type Frame } from '../../../protocol/frame.ts';
 import type { Era, Link, PeerSupport } from '../../../link/link.ts';
 import { Answer, type AnswerHost } from '../responses/answer.ts';
-import { createPlainStream } from '../streamable/event-stream.ts';
+import { createPlainStream } from '../responses/event-stream.ts';
 import { destroyConnection, onFinished } from '../responses/on-finished.ts';
 import { statusOf } from './status.ts';
 import { RETRY_AFTER_S } from '../responses/reply.ts';

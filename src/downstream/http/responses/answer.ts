@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
+import { systemClock, type Clock } from '../../../clock.ts';
 import type { Frame } from '../../../protocol/frame.ts';
-import type { EventStream } from '../streamable/event-stream.ts';
+import type { EventStream } from './event-stream.ts';
 import { sendEmpty, sendJson } from './reply.ts';
 import { openSseResponse, type SseResponse } from './sse-response.ts';
 
@@ -29,18 +30,27 @@ export class Answer {
   readonly #host: AnswerHost;
   readonly #response: ServerResponse;
   readonly #isBatch: boolean;
-  readonly #heldSince = Date.now();
+  readonly #clock: Clock;
+  readonly #heldSince: number;
   #awaited: number;
   #held: Uint8Array[] | undefined;
   #stream: EventStream | undefined;
   #sse: SseResponse | undefined;
 
   /** @param requests how many of them this POST brought; only a batch (2025-03-26) has more than one. */
-  constructor(host: AnswerHost, response: ServerResponse, requests: number, isBatch: boolean) {
+  constructor(
+    host: AnswerHost,
+    response: ServerResponse,
+    requests: number,
+    isBatch: boolean,
+    clock: Clock = systemClock,
+  ) {
     this.#host = host;
     this.#response = response;
     this.#awaited = requests;
     this.#isBatch = isBatch;
+    this.#clock = clock;
+    this.#heldSince = clock.now();
   }
 
   /** False once the client left before anything was sent: it has no event id to come back with. */
@@ -48,7 +58,7 @@ export class Answer {
     return this.#stream !== undefined || !this.#response.destroyed;
   }
 
-  /** Somebody is there to receive it now. */
+  /** The client has a connection to receive it now. */
   get isConnected(): boolean {
     return this.#stream === undefined ? !this.#response.destroyed : this.#stream.isAttached;
   }
@@ -78,7 +88,7 @@ export class Answer {
     return this.#awaited === 0 ? this.#sendHeld() : undefined;
   }
 
-  /** No response will come for one of the requests: it was cancelled, and then its stream just ends. */
+  /** One of the requests was cancelled and gets no response: its stream just ends. */
   forget(): void {
     this.#awaited -= 1;
     if (this.#awaited > 0) return;
@@ -107,7 +117,7 @@ export class Answer {
     const stream = this.#host.openPostStream();
     this.#stream = stream;
     if (!this.#response.destroyed) {
-      this.#sse = openSseResponse(this.#response, this.#host.headersFor(this));
+      this.#sse = openSseResponse(this.#response, this.#host.headersFor(this), this.#clock);
       stream.attach(this.#sse);
     }
     for (const bytes of this.#held ?? []) void stream.push(bytes);

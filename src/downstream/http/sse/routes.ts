@@ -3,48 +3,57 @@ import { RunError, toRunError } from '../../../errors.ts';
 import { parseClientMessage } from '../../../protocol/client-message.ts';
 import { refusedId } from '../../../protocol/outline.ts';
 import { requireAccept } from '../admit/accept-header.ts';
-import { prefixOf } from '../paths.ts';
 import { requireRepeated } from '../admit/repeated-values.ts';
+import { prefixOf } from '../paths.ts';
 import { sendEmpty, sendFault } from '../responses/reply.ts';
 import type { HttpCall, Route, RouteContext } from '../route.ts';
 import { createSessionId } from '../sessions.ts';
-import { createSseSession } from './session.ts';
 import { observeTools } from '../tool-lists.ts';
+import { SseSession } from './session.ts';
 
 /** HTTP+SSE: a GET that streams, and POSTs that it names (2024-11-05, basic/transports). */
-export function createSseRoutes({
-  options,
-  sessions,
-  parameters,
-  refuseWhenDraining,
-}: RouteContext): [path: string, route: Route][] {
+export function createSseRoutes(context: RouteContext): [path: string, route: Route][] {
+  const { ssePath, messagesPath } = context.options;
+  const routes = new SseRoutes(context);
   return [
-    [options.ssePath, { GET: open }],
-    [options.messagesPath, { POST: post }],
+    [ssePath, { GET: (call) => routes.open(call) }],
+    [messagesPath, { POST: (call) => routes.post(call) }],
   ];
+}
 
-  function open({ request, response, server, principal }: HttpCall): void {
+class SseRoutes {
+  readonly #context: RouteContext;
+
+  constructor(context: RouteContext) {
+    this.#context = context;
+  }
+
+  open({ request, response, server, principal }: HttpCall): void {
+    const { options, sessions, parameters, refuseWhenDraining, clock } = this.#context;
     requireAccept(request, ['text/event-stream']);
     refuseWhenDraining();
     options.admit(server);
     sessions.makeRoom(principal);
     const id = createSessionId();
-    const session = createSseSession({
+    const session = new SseSession({
       id,
       server,
       principal,
-      endpoint: `${publicPath(request)}${messagesPathOf(request, server)}?sessionId=${id}`,
+      endpoint: `${this.#publicPath(request)}${this.#messagesPathOf(request, server)}?sessionId=${id}`,
       response,
       keepAliveMs: options.keepAliveMs,
-      onEnd: sessions.remove,
+      onEnd: (ended) => sessions.remove(ended),
+      clock,
     });
-    const link = observeTools(session.link, (answer) => parameters.learn(principal, server, answer));
+    session.open();
+    const link = observeTools(session, (answer) => parameters.learn(principal, server, answer));
     options.accept(link, server, 'conversation');
     sessions.add(session);
-    session.open();
+    session.announce();
   }
 
-  async function post({ request, response, body, server, principal }: HttpCall): Promise<void> {
+  async post({ request, response, body, server, principal }: HttpCall): Promise<void> {
+    const { sessions, parameters, refuseWhenDraining } = this.#context;
     const id = new URLSearchParams(request.url?.split('?', 2)[1]).get('sessionId');
     const session = sessions.find('sse', id ?? '', server, principal);
     if (body === undefined) throw new RunError('PARSE_ERROR', { detail: 'the body is empty' });
@@ -70,17 +79,19 @@ export function createSseRoutes({
    * The messages path beside the SSE path that was requested: with the server's name if that had it, in the same
    * spelling, which a proxy in between is known to let through.
    */
-  function messagesPathOf(request: IncomingMessage, server: string): string {
-    const prefix = prefixOf(request.url ?? '', options.ssePath);
+  #messagesPathOf(request: IncomingMessage, server: string): string {
+    const { ssePath, messagesPath } = this.#context.options;
+    const prefix = prefixOf(request.url ?? '', ssePath);
     // Two slashes in front would name another host.
     const named = prefix.startsWith('//') ? `/${encodeURIComponent(server)}` : prefix;
-    return named + options.messagesPath;
+    return named + messagesPath;
   }
 
-  /** What a proxy in front of us puts before our paths. */
-  function publicPath(request: IncomingMessage): string {
-    if (options.baseUrl !== undefined) return new URL(options.baseUrl).pathname.replace(/\/$/, '');
-    const prefix = options.trustProxy ? request.headers['x-forwarded-prefix'] : undefined;
+  /** The prefix that a proxy in front of us puts before our paths. */
+  #publicPath(request: IncomingMessage): string {
+    const { baseUrl, trustProxy } = this.#context.options;
+    if (baseUrl !== undefined) return new URL(baseUrl).pathname.replace(/\/$/, '');
+    const prefix = trustProxy ? request.headers['x-forwarded-prefix'] : undefined;
     // A second slash in front would name another host.
     return typeof prefix === 'string' && /^\/[\w\-.~%]+(?:\/[\w\-.~%]+)*\/?$/.test(prefix)
       ? prefix.replace(/\/$/, '')

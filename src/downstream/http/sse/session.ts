@@ -1,10 +1,11 @@
 import type { ServerResponse } from 'node:http';
+import { systemClock, type Clock } from '../../../clock.ts';
 import { isRunError, RunError } from '../../../errors.ts';
+import type { Era, Link } from '../../../link/link.ts';
 import { faultFrame } from '../../../protocol/fault.ts';
 import type { Frame, RequestId } from '../../../protocol/frame.ts';
-import type { Link } from '../../../link/link.ts';
-import { openSseResponse } from '../responses/sse-response.ts';
 import { requireAnswerable } from '../admit/unanswered.ts';
+import { SseResponse } from '../responses/sse-response.ts';
 
 export interface SseSessionOptions {
   readonly id: string;
@@ -14,117 +15,139 @@ export interface SseSessionOptions {
   readonly endpoint: string;
   readonly response: ServerResponse;
   readonly keepAliveMs: number;
-  /** The session is over, by whoever's doing; exactly once. */
+  /** The session has ended, by either side; exactly once. */
   readonly onEnd: (session: SseSession) => void;
+  readonly clock?: Clock;
 }
 
-/** An HTTP+SSE session: it lives exactly as long as its stream (2024-11-05, basic/transports). */
-export interface SseSession {
-  readonly kind: 'sse';
+/**
+ * An HTTP+SSE session: it lives exactly as long as its stream (2024-11-05, basic/transports); as a link it is this end
+ * of the conversation.
+ */
+export class SseSession implements Link {
+  readonly kind = 'sse';
+  readonly peer = 'client';
+  readonly era: Era = 'legacy';
+  readonly supports = { notifications: true, requests: true };
   readonly id: string;
   readonly server: string;
   readonly principal: string;
-  readonly isBusy: boolean;
-  readonly hasStream: boolean;
-  readonly lastMessageAt: number;
-  /** This end of the conversation, for the router. */
-  readonly link: Link;
-  /** Takes one POSTed message. @throws RunError if it is not accepted. */
-  receive(frame: Frame): Promise<void>;
-  /** Sends the error response to a request that was not accepted. @returns false if the stream has ended */
-  refuse(error: RunError, id: RequestId): Promise<boolean>;
-  /** Sends the first event, `endpoint`; the conversation has to be able to take messages by then. */
-  open(): void;
-  /** Called about once a second, for keep-alives. */
-  tick(now: number): void;
-  close(): Promise<void>;
-}
-
-export function createSseSession(options: SseSessionOptions): SseSession {
-  const { id } = options;
-  let lastMessageAt = Date.now();
-  let onframe: (frame: Frame) => void | Promise<void> = () => {};
-  let onclose: () => void = () => {};
-  let isClosed = false;
+  readonly isBusy = false;
+  readonly hasStream = true;
+  readonly #options: SseSessionOptions;
+  readonly #clock: Clock;
+  readonly #sse: SseResponse;
   /** Requests without an answer. */
-  const unanswered = new Set<RequestId>();
-  /** Messages that the server has not taken yet. */
-  let waiting = 0;
+  readonly #unanswered = new Set<RequestId>();
+  /** Notifications and responses that the server has not taken yet. */
+  #untaken = 0;
+  #lastMessageAt: number;
+  #isClosed = false;
+  #onframe: (frame: Frame) => void | Promise<void> = () => {};
+  #onclose: () => void = () => {};
 
-  const sse = openSseResponse(options.response, {});
-  sse.onclose(end);
+  constructor(options: SseSessionOptions) {
+    this.id = options.id;
+    this.server = options.server;
+    this.principal = options.principal;
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#sse = new SseResponse(options.response, this.#clock);
+    this.#lastMessageAt = this.#clock.now();
+  }
 
-  const session: SseSession = {
-    kind: 'sse',
-    id,
-    server: options.server,
-    principal: options.principal,
-    isBusy: false,
-    hasStream: true,
-    get lastMessageAt() {
-      return lastMessageAt;
-    },
-    link: {
-      peer: 'client',
-      era: 'legacy',
-      principal: options.principal,
-      supports: { notifications: true, requests: true },
-      send(frame) {
-        lastMessageAt = Date.now();
-        if (frame.kind === 'response' && frame.id !== undefined) unanswered.delete(frame.id);
-        return sse.message(frame.bytes);
-      },
-      onframe(handler) {
-        onframe = handler;
-      },
-      onend() {},
-      onclose(handler) {
-        onclose = handler;
-      },
-      abandonResponse: (requestId) => void unanswered.delete(requestId),
-      close: async (reason) => (isRunError(reason, 'CLIENT_TOO_SLOW') ? sse.cut() : sse.end()),
-    },
-    async receive(frame) {
-      if (isClosed) throw new RunError('SESSION_NOT_FOUND');
-      lastMessageAt = Date.now();
-      if (frame.kind === 'request') return start(frame);
-      requireAnswerable(waiting + 1);
-      waiting += 1;
-      try {
-        await onframe(frame);
-      } finally {
-        waiting -= 1;
-      }
-    },
-    async refuse(error, id) {
-      if (isClosed) return false;
-      await sse.message(faultFrame(error, id).bytes);
-      return true;
-    },
-    tick: (now) => sse.tick(now, options.keepAliveMs),
-    open: () => sse.event({ event: 'endpoint', data: options.endpoint }),
-    close: async () => sse.end(),
-  };
-  return session;
+  /** By the session's clock. */
+  get lastMessageAt(): number {
+    return this.#lastMessageAt;
+  }
+
+  /** Sends the headers of the stream. */
+  open(): void {
+    this.#sse.onclose(() => this.#end());
+    this.#sse.open({});
+  }
+
+  /** Sends the first event, `endpoint`; the conversation has to be able to take messages by then. */
+  announce(): void {
+    this.#sse.event({ event: 'endpoint', data: this.#options.endpoint });
+  }
+
+  // From the client
+
+  /** Takes one POSTed message. @throws RunError if it is not accepted. */
+  async receive(frame: Frame): Promise<void> {
+    if (this.#isClosed) throw new RunError('SESSION_NOT_FOUND');
+    this.#lastMessageAt = this.#clock.now();
+    if (frame.kind === 'request') return this.#start(frame);
+    requireAnswerable(this.#untaken + 1);
+    this.#untaken += 1;
+    try {
+      await this.#onframe(frame);
+    } finally {
+      this.#untaken -= 1;
+    }
+  }
+
+  /** Sends the error response to a request that was not accepted. @returns false if the stream has ended */
+  async refuse(error: RunError, id: RequestId): Promise<boolean> {
+    if (this.#isClosed) return false;
+    await this.#sse.message(faultFrame(error, id).bytes);
+    return true;
+  }
 
   /** @throws RunError */
-  async function start(request: Frame): Promise<void> {
-    requireAnswerable(unanswered.size + 1);
-    const { id: requestId } = request;
-    const isNew = requestId !== undefined && !unanswered.has(requestId);
-    if (isNew) unanswered.add(requestId);
+  async #start(request: Frame): Promise<void> {
+    requireAnswerable(this.#unanswered.size + 1);
+    const { id } = request;
+    const isNew = id !== undefined && !this.#unanswered.has(id);
+    if (isNew) this.#unanswered.add(id);
     try {
-      await onframe(request);
+      await this.#onframe(request);
     } catch (error) {
-      if (isNew) unanswered.delete(requestId);
+      if (isNew) this.#unanswered.delete(id);
       throw error;
     }
   }
 
-  function end(): void {
-    if (isClosed) return;
-    isClosed = true;
-    onclose();
-    options.onEnd(session);
+  // To the client
+
+  send(frame: Frame): void | Promise<void> {
+    this.#lastMessageAt = this.#clock.now();
+    if (frame.kind === 'response' && frame.id !== undefined) this.#unanswered.delete(frame.id);
+    return this.#sse.message(frame.bytes);
+  }
+
+  // Life cycle
+
+  onframe(handler: (frame: Frame) => void | Promise<void>): void {
+    this.#onframe = handler;
+  }
+
+  /** The end of the stream ends the session: no client sends nothing more and still reads. */
+  onend(): void {}
+
+  onclose(handler: () => void): void {
+    this.#onclose = handler;
+  }
+
+  abandonResponse(requestId: RequestId): void {
+    this.#unanswered.delete(requestId);
+  }
+
+  /** Called about once a second, for keep-alives. */
+  tick(now: number): void {
+    this.#sse.tick(now, this.#options.keepAliveMs);
+  }
+
+  async close(reason?: Error): Promise<void> {
+    if (isRunError(reason, 'CLIENT_TOO_SLOW')) this.#sse.destroy();
+    else this.#sse.end();
+  }
+
+  #end(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#onclose();
+    this.#options.onEnd(this);
   }
 }

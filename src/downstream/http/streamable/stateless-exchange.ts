@@ -1,0 +1,113 @@
+import type { ServerResponse } from 'node:http';
+import type { Clock } from '../../../clock.ts';
+import { isRunError, toRunError } from '../../../errors.ts';
+import type { Era, Link, PeerSupport } from '../../../link/link.ts';
+import { faultFrame } from '../../../protocol/fault.ts';
+import type { Frame } from '../../../protocol/frame.ts';
+import { Answer, type AnswerHost } from '../responses/answer.ts';
+import { createPlainStream } from '../responses/event-stream.ts';
+import { destroyConnection } from '../responses/on-finished.ts';
+
+const NO_HEADERS = {};
+
+export interface StatelessExchangeOptions {
+  readonly response: ServerResponse;
+  readonly principal: string;
+  /** How many of them the POST brought. */
+  readonly requests: number;
+  readonly isBatch: boolean;
+  /** Whether the answer may become a stream; if not, what comes before the response is left out. */
+  readonly canStream: boolean;
+  readonly clock: Clock;
+}
+
+/** One POST without a session as a link: it is closed when all of its requests are answered, or its client has left. */
+export class StatelessExchange implements Link, AnswerHost {
+  readonly peer = 'client';
+  readonly era: Era = 'legacy';
+  readonly principal: string;
+  readonly supports: PeerSupport;
+  readonly canStream: boolean;
+  readonly openPostStream = createPlainStream;
+  readonly #response: ServerResponse;
+  readonly #answer: Answer;
+  /** Requests without a response. */
+  #awaited: number;
+  #isClosed = false;
+  #onframe: (frame: Frame) => void | Promise<void> = () => {};
+  #onclose: () => void = () => {};
+
+  constructor({ response, principal, requests, isBatch, canStream, clock }: StatelessExchangeOptions) {
+    this.principal = principal;
+    this.supports = { notifications: canStream, requests: false };
+    this.canStream = canStream;
+    this.#response = response;
+    this.#answer = new Answer(this, response, requests, isBatch, clock);
+    this.#awaited = requests;
+  }
+
+  /** Takes one request of the POST. */
+  receive(frame: Frame): void {
+    try {
+      void this.#onframe(frame);
+    } catch (error) {
+      void this.#answer.respond(faultFrame(toRunError(error), frame.id));
+      this.#settled();
+    }
+  }
+
+  send(frame: Frame): void | Promise<void> {
+    if (frame.kind !== 'response') return this.#answer.push(frame);
+    const wait = this.#answer.respond(frame);
+    // Until it is taken it counts as unread, and its client can be disconnected for that.
+    if (wait === undefined) this.#settled();
+    else void wait.then(() => this.#settled());
+    return wait;
+  }
+
+  onframe(handler: (frame: Frame) => void | Promise<void>): void {
+    this.#onframe = handler;
+  }
+
+  /** The client sends nothing more after its POST, but to close the link would be to cancel. */
+  onend(): void {}
+
+  onclose(handler: () => void): void {
+    this.#onclose = handler;
+  }
+
+  abandonResponse(): void {
+    this.#answer.forget();
+    this.#settled();
+  }
+
+  async close(reason?: Error): Promise<void> {
+    if (isRunError(reason, 'CLIENT_TOO_SLOW')) destroyConnection(this.#response);
+    this.end();
+  }
+
+  /** The client has left, or everything is answered. */
+  end(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#onclose();
+  }
+
+  /** Called about once a second: keep-alives, and headers that were held back long enough. */
+  tick(now: number, keepAliveMs: number): void {
+    this.#answer.tick(now, keepAliveMs);
+  }
+
+  headersFor(): Readonly<Record<string, string>> {
+    return NO_HEADERS;
+  }
+
+  statusOf(): number {
+    return 200;
+  }
+
+  #settled(): void {
+    this.#awaited -= 1;
+    if (this.#awaited === 0) this.end();
+  }
+}
