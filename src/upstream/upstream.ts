@@ -56,7 +56,9 @@ export class Upstreams {
   }
 
   #remote(): Promise<Opener<TargetOf<'remote'>>> {
-    return (this.#openers.remote ??= LOADERS.remote().catch((error: unknown) => this.#failed('remote', error)));
+    return (this.#openers.remote ??= LOADERS.remote().catch((error: unknown) =>
+      this.#failed('remote', error),
+    ));
   }
 
   /** The next conversation tries again: a bundle that could not be read for want of descriptors can be read later. */
