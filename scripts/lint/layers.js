@@ -44,7 +44,7 @@ const LAYERS = {
   },
   router: { folders: ['link', 'protocol', 'era', 'observe'], packages: [], node: PURE },
   upstream: {
-    folders: ['process', 'link', 'protocol', 'files', 'observe', 'era/envelope'],
+    folders: ['process', 'link', 'protocol', 'files', 'observe', 'era/envelope', 'era/own-client'],
     packages: ['undici', 'eventsource-parser', '@modelcontextprotocol/client'],
     node: 'any',
   },

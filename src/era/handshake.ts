@@ -8,6 +8,8 @@ import {
 import type { Envelope } from './envelope.ts';
 import { isJson, jsonOf, withMeta, without, type Json } from './json.ts';
 
+export { legacyInitializeParams } from './own-client.ts';
+
 const [NEWEST_LEGACY] = LEGACY_REVISIONS;
 const MODERN_ERRORS: ReadonlySet<unknown> = new Set([
   RPC.headerMismatch,
@@ -59,11 +61,6 @@ export function initializeFromDiscover(
     ...rest,
   };
   return withMeta(result, without(meta, META.serverInfo));
-}
-
-/** What a server of a 2025 revision is told about a client of 2026-07-28. */
-export function legacyInitializeParams(capabilities: Json, clientInfo: Json): Json {
-  return { protocolVersion: NEWEST_LEGACY, capabilities, clientInfo };
 }
 
 /** What a server of 2026-07-28 is told about a client that has sent `initialize`. */

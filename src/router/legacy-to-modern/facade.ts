@@ -9,7 +9,7 @@ import { answerFrame, createCall, faultAnswer, type Call } from './call.ts';
 import { createClient } from './client.ts';
 import { initializeAnswer, readDiscovered } from './initialize.ts';
 import { member } from '../../protocol/json-object.ts';
-import { createOutgoing } from './outgoing.ts';
+import { Outgoing } from './outgoing.ts';
 import { discoverRequest } from './request.ts';
 import { createSession, type Session } from './session.ts';
 
@@ -32,7 +32,7 @@ export interface FacadeOptions {
 export function presentAsLegacy(server: Link, options: FacadeOptions): Link {
   const { server: name, log, canAsk = () => true } = options;
   const unmatched = new UnmatchedAnswers(log);
-  const outgoing = createOutgoing(server, (id) => unmatched.abandoned(id));
+  const outgoing = new Outgoing(server, (id) => unmatched.abandoned(id));
   let session: Session | undefined;
   /** Until it is known who the server is. */
   let introducing: Promise<void> | undefined;

@@ -1,44 +1,33 @@
-import { frameOf, type Frame } from '../../protocol/frame.ts';
+import { Requester, type AnswerHandler } from '../../link/requester.ts';
 import type { Link } from '../../link/link.ts';
-
-type Answered = (answer: Frame) => void | Promise<void>;
+import type { Frame } from '../../protocol/frame.ts';
 
 /** Requests to the server, under numbers of which each is used once. */
-export interface Outgoing {
+export class Outgoing {
+  readonly #requester: Requester;
+
+  /** @param onCancelled called for each request that is cancelled */
+  constructor(server: Link, onCancelled: (id: number) => void) {
+    this.#requester = new Requester({ link: server, idOf: (count) => count, onCancelled });
+  }
+
   /** @param build makes the request that goes by this number, before anything can come back */
-  send(build: (id: number) => Frame, answered: Answered): void | Promise<void>;
-  /** @returns who waits for the answer to this request, once */
-  take(id: unknown): Answered | undefined;
-  /** Tells the server that its answer is not waited for any more. */
-  cancel(id: number, reason?: string): void | Promise<void>;
-  /** Waits for nothing more. */
-  clear(): void;
-}
+  send(build: (id: number) => Frame, onAnswer: AnswerHandler): void | Promise<void> {
+    return this.#requester.start(build(this.#requester.nextId()), onAnswer);
+  }
 
-/** @param gaveUp told of each request that is cancelled */
-export function createOutgoing(server: Link, gaveUp: (id: number) => void): Outgoing {
-  const pending = new Map<unknown, Answered>();
-  let next = 1;
+  /** Stops waiting for the answer to this request. @returns its handler, once */
+  take(id: unknown): AnswerHandler | undefined {
+    return this.#requester.take(id);
+  }
 
-  return {
-    send(build, answered) {
-      const id = next;
-      next += 1;
-      const request = build(id);
-      pending.set(id, answered);
-      return server.send(request);
-    },
-    take(id) {
-      const answered = pending.get(id);
-      pending.delete(id);
-      return answered;
-    },
-    cancel(id, reason) {
-      if (!pending.delete(id)) return undefined;
-      gaveUp(id);
-      const params = reason === undefined ? { requestId: id } : { requestId: id, reason };
-      return server.send(frameOf({ method: 'notifications/cancelled', params }));
-    },
-    clear: () => pending.clear(),
-  };
+  /** Sends the server a cancellation, if the request is pending. */
+  cancel(id: number, reason?: string): void | Promise<void> {
+    return this.#requester.cancel(id, reason);
+  }
+
+  /** Forgets all requests. */
+  clear(): void {
+    this.#requester.clear();
+  }
 }

@@ -1,10 +1,13 @@
 import { withEnvelope } from '../../era/envelope.ts';
 import { isDiscoverResult, isModernError } from '../../era/handshake.ts';
 import { jsonOf, type Json } from '../../era/json.ts';
+import { ownEnvelope } from '../../era/own-client.ts';
+import { systemClock, type Clock } from '../../clock.ts';
 import { isRunError } from '../../errors.ts';
-import { MODERN_REVISION, RPC } from '../../protocol/constants.ts';
+import { RPC } from '../../protocol/constants.ts';
 import { frameOf, type Frame, type JsonRpcMessage } from '../../protocol/frame.ts';
 import type { Link } from '../../link/link.ts';
+import { Requester } from '../../link/requester.ts';
 
 /** What a server has answered to `server/discover`. */
 export type EraVerdict =
@@ -34,6 +37,9 @@ export interface DetectEraOptions {
   readonly graceMs?: number;
   /** How long it may take to say what it is. */
   readonly longestMs?: number;
+  /** Rejects with its reason. */
+  readonly signal?: AbortSignal;
+  readonly clock?: Clock;
 }
 
 const SILENCE_MS = 3_000;
@@ -61,45 +67,84 @@ const INCONCLUSIVE: ReadonlySet<string> = new Set([
  * @throws RunError what ended a link to a remote server, which says nothing about its era
  */
 export function detectEra(link: Link, options: DetectEraOptions): Promise<EraVerdict> {
-  const { silenceMs = SILENCE_MS, graceMs = GRACE_MS, longestMs = LONGEST_MS } = options;
-  const request = options.request ?? modernRequest(DISCOVER_ID, 'server/discover', options.version);
-  return new Promise((resolve, reject) => {
-    let isOver = false;
-    let wasPinged = false;
-    let timer = silenceMs === Infinity ? undefined : setTimeout(ping, silenceMs);
-    const end = setTimeout(() => settle({ era: 'legacy' }), longestMs);
-    link.onclose((error) => {
-      if (isRunError(error) && INCONCLUSIVE.has(error.code)) reject(error);
-      settle({ era: 'gone', error });
+  return new EraProbe(link, options).run();
+}
+
+class EraProbe {
+  readonly #link: Link;
+  readonly #options: DetectEraOptions;
+  readonly #clock: Clock;
+  readonly #requester: Requester<string>;
+  #stage: 'asked' | 'pinged' | 'decided' = 'asked';
+  #stopSilence: (() => void) | undefined;
+  #stopLimit: (() => void) | undefined;
+  #resolve: (verdict: EraVerdict) => void = () => {};
+  #reject: (error: unknown) => void = () => {};
+
+  constructor(link: Link, options: DetectEraOptions) {
+    this.#link = link;
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#requester = new Requester({ link, idOf: String, clock: this.#clock });
+  }
+
+  run(): Promise<EraVerdict> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+      this.#begin();
     });
-    link.onframe(receive);
-    void link.send(request);
+  }
 
-    function receive(frame: Frame): void {
-      if (isOver || frame.kind !== 'response') return;
-      if (frame.id === request.id) return settle(verdictOf(frame, !wasPinged));
-      if (frame.id !== PING_ID || !isLegacyPong(frame)) return;
-      clearTimeout(timer);
-      timer = setTimeout(() => settle({ era: 'legacy' }), graceMs);
-    }
+  #begin(): void {
+    const { silenceMs = SILENCE_MS, longestMs = LONGEST_MS, request, signal, version } = this.#options;
+    if (signal?.aborted === true) return this.#giveUp();
+    signal?.addEventListener('abort', this.#giveUp);
+    if (silenceMs !== Infinity) this.#stopSilence = this.#clock.after(silenceMs, () => this.#ping());
+    this.#stopLimit = this.#clock.after(longestMs, () => this.#decide({ era: 'legacy' }));
+    this.#link.onclose((error) => this.#linkClosed(error));
+    this.#link.onframe((frame) => this.#requester.receive(frame));
+    void this.#requester.start(request ?? modernRequest(DISCOVER_ID, 'server/discover', version), (answer) =>
+      this.#decide(verdictOf(answer, this.#stage === 'asked')),
+    );
+  }
 
-    /**
-     * Legacy servers answer it, also before `initialize` (2025-11-25, basic/lifecycle). It carries the metadata of
-     * 2026-07-28, because a server of both eras that is only slow would take a bare one for a legacy client.
-     */
-    function ping(): void {
-      wasPinged = true;
-      void link.send(modernRequest(PING_ID, 'ping', options.version));
-    }
+  /**
+   * Legacy servers answer it, also before `initialize` (2025-11-25, basic/lifecycle). It carries the metadata of
+   * 2026-07-28, because a server of both eras that is only slow would take a bare one for a legacy client.
+   */
+  #ping(): void {
+    this.#stage = 'pinged';
+    const ping = modernRequest(PING_ID, 'ping', this.#options.version);
+    void this.#requester.start(ping, (answer) => this.#ponged(answer));
+  }
 
-    function settle(verdict: EraVerdict): void {
-      if (isOver) return;
-      isOver = true;
-      clearTimeout(timer);
-      clearTimeout(end);
-      resolve(verdict);
-    }
-  });
+  /** The answer to the request before may be right behind it. */
+  #ponged(answer: Frame): void {
+    if (!isLegacyPong(answer)) return;
+    const { graceMs = GRACE_MS } = this.#options;
+    this.#stopSilence = this.#clock.after(graceMs, () => this.#decide({ era: 'legacy' }));
+  }
+
+  #linkClosed(error: Error | undefined): void {
+    if (isRunError(error) && INCONCLUSIVE.has(error.code)) this.#reject(error);
+    this.#decide({ era: 'gone', error });
+  }
+
+  readonly #giveUp = (): void => {
+    this.#reject(this.#options.signal?.reason);
+    this.#decide({ era: 'legacy' });
+  };
+
+  #decide(verdict: EraVerdict): void {
+    if (this.#stage === 'decided') return;
+    this.#stage = 'decided';
+    this.#stopSilence?.();
+    this.#stopLimit?.();
+    this.#options.signal?.removeEventListener('abort', this.#giveUp);
+    this.#requester.clear();
+    this.#resolve(verdict);
+  }
 }
 
 /** Whether a server shows to be modern after all, by an answer to the probe that comes when the probe has given up. */
@@ -146,11 +191,5 @@ export function messageOf(frame: Frame): JsonRpcMessage | undefined {
 }
 
 function modernRequest(id: string, method: string, version: string): Frame {
-  const envelope = {
-    protocolVersion: MODERN_REVISION,
-    clientCapabilities: {},
-    clientInfo: { name: 'mcp-run', version },
-    logLevel: undefined,
-  };
-  return frameOf(withEnvelope({ jsonrpc: '2.0', id, method, params: {} }, envelope));
+  return frameOf(withEnvelope({ jsonrpc: '2.0', id, method, params: {} }, ownEnvelope(version)));
 }

@@ -1,6 +1,10 @@
 import { withEnvelope } from '../../era/envelope.ts';
 import { isModernError } from '../../era/handshake.ts';
 import { jsonOf } from '../../era/json.ts';
+import { ownEnvelope, ownInitializeParams } from '../../era/own-client.ts';
+import { systemClock, type Clock } from '../../clock.ts';
+import { RunError } from '../../errors.ts';
+import { Requester } from '../../link/requester.ts';
 import { isLegacyRevision, LEGACY_REVISIONS, OFFER_ID, RPC } from '../../protocol/constants.ts';
 import { frameOf, type Frame, type JsonRpcMessage } from '../../protocol/frame.ts';
 import type { Link } from '../../link/link.ts';
@@ -16,25 +20,35 @@ export type OfferOutcome = 'accepted' | 'refused' | 'failed' | 'silent';
  * @param version ours, for `clientInfo`
  * @param limitMs how long the answer may take
  */
-export async function offerInitialize(link: Link, version: string, limitMs: number): Promise<OfferOutcome> {
-  const outcome = await new Promise<OfferOutcome>((resolve) => {
-    const timer = setTimeout(() => settle('silent'), limitMs);
-    // A refusal without JSON-RPC ends a link to a remote server.
-    link.onclose((error) =>
-      settle(error !== undefined && FINAL_STATUS.test(error.message) ? 'refused' : 'failed'),
-    );
-    link.onframe((frame) => {
-      if (frame.kind === 'response' && frame.id === OFFER_ID) settle(outcomeOf(messageOf(frame)));
-    });
-    void link.send(offer(version));
-
-    function settle(found: OfferOutcome): void {
-      clearTimeout(timer);
-      resolve(found);
-    }
-  });
+export async function offerInitialize(
+  link: Link,
+  version: string,
+  limitMs: number,
+  clock: Clock = systemClock,
+): Promise<OfferOutcome> {
+  const requester = new Requester({ link, idOf: String, clock });
+  // A refusal without JSON-RPC ends a link to a remote server.
+  link.onclose((error) => requester.close(error ?? new RunError('UPSTREAM_CLOSED', { server: '' })));
+  link.onframe((frame) => requester.receive(frame));
+  const outcome = await outcomeOf(requester, offer(version), limitMs);
   await link.close();
   return outcome;
+}
+
+async function outcomeOf(
+  requester: Requester<string>,
+  request: Frame,
+  limitMs: number,
+): Promise<OfferOutcome> {
+  const silence = new RunError('REQUEST_TIMEOUT', { server: '', method: 'initialize', timeoutMs: limitMs });
+  try {
+    return verdictOf(
+      messageOf(await requester.request(request, { timeoutMs: limitMs, timeoutError: () => silence })),
+    );
+  } catch (error) {
+    if (error === silence) return 'silent';
+    return error instanceof Error && FINAL_STATUS.test(error.message) ? 'refused' : 'failed';
+  }
 }
 
 /** Whether a refusal of `initialize` says for good that the server has no handshake. */
@@ -46,20 +60,18 @@ export function isFinalRefusal({ error }: JsonRpcMessage): boolean {
   return reason === 'upstream_http' && FINAL_STATUS.test(error.message);
 }
 
-function outcomeOf(answer: JsonRpcMessage | undefined): OfferOutcome {
+function verdictOf(answer: JsonRpcMessage | undefined): OfferOutcome {
   if (answer === undefined) return 'failed';
   if (isLegacyRevision(answer.result?.['protocolVersion'])) return 'accepted';
   return isFinalRefusal(answer) ? 'refused' : 'failed';
 }
 
 function offer(version: string): Frame {
-  const [protocolVersion] = LEGACY_REVISIONS;
-  const clientInfo = { name: 'mcp-run', version };
-  const params = { protocolVersion, capabilities: {}, clientInfo };
+  const params = ownInitializeParams(version);
   return frameOf(
     withEnvelope(
       { jsonrpc: '2.0', id: OFFER_ID, method: 'initialize', params },
-      { protocolVersion, clientCapabilities: {}, clientInfo, logLevel: undefined },
+      ownEnvelope(version, LEGACY_REVISIONS[0]),
     ),
   );
 }

@@ -1,8 +1,10 @@
-import { RunError, timeoutError } from '../../errors.ts';
-import { LEGACY_REVISIONS } from '../../protocol/constants.ts';
-import { frameOf, type Frame } from '../../protocol/frame.ts';
+import { RunError, timeoutError, toRunError } from '../../errors.ts';
+import type { Clock } from '../../clock.ts';
+import { ownInitializeParams } from '../../era/own-client.ts';
 import type { Link } from '../../link/link.ts';
-import type { Clock } from '../clock.ts';
+import { Requester } from '../../link/requester.ts';
+import { OWN_ID } from '../../protocol/constants.ts';
+import { frameOf } from '../../protocol/frame.ts';
 
 export interface RecoveryProbeOptions {
   readonly server: string;
@@ -11,49 +13,43 @@ export interface RecoveryProbeOptions {
   readonly cancelled: AbortSignal;
 }
 
+const INITIALIZE = frameOf({
+  id: `${OWN_ID}trial`,
+  method: 'initialize',
+  params: ownInitializeParams('0'),
+});
+const INITIALIZED = frameOf({ method: 'notifications/initialized' });
+const PING = frameOf({ id: `${OWN_ID}ping`, method: 'ping' });
+
 /**
- * Sees whether a server starts: initializes it, has it answer once more, and ends it. How that went is for whoever
- * observes the link.
+ * Finds out whether a server starts: initializes it, sends it a ping, and ends it. The outcome is for the observer of the
+ * link's health.
  */
 export async function probeRecovery(
   link: Link,
   { server, timeoutMs, clock, cancelled }: RecoveryProbeOptions,
 ): Promise<void> {
-  const outcome = await new Promise<RunError | undefined>((resolve) => {
-    const cancel = clock.after(timeoutMs, () =>
-      settle(timeoutError({ server, method: 'initialize', timeoutMs })),
-    );
-    const stop = (): void => settle(new RunError('SHUTTING_DOWN'));
-    cancelled.addEventListener('abort', stop);
-    link.onclose(() => settle(undefined));
-    link.onframe(answer);
-    void link.send(INITIALIZE);
-
-    function answer(frame: Frame): void {
-      if (frame.kind !== 'response') return;
-      if (frame.id === PING.id) return settle(undefined);
-      void link.send(INITIALIZED);
-      void link.send(PING);
-    }
-
-    function settle(error: RunError | undefined): void {
-      cancel();
-      cancelled.removeEventListener('abort', stop);
-      resolve(error);
-    }
-  });
-  await link.close(outcome);
+  const requester = new Requester({ link, idOf: String, clock });
+  const giveUp = new AbortController();
+  const { signal } = giveUp;
+  const stopTimer = clock.after(timeoutMs, () =>
+    giveUp.abort(timeoutError({ server, method: 'initialize', timeoutMs })),
+  );
+  const stop = (): void => giveUp.abort(new RunError('SHUTTING_DOWN'));
+  cancelled.addEventListener('abort', stop);
+  let reason: RunError | undefined;
+  try {
+    link.onclose(() => requester.close(new RunError('UPSTREAM_CLOSED', { server })));
+    link.onframe((frame) => requester.receive(frame));
+    await requester.request(INITIALIZE, { signal });
+    void link.send(INITIALIZED);
+    await requester.request(PING, { signal });
+  } catch (error) {
+    // A link that has closed has told its observer why.
+    if (signal.aborted) reason = toRunError(error);
+  } finally {
+    stopTimer();
+    cancelled.removeEventListener('abort', stop);
+  }
+  await link.close(reason);
 }
-
-/** With no capabilities a server has no reason to ask anything. */
-const INITIALIZE = frameOf({
-  id: 'mcpr:trial',
-  method: 'initialize',
-  params: {
-    protocolVersion: LEGACY_REVISIONS[0],
-    capabilities: {},
-    clientInfo: { name: 'mcp-run', version: '0' },
-  },
-});
-const INITIALIZED = frameOf({ method: 'notifications/initialized' });
-const PING = frameOf({ id: 'mcpr:ping', method: 'ping' });
