@@ -10,8 +10,8 @@ import { createLegacyClientRoute, type LegacyClientOptions } from '../router/neg
 import { createStdioClientRoute } from '../router/negotiation/stdio-client.ts';
 import { createLegacyPool } from '../router/modern-to-legacy/process-pool.ts';
 import type { ModernBackend } from '../router/modern-backend.ts';
-import { createModernMultiplexer } from '../router/multiplex/modern.ts';
-import { backendPerPrincipal } from '../router/per-principal.ts';
+import { ModernMultiplexer } from '../router/multiplex/modern.ts';
+import { BackendPerPrincipal } from '../router/per-principal.ts';
 import { SendBufferLimit } from '../router/shared-process/send-buffer-limit.ts';
 import type { OwnOptions, Supervisor } from '../upstream/supervision/supervisor.ts';
 import type { SkippedOutput } from './skipped-output.ts';
@@ -117,14 +117,14 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
   /** One process for each principal, unless the server is to be shared. */
   function toModernServer(first: Link | undefined, principal: string): ModernBackend {
     const common = { server: name, maxUnreadBytes, idleMs: settings.childIdleMs, log };
-    if (isShared) return createModernMultiplexer({ ...common, first, openChild: () => openChild('') });
+    if (isShared) return ModernMultiplexer.create({ ...common, first, openUpstream: () => openChild('') });
     const unread = new SendBufferLimit(maxUnreadBytes, log);
-    return backendPerPrincipal(
+    return BackendPerPrincipal.create(
       (owner, onUnused, own) =>
-        createModernMultiplexer({
+        ModernMultiplexer.create({
           ...common,
           first: own,
-          openChild: () => openChild(owner),
+          openUpstream: () => openChild(owner),
           principal: owner,
           unread,
           onUnused,

@@ -8,11 +8,7 @@ import { Conversation } from '../router/conversation.ts';
 import type { Capability } from '../config/types.ts';
 import { capabilityFilter } from '../link/capability-filter.ts';
 import { PerPrincipal } from '../router/per-principal.ts';
-import {
-  createLegacyMultiplexer,
-  type LegacyMultiplexer,
-  type LegacyMultiplexerOptions,
-} from '../router/multiplex/legacy.ts';
+import { LegacyMultiplexer, type LegacyMultiplexerOptions } from '../router/multiplex/legacy.ts';
 import { SendBufferLimit } from '../router/shared-process/send-buffer-limit.ts';
 import { createSupervisor, type Supervisor } from '../upstream/supervision/supervisor.ts';
 import type { Upstreams } from '../upstream/upstream.ts';
@@ -90,7 +86,7 @@ export function createServedServer(
   });
   /** The process of all clients. */
   const share = isShared
-    ? createLegacyMultiplexer({ ...shareOptions(), openUpstream: () => routes.openLegacy() })
+    ? new LegacyMultiplexer({ ...shareOptions(), openUpstream: () => routes.openLegacy() })
     : undefined;
   /** Without sessions a client has no process of its own, but its principal has. */
   const shares = settings.stateless && !isShared ? createShares() : undefined;
@@ -129,14 +125,15 @@ export function createServedServer(
 
   function createShares(): PerPrincipal<LegacyMultiplexer> {
     const unread = new SendBufferLimit(maxUnreadBytes, log);
-    return new PerPrincipal((principal, onUnused) =>
-      createLegacyMultiplexer({
-        ...shareOptions(),
-        openUpstream: () => routes.openStateless(principal),
-        idleMs: settings.childIdleMs,
-        unread,
-        onUnused,
-      }),
+    return new PerPrincipal(
+      (principal, onUnused) =>
+        new LegacyMultiplexer({
+          ...shareOptions(),
+          openUpstream: () => routes.openStateless(principal),
+          idleMs: settings.childIdleMs,
+          unread,
+          onUnused,
+        }),
     );
   }
 
@@ -174,7 +171,7 @@ export function createServedServer(
       openUpstream: async (abandoned) => {
         const shared = hasOwn ? undefined : (share ?? shares?.of(downstream.principal));
         // A POST without a session ends with its answer.
-        if (shared !== undefined) return await shared.open({ isSession: !isNetwork || !eager });
+        if (shared !== undefined) return shared.open({ isSession: !isNetwork || !eager });
         await place?.ready();
         if (conversation.isClosed) throw new RunError('CLIENT_GONE');
         const canAsk = (): boolean => downstream.supports.requests;

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { RunError } from '../../src/errors.ts';
-import { createModernMultiplexer } from '../../src/router/multiplex/modern.ts';
-import { backendPerPrincipal } from '../../src/router/per-principal.ts';
+import { ModernMultiplexer } from '../../src/router/multiplex/modern.ts';
+import { BackendPerPrincipal } from '../../src/router/per-principal.ts';
 import type { ModernBackend } from '../../src/router/modern-backend.ts';
 import { createRecordingLog } from '../observe/recording-log.ts';
 import { createMemoryLink, type MemoryLink } from '../support/memory-link.ts';
@@ -19,12 +19,12 @@ interface Setup {
 function setUp(first?: { readonly link: MemoryLink; readonly principal: string }): Setup {
   const made: string[] = [];
   const children = new Map<string, MemoryLink>();
-  const face = backendPerPrincipal((principal, onUnused, own) => {
+  const face = BackendPerPrincipal.create((principal, onUnused, own) => {
     made.push(principal);
-    return createModernMultiplexer({
+    return ModernMultiplexer.create({
       server: 'files',
       first: own,
-      openChild: async () => {
+      openUpstream: async () => {
         const link = createMemoryLink('server');
         children.set(principal, link);
         return link;

@@ -18,7 +18,7 @@ import { readRequest } from '../request-parts.ts';
 import { hasLogging } from '../shared-process/initialize-replay.ts';
 import { replaceValues, valueAt, type Scanned } from '../../protocol/rewrite.ts';
 import { scanFromServer } from '../shared-process/scan-from-server.ts';
-import { createManagedProcess, type Running } from '../shared-process/managed-process.ts';
+import { ManagedProcess, type Running } from '../shared-process/managed-process.ts';
 import type { ClientPort } from '../shared-process/client-port.ts';
 import { outlivedMs } from '../shared-process/outlived.ts';
 import { severityOf } from '../log-levels.ts';
@@ -107,7 +107,7 @@ export function createLegacyProcess(first: ProcessKey, options: LegacyProcessOpt
     cancel,
     log,
   });
-  const child = createManagedProcess({
+  const child = new ManagedProcess({
     ...options,
     openUpstream: options.openChild,
     initializeParams: legacyInitializeParams(key.capabilities, key.clientInfo),

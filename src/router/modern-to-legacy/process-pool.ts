@@ -63,6 +63,7 @@ interface PoolPortHandlers {
 }
 
 class PoolPort extends ClientPort {
+  readonly era = 'modern';
   readonly client: ModernClient;
   readonly #handlers: PoolPortHandlers;
 
@@ -111,7 +112,7 @@ export function createLegacyPool(options: LegacyPoolOptions): ModernBackend {
     },
     open(client) {
       const { principal } = client;
-      const port = new PoolPort({ era: 'modern', principal, unread, closed }, client, handlers);
+      const port = new PoolPort({ principal, unread, closed }, client, handlers);
       ports.add(port);
       return port;
     },

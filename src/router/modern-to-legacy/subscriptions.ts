@@ -11,7 +11,7 @@ import {
 import type { Json } from '../../era/json.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import { frameOf, type JsonRpcMessage } from '../../protocol/frame.ts';
-import { createSubscriptions } from '../shared-process/subscriptions.ts';
+import { Subscriptions } from '../shared-process/subscriptions.ts';
 import type { ClientPort } from '../shared-process/client-port.ts';
 import { resultAnswer, type Requester } from './answer.ts';
 
@@ -47,7 +47,7 @@ export function createListenStreams(
   unsubscribe: (uri: string) => void,
 ): ListenStreams {
   const listens = new Set<Listen>();
-  const subscriptions = createSubscriptions<Listen>();
+  const subscriptions = new Subscriptions<Listen>();
 
   return {
     get size() {

@@ -1,3 +1,4 @@
+import { systemClock, type Clock } from '../../clock.ts';
 import { Overlap } from './overlap.ts';
 
 /** How long a process may still work for, and speak of, a call that has not ended with its result. */
@@ -12,15 +13,15 @@ const MAX_SUSPECTS = 64;
  */
 export class Attribution<C> {
   readonly #overlap = new Overlap<C>();
-  readonly #now: () => number;
-  /** The end of the quarantine of each client, on a clock that no one can set. */
+  readonly #clock: Pick<Clock, 'now'>;
+  /** The end of the quarantine of each client, as the clock tells it. */
   #suspects = new Map<C, number>();
   /** The end of the quarantine of all clients that there was no room for. */
   #othersUntil = -Infinity;
 
-  /** @param now monotonic, in ms */
-  constructor(now: () => number = () => performance.now()) {
-    this.#now = now;
+  /** @param clock one that never runs backwards */
+  constructor(clock: Pick<Clock, 'now'> = systemClock) {
+    this.#clock = clock;
   }
 
   /** A call begins to run. */
@@ -36,7 +37,7 @@ export class Attribution<C> {
 
   /** The process may still speak of what this client has asked for. */
   suspect(owner: C, ms = QUARANTINE_MS): void {
-    const now = this.#now();
+    const now = this.#clock.now();
     const until = Math.max(now + ms, this.#suspects.get(owner) ?? 0);
     // The newest one is the last one.
     this.#suspects.delete(owner);
@@ -59,7 +60,7 @@ export class Attribution<C> {
   sole(): C | undefined {
     const { sole } = this.#overlap;
     if (sole === undefined) return undefined;
-    const now = this.#now();
+    const now = this.#clock.now();
     if (this.#othersUntil > now) return undefined;
     for (const [owner, until] of this.#suspects) if (owner !== sole && until > now) return undefined;
     return sole;

@@ -17,8 +17,6 @@ const NO_CALLS: readonly InFlightRequest[] = [];
 const ignore = (): void => {};
 
 export interface ClientPortOptions {
-  /** Of the client. */
-  readonly era: Era;
   /** Whose client uses the port; empty where the server does not tell them apart. */
   readonly principal: string;
   /** What the clients of the server leave unread counts here. */
@@ -34,7 +32,8 @@ export interface ClientPortOptions {
  */
 export abstract class ClientPort implements Link {
   readonly peer = 'server';
-  readonly era: Era;
+  /** Of the client. */
+  abstract readonly era: Era;
   readonly principal: string;
   readonly supports = SUPPORTS;
   /** In the `PortSet` that the port is in. */
@@ -49,8 +48,7 @@ export abstract class ClientPort implements Link {
   #call: InFlightRequest | undefined;
   #otherCalls: TransientMap<RequestId, InFlightRequest> | undefined;
 
-  constructor({ era, principal, unread, closed }: ClientPortOptions) {
-    this.era = era;
+  constructor({ principal, unread, closed }: ClientPortOptions) {
     this.principal = principal;
     this.#limit = unread;
     this.#closed = closed;

@@ -1,3 +1,4 @@
+import type { Clock } from '../../clock.ts';
 import { RunError } from '../../errors.ts';
 import { TransientMap } from '../../protocol/transient-map.ts';
 import { Attribution, QUARANTINE_MS } from './attribution.ts';
@@ -10,8 +11,8 @@ export class InFlightRequests<P extends ClientPort = ClientPort> {
   #requests = new TransientMap<number, InFlightRequest<P>>();
   #nextNumber = 1;
 
-  constructor(attribution = new Attribution<unknown>()) {
-    this.#attribution = attribution;
+  constructor(clock?: Pick<Clock, 'now'>) {
+    this.#attribution = new Attribution(clock);
   }
 
   get size(): number {
@@ -38,11 +39,12 @@ export class InFlightRequests<P extends ClientPort = ClientPort> {
     return typeof number === 'number' ? this.#requests.get(number) : undefined;
   }
 
-  /** @param outlivedMs how long the server may still work for the request after its answer */
-  settle(number: unknown, outlivedMs: number): InFlightRequest<P> | undefined {
-    const request = this.get(number);
-    if (request !== undefined) this.#remove(request, outlivedMs);
-    return request;
+  /** The request has been answered. @param outlivedMs how long the server may still work for it after its answer */
+  settle(request: InFlightRequest<P>, outlivedMs: number): void {
+    this.#requests.delete(request.number);
+    request.port.removeCall(request);
+    if (request.scope === 'call') this.#attribution.end(request.owner, outlivedMs);
+    else if (request.scope === 'watch') this.#attribution.suspect(request.owner);
   }
 
   /** The client does not wait any more, but the server may go on. @returns its number, if it was in flight */
@@ -85,14 +87,8 @@ export class InFlightRequests<P extends ClientPort = ClientPort> {
   }
 
   #abandon(request: InFlightRequest): void {
-    this.#remove(request, QUARANTINE_MS);
+    const own = this.#requests.get(request.number);
+    if (own !== undefined) this.settle(own, QUARANTINE_MS);
     request.onSettled?.(true);
-  }
-
-  #remove(request: InFlightRequest, outlivedMs: number): void {
-    this.#requests.delete(request.number);
-    request.port.removeCall(request);
-    if (request.scope === 'call') this.#attribution.end(request.owner, outlivedMs);
-    else if (request.scope === 'watch') this.#attribution.suspect(request.owner);
   }
 }

@@ -1,59 +1,64 @@
+import { systemClock, type Clock } from '../../clock.ts';
 import { toRunError, type ErrorCode, type RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 
-/** Keeps a shared child running: it is started anew when it has died, and tried again when that has failed. */
-export interface Restarter {
-  keep(): void;
-  /** The child has died. */
-  lost(): void;
-  stop(): void;
-}
-
 export interface RestarterOptions {
   readonly start: () => Promise<unknown>;
-  /** One that dies sooner is not started anew sooner, except by a client's call. */
+  /** A process that dies sooner is not started anew sooner, except by a client's call. */
   readonly minLifeMs: number;
   readonly log: Log;
+  readonly clock?: Clock;
 }
 
-/** Whoever opens the child paces failed starts; this is for those that it refuses at once. */
+/** The part that opens a process paces failed starts; this is for those that it rejects at once. */
 const RETRY_MS = 250;
-/** Only somebody who installs something can help. */
+/** Only a user who installs something can help. */
 const RETRY_UNSTARTABLE_MS = 15_000;
 const UNSTARTABLE: readonly ErrorCode[] = ['COMMAND_NOT_FOUND', 'SPAWN_FAILED'];
 
-export function createRestarter({ start, minLifeMs, log }: RestarterOptions): Restarter {
-  let isKept = false;
-  let startedAt = 0;
-  let timer: NodeJS.Timeout | undefined;
+/** Keeps a shared process running: starts it anew when it has died, and tries again when that has failed. */
+export class Restarter {
+  readonly #options: RestarterOptions;
+  readonly #clock: Clock;
+  #isKept = false;
+  #startedAt = 0;
+  #cancelRetry: (() => void) | undefined;
 
-  return {
-    keep() {
-      isKept = true;
-      attempt();
-    },
-    lost: () => again(startedAt + minLifeMs - Date.now()),
-    stop() {
-      isKept = false;
-      clearTimeout(timer);
-    },
-  };
-
-  function attempt(): void {
-    startedAt = Date.now();
-    start().catch((thrown: unknown) => {
-      const error = toRunError(thrown);
-      log.debug({ event: 'server.restart-failed' }, error.message);
-      again(pauseAfter(error));
-    });
+  constructor(options: RestarterOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
   }
 
-  function again(ms: number): void {
-    if (!isKept) return;
-    clearTimeout(timer);
-    if (ms <= 0) return attempt();
-    timer = setTimeout(attempt, ms);
-    timer.unref();
+  keep(): void {
+    this.#isKept = true;
+    this.#attempt();
+  }
+
+  /** The process has died. */
+  lost(): void {
+    this.#attemptAfter(this.#startedAt + this.#options.minLifeMs - this.#clock.now());
+  }
+
+  stop(): void {
+    this.#isKept = false;
+    this.#cancelRetry?.();
+  }
+
+  #attempt(): void {
+    this.#startedAt = this.#clock.now();
+    this.#options.start().catch((thrown: unknown) => this.#failed(toRunError(thrown)));
+  }
+
+  #failed(error: RunError): void {
+    this.#options.log.debug({ event: 'server.restart-failed' }, error.message);
+    this.#attemptAfter(pauseAfter(error));
+  }
+
+  #attemptAfter(ms: number): void {
+    if (!this.#isKept) return;
+    this.#cancelRetry?.();
+    if (ms <= 0) this.#attempt();
+    else this.#cancelRetry = this.#clock.after(ms, () => this.#attempt());
   }
 }
 

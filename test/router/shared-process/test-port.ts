@@ -8,13 +8,14 @@ import { createRecordingLog } from '../../observe/recording-log.ts';
 export const CLOSED = new RunError('UPSTREAM_CLOSED', { server: 'files' });
 
 export class TestPort extends ClientPort {
+  readonly era = 'modern';
   readonly received: Frame[] = [];
   leaves = 0;
   /** What its server does with a message. */
   receive: (frame: Frame) => void | Promise<void> = (frame) => void this.received.push(frame);
 
   constructor(unread = new SendBufferLimit(Infinity, createRecordingLog())) {
-    super({ era: 'modern', principal: 'one', unread, closed: CLOSED });
+    super({ principal: 'one', unread, closed: CLOSED });
   }
 
   protected override fromClient(frame: Frame): void | Promise<void> {

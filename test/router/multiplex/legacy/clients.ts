@@ -8,11 +8,7 @@ import {
   type RequestId,
 } from '../../../../src/protocol/frame.ts';
 import type { Link } from '../../../../src/link/link.ts';
-import {
-  createLegacyMultiplexer,
-  type LegacyMultiplexer,
-  type LegacyMultiplexerOptions,
-} from '../../../../src/router/multiplex/legacy.ts';
+import { LegacyMultiplexer, type LegacyMultiplexerOptions } from '../../../../src/router/multiplex/legacy.ts';
 import { createRecordingLog, type RecordingLog } from '../../../observe/recording-log.ts';
 import { createMemoryLink, type MemoryLink } from '../../../support/memory-link.ts';
 
@@ -59,7 +55,7 @@ export const INITIALIZED = {
 export function shareChild(overrides: Overrides = {}): ShareSetup {
   const children: MemoryLink[] = [];
   const log = createRecordingLog();
-  const share = createLegacyMultiplexer({
+  const share = new LegacyMultiplexer({
     server: 'files',
     version: '1.2.3',
     initializeTimeoutMs: 5_000,
@@ -97,7 +93,7 @@ export function shareChild(overrides: Overrides = {}): ShareSetup {
   }
 
   async function connect({ initialize = true } = {}): Promise<TestTenant> {
-    const link = await share.open();
+    const link = share.open();
     const received: JsonRpcMessage[] = [];
     const lines: string[] = [];
     const closedWith: (Error | undefined)[] = [];

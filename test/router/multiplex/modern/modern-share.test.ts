@@ -4,7 +4,7 @@ import { RunError } from '../../../../src/errors.ts';
 import { META } from '../../../../src/protocol/constants.ts';
 import { frameFromBytes, frameOf, type RequestId } from '../../../../src/protocol/frame.ts';
 import type { ModernBackend } from '../../../../src/router/modern-backend.ts';
-import { createModernMultiplexer } from '../../../../src/router/multiplex/modern.ts';
+import { ModernMultiplexer } from '../../../../src/router/multiplex/modern.ts';
 import { createRecordingLog, type RecordingLog } from '../../../observe/recording-log.ts';
 import { createMemoryLink, type MemoryLink } from '../../../support/memory-link.ts';
 import { connect, type ModernTestClient } from '../../modern-to-legacy/modern-client.ts';
@@ -287,10 +287,10 @@ function open(idleMs = 60_000): {
 } {
   const children: MemoryLink[] = [];
   const log = createRecordingLog();
-  const share = createModernMultiplexer({
+  const share = ModernMultiplexer.create({
     server: 'files',
     first: undefined,
-    openChild: async () => {
+    openUpstream: async () => {
       const link = createMemoryLink('server');
       children.push(link);
       return link;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { frameFromBytes } from '../../../../src/protocol/frame.ts';
-import { outlivedMs } from '../../../../src/router/shared-process/outlived.ts';
+import { frameFromBytes } from '../../../src/protocol/frame.ts';
+import { outlivedMs } from '../../../src/router/shared-process/outlived.ts';
 
 function outlived(line: string): number {
   const frame = frameFromBytes('response', Buffer.from(`{"jsonrpc":"2.0",${line.slice(1)}`), 1, undefined);

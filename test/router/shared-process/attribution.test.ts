@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { Attribution } from '../../../../src/router/shared-process/attribution.ts';
+import { Attribution } from '../../../src/router/shared-process/attribution.ts';
 
 function setUp(): { attribution: Attribution<string>; pass: (ms: number) => void } {
   let now = 0;
-  return { attribution: new Attribution(() => now), pass: (ms) => void (now += ms) };
+  return { attribution: new Attribution({ now: () => now }), pass: (ms) => void (now += ms) };
 }
 
 test('names the only client that has calls running', () => {
