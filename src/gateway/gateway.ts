@@ -111,7 +111,7 @@ export function createGateway({ manifest, log: openLog, stdin, stdout }: Gateway
       http: settings.transports.includes('http'),
       servers: [...servers.keys()],
       admit(name) {
-        const refusal = serverNamed(name).supervisor.refusal();
+        const refusal = serverNamed(name).supervisor.rejectionReason();
         if (refusal !== undefined) throw refusal;
       },
       accept(link, name, use) {

@@ -10,7 +10,7 @@ import { capabilityFilter } from '../link/capability-filter.ts';
 import { PerPrincipal } from '../router/per-principal.ts';
 import { LegacyMultiplexer, type LegacyMultiplexerOptions } from '../router/multiplex/legacy.ts';
 import { SendBufferLimit } from '../router/shared-process/send-buffer-limit.ts';
-import { createSupervisor, type Supervisor } from '../upstream/supervision/supervisor.ts';
+import { Supervisor } from '../upstream/supervision/supervisor.ts';
 import type { Upstreams } from '../upstream/upstream.ts';
 import { createEraRoutes } from './era-routes.ts';
 import { createSkippedOutput, type SkippedOutput } from './skipped-output.ts';
@@ -59,7 +59,7 @@ export function createServedServer(
   const places = spec.target.kind === 'remote' ? withoutLimit(gatewayPlaces) : gatewayPlaces;
   const log = gatewayLog.child({ server: name });
   const isShared = (spec.isolation ?? settings.isolation) === 'shared';
-  const supervisor = createSupervisor({
+  const supervisor = new Supervisor({
     server: name,
     target: spec.target,
     openUpstream: (target, options) => upstreams.open(target, options),
@@ -67,7 +67,7 @@ export function createServedServer(
     stdout: spec.stdout,
     initializeTimeoutMs: settings.initializeTimeoutMs,
     // Over stdio alone there is one client, and when its server dies we end; one that all share is kept running.
-    hasTrials: settings.transports.some((transport) => transport !== 'stdio') && !isShared,
+    probesRecovery: settings.transports.some((transport) => transport !== 'stdio') && !isShared,
     log,
   });
   /** Of processes that several clients use. */
@@ -230,7 +230,7 @@ function reportWithheld(log: Log, era: Era, capabilities: readonly string[]): vo
 
 /** Opens conversations that hide what the server's entry does not allow. */
 function openerOf({ name, tools }: ServerSpec, supervisor: Supervisor, log: Log): Supervisor['open'] {
-  if (tools === undefined) return supervisor.open;
+  if (tools === undefined) return async (...of) => await supervisor.open(...of);
   const filter = createToolFilter(tools);
   const onUnmatched = (patterns: readonly string[]): void =>
     log.warn(

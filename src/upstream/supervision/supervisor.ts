@@ -1,19 +1,23 @@
 import { isRunError, RunError, toRunError } from '../../errors.ts';
 import type { Link } from '../../link/link.ts';
-import { LOOP_RETRY_MS, NO_FAILED_STARTS, pauseAfter, withFailedStart } from './start-policy.ts';
+import { observeHealth, type HealthObserver } from '../../link/observe-health.ts';
 import { systemClock, type Clock } from '../clock.ts';
-import { mayBeFetching } from './hints.ts';
-import { observeHealth } from '../../link/observe-health.ts';
-import { nextState, type ServerEvent, type ServerState } from './server-state.ts';
 import type { Target } from '../../config/types.ts';
 import type { UpstreamOptions } from '../target.ts';
-import { probeRecovery } from './recovery-probe.ts';
 import { findMissing } from '../upstream.ts';
+import { mayBeFetching } from './hints.ts';
+import { probeRecovery } from './recovery-probe.ts';
+import { RecoverySchedule } from './recovery-schedule.ts';
+import { nextState, type ServerEvent, type ServerState } from './server-state.ts';
+import { StartPause } from './start-pause.ts';
+import { LOOP_RETRY_MS } from './start-policy.ts';
+import { logState, withAdvice } from './state-log.ts';
 
-/** Longest pause that a client waits out; before a longer one it is told to come back. */
+/** Longest pause that a client waits for; during a longer one it is rejected. */
 const MAX_WAIT_MS = 10_000;
 /** A program that may have to download the server first gets this much more time. */
 const FETCH_FACTOR = 5;
+/** How soon the recovery probe looks at a start that a client has made. */
 const LOOK_AGAIN_MS = 1_000;
 
 export interface SupervisorOptions extends UpstreamOptions {
@@ -23,7 +27,7 @@ export interface SupervisorOptions extends UpstreamOptions {
    * Start it once a pause is over even if no client asks for it, and end it again when it has answered: otherwise
    * a load balancer that sends no clients to a server that is not ready would never see it recover.
    */
-  readonly hasTrials: boolean;
+  readonly probesRecovery: boolean;
   readonly onStateChange?: (snapshot: ServerSnapshot, before: ServerState) => void;
   readonly clock?: Clock;
   readonly random?: () => number;
@@ -58,319 +62,267 @@ export interface ServerSnapshot {
 /** Options of a single conversation with a server. */
 export type OwnOptions = Pick<UpstreamOptions, 'makeRoom' | 'onSkipped'>;
 
-/** Starts the processes of one server, and knows how they fare. */
-export interface Supervisor {
-  readonly state: ServerState;
-  /** There are no more starts. */
-  readonly isClosed: boolean;
+/** Starts the processes of one server, and knows its state. */
+export class Supervisor {
   /** How long its start may take, the answer to `initialize` included. */
   readonly startTimeoutMs: number;
-  snapshot(): ServerSnapshot;
-  /** What a client that comes now has to be told, if it cannot be served. */
-  refusal(): RunError | undefined;
+  readonly #options: SupervisorOptions;
+  readonly #clock: Clock;
+  readonly #pause: StartPause;
+  readonly #schedule: RecoverySchedule;
+  readonly #closing = new AbortController();
+  #state: ServerState = 'stopped';
+  #lastFailure: RunError | undefined;
+  /** Conversations whose process has not answered yet, and those whose process has. */
+  #unanswered = 0;
+  #answering = 0;
+  /** Since a process has proved itself, one has ended at a question about its era. */
+  #hasForgiven = false;
+
+  constructor(options: SupervisorOptions) {
+    const { target, clock = systemClock, random = Math.random, initializeTimeoutMs } = options;
+    this.startTimeoutMs = startTimeoutOf(target, initializeTimeoutMs);
+    this.#options = options;
+    this.#clock = clock;
+    this.#pause = new StartPause({ clock, random, isRemote: target.kind === 'remote' });
+    this.#schedule = new RecoverySchedule(clock, () => this.#probeRecovery());
+  }
+
+  get state(): ServerState {
+    return this.#state;
+  }
+
+  /** There are no more starts. */
+  get isClosed(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
+  snapshot(): ServerSnapshot {
+    const retryInMs = this.#pause.remainingMs;
+    const failure = this.#lastFailure;
+    return {
+      server: this.#options.server,
+      state: this.#state,
+      conversations: this.#unanswered + this.#answering,
+      failedStarts: this.#pause.failedStarts,
+      ...(failure !== undefined && { lastFailure: describeFailure(failure) }),
+      ...(retryInMs > 0 && { retryInMs: Math.ceil(retryInMs) }),
+    };
+  }
+
+  /** Why a client that comes now is rejected; undefined if it is served. */
+  rejectionReason(): RunError | undefined {
+    if (this.isClosed) return new RunError('SHUTTING_DOWN');
+    const waitMs = Math.ceil(this.#pause.remainingMs);
+    if (waitMs <= (this.#pause.isLoop ? 0 : MAX_WAIT_MS)) return undefined;
+    const cause = this.#lastFailure;
+    const { hint } = cause?.fields ?? {};
+    const fields = {
+      server: this.#options.server,
+      reason: cause?.message ?? '',
+      retryAfter: Math.ceil(waitMs / 1000),
+      ...(hint !== undefined && { hint }),
+    };
+    return new RunError('CRASH_LOOP', fields, { cause });
+  }
+
   /**
    * Opens a conversation with a process of its own, after the pause that failed starts have caused.
    * @param abandoned ends the wait for that pause
    * @param own see `UpstreamOptions`
    * @throws RunError `COMMAND_NOT_FOUND`, `SPAWN_FAILED`, `CRASH_LOOP`, `SHUTTING_DOWN`, `CLIENT_GONE`
    */
-  open(abandoned?: AbortSignal, own?: OwnOptions): Promise<Link>;
-  /** Looks whether it could be started at all, and says so if not. Starts nothing. */
-  inspect(): Promise<void>;
-  /** No start from now on. Conversations that are open are closed by their owners. */
-  close(): Promise<void>;
-}
-
-export function createSupervisor(options: SupervisorOptions): Supervisor {
-  const { server, target, log } = options;
-  const clock = options.clock ?? systemClock;
-  const random = options.random ?? Math.random;
-  const openLink = options.openUpstream;
-  const lookFor = options.findMissing ?? findMissing;
-  const closing = new AbortController();
-  let state: ServerState = 'stopped';
-  let failedStarts = NO_FAILED_STARTS;
-  let lastFailure: RunError | undefined;
-  /** Since a process has proved itself, one has ended at a question about its era. */
-  let hasForgiven = false;
-  /** No start before. */
-  let retryAt = 0;
-  /** Conversations whose process has not answered yet, and those whose process has. */
-  let unanswered = 0;
-  let answering = 0;
-  /** Clients that wait out a pause. */
-  let waiting = 0;
-  let cancelTrial: (() => void) | undefined;
-  let trial: Promise<unknown> | undefined;
-
-  const isRemote = target.kind === 'remote';
-  const startTimeoutMs = startTimeoutOf(target, options.initializeTimeoutMs);
-
-  return {
-    get state() {
-      return state;
-    },
-    get isClosed() {
-      return closing.signal.aborted;
-    },
-    startTimeoutMs,
-    snapshot,
-    refusal,
-    open,
-    async inspect() {
-      const missing = await lookFor(target, server);
-      if (missing !== undefined) cannotStart(missing, 'server.missing');
-    },
-    async close() {
-      closing.abort();
-      cancelTrial?.();
-      move('stop');
-      await trial;
-    },
-  };
-
-  function snapshot(): ServerSnapshot {
-    const retryInMs = retryAt - clock.now();
-    return {
-      server,
-      state,
-      conversations: unanswered + answering,
-      failedStarts: failedStarts.count,
-      ...(lastFailure !== undefined && {
-        lastFailure: {
-          code: lastFailure.code,
-          message: lastFailure.message,
-          publicMessage: lastFailure.publicMessage,
-          hint: lastFailure.hint,
-        },
-      }),
-      ...(retryInMs > 0 && { retryInMs: Math.ceil(retryInMs) }),
-    };
-  }
-
-  function refusal(): RunError | undefined {
-    if (closing.signal.aborted) return new RunError('SHUTTING_DOWN');
-    const waitMs = Math.ceil(retryAt - clock.now());
-    if (waitMs <= (failedStarts.isLoop ? 0 : MAX_WAIT_MS)) return undefined;
-    const reason = lastFailure?.message ?? '';
-    const { hint } = lastFailure?.fields ?? {};
-    const retryAfter = Math.ceil(waitMs / 1000);
-    const fields = { server, reason, retryAfter, ...(hint !== undefined && { hint }) };
-    return new RunError('CRASH_LOOP', fields, { cause: lastFailure });
-  }
-
-  async function open(abandoned?: AbortSignal, own: OwnOptions = {}): Promise<Link> {
-    await pause(abandoned);
-    // In a crash loop one start at a time: whoever comes first makes it, the others are refused.
-    if (failedStarts.isLoop) retryAt = clock.now() + LOOP_RETRY_MS;
-    unanswered += 1;
-    move('start');
+  async open(abandoned?: AbortSignal, own: OwnOptions = {}): Promise<Link> {
+    await this.#waitForStart(abandoned);
+    this.#pause.reserveStart();
+    this.#unanswered += 1;
+    this.#move('start');
+    const { target, openUpstream } = this.#options;
+    const onReachabilityChange = (failure: RunError | undefined): void => this.#onReachability(failure);
     try {
-      return watch(await openLink(target, { ...options, onReachabilityChange: onReach, ...own }));
+      const link = await openUpstream(target, { ...this.#options, onReachabilityChange, ...own });
+      return observeHealth(link, this.#observer());
     } catch (thrown) {
-      unanswered -= 1;
+      this.#unanswered -= 1;
       const error = toRunError(thrown);
-      cannotStart(error);
+      this.#cannotStart(error);
       throw error;
     }
   }
 
-  async function pause(abandoned: AbortSignal | undefined): Promise<void> {
+  /** Looks whether it could be started at all, and logs why if not. Starts nothing. */
+  async inspect(): Promise<void> {
+    const missing = await this.#findMissing();
+    if (missing !== undefined) this.#cannotStart(missing, 'server.missing');
+  }
+
+  /** No start from now on. Conversations that are open are closed by their owners. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    const closed = this.#schedule.close();
+    this.#move('stop');
+    await closed;
+  }
+
+  async #waitForStart(abandoned: AbortSignal | undefined): Promise<void> {
     for (;;) {
-      const refused = refusal();
-      if (refused !== undefined) throw refused;
+      const reason = this.rejectionReason();
+      if (reason !== undefined) throw reason;
       if (abandoned?.aborted === true) throw new RunError('CLIENT_GONE');
-      const waitMs = retryAt - clock.now();
-      if (waitMs <= 0) return;
-      waiting += 1;
-      await waitFor(waitMs, abandoned);
-      waiting -= 1;
+      if (this.#pause.remainingMs <= 0) return;
+      await this.#pause.wait([abandoned, this.#closing.signal]);
     }
   }
 
-  function waitFor(ms: number, abandoned: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = clock.after(ms, done);
-      abandoned?.addEventListener('abort', done);
-      closing.signal.addEventListener('abort', done);
-      function done(): void {
-        cancel();
-        abandoned?.removeEventListener('abort', done);
-        closing.signal.removeEventListener('abort', done);
-        resolve();
-      }
-    });
+  async #findMissing(): Promise<RunError | undefined> {
+    const { target, server } = this.#options;
+    return await (this.#options.findMissing ?? findMissing)(target, server);
   }
 
-  function watch(link: Link): Link {
+  // One conversation
+
+  #observer(): HealthObserver {
     let hasAnswered = false;
-    return observeHealth(link, {
-      answered() {
+    return {
+      answered: () => {
         hasAnswered = true;
-        unanswered -= 1;
-        answering += 1;
-        lastFailure = undefined;
-        retryAt = 0;
-        move('answer');
+        this.#onAnswered();
       },
-      proved() {
-        failedStarts = NO_FAILED_STARTS;
-        hasForgiven = false;
+      proved: () => {
+        this.#pause.forgetFailures();
+        this.#hasForgiven = false;
       },
-      forgives() {
+      forgives: () => {
         // A server that is always the same ends there once: it is not asked again. One that cannot start ends anywhere.
-        const isFirst = !hasForgiven;
-        hasForgiven = true;
+        const isFirst = !this.#hasForgiven;
+        this.#hasForgiven = true;
         return isFirst;
       },
-      gone(error, isFailedStart) {
-        if (hasAnswered) answering -= 1;
-        else unanswered -= 1;
-        if (isFailedStart) return startFailed(error);
-        if (error.code !== 'UPSTREAM_CLOSED') log.warn({ event: 'server.died' }, withAdvice(error));
-        move(...emptied());
+      gone: (error, isFailedStart) => {
+        if (hasAnswered) this.#answering -= 1;
+        else this.#unanswered -= 1;
+        if (isFailedStart) this.#startFailed(error);
+        else this.#onClosed(error);
       },
-    });
-  }
-
-  function startFailed(error: RunError): void {
-    const isFirst = countFailure();
-    report(error);
-    move(failedStarts.isLoop ? 'loop' : 'failure', ...emptied());
-    if (isFirst) scheduleTrial(retryAt - clock.now());
-  }
-
-  /** @returns whether it is the first in this pause: all who speak with a remote server learn at once that it is away */
-  function countFailure(): boolean {
-    if (isRemote && clock.now() < retryAt) return false;
-    const counted = withFailedStart(failedStarts, clock.now());
-    // A server that is away is no worse for being away for long.
-    failedStarts = isRemote ? { ...counted, isLoop: false } : counted;
-    retryAt = clock.now() + pauseAfter(failedStarts, random());
-    return true;
-  }
-
-  /** What a conversation with a remote server has found out in passing. */
-  function onReach(failure: RunError | undefined): void {
-    // Before it has answered anything, the end of the conversation says it.
-    if (closing.signal.aborted || answering === 0) return;
-    if (failure === undefined) return reached();
-    if (!countFailure()) return;
-    report(failure, 'server.unreachable');
-    move('unreachable');
-    scheduleTrial(retryAt - clock.now());
-  }
-
-  function reached(): void {
-    if (state !== 'backoff') return;
-    failedStarts = NO_FAILED_STARTS;
-    lastFailure = undefined;
-    retryAt = 0;
-    move('answer');
-  }
-
-  /** Nothing was started, so there is nothing to wait for: every client gets the same answer at once. */
-  function cannotStart(error: RunError, event?: string): void {
-    report(error, event);
-    move('unstartable', ...emptied());
-    scheduleTrial(LOOP_RETRY_MS);
-  }
-
-  function report(error: RunError, event = 'server.start-failed'): void {
-    const isKnown = lastFailure !== undefined && withAdvice(lastFailure) === withAdvice(error);
-    lastFailure = error;
-    const fields = {
-      event,
-      reason: error.code.toLowerCase(),
-      failedStarts: failedStarts.count,
     };
-    // What is tried again by itself, for ever, must not fill the log with the same line.
-    if (isKnown && (trial !== undefined || !options.hasTrials)) log.debug(fields, withAdvice(error));
-    else log.error(fields, withAdvice(error));
+  }
+
+  #onAnswered(): void {
+    this.#unanswered -= 1;
+    this.#answering += 1;
+    this.#lastFailure = undefined;
+    this.#pause.end();
+    this.#move('answer');
+  }
+
+  #onClosed(error: RunError): void {
+    if (error.code !== 'UPSTREAM_CLOSED') this.#options.log.warn({ event: 'server.died' }, withAdvice(error));
+    this.#move(...this.#eventsAtClose());
+  }
+
+  #startFailed(error: RunError): void {
+    const isFirst = this.#pause.countFailure();
+    this.#report(error);
+    this.#move(this.#pause.isLoop ? 'loop' : 'failure', ...this.#eventsAtClose());
+    if (isFirst) this.#scheduleProbe(this.#pause.remainingMs);
+  }
+
+  /** No process was started, so there is nothing to wait for: every client gets the same error at once. */
+  #cannotStart(error: RunError, event?: string): void {
+    this.#report(error, event);
+    this.#move('unstartable', ...this.#eventsAtClose());
+    this.#scheduleProbe(LOOP_RETRY_MS);
   }
 
   /** The events that follow when a conversation is over, besides the one that says why. */
-  function emptied(): ServerEvent[] {
-    if (answering > 0) return [];
-    return unanswered > 0 ? ['empty', 'start'] : ['empty'];
+  #eventsAtClose(): ServerEvent[] {
+    if (this.#answering > 0) return [];
+    return this.#unanswered > 0 ? ['empty', 'start'] : ['empty'];
   }
 
-  function move(...events: readonly ServerEvent[]): void {
-    const before = state;
-    for (const event of events) state = nextState(state, event);
-    if (state === before) return;
-    logState(before);
-    options.onStateChange?.(snapshot(), before);
+  // A remote server
+
+  /** A conversation with a remote server has reached it, or could not. */
+  #onReachability(failure: RunError | undefined): void {
+    // Before it has answered anything, the end of the conversation says it.
+    if (this.isClosed || this.#answering === 0) return;
+    if (failure === undefined) return this.#onReached();
+    if (!this.#pause.countFailure()) return;
+    this.#report(failure, 'server.unreachable');
+    this.#move('unreachable');
+    this.#scheduleProbe(this.#pause.remainingMs);
   }
 
-  function logState(before: ServerState): void {
-    const seconds = Math.max(0, (retryAt - clock.now()) / 1000).toFixed(1);
-    const fields = { event: 'server.state', state, before };
-    switch (state) {
-      case 'crash-loop':
-        return log.error(fields, `crash loop: new clients are refused, the next start is in ${seconds} s`);
-      case 'backoff':
-        return log.warn(fields, `backoff: the next start is in ${seconds} s`);
-      case 'degraded':
-        return log.warn(
-          fields,
-          'degraded: running processes answer, but the last start of another one failed',
-        );
-      case 'ready':
-        // The ordinary course of a session is nobody's news; a recovery is.
-        return before === 'starting' ? log.debug(fields, 'ready') : log.info(fields, 'ready again');
-      case 'starting':
-        return log.debug(fields, 'starting');
-      case 'stopped':
-        return log.debug(fields, 'stopped: no process is running');
-    }
+  #onReached(): void {
+    if (this.#state !== 'backoff') return;
+    this.#pause.forgetFailures();
+    this.#pause.end();
+    this.#lastFailure = undefined;
+    this.#move('answer');
   }
 
-  function scheduleTrial(ms: number): void {
-    cancelTrial?.();
-    if (!options.hasTrials || closing.signal.aborted) return;
-    cancelTrial = clock.after(ms, () => {
-      trial = makeTrial().finally(() => {
-        trial = undefined;
-      });
-    });
+  // State
+
+  #report(error: RunError, event = 'server.start-failed'): void {
+    const { log, probesRecovery } = this.#options;
+    const text = withAdvice(error);
+    const isKnown = this.#lastFailure !== undefined && withAdvice(this.#lastFailure) === text;
+    this.#lastFailure = error;
+    const fields = { event, reason: error.code.toLowerCase(), failedStarts: this.#pause.failedStarts };
+    // What is tried again by itself, for ever, must not fill the log with the same line.
+    if (isKnown && (this.#schedule.isRunning || !probesRecovery)) log.debug(fields, text);
+    else log.error(fields, text);
   }
 
-  async function makeTrial(): Promise<void> {
-    if (lastFailure === undefined) return;
-    // A client's start is as good as a trial: look at what became of it.
-    if (unanswered > 0 || waiting > 0) return scheduleTrial(LOOK_AGAIN_MS);
-    if (isRunError(lastFailure, 'COMMAND_NOT_FOUND')) {
-      if ((await lookFor(target, server)) === undefined) lastFailure = undefined;
-      else scheduleTrial(LOOP_RETRY_MS);
+  #move(...events: readonly ServerEvent[]): void {
+    const before = this.#state;
+    for (const event of events) this.#state = nextState(this.#state, event);
+    if (this.#state === before) return;
+    logState(this.#options.log, this.#state, before, this.#pause.remainingMs);
+    this.#options.onStateChange?.(this.snapshot(), before);
+  }
+
+  // Recovery
+
+  #scheduleProbe(ms: number): void {
+    if (this.#options.probesRecovery) this.#schedule.set(ms);
+  }
+
+  async #probeRecovery(): Promise<void> {
+    const failure = this.#lastFailure;
+    if (failure === undefined) return;
+    // A client's start is as good as a probe: look at its outcome.
+    if (this.#unanswered > 0 || this.#pause.hasWaiting) return this.#scheduleProbe(LOOK_AGAIN_MS);
+    if (isRunError(failure, 'COMMAND_NOT_FOUND')) {
+      if ((await this.#findMissing()) === undefined) this.#lastFailure = undefined;
+      else this.#scheduleProbe(LOOP_RETRY_MS);
       return;
     }
+    const cancelled = this.#closing.signal;
     try {
-      const link = await open(closing.signal);
+      const link = await this.open(cancelled);
+      const { server } = this.#options;
       await probeRecovery(link, {
         server,
-        timeoutMs: startTimeoutMs,
-        clock,
-        cancelled: closing.signal,
+        timeoutMs: this.startTimeoutMs,
+        clock: this.#clock,
+        cancelled,
       });
     } catch (error) {
-      if (isRunError(error, 'CRASH_LOOP')) scheduleTrial(LOOK_AGAIN_MS);
+      if (isRunError(error, 'CRASH_LOOP')) this.#scheduleProbe(LOOK_AGAIN_MS);
     }
   }
 }
 
-/** A program may have to be downloaded before it starts, and a user be asked before a server lets us in. */
+function describeFailure(error: RunError): NonNullable<ServerSnapshot['lastFailure']> {
+  const { code, message, publicMessage, hint } = error;
+  return { code, message, publicMessage, hint };
+}
+
+/** A program may have to be downloaded before it starts, and a remote server may require the user to sign in. */
 function startTimeoutOf(target: Target, initializeTimeoutMs: number): number {
   if (target.kind === 'stdio') return initializeTimeoutMs * (mayBeFetching(target) ? FETCH_FACTOR : 1);
   const { oauth, patienceMs } = target;
-  const isUserAsked = oauth?.grant === 'authorization-code';
-  return initializeTimeoutMs + patienceMs + (isUserAsked ? oauth.timeoutMs : 0);
-}
-
-/** What happened, the server's last words, and what to do: one line. */
-function withAdvice(error: RunError): string {
-  const { stderr = '' } = error.fields;
-  const words = stderr === '' ? '' : `; its last words: ${String(stderr).replaceAll('\n', ' | ')}`;
-  const advice = error.hint === '' ? '' : `. ${error.hint}`;
-  return `${error.message}${words}${advice}`;
+  const isUserPrompted = oauth?.grant === 'authorization-code';
+  return initializeTimeoutMs + patienceMs + (isUserPrompted ? oauth.timeoutMs : 0);
 }

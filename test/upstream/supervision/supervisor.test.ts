@@ -3,11 +3,7 @@ import { RunError } from '../../../src/errors.ts';
 import { frameOf } from '../../../src/protocol/frame.ts';
 import type { Link } from '../../../src/link/link.ts';
 import type { ServerState } from '../../../src/upstream/supervision/server-state.ts';
-import {
-  createSupervisor,
-  type Supervisor,
-  type SupervisorOptions,
-} from '../../../src/upstream/supervision/supervisor.ts';
+import { Supervisor, type SupervisorOptions } from '../../../src/upstream/supervision/supervisor.ts';
 import { createRecordingLog, type RecordingLog } from '../../observe/recording-log.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 import { createMemoryLink, type MemoryLink } from '../../support/memory-link.ts';
@@ -29,13 +25,13 @@ function setUp(overrides: Partial<SupervisorOptions> = {}): Setup {
   const log = createRecordingLog();
   const started: MemoryLink[] = [];
   const states: ServerState[] = [];
-  const supervisor = createSupervisor({
+  const supervisor = new Supervisor({
     server: 'files',
     target: { kind: 'stdio', command: 'files', args: [], cwd: undefined, env: {} },
     lineLimitBytes: 1_000,
     stdout: 'skip',
     initializeTimeoutMs: 60_000,
-    hasTrials: false,
+    probesRecovery: false,
     log,
     clock,
     random: () => 1,
@@ -237,7 +233,7 @@ describe('a client that comes during a pause', () => {
       await setup.clock.pass(time === 6 ? 0 : 30_000);
     }
     expect(setup.supervisor.state).toBe('backoff');
-    expect(setup.supervisor.refusal()).toMatchObject({
+    expect(setup.supervisor.rejectionReason()).toMatchObject({
       code: 'CRASH_LOOP',
       httpStatus: 503,
       fields: { retryAfter: 16 },
@@ -251,10 +247,10 @@ describe('a crash loop', () => {
     const setup = setUp();
     await failTimes(setup, 4);
     expect(setup.supervisor.state).toBe('backoff');
-    expect(setup.supervisor.refusal()).toBeUndefined();
+    expect(setup.supervisor.rejectionReason()).toBeUndefined();
     await failOnce(setup);
     expect(setup.supervisor.state).toBe('crash-loop');
-    expect(setup.supervisor.refusal()).toMatchObject({
+    expect(setup.supervisor.rejectionReason()).toMatchObject({
       code: 'CRASH_LOOP',
       message:
         'Server "files" keeps failing to start (Server "files" exited (exit code 1)); the next try is in 15 s',
@@ -266,7 +262,7 @@ describe('a crash loop', () => {
     const setup = setUp();
     await failTimes(setup, 5);
     await setup.clock.pass(15_000);
-    expect(setup.supervisor.refusal()).toBeUndefined();
+    expect(setup.supervisor.rejectionReason()).toBeUndefined();
     const { server } = await converse(setup);
     await expect(setup.supervisor.open()).rejects.toMatchObject({ code: 'CRASH_LOOP' });
     expect(setup.supervisor.state).toBe('crash-loop');
@@ -285,7 +281,7 @@ describe('a crash loop', () => {
     const { server } = await converse(setup);
     await server.deliver(ANSWER);
     expect(setup.supervisor.state).toBe('ready');
-    expect(setup.supervisor.refusal()).toBeUndefined();
+    expect(setup.supervisor.rejectionReason()).toBeUndefined();
     expect(setup.log.of('server.state').at(-1)).toMatchObject({ level: 'info', text: 'ready again' });
   });
 
@@ -317,7 +313,7 @@ describe('a command that is not there', () => {
 
   it('is known before the first start, and looked for again until it is there', async () => {
     let found: RunError | undefined = missing;
-    const setup = setUp({ hasTrials: true, findMissing: async () => found });
+    const setup = setUp({ probesRecovery: true, findMissing: async () => found });
     await setup.supervisor.inspect();
     await setup.clock.pass(45_000);
     expect(setup.supervisor.snapshot().lastFailure).toMatchObject({ code: 'COMMAND_NOT_FOUND' });
@@ -337,7 +333,7 @@ describe('a trial', () => {
     const health = { isBroken: true };
     const started: MemoryLink[] = [];
     const setup = setUp({
-      hasTrials: true,
+      probesRecovery: true,
       openUpstream: async (): Promise<Link> => {
         const link: MemoryLink = createMemoryLink('server', ({ message }) => {
           if (health.isBroken) link.drop(exited());
