@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { RunError } from '../../errors.ts';
 import type { Authorization } from '../authorization.ts';
+import { systemClock, type Clock } from '../clock.ts';
 import { failureCode, originOf, unreachable } from './failure.ts';
 import {
   bufferedResponse,
@@ -47,6 +47,7 @@ export interface ConnectionOptions {
   readonly headers: Readonly<Record<string, string>>;
   /** Undefined: a server that asks for authorization is refused. */
   readonly authorization: Authorization | undefined;
+  readonly clock?: Clock;
 }
 
 const MAX_REDIRECTS = 5;
@@ -89,6 +90,7 @@ class Attempts implements Sending {
   readonly response: Promise<HttpResponse>;
   readonly over: Promise<void>;
   readonly #options: ConnectionOptions;
+  readonly #clock: Clock;
   #call: HttpCall | undefined;
   /** For what waits without a call. */
   #aborted: AbortController | undefined;
@@ -97,8 +99,9 @@ class Attempts implements Sending {
 
   constructor(request: HttpRequest, repeatable: boolean, options: ConnectionOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
     this.response = this.#run(request, repeatable);
-    // Whoever has aborted it need not look.
+    // A caller that has aborted it does not look.
     this.over = this.response.then(
       ({ over }) => over,
       () => {},
@@ -138,11 +141,10 @@ class Attempts implements Sending {
         await this.#challenged(response, authorization, challenges);
       } else if (BUSY.has(status) && busy < MAX_BUSY && isSoon(response)) {
         busy += 1;
-        const answer = await answerIn(request, response);
+        const answer = await answerIn(request, response, this.#clock);
         if (answer !== undefined) return answer;
         const isRoom = await hasMadeRoom(request, response);
-        const ms = isRoom ? ROOM_MS : retryAfterMs(response);
-        await sleep(ms, undefined, { signal: this.#signal() }).catch(() => {});
+        await this.#pause(isRoom ? ROOM_MS : retryAfterMs(response));
       } else {
         return response;
       }
@@ -206,6 +208,20 @@ class Attempts implements Sending {
     return to;
   }
 
+  /** Resolves early when it is aborted. */
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const signal = this.#signal();
+      const end = (): void => {
+        cancel();
+        resolve();
+      };
+      const cancel = this.#clock.after(ms, end, true);
+      if (signal.aborted) end();
+      else signal.addEventListener('abort', end, { once: true });
+    });
+  }
+
   #signal(): AbortSignal {
     this.#aborted ??= new AbortController();
     if (this.#isAborted) this.#aborted.abort();
@@ -225,11 +241,12 @@ function isStepUp(response: HttpResponse): boolean {
 async function answerIn(
   { isAnswer }: HttpRequest,
   response: HttpResponse,
+  clock: Clock,
 ): Promise<HttpResponse | undefined> {
   if (isAnswer === undefined) return undefined;
-  const timer = setTimeout(() => response.abort(), EXPLANATION_MS);
+  const cancel = clock.after(EXPLANATION_MS, () => response.abort(), true);
   const body = await readAll(response, MAX_EXPLANATION).catch(() => undefined);
-  clearTimeout(timer);
+  cancel();
   return body === undefined || isAnswer(body)
     ? bufferedResponse(response, body ?? Buffer.alloc(0))
     : undefined;

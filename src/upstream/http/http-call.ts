@@ -1,3 +1,4 @@
+import { systemClock, type Clock } from '../clock.ts';
 import { createBrotliDecompress, createGunzip, createInflate, constants, type Zlib } from 'node:zlib';
 import type { Transform } from 'node:stream';
 import type { Dispatcher } from 'undici';
@@ -284,14 +285,13 @@ export function mediaTypeOf(response: HttpResponse): string {
   return type.trim().toLowerCase();
 }
 
-/** Reads what nobody needs, so that the connection can be used again. */
-export function discard(response: HttpResponse): void {
+/** Reads a body that is not needed, so that the connection can be used again. */
+export function discard(response: HttpResponse, clock: Clock = systemClock): void {
   // There is no telling when that would end.
   if (mediaTypeOf(response) === 'text/event-stream') return response.abort();
   let length = 0;
-  const timer = setTimeout(() => response.abort(), DISCARDED_MS);
-  timer.unref();
-  void response.over.then(() => clearTimeout(timer));
+  const cancel = clock.after(DISCARDED_MS, () => response.abort());
+  void response.over.then(cancel);
   response.read({
     data(chunk) {
       length += chunk.length;

@@ -1,5 +1,6 @@
 import { RunError, timeoutError } from '../../errors.ts';
 import { withoutBom } from '../../protocol/bom.ts';
+import type { Clock } from '../clock.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Connection, Sending } from './connection.ts';
 import { readEvents } from './events.ts';
@@ -11,10 +12,13 @@ import { StreamPosition } from './stream-position.ts';
 /** How long a stream may go on when the answer has come, before it is ended. */
 const AFTERWARDS_MS = 5_000;
 
-export interface PostOptions {
+/** Takes what comes on the stream of a request. */
+export interface PostHandler {
   readonly server: string;
+  /** Longest message of the server. */
   readonly maxBytes: number;
-  /** Takes what the server says while the request runs, its answer last. */
+  readonly clock: Clock;
+  /** Takes the messages of the server while the request runs, its answer last. */
   take(frame: Frame, post: Post): void | Promise<void>;
   /** Data of an event that is not a message. */
   unreadable(data: string, post: Post): void;
@@ -22,28 +26,33 @@ export interface PostOptions {
   unmatched(id: RequestId): void;
 }
 
-/** A request on its way, until its answer: one POST, and whatever has to follow it. */
+/** A request on its way, until its answer: one POST, and the requests that have to follow it. */
 export class Post {
   readonly frame: Frame;
   readonly id: RequestId;
   /** Of revision 2026-07-28. */
   readonly isModern: boolean;
   isAnswered = false;
-  /** Nobody waits for the answer any more. */
+  /** The answer is not waited for any more. */
   isAborted = false;
   /** A subscription that the server has taken up. */
   isAcknowledged = false;
   readonly position = new StreamPosition();
-  readonly #options: PostOptions;
+  readonly #handler: PostHandler;
   #sending: Sending | undefined;
   /** Ends what is waited for. */
   #wake: (() => void) | undefined;
 
-  constructor(frame: Frame, id: RequestId, isModern: boolean, options: PostOptions) {
+  constructor(frame: Frame, id: RequestId, isModern: boolean, handler: PostHandler) {
     this.frame = frame;
     this.id = id;
     this.isModern = isModern;
-    this.#options = options;
+    this.#handler = handler;
+  }
+
+  /** Nothing more is expected of the server. */
+  get isOver(): boolean {
+    return this.isAnswered || this.isAborted;
   }
 
   /** @throws RunError as `Sending.response` does */
@@ -65,7 +74,7 @@ export class Post {
       return undefined;
     }
     if (status >= 300 || type !== 'application/json')
-      return await readRejectionReason(response, this.#options.maxBytes, this.id);
+      return await readRejectionReason(response, this.#handler.maxBytes, this.id, this.#handler.clock);
     await this.#readBody(response);
     return undefined;
   }
@@ -73,13 +82,12 @@ export class Post {
   /** Resolves early when it is aborted. */
   pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(done, ms);
-      this.#wake = done;
-      if (this.isAborted) done();
-      function done(): void {
-        clearTimeout(timer);
+      const cancel = this.#handler.clock.after(ms, resolve, true);
+      this.#wake = () => {
+        cancel();
         resolve();
-      }
+      };
+      if (this.isAborted) this.#wake();
     });
   }
 
@@ -88,20 +96,22 @@ export class Post {
    * @throws RunError `REQUEST_TIMEOUT`, with nothing under way any more
    */
   async within<T>(timeoutMs: number, work: () => Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
+    const { server, clock } = this.#handler;
+    let cancel: () => void = () => {};
     const late = new Promise<never>((_resolve, reject) => {
-      timer = setInterval(() => {
+      const check = (): void => {
+        cancel = clock.after(timeoutMs, check, true);
         if (this.#sending?.isAuthorizing === true) return;
-        const { server } = this.#options;
         reject(timeoutError({ server, method: this.frame.method ?? '', timeoutMs }));
         this.#sending?.abort();
         this.#wake?.();
-      }, timeoutMs);
+      };
+      cancel = clock.after(timeoutMs, check, true);
     });
     try {
       return await Promise.race([work(), late]);
     } finally {
-      clearInterval(timer);
+      cancel();
     }
   }
 
@@ -113,7 +123,7 @@ export class Post {
   }
 
   async #readBody(response: HttpResponse): Promise<void> {
-    const { server, maxBytes } = this.#options;
+    const { server, maxBytes } = this.#handler;
     const body = await readAll(response, maxBytes).catch(() => this.#lost());
     if (body === undefined) throw new RunError('LINE_TOO_LONG', { server, maxBytes });
     for (const frame of this.#messages(withoutBom(body))) void this.#take(frame);
@@ -122,9 +132,9 @@ export class Post {
   }
 
   #readStream(response: HttpResponse): Promise<void> {
-    const { server, maxBytes } = this.#options;
+    const { server, maxBytes, clock } = this.#handler;
     return new Promise((resolve, reject) => {
-      let afterwards: NodeJS.Timeout | undefined;
+      let cancelAbort: (() => void) | undefined;
       this.#wake = resolve;
       readEvents(response, {
         server,
@@ -133,16 +143,15 @@ export class Post {
           this.position.reached(id);
           if (data === '' || event !== 'message') return undefined;
           const wait = this.#takeEvent(data, reject);
-          if (this.isAnswered && afterwards === undefined) {
-            afterwards = setTimeout(() => response.abort(), AFTERWARDS_MS);
-            afterwards.unref();
+          if (this.isAnswered && cancelAbort === undefined) {
+            cancelAbort = clock.after(AFTERWARDS_MS, () => response.abort());
             resolve();
           }
           return wait;
         },
         retry: (ms) => this.position.retry(ms),
         end: (error) => {
-          clearTimeout(afterwards);
+          cancelAbort?.();
           if (error instanceof RunError) reject(error);
           else resolve();
         },
@@ -155,7 +164,7 @@ export class Post {
     try {
       const { frames, faults } = sortMessages(Buffer.from(data));
       const waits = frames.flatMap((frame) => this.#take(frame) ?? []);
-      if (faults.length > 0 && !this.isAnswered && !this.isAborted) this.#drop(faults, data);
+      if (faults.length > 0 && !this.isOver) this.#drop(faults, data);
       return waits.length === 0 ? undefined : Promise.all(waits).then(() => {});
     } catch (error) {
       reject(error);
@@ -168,7 +177,7 @@ export class Post {
   #drop(faults: readonly Fault[], data: string): void {
     const answer = faults.find(({ id }) => id === this.id);
     if (answer !== undefined) throw this.#malformed(answer.cause);
-    this.#options.unreadable(data, this);
+    this.#handler.unreadable(data, this);
   }
 
   #messages(bytes: Buffer): Frame[] {
@@ -180,24 +189,24 @@ export class Post {
   }
 
   #take(frame: Frame): void | Promise<void> {
-    if (this.isAborted || this.isAnswered) return undefined;
+    if (this.isOver) return undefined;
     if (frame.kind === 'response') {
       // A server has no other request's answer to give here, and must not give it to somebody else. An error without an
       // id is from one that has not understood whom it answers.
-      if (frame.id !== undefined && frame.id !== this.id) return this.#options.unmatched(frame.id);
+      if (frame.id !== undefined && frame.id !== this.id) return this.#handler.unmatched(frame.id);
       if (!isSound(frame)) throw this.#malformed();
       this.isAnswered = true;
     }
-    return this.#options.take(frame, this);
+    return this.#handler.take(frame, this);
   }
 
   #malformed(cause?: unknown): RunError {
     const { method = '' } = this.frame;
-    return new RunError('MALFORMED_ANSWER', { server: this.#options.server, method }, { cause });
+    return new RunError('MALFORMED_ANSWER', { server: this.#handler.server, method }, { cause });
   }
 
   #lost(): never {
     const { method = '' } = this.frame;
-    throw new RunError('UPSTREAM_STREAM_LOST', { server: this.#options.server, method });
+    throw new RunError('UPSTREAM_STREAM_LOST', { server: this.#handler.server, method });
   }
 }

@@ -2,6 +2,7 @@ import type { ErrorFields, RunError } from '../../errors.ts';
 import { RPC } from '../../protocol/constants.ts';
 import { withoutBom } from '../../protocol/bom.ts';
 import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
+import { systemClock, type Clock } from '../clock.ts';
 import { failureCode, isForeignEndpoint } from './failure.ts';
 import { readAll, type HttpResponse } from './http-call.ts';
 import { readMessages } from './messages.ts';
@@ -50,10 +51,11 @@ export async function readRejectionReason(
   response: HttpResponse,
   maxBytes: number,
   id?: RequestId,
+  clock: Clock = systemClock,
 ): Promise<RejectionReason> {
-  const timer = setTimeout(() => response.abort(), EXPLANATION_MS);
+  const cancel = clock.after(EXPLANATION_MS, () => response.abort(), true);
   const whole = await readAll(response, maxBytes).catch(() => undefined);
-  clearTimeout(timer);
+  cancel();
   if (whole === undefined) return { ...rejectionReason(response.status), isCut: true };
   const body = withoutBom(whole);
   const replies = repliesIn(body.toString());

@@ -13,14 +13,14 @@ import { openDispatcher } from './dispatcher.ts';
 import { createServerAddresses } from './server-addresses.ts';
 import { createRequestHeaders, type RequestHeaders } from './request-headers.ts';
 import { createSse } from './sse.ts';
-import { createStreamable } from './streamable.ts';
+import { Streamable } from './streamable.ts';
 import type { RemoteTransport, RemoteTransportOptions } from './transport.ts';
 import type { Opener } from '../opener.ts';
 
 /** What all conversations with one server have in common. */
 interface Shared {
   readonly connection: Connection;
-  readonly mirror: RequestHeaders;
+  readonly requestHeaders: RequestHeaders;
   readonly mask: Mask;
   /** It has turned out to speak HTTP+SSE. */
   isSse: boolean;
@@ -66,7 +66,7 @@ async function share(
       : createAuthorization({ ...target, oauth }, { server, log, addresses, promptLimit });
   return {
     connection: createConnection({ server, dispatcher, headers, authorization }),
-    mirror: createRequestHeaders((tool) =>
+    requestHeaders: createRequestHeaders((tool) =>
       log.warn(
         { event: 'remote.tool-invalid', tool },
         `left out: the header annotations of tool ${tool} break the rules`,
@@ -92,7 +92,7 @@ function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared
     maxBytes: options.lineLimitBytes,
     patienceMs: target.patienceMs,
     initializeTimeoutMs: options.initializeTimeoutMs ?? INITIALIZE_TIMEOUT_MS,
-    mirror: shared.mirror,
+    requestHeaders: shared.requestHeaders,
     mask: shared.mask,
     log,
     deliver,
@@ -127,8 +127,8 @@ function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared
   }
 
   function createStreamableOrOlder(): RemoteTransport {
-    const common = { ...transportOptions, passOn: (frame: Frame) => void transport.send(frame) };
-    return createStreamable(target.transport === 'auto' ? { ...common, notStreamable: tryOlder } : common);
+    const common = { ...transportOptions, handOver: (frame: Frame) => void transport.send(frame) };
+    return new Streamable(target.transport === 'auto' ? { ...common, tryOlder } : common);
   }
 
   /** As the specification has clients find out (2025-11-25, basic/transports, backward compatibility). */

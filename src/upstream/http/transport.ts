@@ -1,6 +1,7 @@
 import type { RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
+import type { Clock } from '../clock.ts';
 import type { Connection } from './connection.ts';
 import type { RequestHeaders } from './request-headers.ts';
 
@@ -22,10 +23,11 @@ export interface RemoteTransportOptions {
   readonly patienceMs: number;
   /** How long a session may take to be begun again. */
   readonly initializeTimeoutMs: number;
-  readonly mirror: RequestHeaders;
-  /** Blots out what the server is reached with: it may repeat that, and clients are told what it says. */
+  readonly requestHeaders: RequestHeaders;
+  /** Masks the secrets that the server is reached with: it may repeat them in an error, which clients get. */
   mask(text: string): string;
   readonly log: Log;
+  readonly clock?: Clock;
   /** @param relatedRequestId the request that the frame belongs to, where that is known */
   deliver(frame: Frame, relatedRequestId?: RequestId): void | Promise<void>;
   /** The server does not even answer the first request. */
