@@ -25,3 +25,20 @@ export function sleep(clock: Clock, ms: number): Promise<void> {
     clock.after(ms, resolve, true);
   });
 }
+
+/** Calls `run` every `ms`. The timer keeps this process alive. @returns what ends that */
+export function every(clock: Clock, ms: number, run: () => void): () => void {
+  let cancel: () => void = () => {};
+  const next = (): void => {
+    cancel = clock.after(
+      ms,
+      () => {
+        next();
+        run();
+      },
+      true,
+    );
+  };
+  next();
+  return () => cancel();
+}

@@ -1,1 +1,1 @@
-export { sleep, systemClock, type Clock } from '../clock.ts';
+export { every, sleep, systemClock, type Clock } from '../clock.ts';

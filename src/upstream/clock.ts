@@ -1,1 +1,1 @@
-export { systemClock, type Clock } from '../clock.ts';
+export { every, systemClock, type Clock } from '../clock.ts';

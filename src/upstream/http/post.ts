@@ -1,6 +1,6 @@
 import { RunError, timeoutError } from '../../errors.ts';
 import { withoutBom } from '../../protocol/bom.ts';
-import type { Clock } from '../clock.ts';
+import { every, type Clock } from '../clock.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Connection, Sending } from './connection.ts';
 import { readEvents } from './events.ts';
@@ -99,14 +99,12 @@ export class Post {
     const { server, clock } = this.#handler;
     let cancel: () => void = () => {};
     const late = new Promise<never>((_resolve, reject) => {
-      const check = (): void => {
-        cancel = clock.after(timeoutMs, check, true);
+      cancel = every(clock, timeoutMs, () => {
         if (this.#sending?.isAuthorizing === true) return;
         reject(timeoutError({ server, method: this.frame.method ?? '', timeoutMs }));
         this.#sending?.abort();
         this.#wake?.();
-      };
-      cancel = clock.after(timeoutMs, check, true);
+      });
     });
     try {
       return await Promise.race([work(), late]);

@@ -12,13 +12,15 @@ import { createConnection, type Connection } from './connection.ts';
 import { openDispatcher } from './dispatcher.ts';
 import { createServerAddresses } from './server-addresses.ts';
 import { createRequestHeaders, type RequestHeaders } from './request-headers.ts';
-import { createSse } from './sse.ts';
+import { Sse } from './sse.ts';
 import { Streamable } from './streamable.ts';
 import type { RemoteTransport, RemoteTransportOptions } from './transport.ts';
 import type { Opener } from '../opener.ts';
 
+type FrameHandler = (frame: Frame, relatedRequestId?: RequestId) => void | Promise<void>;
+
 /** What all conversations with one server have in common. */
-interface Shared {
+interface RemoteServer {
   readonly connection: Connection;
   readonly requestHeaders: RequestHeaders;
   readonly mask: Mask;
@@ -28,33 +30,11 @@ interface Shared {
 
 const INITIALIZE_TIMEOUT_MS = 60_000;
 
-/** Keeps what the conversations with each server have in common. */
-export class RemoteOpener implements Opener<RemoteTarget> {
-  readonly #servers = new WeakMap<RemoteTarget, Promise<Shared>>();
-  readonly #promptLimits = new PromptLimits();
-
-  /**
-   * Opens a conversation with a remote server. Nothing is sent before the first message.
-   * @throws RunError `TLS_FILE_UNREADABLE`
-   */
-  async open(target: RemoteTarget, options: UpstreamOptions): Promise<Link> {
-    let shared = this.#servers.get(target);
-    if (shared === undefined) {
-      shared = share(target, options, this.#promptLimits.of(serverUrl(target).href));
-      this.#servers.set(target, shared);
-      shared.catch(() => this.#servers.delete(target));
-    }
-    return createRemoteLink(target, options, await shared);
-  }
-
-  close(): void {}
-}
-
-async function share(
+async function connectTo(
   target: RemoteTarget,
   options: UpstreamOptions,
   promptLimit: PromptLimit,
-): Promise<Shared> {
+): Promise<RemoteServer> {
   const { server, log } = options;
   const { url, tls, headers, oauth } = target;
   const addresses = createServerAddresses();
@@ -77,64 +57,92 @@ async function share(
   };
 }
 
-function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared: Shared): Link {
-  const { server, log } = options;
-  let onframe: (frame: Frame, relatedRequestId?: RequestId) => void | Promise<void> = () => {};
-  let onclose: (error?: Error) => void = () => {};
-  let closing: Promise<void> | undefined;
-  /** What may take over. */
-  let tried: RemoteTransport | undefined;
+/**
+ * A conversation with a remote server. The transport behind it may change once, from Streamable HTTP to HTTP+SSE, while
+ * the answer to `initialize` is waited for.
+ */
+class RemoteLink implements Link {
+  readonly peer = 'server';
+  readonly era = 'legacy';
+  readonly principal = 'remote';
+  readonly supports = { notifications: true, requests: true };
+  readonly #options: UpstreamOptions;
+  readonly #server: RemoteServer;
+  readonly #transportOptions: RemoteTransportOptions;
+  #transport: RemoteTransport;
+  /** A transport that may replace the present one. */
+  #candidate: Sse | undefined;
+  #closing: Promise<void> | undefined;
+  #onframe: FrameHandler = () => {};
+  #onclose: (error?: Error) => void = () => {};
 
-  const transportOptions: RemoteTransportOptions = {
-    server,
-    url: new URL(target.url),
-    connection: shared.connection,
-    maxBytes: options.lineLimitBytes,
-    patienceMs: target.patienceMs,
-    initializeTimeoutMs: options.initializeTimeoutMs ?? INITIALIZE_TIMEOUT_MS,
-    requestHeaders: shared.requestHeaders,
-    mask: shared.mask,
-    log,
-    deliver,
-    fail: (error) => void end(error),
-    ...(options.makeRoom !== undefined && { makeRoom: options.makeRoom }),
-    reached(failure) {
-      if (closing === undefined) options.onReachabilityChange?.(failure);
-    },
-  };
-  let transport: RemoteTransport = shared.isSse ? createSse(transportOptions) : createStreamableOrOlder();
-
-  return {
-    peer: 'server',
-    era: 'legacy',
-    principal: 'remote',
-    supports: { notifications: true, requests: true },
-    send: (frame) => transport.send(frame),
-    onframe(handler) {
-      onframe = handler;
-    },
-    // A server that goes away is noticed by what is said to it.
-    onend() {},
-    onclose(handler) {
-      onclose = handler;
-    },
-    abandonResponse() {},
-    close: () => end(new RunError('UPSTREAM_CLOSED', { server, exitCode: 0 })),
-  };
-
-  function deliver(frame: Frame, relatedRequestId?: RequestId): void | Promise<void> {
-    return closing === undefined ? onframe(frame, relatedRequestId) : undefined;
+  constructor(target: RemoteTarget, options: UpstreamOptions, server: RemoteServer) {
+    this.#options = options;
+    this.#server = server;
+    this.#transportOptions = {
+      server: options.server,
+      url: new URL(target.url),
+      connection: server.connection,
+      maxBytes: options.lineLimitBytes,
+      patienceMs: target.patienceMs,
+      initializeTimeoutMs: options.initializeTimeoutMs ?? INITIALIZE_TIMEOUT_MS,
+      requestHeaders: server.requestHeaders,
+      mask: server.mask,
+      log: options.log,
+      deliver: (frame, relatedRequestId) => this.#deliver(frame, relatedRequestId),
+      fail: (error) => void this.#end(error),
+      reached: (failure) => this.#onReached(failure),
+      ...(options.makeRoom !== undefined && { makeRoom: options.makeRoom }),
+    };
+    this.#transport = server.isSse
+      ? new Sse(this.#transportOptions)
+      : this.#createStreamable(target.transport === 'auto');
   }
 
-  function createStreamableOrOlder(): RemoteTransport {
-    const common = { ...transportOptions, handOver: (frame: Frame) => void transport.send(frame) };
-    return new Streamable(target.transport === 'auto' ? { ...common, tryOlder } : common);
+  send(frame: Frame): void | Promise<void> {
+    return this.#transport.send(frame);
+  }
+
+  onframe(handler: FrameHandler): void {
+    this.#onframe = handler;
+  }
+
+  /** A server that goes away is noticed by the messages that it is sent. */
+  onend(): void {}
+
+  onclose(handler: (error?: Error) => void): void {
+    this.#onclose = handler;
+  }
+
+  abandonResponse(): void {}
+
+  close(): Promise<void> {
+    return this.#end(new RunError('UPSTREAM_CLOSED', { server: this.#options.server, exitCode: 0 }));
+  }
+
+  #createStreamable(mayBeOlder: boolean): Streamable {
+    const options = {
+      ...this.#transportOptions,
+      handOver: (frame: Frame) => void this.#transport.send(frame),
+    };
+    return new Streamable(
+      mayBeOlder ? { ...options, tryOlder: (initialize) => this.#tryOlder(initialize) } : options,
+    );
+  }
+
+  #deliver(frame: Frame, relatedRequestId?: RequestId): void | Promise<void> {
+    return this.#closing === undefined ? this.#onframe(frame, relatedRequestId) : undefined;
+  }
+
+  #onReached(failure: RunError | undefined): void {
+    if (this.#closing === undefined) this.#options.onReachabilityChange?.(failure);
   }
 
   /** As the specification has clients find out (2025-11-25, basic/transports, backward compatibility). */
-  async function tryOlder(initialize: Frame): Promise<RunError | undefined> {
-    const older = createSse({ ...transportOptions, patienceMs: 0 });
-    tried = older;
+  async #tryOlder(initialize: Frame): Promise<RunError | undefined> {
+    const { log } = this.#options;
+    const older = new Sse({ ...this.#transportOptions, patienceMs: 0 });
+    this.#candidate = older;
     try {
       await older.ready();
     } catch (error) {
@@ -143,17 +151,41 @@ function createRemoteLink(target: RemoteTarget, options: UpstreamOptions, shared
       return toRunError(error);
     }
     log.info({ event: 'remote.transport', transport: 'sse' }, 'the server speaks HTTP+SSE');
-    shared.isSse = true;
-    const before = transport;
-    transport = older;
-    void older.send(initialize);
+    this.#server.isSse = true;
+    const before = this.#transport;
+    this.#transport = older;
+    older.send(initialize);
     // Messages that wait behind `initialize` come by the older transport, ahead of those that are still to come.
     void before.close();
     return undefined;
   }
 
-  function end(error: RunError): Promise<void> {
-    closing ??= Promise.all([transport.close(), tried?.close()]).then(() => onclose(error));
-    return closing;
+  #end(error: RunError): Promise<void> {
+    this.#closing ??= Promise.all([this.#transport.close(), this.#candidate?.close()]).then(() =>
+      this.#onclose(error),
+    );
+    return this.#closing;
   }
+}
+
+/** Keeps what the conversations with each server have in common. */
+export class RemoteOpener implements Opener<RemoteTarget> {
+  readonly #servers = new WeakMap<RemoteTarget, Promise<RemoteServer>>();
+  readonly #promptLimits = new PromptLimits();
+
+  /**
+   * Opens a conversation with a remote server. Nothing is sent before the first message.
+   * @throws RunError `TLS_FILE_UNREADABLE`
+   */
+  async open(target: RemoteTarget, options: UpstreamOptions): Promise<Link> {
+    let server = this.#servers.get(target);
+    if (server === undefined) {
+      server = connectTo(target, options, this.#promptLimits.of(serverUrl(target).href));
+      this.#servers.set(target, server);
+      server.catch(() => this.#servers.delete(target));
+    }
+    return new RemoteLink(target, options, await server);
+  }
+
+  close(): void {}
 }

@@ -2,7 +2,7 @@ import { RunError } from '../../errors.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
 import { HEADER } from '../../protocol/mirrored-headers.ts';
 import { isSessionForgotten } from './forgotten-session.ts';
-import { createHandshake } from './handshake.ts';
+import { Handshake } from './handshake.ts';
 import type { HttpResponse } from './http-call.ts';
 import { isError, type RejectionReason } from './rejection-reason.ts';
 
@@ -35,7 +35,7 @@ const NO_SESSION: SessionKey = { id: undefined, revision: undefined };
 /** A client's session, whichever one of the server's that is (2025-11-25, basic/transports, session management). */
 export class HttpSession {
   readonly #options: SessionOptions;
-  readonly #handshake = createHandshake();
+  readonly #handshake = new Handshake();
   #key = NO_SESSION;
   #renewing: Promise<boolean> | undefined;
 

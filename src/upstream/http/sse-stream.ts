@@ -1,4 +1,5 @@
 import { RunError } from '../../errors.ts';
+import { every, type Clock } from '../clock.ts';
 import type { Connection } from './connection.ts';
 import { readEvents } from './events.ts';
 import { foreignEndpoint, unreachable } from './failure.ts';
@@ -10,6 +11,7 @@ export interface SseStreamOptions {
   readonly server: string;
   readonly url: URL;
   readonly connection: Connection;
+  readonly clock: Clock;
   /** How long the server may take to begin its answer. */
   readonly timeoutMs: number;
   /** Longest message. */
@@ -18,7 +20,7 @@ export interface SseStreamOptions {
   message(data: string): void | Promise<void>;
 }
 
-/** A stream that has said where messages go. */
+/** A stream that has named the endpoint for messages. */
 export interface SseStream {
   readonly endpoint: URL;
   /** Called once, at once if that has been already. */
@@ -34,7 +36,7 @@ export interface SseEnd {
   readonly retryMs: number;
 }
 
-/** How long a stream may take to say where messages go. */
+/** How long a stream may take to name the endpoint for messages. */
 const ENDPOINT_MS = 30_000;
 
 /**
@@ -42,33 +44,34 @@ const ENDPOINT_MS = 30_000;
  * @throws RunError `UPSTREAM_HTTP`, `UPSTREAM_REDIRECT`, and as `Sending.response` does
  */
 export async function openSseStream(options: SseStreamOptions): Promise<SseStream> {
-  const { server, url, connection } = options;
+  const { server, url, connection, clock } = options;
   const headers = { accept: 'text/event-stream', 'accept-encoding': 'identity' };
   const sending = connection.send({ method: 'GET', url, headers }, true);
   let isLate = false;
-  const timer = setInterval(() => {
+  const stop = every(clock, options.timeoutMs, () => {
     if (sending.isAuthorizing) return;
     isLate = true;
     sending.abort();
-  }, options.timeoutMs);
+  });
   const response = await sending.response
     .catch((error: unknown) => {
       throw isLate ? unreachable(server, url, new Error('it does not answer')) : error;
     })
-    .finally(() => clearInterval(timer));
+    .finally(stop);
   const { status } = response;
   if (status < 300 && mediaTypeOf(response) === 'text/event-stream') return await follow(response, options);
-  discard(response);
+  discard(response, clock);
   const detail = status < 300 ? NO_STREAM : '';
   throw new RunError('UPSTREAM_HTTP', { server, status, detail });
 }
 
 function follow(
   response: HttpResponse,
-  { server, url, maxBytes, message }: SseStreamOptions,
+  { server, url, clock, maxBytes, message }: SseStreamOptions,
 ): Promise<SseStream> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => refuse(new Error('it does not say where messages go')), ENDPOINT_MS);
+    const late = (): void => fail(new Error('it does not say where messages go'));
+    const cancel = clock.after(ENDPOINT_MS, late, true);
     let retryMs = RETRY_MS;
     let isOpen = false;
     let ended: SseEnd | undefined;
@@ -85,25 +88,25 @@ function follow(
         retryMs = ms;
       },
       end(error) {
-        refuse(error ?? new Error('it has closed the stream'));
+        fail(error ?? new Error('it has closed the stream'));
         ended = { error: error instanceof RunError ? error : undefined, retryMs };
         onend(ended);
       },
     });
     // One that was aborted says nothing more.
-    void response.over.then(() => refuse(new Error('the stream is over')));
+    void response.over.then(() => fail(new Error('the stream is over')));
 
     function found(data: string): void {
       if (isOpen) return;
       if (!URL.canParse(data, url.href)) {
         const detail = `, but the endpoint that it names is not a URL: ${JSON.stringify(data.slice(0, 100))}`;
-        return refuse(new RunError('UPSTREAM_HTTP', { server, status: response.status, detail }));
+        return fail(new RunError('UPSTREAM_HTTP', { server, status: response.status, detail }));
       }
       const endpoint = new URL(data, url);
       // Messages, and credentials with them, go to the origin that was configured.
-      if (endpoint.origin !== url.origin) return refuse(foreignEndpoint(server, endpoint));
+      if (endpoint.origin !== url.origin) return fail(foreignEndpoint(server, endpoint));
       isOpen = true;
-      clearTimeout(timer);
+      cancel();
       resolve({
         endpoint,
         close: () => response.abort(),
@@ -114,9 +117,9 @@ function follow(
       });
     }
 
-    function refuse(error: Error): void {
+    function fail(error: Error): void {
       if (isOpen) return;
-      clearTimeout(timer);
+      cancel();
       reject(unreachable(server, url, error));
       response.abort();
     }
