@@ -27,68 +27,86 @@ export type LineSplitter = (chunk: Buffer, maxLines?: number) => number;
 
 /** Cuts a byte stream into lines, without the byte order mark that it may begin with. Copies only lines that arrive in several chunks. */
 export function createLineSplitter(maxBytes: number, handlers: LineHandlers): LineSplitter {
-  let parts: Buffer[] = [];
-  let size = 0;
-  let skipped: LineEnds | undefined;
-  let isFirst = true;
+  const lines = new LineBuffer(maxBytes, handlers);
+  return (chunk, maxLines = Infinity) => lines.take(chunk, maxLines);
+}
 
-  return (chunk, maxLines = Infinity) => {
+class LineBuffer {
+  readonly #maxBytes: number;
+  readonly #handlers: LineHandlers;
+  /** The line that has begun. */
+  #parts: Buffer[] = [];
+  #size = 0;
+  /** The line that has begun and is over the limit. */
+  #skipped: LineEnds | undefined;
+  #isFirst = true;
+
+  constructor(maxBytes: number, handlers: LineHandlers) {
+    this.#maxBytes = maxBytes;
+    this.#handlers = handlers;
+  }
+
+  /** @returns how many bytes were taken */
+  take(chunk: Buffer, maxLines: number): number {
     let start = 0;
     let lines = 0;
     for (let end = chunk.indexOf(LF, start); end !== -1; end = chunk.indexOf(LF, start)) {
       if (lines === maxLines) return start;
-      finish(chunk.subarray(start, end));
+      this.#finish(chunk.subarray(start, end));
       lines += 1;
       start = end + 1;
     }
-    if (start < chunk.length) keep(chunk.subarray(start));
+    if (start < chunk.length) this.#keep(chunk.subarray(start));
     return chunk.length;
-  };
-
-  function keep(part: Buffer): void {
-    if (skipped !== undefined) {
-      const tail = lastBytes(Buffer.concat([skipped.tail, lastBytes(part)]));
-      skipped = { head: skipped.head, tail };
-      return;
-    }
-    parts.push(part);
-    size += part.length;
-    if (size > maxBytes) skip();
   }
 
-  function finish(part: Buffer): void {
-    if (parts.length === 0 && skipped === undefined && part.length <= maxBytes) {
-      emit(part);
+  #keep(part: Buffer): void {
+    if (this.#skipped !== undefined) {
+      const tail = lastBytes(Buffer.concat([this.#skipped.tail, lastBytes(part)]));
+      this.#skipped = { head: this.#skipped.head, tail };
       return;
     }
-    keep(part);
-    if (skipped !== undefined) {
-      handlers.overflow({ head: atStart(skipped.head), tail: withoutCr(skipped.tail) });
-      skipped = undefined;
-      return;
-    }
-    const line = Buffer.concat(parts, size);
-    parts = [];
-    size = 0;
-    emit(line);
+    this.#parts.push(part);
+    this.#size += part.length;
+    if (this.#size > this.#maxBytes) this.#skip();
   }
 
-  function skip(): void {
-    const line = Buffer.concat(parts, size);
+  #finish(part: Buffer): void {
+    if (this.#parts.length === 0 && this.#skipped === undefined && part.length <= this.#maxBytes) {
+      this.#emit(part);
+      return;
+    }
+    this.#keep(part);
+    if (this.#skipped === undefined) this.#emit(this.#join());
+    else this.#overflow(this.#skipped);
+  }
+
+  #join(): Buffer {
+    const line = Buffer.concat(this.#parts, this.#size);
+    this.#parts = [];
+    this.#size = 0;
+    return line;
+  }
+
+  #skip(): void {
+    const line = this.#join();
     // Copies: a slice would keep the whole line in memory.
-    skipped = { head: Buffer.from(line.subarray(0, END_BYTES)), tail: Buffer.from(lastBytes(line)) };
-    parts = [];
-    size = 0;
+    this.#skipped = { head: Buffer.from(line.subarray(0, END_BYTES)), tail: Buffer.from(lastBytes(line)) };
   }
 
-  function emit(line: Buffer): void {
-    const trimmed = withoutCr(atStart(line));
-    if (trimmed.length > 0) handlers.line(trimmed);
+  #overflow({ head, tail }: LineEnds): void {
+    this.#handlers.overflow({ head: this.#atStart(head), tail: withoutCr(tail) });
+    this.#skipped = undefined;
   }
 
-  function atStart(line: Buffer): Buffer {
-    if (!isFirst) return line;
-    isFirst = false;
+  #emit(line: Buffer): void {
+    const trimmed = withoutCr(this.#atStart(line));
+    if (trimmed.length > 0) this.#handlers.line(trimmed);
+  }
+
+  #atStart(line: Buffer): Buffer {
+    if (!this.#isFirst) return line;
+    this.#isFirst = false;
     return withoutBom(line);
   }
 }
