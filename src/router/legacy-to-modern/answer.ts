@@ -14,7 +14,7 @@ import {
   type Member,
 } from '../../protocol/json-object.ts';
 
-/** What a server's answer comes to for a legacy client. */
+/** A server's answer, translated for a legacy client. */
 export type LegacyAnswer =
   /** `result` or `error` of the answer. */
   | { readonly kind: 'answer'; readonly outcome: Member }
@@ -48,7 +48,7 @@ function translate(server: string, method: string, frame: Frame): LegacyAnswer {
   const result = membersOf(valueOf(message, 'result'));
   const type = parsed(valueOf(result, 'resultType')) ?? 'complete';
   if (type === 'complete') return answer('result', legacyResult(method, result));
-  // The whole of it is parsed before anybody is asked on its account.
+  // The whole of it is parsed before the client gets any request for it.
   if (type === 'input_required' && mayNeedInput(method) && frame.message.result !== undefined)
     return { kind: 'input', result };
   throw new RunError('NOT_MCP', { server, method, detail: `"resultType": ${JSON.stringify(type)}` });

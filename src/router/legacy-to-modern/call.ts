@@ -2,7 +2,7 @@ import type { RunError } from '../../errors.ts';
 import { faultViews, withParentView } from '../../protocol/fault.ts';
 import { frameFromBytes, type Frame, type RequestId } from '../../protocol/frame.ts';
 import { member, writeObject, type Member } from '../../protocol/json-object.ts';
-import { createProgress, type Progress } from './progress.ts';
+import { Progress } from './progress.ts';
 import { readRequest, type RequestParts } from '../request-parts.ts';
 
 /** A client's request until its single answer; to the server it may be several requests, one after the other. */
@@ -17,7 +17,7 @@ export interface Call {
 
 export function createCall(frame: Frame, id: RequestId): Call {
   const request = readRequest(frame);
-  return { id, request, progress: createProgress(request.tokenText), upstreamId: undefined };
+  return { id, request, progress: new Progress(request.tokenText), upstreamId: undefined };
 }
 
 /** @param outcome the member `result` or `error` */
@@ -27,7 +27,7 @@ export function answerFrame({ id, request }: Call, outcome: Member): Frame {
   return frameFromBytes('response', bytes, id, undefined);
 }
 
-/** An answer of ours. */
+/** An error response of ours. */
 export function faultAnswer(call: Call, error: RunError): Frame {
   const { network, parent } = faultViews(error);
   return withParentView(answerFrame(call, member('error', network)), () =>
@@ -35,7 +35,7 @@ export function faultAnswer(call: Call, error: RunError): Frame {
   );
 }
 
-/** A call that failed on the way, told in the form that reaches whoever made it: of a tool, that is often a model. */
+/** The answer to a call that failed on the way, in the form that reaches its caller: of a tool, that is often a model. */
 export function failureAnswer(call: Call, error: RunError): Frame {
   if (call.request.method !== 'tools/call') return faultAnswer(call, error);
   const result = (text: string): Frame =>

@@ -1,40 +1,38 @@
 import type { Call } from './call.ts';
 
-/** A client's calls, and which of them a message of the server belongs to. */
-export interface Calls {
-  start(call: Call): void;
-  get(id: unknown): Call | undefined;
+/** A client's calls, and the call that a message of the server belongs to. */
+export class Calls {
+  readonly #calls = new Map<unknown, Call>();
+  readonly #byUpstreamId = new Map<unknown, Call>();
+
+  start(call: Call): void {
+    this.#calls.set(call.id, call);
+  }
+
+  get(id: unknown): Call | undefined {
+    return this.#calls.get(id);
+  }
+
   /** By the request that the server has yet to answer. */
-  byUpstreamId(id: unknown): Call | undefined;
+  byUpstreamId(id: unknown): Call | undefined {
+    return this.#byUpstreamId.get(id);
+  }
+
   /** The server got a request for it, or has answered one. */
-  move(call: Call, upstreamId: number | undefined): void;
-  /** @returns false if it has been answered, failed or cancelled before */
-  end(call: Call): boolean;
-  clear(): void;
-}
-
-export function createCalls(): Calls {
-  const calls = new Map<unknown, Call>();
-  const byUpstreamId = new Map<unknown, Call>();
-
-  return {
-    start: (call) => void calls.set(call.id, call),
-    get: (id) => calls.get(id),
-    byUpstreamId: (id) => byUpstreamId.get(id),
-    move,
-    end(call) {
-      move(call, undefined);
-      return calls.get(call.id) === call && calls.delete(call.id);
-    },
-    clear() {
-      calls.clear();
-      byUpstreamId.clear();
-    },
-  };
-
-  function move(call: Call, upstreamId: number | undefined): void {
-    byUpstreamId.delete(call.upstreamId);
+  move(call: Call, upstreamId: number | undefined): void {
+    this.#byUpstreamId.delete(call.upstreamId);
     call.upstreamId = upstreamId;
-    if (upstreamId !== undefined) byUpstreamId.set(upstreamId, call);
+    if (upstreamId !== undefined) this.#byUpstreamId.set(upstreamId, call);
+  }
+
+  /** @returns false if it has been answered, failed or cancelled before */
+  end(call: Call): boolean {
+    this.move(call, undefined);
+    return this.#calls.get(call.id) === call && this.#calls.delete(call.id);
+  }
+
+  clear(): void {
+    this.#calls.clear();
+    this.#byUpstreamId.clear();
   }
 }

@@ -1,47 +1,52 @@
-import { withEnvelope, type Envelope } from '../../era/envelope.ts';
 import { envelopeOf } from '../../era/handshake.ts';
+import { withEnvelope, type Envelope } from '../../era/envelope.ts';
 import type { Json } from '../../era/json.ts';
 import { member, membersOf, type Member } from '../../protocol/json-object.ts';
 
-/** What a client of the legacy revisions has said once, and a server of 2026-07-28 has to be told with every request. */
-export interface Client {
-  /** Least severity of log messages; undefined = the client has not said that it wants any. */
-  level: string | undefined;
-  /** What it can be asked for now. */
-  readonly capabilities: Json;
+/** Capabilities by which a client says that it answers requests. */
+const REQUEST_CAPABILITIES: readonly string[] = ['roots', 'sampling', 'elicitation'];
+
+/** The data that a client of the legacy revisions sends once, and a server of 2026-07-28 gets with every request. */
+export class Client {
+  readonly #supportsRequests: () => boolean;
+  readonly #declared: Envelope;
+  /** The same without the capabilities to answer requests. */
+  readonly #reduced: Envelope;
+  #level: string | undefined;
+  #written: { readonly of: Envelope; readonly members: readonly Member[] } | undefined;
+
+  /** @param supportsRequests may change: a client that has closed its input answers no more requests */
+  constructor(initializeParams: Json, supportsRequests: () => boolean) {
+    this.#supportsRequests = supportsRequests;
+    this.#declared = envelopeOf(initializeParams);
+    this.#reduced = withoutCapabilities(this.#declared, REQUEST_CAPABILITIES);
+  }
+
+  /** Minimum severity of log messages; undefined = the client has not subscribed to any. */
+  get level(): string | undefined {
+    return this.#level;
+  }
+
+  set level(next: string | undefined) {
+    this.#level = next;
+    this.#written = undefined;
+  }
+
+  /** The capabilities that it has now. */
+  get capabilities(): Json {
+    return this.#current().clientCapabilities;
+  }
+
   /** Members of `_meta`. */
-  readonly envelope: readonly Member[];
-}
+  get envelope(): readonly Member[] {
+    const of = this.#current();
+    if (this.#written?.of !== of)
+      this.#written = { of, members: membersOfEnvelope({ ...of, logLevel: this.#level }) };
+    return this.#written.members;
+  }
 
-const ASKING: readonly string[] = ['roots', 'sampling', 'elicitation'];
-
-/** @param canAsk may change: a client that has closed its input can be asked no more */
-export function createClient(initializeParams: Json, canAsk: () => boolean): Client {
-  const told = envelopeOf(initializeParams);
-  const speechless = withoutCapabilities(told, ASKING);
-  let level: string | undefined;
-  let written: { readonly of: Envelope; readonly members: readonly Member[] } | undefined;
-
-  return {
-    get level() {
-      return level;
-    },
-    set level(next) {
-      level = next;
-      written = undefined;
-    },
-    get capabilities() {
-      return current().clientCapabilities;
-    },
-    get envelope() {
-      const of = current();
-      if (written?.of !== of) written = { of, members: write({ ...of, logLevel: level }) };
-      return written.members;
-    },
-  };
-
-  function current(): Envelope {
-    return canAsk() ? told : speechless;
+  #current(): Envelope {
+    return this.#supportsRequests() ? this.#declared : this.#reduced;
   }
 }
 
@@ -50,7 +55,7 @@ function withoutCapabilities(envelope: Envelope, names: readonly string[]): Enve
   return { ...envelope, clientCapabilities: Object.fromEntries(kept) };
 }
 
-function write(envelope: Envelope): readonly Member[] {
+function membersOfEnvelope(envelope: Envelope): readonly Member[] {
   const { params } = withEnvelope({ jsonrpc: '2.0', method: 'server/discover' }, envelope);
   return membersOf(member('_meta', params?.['_meta']).value);
 }

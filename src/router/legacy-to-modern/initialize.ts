@@ -23,7 +23,7 @@ export function readDiscovered(server: string, answer: Frame): Json {
 }
 
 /**
- * @param server its name, for errors and for one that does not say who it is
+ * @param server its name, for errors and for a server that does not name itself
  * @throws RunError `NOT_MCP` if it does not speak the one modern revision that is known here
  */
 export function initializeAnswer(

@@ -1,7 +1,7 @@
 import { isJson, type Json } from '../../era/json.ts';
 import { parsed, valueOf, type Member } from '../../protocol/json-object.ts';
 
-/** What a server wants before it goes on with a call (2026-07-28, basic/patterns/mrtr, InputRequiredResult). */
+/** The input that a server needs before it goes on with a call (2026-07-28, basic/patterns/mrtr, InputRequiredResult). */
 export interface InputRequired {
   /** Key → request. */
   readonly requests: readonly (readonly [key: string, request: Json])[];
@@ -9,7 +9,7 @@ export interface InputRequired {
   readonly requestState: Buffer | undefined;
 }
 
-/** Nobody answers more at once. */
+/** More at once are no input for a user. */
 const MAX_REQUESTS = 32;
 const QUOTE = 0x22;
 

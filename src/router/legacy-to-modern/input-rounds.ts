@@ -1,46 +1,41 @@
+import type { Clock } from '../../clock.ts';
 import { RunError } from '../../errors.ts';
+import { all } from '../../link/waits.ts';
 import type { Frame } from '../../protocol/frame.ts';
+import { membersOfMessage, valueOf, writeObject, type Member } from '../../protocol/json-object.ts';
 import type { Call } from './call.ts';
+import type { ClientRequest, ClientRequests } from './client-requests.ts';
 import type { Client } from './client.ts';
 import { readInputRequired, type InputRequired } from './input-required.ts';
-import { membersOfMessage, valueOf, writeObject, type Member } from '../../protocol/json-object.ts';
 import { prepareClientRequest, urlSlotOf } from './prepare.ts';
-import type { ClientRequest, ClientRequests } from './client-requests.ts';
-import { all } from '../../link/waits.ts';
+
+type Wait = void | Promise<void>;
 
 export interface InputRoundsOptions {
   /** Name of the server, for errors. */
   readonly server: string;
-  readonly questions: ClientRequests;
+  readonly clientRequests: ClientRequests;
   readonly client: Client;
   /** That the client has initialized with. */
   readonly revision: string;
-  /** Sends the request again, with these members of `params` more. */
-  readonly retry: (call: Call, members: readonly Member[]) => void | Promise<void>;
+  readonly clock: Clock;
+  /** Sends the request again, with these additional members of `params`. */
+  readonly retry: (call: Call, members: readonly Member[]) => Wait;
   /** Answers the call instead of the server, and ends it. */
-  readonly fail: (call: Call, error: RunError) => void | Promise<void>;
+  readonly fail: (call: Call, error: RunError) => Wait;
 }
 
-/** Gets a server the input that it wants, from a client of the revisions in which servers send requests themselves. */
-export interface InputRounds {
-  /** The server has answered `call` with `input_required`. */
-  required(call: Call, result: readonly Member[]): void | Promise<void>;
-  /** The call is over, and with it what was asked for it. */
-  end(call: Call, reason: string): void | Promise<void>;
-  clear(): void;
-}
-
-/** What has been asked for one call. */
+/** The rounds of one call so far. */
 interface Rounds {
-  /** Rounds in which the client was to be asked. */
+  /** Rounds in which the client was to be sent requests. */
   asked: number;
   /** Rounds in a row in which it was not. */
   polls: number;
-  /** Its answers about URLs: it is asked once, however often the server looks whether the user is done. */
+  /** Its answers about URLs: it gets one request, however often the server looks whether the user is done. */
   readonly visits: Map<string, Visit>;
-  /** Ids of questions without an answer. */
+  /** Ids of requests to the client without an answer. */
   readonly open: Set<string>;
-  timer: NodeJS.Timeout | undefined;
+  cancelPoll: () => void;
 }
 
 interface Visit {
@@ -53,133 +48,151 @@ interface Prepared {
   readonly id: string;
   /** Of the server's. */
   readonly key: string;
-  readonly question: ClientRequest;
+  readonly request: ClientRequest;
   /** Under which its answer is kept, if it is about a URL. */
   readonly slot: string | undefined;
 }
 
-/** What the next request to the server says more than the first one. */
+/** The members of the next request to the server that the first one did not have. */
 interface Retry {
   readonly responses: Member[];
   readonly requestState: Buffer | undefined;
 }
 
+/** One round: what is known already, and the requests that have to be sent for the rest. */
+interface Round {
+  readonly retry: Retry;
+  readonly prepared: readonly Prepared[];
+  /** The user has declined to open a URL that the server insists on. */
+  readonly isDeclined: boolean;
+}
+
 const MAX_ROUNDS = 8;
-/** A server that wants nothing but another request gets it after this time… */
+/** A server that needs nothing but another request gets it after this time… */
 const STATE_PAUSE_MS = 250;
-/** …and one that waits for what the user does elsewhere after this, */
+/** …and one that waits for the user to be done elsewhere after this, */
 const URL_PAUSE_MS = 1_000;
 /** each time after twice as long, up to this. */
 const MAX_PAUSE_MS = 5_000;
 
-export function createInputRounds(options: InputRoundsOptions): InputRounds {
-  const { server, questions, fail } = options;
-  const ongoing = new Map<Call, Rounds>();
+/** Collects the input that a server requires from a client of the revisions in which servers send requests themselves. */
+export class InputRounds {
+  readonly #options: InputRoundsOptions;
+  readonly #ongoing = new Map<Call, Rounds>();
 
-  return {
-    required(call, result) {
-      const demand = readInputRequired(result);
+  constructor(options: InputRoundsOptions) {
+    this.#options = options;
+  }
+
+  /** The server has answered `call` with `input_required`. */
+  required(call: Call, result: readonly Member[]): Wait {
+    const required = readInputRequired(result);
+    if (typeof required === 'string') {
+      const { server } = this.#options;
       const { method } = call.request;
-      if (typeof demand === 'string')
-        return fail(call, new RunError('NOT_MCP', { server, method, detail: demand }));
-      const rounds = ongoing.get(call) ?? startRounds(call);
-      return meet(call, rounds, demand);
-    },
-    end(call, reason) {
-      const rounds = ongoing.get(call);
-      if (rounds === undefined) return undefined;
-      ongoing.delete(call);
-      clearTimeout(rounds.timer);
-      return all([...rounds.open].map((id) => questions.withdraw(id, call.id, reason)));
-    },
-    clear() {
-      for (const { timer } of ongoing.values()) clearTimeout(timer);
-      ongoing.clear();
-    },
-  };
+      return this.#options.fail(call, new RunError('NOT_MCP', { server, method, detail: required }));
+    }
+    const rounds = this.#ongoing.get(call) ?? this.#startRounds(call);
+    return this.#nextRound(call, rounds, required);
+  }
 
-  function startRounds(call: Call): Rounds {
-    const rounds = { asked: 0, polls: 0, visits: new Map(), open: new Set<string>(), timer: undefined };
-    ongoing.set(call, rounds);
+  /** The call is over, and with it the requests that were sent for it. */
+  end(call: Call, reason: string): Wait {
+    const rounds = this.#ongoing.get(call);
+    if (rounds === undefined) return undefined;
+    this.#ongoing.delete(call);
+    rounds.cancelPoll();
+    return all([...rounds.open].map((id) => this.#options.clientRequests.cancel(id, call.id, reason)));
+  }
+
+  clear(): void {
+    for (const { cancelPoll } of this.#ongoing.values()) cancelPoll();
+    this.#ongoing.clear();
+  }
+
+  #startRounds(call: Call): Rounds {
+    const rounds: Rounds = { asked: 0, polls: 0, visits: new Map(), open: new Set(), cancelPoll: () => {} };
+    this.#ongoing.set(call, rounds);
     return rounds;
   }
 
-  function meet(call: Call, rounds: Rounds, { requests, requestState }: InputRequired): void | Promise<void> {
+  #nextRound(call: Call, rounds: Rounds, required: InputRequired): Wait {
+    const { requestState } = required;
+    if (required.requests.length === 0)
+      return this.#poll(call, rounds, { responses: [], requestState }, STATE_PAUSE_MS);
+    const round = this.#prepare(call, rounds, required);
+    if (round instanceof RunError) return this.#options.fail(call, round);
+    const { prepared, retry, isDeclined } = round;
+    const isPoll = prepared.length === 0;
+    if (!isPoll || isDeclined) rounds.asked += 1;
+    if (rounds.asked > MAX_ROUNDS) {
+      const { server } = this.#options;
+      const { method } = call.request;
+      return this.#options.fail(call, new RunError('INPUT_ENDLESS', { server, method, max: MAX_ROUNDS }));
+    }
+    return isPoll
+      ? this.#poll(call, rounds, retry, URL_PAUSE_MS)
+      : this.#sendAll(call, rounds, retry, prepared);
+  }
+
+  /** All requests are checked before any of them is sent: no user should fill in a form for a call that fails anyway. */
+  #prepare(call: Call, rounds: Rounds, { requests, requestState }: InputRequired): Round | RunError {
+    const { method } = call.request;
     const retry: Retry = { responses: [], requestState };
-    if (requests.length === 0) return poll(call, rounds, retry, STATE_PAUSE_MS);
     const prepared: Prepared[] = [];
     let isDeclined = false;
-    // All of it is looked at before any of it is asked: nobody should fill in a form for a call that fails anyway.
-    for (const [key, request] of requests) {
-      const slot = urlSlotOf(key, request);
+    for (const [key, required] of requests) {
+      const slot = urlSlotOf(key, required);
       const visit = slot === undefined ? undefined : rounds.visits.get(slot);
       if (visit !== undefined) {
         retry.responses.push({ key, value: visit.result });
         isDeclined ||= !visit.isAccepted;
         continue;
       }
-      const question = prepareClientRequest(request, { ...options, method: call.request.method });
-      if (question instanceof RunError) return fail(call, question);
-      prepared.push({ id: questions.nextId(), key, question, slot });
+      const request = prepareClientRequest(required, { ...this.#options, method });
+      if (request instanceof RunError) return request;
+      prepared.push({ id: this.#options.clientRequests.nextId(), key, request, slot });
     }
-    const isPoll = prepared.length === 0;
-    if (!isPoll || isDeclined) rounds.asked += 1;
-    if (rounds.asked > MAX_ROUNDS) {
-      const { method } = call.request;
-      return fail(call, new RunError('INPUT_ENDLESS', { server, method, max: MAX_ROUNDS }));
-    }
-    return isPoll ? poll(call, rounds, retry, URL_PAUSE_MS) : ask(call, rounds, retry, prepared);
+    return { retry, prepared, isDeclined };
   }
 
-  function ask(
-    call: Call,
-    rounds: Rounds,
-    retry: Retry,
-    prepared: readonly Prepared[],
-  ): void | Promise<void> {
+  #sendAll(call: Call, rounds: Rounds, retry: Retry, prepared: readonly Prepared[]): Wait {
     rounds.polls = 0;
     for (const { id } of prepared) rounds.open.add(id);
     return all(
       prepared.map((one) => {
-        // A client that cannot be asked has the call fail at its first question.
-        if (ongoing.get(call) !== rounds) return undefined;
-        return questions.ask(one.id, one.question, call.id, (answer) => {
+        // A client that does not support requests has the call fail at the first one.
+        if (this.#ongoing.get(call) !== rounds) return undefined;
+        return this.#options.clientRequests.send(one.id, one.request, call.id, (answer) => {
           rounds.open.delete(one.id);
-          return answered(call, rounds, retry, one, answer);
+          return this.#answered(call, rounds, retry, one, answer);
         });
       }),
     );
   }
 
-  function answered(
-    call: Call,
-    rounds: Rounds,
-    retry: Retry,
-    { key, question, slot }: Prepared,
-    answer: Frame,
-  ): void | Promise<void> {
+  #answered(call: Call, rounds: Rounds, retry: Retry, { key, request, slot }: Prepared, answer: Frame): Wait {
     const { error, result: given } = answer.message;
     if (error !== undefined) {
-      const fields = { method: question.method, detail: error.message };
-      return fail(call, new RunError('INPUT_REFUSED', fields));
+      const fields = { method: request.method, detail: error.message };
+      return this.#options.fail(call, new RunError('INPUT_REFUSED', fields));
     }
     const result = valueOf(membersOfMessage(answer), 'result') ?? Buffer.from('{}');
     retry.responses.push({ key, value: result });
     if (slot !== undefined) rounds.visits.set(slot, { result, isAccepted: given?.['action'] === 'accept' });
-    return rounds.open.size > 0 ? undefined : again(call, retry);
+    return rounds.open.size > 0 ? undefined : this.#retry(call, retry);
   }
 
-  function poll(call: Call, rounds: Rounds, retry: Retry, firstMs: number): void {
+  #poll(call: Call, rounds: Rounds, retry: Retry, firstMs: number): void {
     const ms = Math.min(firstMs * 2 ** rounds.polls, MAX_PAUSE_MS);
     rounds.polls += 1;
-    rounds.timer = setTimeout(() => void again(call, retry), ms);
-    rounds.timer.unref();
+    rounds.cancelPoll = this.#options.clock.after(ms, () => void this.#retry(call, retry));
   }
 
-  function again(call: Call, { responses, requestState }: Retry): void | Promise<void> {
+  #retry(call: Call, { responses, requestState }: Retry): Wait {
     const members: Member[] = [];
     if (responses.length > 0) members.push({ key: 'inputResponses', value: writeObject(responses) });
     if (requestState !== undefined) members.push({ key: 'requestState', value: requestState });
-    return options.retry(call, members);
+    return this.#options.retry(call, members);
   }
 }

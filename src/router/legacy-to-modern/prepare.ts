@@ -12,32 +12,32 @@ export interface PrepareOptions {
   readonly client: Client;
   /** That the client has initialized with. */
   readonly revision: string;
-  /** Of the call that the server wants it for. */
+  /** Of the call that the server needs it for. */
   readonly method: string;
 }
 
 /**
  * An entry of `inputRequests` as the request that the client would have got from a server of its own revision.
- * @returns what is wrong with it, or with asking it, instead
+ * @returns an error instead, if it is malformed or the client does not support it
  */
-export function prepareClientRequest(request: Json, asking: PrepareOptions): ClientRequest | RunError {
-  const { server, client, revision } = asking;
+export function prepareClientRequest(request: Json, options: PrepareOptions): ClientRequest | RunError {
+  const { server, client, revision } = options;
   const { method, params } = request;
   const name = typeof method === 'string' ? method : '';
   const missing = missingCapability(client.capabilities, name, isJson(params) ? params : {});
   if (missing !== undefined)
     return new RunError('INPUT_UNSUPPORTED', { server, method: name, missing: JSON.stringify(missing) });
-  const question = fromInputRequest(request, revision, randomUUID);
+  const prepared = fromInputRequest(request, revision, randomUUID);
   const notMcp = (detail: string): RunError =>
-    new RunError('NOT_MCP', { server, method: asking.method, detail });
-  if (question === undefined) return notMcp(`it asks the client for ${JSON.stringify(method)}`);
-  // A client may hand it to whatever opens URLs on its user's machine.
-  if (isUrlMode(question.params) && !isWeb(question.params['url']))
+    new RunError('NOT_MCP', { server, method: options.method, detail });
+  if (prepared === undefined) return notMcp(`it asks the client for ${JSON.stringify(method)}`);
+  // A client may pass it to any program that opens URLs on its user's machine.
+  if (isUrlMode(prepared.params) && !isWeb(prepared.params['url']))
     return notMcp('it asks the user to open something that is not http or https');
-  return question;
+  return prepared;
 }
 
-/** What a question to open a URL is recognised by when the server repeats it; undefined for other questions. */
+/** Identifies a request to open a URL when the server repeats it; undefined for other requests. */
 export function urlSlotOf(key: string, { params }: Json): string | undefined {
   return isJson(params) && isUrlMode(params) ? JSON.stringify([key, params['url']]) : undefined;
 }

@@ -10,50 +10,49 @@ import {
 } from '../../protocol/json-object.ts';
 
 /** The progress of one request of a client, across all the requests that it takes at the server. */
-export interface Progress {
+export class Progress {
+  readonly #token: Buffer | undefined;
+  /** Progress of the rounds before, if this one counts anew. */
+  #base = 0;
+  #last = 0;
+  #isFirstOfRound = false;
+
+  /** @param token JSON text of the client's progress token */
+  constructor(token: Buffer | undefined) {
+    this.#token = token;
+  }
+
   /** The server begins again, with another request. */
-  nextRound(): void;
+  nextRound(): void {
+    this.#isFirstOfRound = true;
+  }
+
   /**
    * @param message members of a progress notification
    * @returns it as the client is to get it; undefined if it is nothing new to it, or it has not asked for any
    */
-  translate(message: readonly Member[]): Frame | undefined;
-}
-
-/** @param token JSON text of the client's progress token */
-export function createProgress(token: Buffer | undefined): Progress {
-  /** Progress of the rounds before, if this one counts anew. */
-  let base = 0;
-  let last = 0;
-  let isFirst = false;
-
-  return {
-    nextRound() {
-      isFirst = true;
-    },
-    translate(message) {
-      if (token === undefined) return undefined;
-      const params = membersOf(valueOf(message, 'params'));
-      const counted = count(withMember(params, { key: 'progressToken', value: token }));
-      if (counted === undefined) return undefined;
-      const bytes = writeObject(withMember(message, { key: 'params', value: writeObject(counted) }));
-      return frameFromBytes('notification', bytes, undefined, 'notifications/progress');
-    },
-  };
+  translate(message: readonly Member[]): Frame | undefined {
+    if (this.#token === undefined) return undefined;
+    const params = membersOf(valueOf(message, 'params'));
+    const counted = this.#count(withMember(params, { key: 'progressToken', value: this.#token }));
+    if (counted === undefined) return undefined;
+    const bytes = writeObject(withMember(message, { key: 'params', value: writeObject(counted) }));
+    return frameFromBytes('notification', bytes, undefined, 'notifications/progress');
+  }
 
   /** To the client it is one request, whose progress has to increase (2025-11-25, basic/utilities/progress). */
-  function count(params: readonly Member[]): readonly Member[] | undefined {
+  #count(params: readonly Member[]): readonly Member[] | undefined {
     const progress = parsed(valueOf(params, 'progress'));
     if (typeof progress !== 'number') return params;
-    if (isFirst) {
-      isFirst = false;
-      base = progress > last ? 0 : last;
-      if (base + progress <= last) return undefined;
+    if (this.#isFirstOfRound) {
+      this.#isFirstOfRound = false;
+      this.#base = progress > this.#last ? 0 : this.#last;
+      if (this.#base + progress <= this.#last) return undefined;
     }
-    last = Math.max(last, base + progress);
-    if (base === 0) return params;
+    this.#last = Math.max(this.#last, this.#base + progress);
+    if (this.#base === 0) return params;
     const total = parsed(valueOf(params, 'total'));
-    const moved = withMember(params, member('progress', base + progress));
-    return typeof total === 'number' ? withMember(moved, member('total', base + total)) : moved;
+    const moved = withMember(params, member('progress', this.#base + progress));
+    return typeof total === 'number' ? withMember(moved, member('total', this.#base + total)) : moved;
   }
 }

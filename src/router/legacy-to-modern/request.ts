@@ -27,12 +27,12 @@ export function modernRequest(
   return frameFromBytes('request', bytes, id, request.method);
 }
 
-/** Asks a server who it is. */
+/** The request for a server's identity and capabilities. */
 export function discoverRequest(id: number, envelope: readonly Member[]): Frame {
   return modernRequest(ownRequest('server/discover', []), id, envelope);
 }
 
-/** Asks a server to tell what `filter` lets through. */
+/** The request for the notifications that `filter` lets through. */
 export function listenRequest(id: number, envelope: readonly Member[], filter: Filter): Frame {
   const params = [member('notifications', filterToJson(filter))];
   return modernRequest(ownRequest('subscriptions/listen', params), id, envelope);

@@ -1,45 +1,37 @@
+import type { Clock } from '../../clock.ts';
 import { RunError } from '../../errors.ts';
 import type { Json } from '../../era/json.ts';
 import { filterOf, isEmptyFilter, readFilter, type Filter } from '../../era/listen.ts';
 import type { Log } from '../../observe/log.ts';
 import { RPC } from '../../protocol/constants.ts';
 import type { Frame } from '../../protocol/frame.ts';
+import type { Client } from './client.ts';
+import type { Outgoing } from './outgoing.ts';
+import { listenRequest } from './request.ts';
 
 export interface SubscriptionsOptions {
   /** Name of the server, for errors. */
   readonly server: string;
   /** Of the server, as its client knows them. */
   readonly capabilities: Json;
-  /** Sends `subscriptions/listen`; `begun` gets its id before anything can come back, `ended` the answer to it. */
-  readonly open: (filter: Filter, begun: (id: number) => void, ended: (answer: Frame) => void) => void;
-  readonly cancel: (id: number) => void;
+  readonly client: Client;
+  readonly outgoing: Outgoing;
+  readonly clock: Clock;
   readonly log: Log;
-}
-
-/**
- * What a server tells without being asked. Legacy clients hear of changed lists by themselves and subscribe to one
- * resource after another; a server of 2026-07-28 wants one request that names it all, and another one for any change
- * of it (2026-07-28, basic/patterns/subscriptions).
- */
-export interface Subscriptions {
-  /** From now on, the client hears of changes. */
-  start(): void;
-  /** @param settled called when the server has accepted or refused it */
-  subscribe(uri: string, settled: Settled): void;
-  unsubscribe(uri: string): void;
-  /** What the client is to hear, if it comes by this subscription: by an older or newer one it would come twice. */
-  wanted(subscriptionId: unknown): Filter | undefined;
-  acknowledged(subscriptionId: unknown, params: Json): void;
-  /** The server ends this subscription without an answer. @returns false if it is none of ours */
-  cancelled(subscriptionId: unknown): boolean;
-  clear(): void;
 }
 
 export type Settled = (refusal?: RunError) => void;
 
-interface Listen {
+/** A `subscriptions/listen` that the server has not acknowledged yet. */
+interface OpeningListen {
   readonly id: number;
   readonly uris: ReadonlySet<string>;
+}
+
+interface AcknowledgedListen extends OpeningListen {
+  readonly since: number;
+  /** The server accepts nothing of it, and may end it at any time. */
+  readonly isEmpty: boolean;
 }
 
 /** Subscriptions of one client: each change of them names all the others again. */
@@ -48,153 +40,185 @@ const ACKNOWLEDGE_MS = 30_000;
 const FIRST_PAUSE_MS = 250;
 const MAX_PAUSE_MS = 30_000;
 
-export function createSubscriptions(options: SubscriptionsOptions): Subscriptions {
-  const { server, capabilities, log } = options;
-  const uris = new Set<string>();
-  const waiting = new Map<string, Settled[]>();
-  /** The one that counts, and the one that is about to take its place. */
-  let current: Listen | undefined;
-  let opening: Listen | undefined;
-  /** Something else is wanted by now than what is being opened. */
-  let isOutdated = false;
-  let isStarted = false;
-  /** The server has accepted nothing of it: then it is welcome to end it. */
-  let isVain = false;
-  let currentSince = 0;
-  let pauseMs = FIRST_PAUSE_MS;
-  /** For the acknowledgement, or for the next try. */
-  let timer: NodeJS.Timeout | undefined;
+/**
+ * The notifications that a server sends outside of calls. Legacy clients receive changes of lists without asking, and
+ * subscribe to one resource after another; a server of 2026-07-28 takes one request that names all of it, and another one
+ * for any change (2026-07-28, basic/patterns/subscriptions).
+ */
+export class Subscriptions {
+  readonly #options: SubscriptionsOptions;
+  readonly #uris = new Set<string>();
+  /** URI → the client's requests that wait for the server to accept it. */
+  readonly #waiting = new Map<string, Settled[]>();
+  /** The subscription that counts, and the one that is about to take its place. */
+  #current: AcknowledgedListen | undefined;
+  #opening: OpeningListen | undefined;
+  /** The client's subscriptions have changed since `#opening` was sent. */
+  #isOutdated = false;
+  #isStarted = false;
+  #pauseMs = FIRST_PAUSE_MS;
+  /** Of the wait for the acknowledgement, or for the next attempt. */
+  #cancelTimer: () => void = () => {};
 
-  return {
-    start() {
-      if (isStarted) return;
-      isStarted = true;
-      renew();
-    },
-    subscribe(uri, settled) {
-      if (uris.has(uri) && current?.uris.has(uri) === true) return settled();
-      if (!uris.has(uri) && uris.size >= MAX_URIS)
-        return settled(refusalOf(uri, `a client may have ${MAX_URIS} subscriptions`));
-      uris.add(uri);
-      waiting.set(uri, [...(waiting.get(uri) ?? []), settled]);
-      if (opening?.uris.has(uri) !== true) renew();
-    },
-    unsubscribe(uri) {
-      if (!uris.delete(uri)) return;
-      settle(uri);
-      renew();
-    },
-    wanted: (id) => (id === undefined || (current !== undefined && current.id === id) ? filter() : undefined),
-    acknowledged,
-    cancelled(id) {
-      const isOurs = opening?.id === id || current?.id === id;
-      ended(id);
-      return isOurs;
-    },
-    clear() {
-      clearTimeout(timer);
-      waiting.clear();
-      uris.clear();
-      current = undefined;
-      opening = undefined;
-    },
-  };
-
-  function filter(): Filter {
-    return filterOf(capabilities, [...uris]);
+  constructor(options: SubscriptionsOptions) {
+    this.#options = options;
   }
 
-  /** Has the server tell what is wanted now, and only then no longer what was wanted before. */
-  function renew(): void {
-    if (opening !== undefined) {
-      isOutdated = true;
+  // From the client
+
+  /** From now on, the client receives changes. */
+  start(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    this.#renew();
+  }
+
+  /** @param settled called when the server has accepted or refused it */
+  subscribe(uri: string, settled: Settled): void {
+    if (this.#uris.has(uri) && this.#current?.uris.has(uri) === true) return settled();
+    if (!this.#uris.has(uri) && this.#uris.size >= MAX_URIS)
+      return settled(this.#refusal(uri, `a client may have ${MAX_URIS} subscriptions`));
+    this.#uris.add(uri);
+    this.#waiting.set(uri, [...(this.#waiting.get(uri) ?? []), settled]);
+    if (this.#opening?.uris.has(uri) !== true) this.#renew();
+  }
+
+  unsubscribe(uri: string): void {
+    if (!this.#uris.delete(uri)) return;
+    this.#settle(uri);
+    this.#renew();
+  }
+
+  clear(): void {
+    this.#cancelTimer();
+    this.#waiting.clear();
+    this.#uris.clear();
+    this.#current = undefined;
+    this.#opening = undefined;
+  }
+
+  // From the server
+
+  /**
+   * What the client may receive by this subscription; undefined: by an older or newer one, every notification would come
+   * twice.
+   */
+  filterFor(subscriptionId: unknown): Filter | undefined {
+    const isCurrent = this.#current !== undefined && this.#current.id === subscriptionId;
+    return subscriptionId === undefined || isCurrent ? this.#filter() : undefined;
+  }
+
+  acknowledged(subscriptionId: unknown, params: Json): void {
+    const opened = this.#opening;
+    if (opened === undefined || opened.id !== subscriptionId) return;
+    this.#cancelTimer();
+    const honoured = readFilter(params);
+    const isEmpty = honoured === undefined || isEmptyFilter(honoured);
+    const accepted = new Set(honoured?.resourceSubscriptions);
+    this.#replaceWith({ ...opened, since: this.#options.clock.now(), isEmpty });
+    for (const uri of opened.uris) {
+      if (accepted.has(uri)) this.#settle(uri);
+      else if (this.#uris.has(uri)) this.#refuse(uri, 'it does not accept the subscription');
+    }
+    if (this.#isOutdated) this.#renew();
+  }
+
+  /** The server ends this subscription without an answer. @returns false if it is none of ours */
+  cancelled(subscriptionId: unknown): boolean {
+    const isOurs = this.#opening?.id === subscriptionId || this.#current?.id === subscriptionId;
+    this.#ended(subscriptionId);
+    return isOurs;
+  }
+
+  #ended(id: unknown, answer?: Frame): void {
+    if (this.#opening !== undefined && this.#opening.id === id) return this.#failed(this.#opening, answer);
+    const ended = this.#current;
+    if (ended === undefined || ended.id !== id) return;
+    this.#current = undefined;
+    if (this.#options.clock.now() - ended.since >= MAX_PAUSE_MS) this.#pauseMs = FIRST_PAUSE_MS;
+    if (this.#opening === undefined && !ended.isEmpty) this.#retryLater();
+  }
+
+  #failed(listen: OpeningListen, answer: Frame | undefined): void {
+    this.#cancelTimer();
+    this.#opening = undefined;
+    const error = errorOf(answer);
+    const detail = error?.message ?? 'it does not acknowledge';
+    this.#options.log.debug({ event: 'listen.failed' }, `subscriptions/listen: ${detail}`);
+    for (const uri of listen.uris) if (this.#waiting.has(uri)) this.#refuse(uri, detail);
+    if (this.#isOutdated) return this.#renew();
+    // The same request would get the same answer.
+    if (error?.code !== RPC.methodNotFound && error?.code !== RPC.invalidParams) this.#retryLater();
+  }
+
+  // The request to the server
+
+  #filter(): Filter {
+    return filterOf(this.#options.capabilities, [...this.#uris]);
+  }
+
+  /** Opens a subscription for the current filter; the one before is cancelled when it has been acknowledged. */
+  #renew(): void {
+    if (this.#opening !== undefined) {
+      this.#isOutdated = true;
       return;
     }
-    clearTimeout(timer);
-    isOutdated = false;
-    const wanted = filter();
-    if (isEmptyFilter(wanted)) return replaceWith(undefined);
-    options.open(
-      wanted,
+    this.#cancelTimer();
+    this.#isOutdated = false;
+    const filter = this.#filter();
+    if (isEmptyFilter(filter)) this.#replaceWith(undefined);
+    else this.#open(filter);
+  }
+
+  #open(filter: Filter): void {
+    const { outgoing, client } = this.#options;
+    void outgoing.send(
       (id) => {
-        opening = { id, uris: new Set(wanted.resourceSubscriptions) };
-        later(ACKNOWLEDGE_MS, () => unacknowledged(id));
+        this.#opening = { id, uris: new Set(filter.resourceSubscriptions) };
+        this.#later(ACKNOWLEDGE_MS, () => this.#unacknowledged(id));
+        return listenRequest(id, client.envelope, filter);
       },
-      (answer) => ended(answer.id, answer),
+      (answer) => this.#ended(answer.id, answer),
     );
   }
 
-  function acknowledged(id: unknown, params: Json): void {
-    if (opening === undefined || opening.id !== id) return;
-    clearTimeout(timer);
-    const honoured = readFilter(params);
-    isVain = honoured === undefined || isEmptyFilter(honoured);
-    const accepted = new Set(honoured?.resourceSubscriptions);
-    replaceWith(opening);
-    for (const uri of current?.uris ?? []) {
-      if (accepted.has(uri)) settle(uri);
-      else if (uris.has(uri)) refuse(uri, 'it does not accept the subscription');
-    }
-    if (isOutdated) renew();
+  #replaceWith(next: AcknowledgedListen | undefined): void {
+    const previous = this.#current;
+    this.#current = next;
+    this.#opening = undefined;
+    if (previous !== undefined) void this.#options.outgoing.cancel(previous.id);
   }
 
-  function replaceWith(next: Listen | undefined): void {
-    const previous = current;
-    current = next;
-    opening = undefined;
-    currentSince = Date.now();
-    if (previous !== undefined) options.cancel(previous.id);
+  #unacknowledged(id: number): void {
+    void this.#options.outgoing.cancel(id);
+    this.#ended(id);
   }
 
-  function unacknowledged(id: number): void {
-    options.cancel(id);
-    ended(id);
+  #retryLater(): void {
+    this.#later(this.#pauseMs, () => this.#renew());
+    this.#pauseMs = Math.min(this.#pauseMs * 2, MAX_PAUSE_MS);
   }
 
-  function ended(id: unknown, answer?: Frame): void {
-    if (opening !== undefined && opening.id === id) return failed(opening, answer);
-    if (current === undefined || current.id !== id) return;
-    current = undefined;
-    if (Date.now() - currentSince >= MAX_PAUSE_MS) pauseMs = FIRST_PAUSE_MS;
-    if (opening === undefined && !isVain) retry();
+  #later(ms: number, run: () => void): void {
+    this.#cancelTimer();
+    this.#cancelTimer = this.#options.clock.after(ms, run);
   }
 
-  function failed(listen: Listen, answer: Frame | undefined): void {
-    clearTimeout(timer);
-    opening = undefined;
-    const error = errorOf(answer);
-    const detail = error?.message ?? 'it does not acknowledge';
-    log.debug({ event: 'listen.failed' }, `subscriptions/listen: ${detail}`);
-    for (const uri of listen.uris) if (waiting.has(uri)) refuse(uri, detail);
-    if (isOutdated) return renew();
-    // Asked the same again, it would say the same again.
-    if (error?.code !== RPC.methodNotFound && error?.code !== RPC.invalidParams) retry();
+  // The client's requests
+
+  #refuse(uri: string, detail: string): void {
+    this.#uris.delete(uri);
+    this.#settle(uri, this.#refusal(uri, detail));
   }
 
-  function retry(): void {
-    later(pauseMs, renew);
-    pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS);
-  }
-
-  function refuse(uri: string, detail: string): void {
-    uris.delete(uri);
-    settle(uri, refusalOf(uri, detail));
-  }
-
-  function settle(uri: string, refusal?: RunError): void {
-    const all = waiting.get(uri) ?? [];
-    waiting.delete(uri);
+  #settle(uri: string, refusal?: RunError): void {
+    const all = this.#waiting.get(uri) ?? [];
+    this.#waiting.delete(uri);
     for (const settled of all) settled(refusal);
   }
 
-  function refusalOf(uri: string, detail: string): RunError {
-    return new RunError('SUBSCRIPTION_REFUSED', { server, uri, detail });
-  }
-
-  function later(ms: number, run: () => void): void {
-    clearTimeout(timer);
-    timer = setTimeout(run, ms);
-    timer.unref();
+  #refusal(uri: string, detail: string): RunError {
+    return new RunError('SUBSCRIPTION_REFUSED', { server: this.#options.server, uri, detail });
   }
 }
 

@@ -1,6 +1,15 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { RunError } from '../../../src/errors.ts';
-import { createFacade, initialize, inputRequired, introduced, listening, toolCall } from './facade.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
+import {
+  createFacade,
+  DISCOVERED,
+  initialize,
+  inputRequired,
+  introduced,
+  listening,
+  toolCall,
+} from './facade.ts';
 
 const FORM = {
   method: 'elicitation/create',
@@ -61,5 +70,45 @@ describe('the end', () => {
     await facade.link.close();
     await waiting;
     expect(facade.received).toHaveLength(0);
+  });
+});
+
+describe('the injected clock', () => {
+  test('measures the pauses of polls and of new subscriptions', async () => {
+    vi.useRealTimers();
+    const clock = createFakeClock();
+    const facade = await listening({ clock });
+    await facade.send(toolCall('poll'));
+    await facade.say(inputRequired(facade.requested('tools/call').id, undefined, 's'));
+    await facade.say({ id: facade.listenId, result: { resultType: 'complete' } });
+    await clock.pass(249);
+    expect([facade.count('tools/call'), facade.count('subscriptions/listen')]).toEqual([1, 1]);
+    await clock.pass(1);
+    expect([facade.count('tools/call'), facade.count('subscriptions/listen')]).toEqual([2, 2]);
+  });
+});
+
+describe('while server/discover is open', () => {
+  test('holds the frames after initialize back until it is answered', async () => {
+    const facade = createFacade();
+    await facade.send(initialize(1));
+    const first = facade.send(toolCall('first'));
+    expect(facade.count('tools/call')).toBe(0);
+    void facade.say({ id: facade.requested('server/discover').id, result: DISCOVERED });
+    await first;
+    expect(facade.answerTo(1).result).toBeDefined();
+    expect(facade.count('tools/call')).toBe(1);
+  });
+
+  test('answers a ping at once, and lets a failed initialize be repeated', async () => {
+    const facade = createFacade();
+    await facade.send(initialize(1));
+    await facade.send({ id: 2, method: 'ping' });
+    expect(facade.answerTo(2).result).toEqual({});
+    await facade.say({ id: facade.requested('server/discover').id, error: { code: -32603, message: 'x' } });
+    expect(facade.answerTo(1).error).toBeDefined();
+    await facade.send(initialize(3));
+    await facade.say({ id: facade.requested('server/discover').id, result: DISCOVERED });
+    expect(facade.answerTo(3).result).toBeDefined();
   });
 });
