@@ -1,4 +1,5 @@
 import type { Log } from '../observe/log.ts';
+import type { ClientExchange, ServerExchange } from '../link/client-exchange.ts';
 import type { Link } from '../link/link.ts';
 
 /** What a link is for: a whole conversation, which starts with `initialize`, or any single request. */
@@ -6,6 +7,9 @@ export type LinkUse = 'conversation' | 'request';
 
 /** Takes over a new client's link to the named server. @throws RunError `SHUTTING_DOWN` */
 export type Accept = (link: Link, server: string, use: LinkUse) => void;
+
+/** Sends a client's request of revision 2026-07-28 to the named server. @throws RunError for what is refused before that */
+export type BeginExchange = (client: ClientExchange, server: string) => ServerExchange;
 
 /** Whether new clients can count on the servers. */
 export interface Readiness {
@@ -50,6 +54,7 @@ export interface HttpOptions {
   /** Called before anything is done for a new client. @throws RunError if the server takes none now. */
   readonly admit: (server: string) => void;
   readonly accept: Accept;
+  readonly begin: BeginExchange;
   /** What `/readyz` shows. */
   readonly readiness: () => Readiness;
   readonly log: Log;

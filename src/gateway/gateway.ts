@@ -117,6 +117,7 @@ export function createGateway({ manifest, log: openLog, stdin, stdout }: Gateway
       accept(link, name, use) {
         serverNamed(name).join(link, { isNetwork: true, eager: use === 'request' });
       },
+      begin: (client, name) => serverNamed(name).begin(client),
       readiness,
       log,
     });

@@ -1,10 +1,13 @@
+import { systemClock } from '../clock.ts';
 import { RunError } from '../errors.ts';
 import { compose } from '../link/compose.ts';
 import { createToolFilter, toolFilter } from '../link/tool-filter.ts';
 import type { Manifest, ServerSpec } from '../manifest/settings.ts';
 import type { Log } from '../observe/log.ts';
-import type { Era, Link } from '../link/link.ts';
+import type { ClientExchange, ServerExchange } from '../link/client-exchange.ts';
+import type { Link } from '../link/link.ts';
 import { Conversation } from '../router/conversation.ts';
+import { ModernConversations } from '../router/modern-conversations.ts';
 import type { Capability } from '../config/types.ts';
 import { capabilityFilter } from '../link/capability-filter.ts';
 import { PerPrincipal } from '../router/per-principal.ts';
@@ -34,6 +37,8 @@ export interface ServedServer {
   keep(): void;
   /** Joins a client to the server. */
   join(downstream: Link, guest: JoinOptions): Conversation;
+  /** Sends a request of revision 2026-07-28 to the server. @throws RunError for what is refused before that */
+  begin(client: ClientExchange): ServerExchange;
   /** Ends a process that serves clients of this principal without sessions, and that it left idle; false if there is none. */
   evictIdle(principal: string): boolean;
   /** Resolves when no call is running. */
@@ -91,20 +96,27 @@ export function createServedServer(
   /** Without sessions a client has no process of its own, but its principal has. */
   const shares = settings.stateless && !isShared ? createShares() : undefined;
   const conversations = new Set<Conversation>();
+  const modern = new ModernConversations({
+    ...common(noticed),
+    backend: routes.modern,
+    withheld: withheldFrom(spec, manifest),
+    clock: systemClock,
+  });
 
   return {
     name,
     supervisor,
     keep: () => share?.keep(),
-    join: (downstream, guest) =>
-      downstream.era === 'modern' ? joinModern(downstream) : joinLegacy(downstream, guest),
+    join: joinLegacy,
+    begin: (client) => modern.begin(client),
     evictIdle: (principal) =>
       shares?.find(principal)?.endIdle() === true || routes.modern.evictIdle(principal),
     async idle() {
-      await Promise.all([...conversations].map((conversation) => conversation.idle()));
+      await Promise.all([modern.idle(), ...[...conversations].map((conversation) => conversation.idle())]);
     },
     async close(reason) {
       const stopped = supervisor.close();
+      modern.close(reason);
       await Promise.all([...conversations].map((conversation) => conversation.close(reason)));
       await routes.modern.close(reason);
       await stopped;
@@ -134,19 +146,6 @@ export function createServedServer(
           unread,
           onUnused,
         }),
-    );
-  }
-
-  /** One request, or a client's whole life: its process is found by what each request says. */
-  function joinModern(downstream: Link): Conversation {
-    const withheld = withheldFrom(spec, manifest);
-    return keepTrack(
-      Conversation.join(allowed(downstream, withheld), {
-        ...common(noticed),
-        eager: true,
-        reserve: () => {},
-        openUpstream: async () => routes.modern.open({ principal: downstream.principal, withheld }),
-      }),
     );
   }
 
@@ -187,7 +186,7 @@ export function createServedServer(
   function allowed(client: Link, withheld: ReadonlySet<Capability>): Link {
     return capabilityFilter({
       withheld,
-      onWithheld: (capabilities) => reportWithheld(log, client.era, capabilities),
+      onWithheld: (capabilities) => reportWithheld(log, capabilities),
     })(client);
   }
 
@@ -217,13 +216,10 @@ export function createServedServer(
   }
 }
 
-/** A request of 2026-07-28 declares its client's capabilities each time, and each would be logged. */
-function reportWithheld(log: Log, era: Era, capabilities: readonly string[]): void {
-  const fields = { event: 'client.withheld', capabilities };
+function reportWithheld(log: Log, capabilities: readonly string[]): void {
   const names = capabilities.join(', ');
-  if (era === 'modern') return log.debug(fields, `withheld from the server: ${names}`);
-  return log.info(
-    fields,
+  log.info(
+    { event: 'client.withheld', capabilities },
     `withheld from the server: the client's ${names} ("allow" in the server's entry passes them on)`,
   );
 }

@@ -1,9 +1,11 @@
 /** The HTTP listener with the test in the place of the router. */
 import type { IncomingMessage } from 'node:http';
 import { expect, onTestFinished } from 'vitest';
+import type { RunError } from '../../../src/errors.ts';
 import type { HttpOptions, Listener } from '../../../src/downstream/listeners.ts';
 import { startHttpListener } from '../../../src/downstream/http/server.ts';
 import { frameOf, type Frame, type JsonRpcMessage, type RequestId } from '../../../src/protocol/frame.ts';
+import type { ClientExchange } from '../../../src/link/client-exchange.ts';
 import type { Link } from '../../../src/link/link.ts';
 import { createRecordingLog, type RecordingLog } from '../../observe/recording-log.ts';
 import { eventsOf, open, post, postOpen, type Answer, type SseEvent } from '../../support/http.ts';
@@ -81,6 +83,12 @@ export async function listen(
     maxSessions: 100,
     maxConnections: 1_000,
     accept: (link, server) => void accepted.push(take(link, server, silent)),
+    begin(client, server) {
+      const link = new ExchangeLink(client);
+      accepted.push(take(link, server, silent));
+      link.start();
+      return link;
+    },
     admit: () => {},
     readiness: () => ({ codes: [], servers: {}, problems: {} }),
     log,
@@ -138,6 +146,55 @@ function take(link: Link, server: string, silent: boolean): Accepted {
 
   function send(message: Message | Frame, relatedRequestId?: RequestId): void | Promise<void> {
     return link.send('bytes' in message ? (message as Frame) : frameOf(message), relatedRequestId);
+  }
+}
+
+/** A request of revision 2026-07-28 as a link, so that tests see both kinds of clients alike. */
+class ExchangeLink implements Link {
+  readonly peer = 'client';
+  readonly era = 'modern';
+  readonly principal: string;
+  readonly supports = { notifications: true, requests: false };
+  readonly #client: ClientExchange;
+  #onframe: (frame: Frame) => void | Promise<void> = () => {};
+  #onclose: () => void = () => {};
+
+  constructor(client: ClientExchange) {
+    this.principal = client.principal;
+    this.#client = client;
+  }
+
+  start(): void {
+    void this.#onframe(this.#client.request);
+  }
+
+  send(frame: Frame): void | Promise<void> {
+    if (frame.kind !== 'response') return this.#client.notify(frame);
+    const wait = this.#client.respond(frame);
+    if (wait === undefined) this.#onclose();
+    else void wait.then(() => this.#onclose());
+    return wait;
+  }
+
+  cancel(): void {
+    this.#onclose();
+  }
+
+  onframe(handler: (frame: Frame) => void | Promise<void>): void {
+    this.#onframe = handler;
+  }
+
+  onend(): void {}
+
+  onclose(handler: () => void): void {
+    this.#onclose = handler;
+  }
+
+  abandonResponse(): void {}
+
+  async close(reason?: RunError): Promise<void> {
+    this.#client.close(reason);
+    this.#onclose();
   }
 }
 

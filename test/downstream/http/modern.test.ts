@@ -46,7 +46,7 @@ async function begin(
 }
 
 describe.each([{ stateless: false }, { stateless: true }])('with stateless: $stateless', (mode) => {
-  it('takes one request over a link of its own, and answers it in JSON', async () => {
+  it('begins one exchange for one request, and answers it in JSON', async () => {
     const harness = await listen(mode);
     const answer = await postModern(harness.mcp, ECHO);
     expect(answer).toMatchObject({ status: 200, headers: { 'content-type': 'application/json' } });
@@ -56,9 +56,8 @@ describe.each([{ stateless: false }, { stateless: true }])('with stateless: $sta
       result: { echoed: { _meta: envelope() } },
     });
     const [{ link, frames, isClosed, server } = expect.fail('nothing')] = harness.accepted;
-    expect({ era: link.era, supports: link.supports, principal: link.principal, server, isClosed }).toEqual({
+    expect({ era: link.era, principal: link.principal, server, isClosed }).toEqual({
       era: 'modern',
-      supports: { notifications: true, requests: false },
       principal: 'local',
       server: 'files',
       isClosed: true,
@@ -264,18 +263,15 @@ describe('a request that is refused', () => {
     expect(accepted).toEqual([]);
   });
 
-  it('is what whoever takes the link throws, and the link is closed', async () => {
-    const closed: boolean[] = [];
+  it('is what the router throws, and no place is left taken', async () => {
     const { mcp } = await listen({
-      accept(link) {
-        link.onclose(() => closed.push(true));
-        link.onframe(() => {
-          throw new RunError('DUPLICATE_ID', { id: 7 });
-        });
+      maxConnections: 1,
+      begin() {
+        throw new RunError('DUPLICATE_ID', { id: 7 });
       },
     });
-    expectFault(await postModern(mcp, ECHO), { status: 400, code: -32_600, id: 7, reason: 'duplicate_id' });
-    expect(closed).toEqual([true]);
+    for (let count = 0; count < 3; count += 1)
+      expectFault(await postModern(mcp, ECHO), { status: 400, code: -32_600, id: 7, reason: 'duplicate_id' });
   });
 });
 
@@ -439,7 +435,6 @@ describe('the answer', () => {
   it('leaves out what comes before it on a listener that answers in JSON only', async () => {
     const harness = await listen({ silent: true, jsonResponse: true });
     const { accepted, answer } = await begin(harness, ECHO);
-    expect(accepted.link.supports).toEqual({ notifications: false, requests: false });
     void accepted.send({ method: 'notifications/progress', params: {} }, 7);
     void accepted.send({ id: 7, result: { done: true } });
     const incoming = await answer;
@@ -494,7 +489,7 @@ describe('the answer', () => {
     void harness.accepted[2]?.send({ id: 7, result: {} });
   });
 
-  it('ends when the link is closed', async () => {
+  it('ends when the exchange is closed', async () => {
     const harness = await listen({ silent: true });
     const { accepted, answer } = await begin(harness, ECHO);
     void accepted.send({ method: 'notifications/x' });

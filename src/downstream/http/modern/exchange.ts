@@ -1,128 +1,121 @@
 import type { ServerResponse } from 'node:http';
 import { isRunError, RunError } from '../../../errors.ts';
+import type { ClientExchange, ServerExchange } from '../../../link/client-exchange.ts';
 import { META } from '../../../protocol/constants.ts';
 import { faultFrame } from '../../../protocol/fault.ts';
 import { frameOf, type Frame } from '../../../protocol/frame.ts';
-import type { Era, Link, PeerSupport } from '../../../link/link.ts';
 import { Answer, type AnswerHost } from '../responses/answer.ts';
 import { createPlainStream } from '../responses/event-stream.ts';
 import { destroyConnection, onFinished } from '../responses/on-finished.ts';
-import { statusOf } from './status.ts';
 import { RETRY_AFTER_S } from '../responses/reply.ts';
+import type { HttpCall } from '../route.ts';
+import { statusOf } from './status.ts';
 
 const NO_HEADERS = {};
 const RETRY_LATER = { 'retry-after': String(RETRY_AFTER_S) };
 
-export interface ModernExchangeOptions {
-  readonly request: Frame;
-  readonly response: ServerResponse;
-  readonly server: string;
-  readonly principal: string;
+/** What the exchanges of one listener have in common. */
+export interface ModernExchangeHost {
   /** Whether an answer may become a stream; if not, what comes before the response is left out. */
   readonly canStream: boolean;
-  /** Called with the answer to a `tools/list`. */
-  readonly onTools: (answer: Frame) => void;
-  /** It is over, by whoever's doing; exactly once. */
-  readonly onEnd: () => void;
+  /** Sends the request to the server. @throws RunError if it is refused, before anything is sent */
+  begin(exchange: ModernExchange): ServerExchange;
+  /** Called with the response to a `tools/list`. */
+  onTools(exchange: ModernExchange, response: Frame): void;
+  /** The exchange is over; called exactly once. */
+  onEnd(exchange: ModernExchange): void;
 }
 
 /**
- * One POST of revision 2026-07-28 as a link: it brings one request, takes what belongs to that and one response, and
- * is closed then. A client that goes before has cancelled (2026-07-28, basic/patterns/cancellation).
+ * *open*: no response yet. *answered*: the response is sent, or none will be, and the client has not taken it all.
+ * *ended*: nothing is left to do.
+ */
+type State = 'open' | 'answered' | 'ended';
+
+/**
+ * One POST of revision 2026-07-28: one request, what belongs to it, and one response. A client that closes the connection
+ * before has cancelled (2026-07-28, basic/patterns/cancellation).
  *
  * A class, since there is one for every call: closures would cost more than the call.
  */
-export class ModernExchange implements Link, AnswerHost {
-  readonly peer = 'client';
-  readonly era: Era = 'modern';
+export class ModernExchange implements ClientExchange, AnswerHost {
+  readonly request: Frame;
   readonly server: string;
   readonly principal: string;
-  readonly supports: PeerSupport;
   readonly canStream: boolean;
   readonly openPostStream = createPlainStream;
   readonly statusOf = statusOf;
-  readonly isListening: boolean;
-  readonly #options: ModernExchangeOptions;
+  readonly #host: ModernExchangeHost;
+  readonly #response: ServerResponse;
   readonly #answer: Answer;
-  #isAnswered = false;
+  #serverSide: ServerExchange | undefined;
+  #state: State = 'open';
   #isAcknowledged = false;
-  #isClosed = false;
-  #onframe: (frame: Frame) => void | Promise<void> = () => {};
-  #onclose: () => void = () => {};
 
-  constructor(options: ModernExchangeOptions) {
-    this.server = options.server;
-    this.principal = options.principal;
-    this.canStream = options.canStream;
-    this.supports = { notifications: options.canStream, requests: false };
-    this.isListening = options.request.method === 'subscriptions/listen';
-    this.#options = options;
-    this.#answer = new Answer(this, options.response, 1, false);
+  constructor(host: ModernExchangeHost, { response, server, principal }: HttpCall, request: Frame) {
+    this.request = request;
+    this.server = server;
+    this.principal = principal;
+    this.canStream = host.canStream;
+    this.#host = host;
+    this.#response = response;
+    this.#answer = new Answer(this, response, 1, false);
   }
 
-  /** Hands the request to whoever has taken the link. @throws RunError if it is refused, before anything is sent. */
+  get isListening(): boolean {
+    return this.request.method === 'subscriptions/listen';
+  }
+
+  /** Sends the request to the server. @throws RunError if it is refused, before anything is sent: the caller answers it */
   start(): void {
-    const { request, response } = this.#options;
-    onFinished(response, () => this.#end());
+    onFinished(this.#response, () => this.#connectionClosed());
+    // Its connection has closed before its turn came.
+    if (this.#state !== 'open') return;
     try {
-      void this.#onframe(request);
+      this.#serverSide = this.#host.begin(this);
     } catch (error) {
-      // Whoever called answers it.
-      this.#isAnswered = true;
       this.#end();
       throw error;
     }
   }
 
-  send(frame: Frame): void | Promise<void> {
-    // No request ever (2026-07-28, basic/transports/streamable-http, receiving messages), and nothing after the response.
-    if (this.#isAnswered || this.#isClosed || frame.kind === 'request') return undefined;
-    if (frame.kind === 'notification') {
-      this.#isAcknowledged = true;
-      return this.#answer.push(frame);
-    }
-    this.#isAnswered = true;
-    if (this.#options.request.method === 'tools/list') this.#options.onTools(frame);
+  notify(frame: Frame): void | Promise<void> {
+    // No request ever (2026-07-28, basic/transports/streamable-http, receiving messages).
+    if (this.#state !== 'open' || frame.kind !== 'notification') return undefined;
+    this.#isAcknowledged = true;
+    return this.#answer.push(frame);
+  }
+
+  respond(frame: Frame): void | Promise<void> {
+    if (this.#state !== 'open') return undefined;
+    this.#state = 'answered';
+    if (this.request.method === 'tools/list') this.#host.onTools(this, frame);
     const wait = this.#answer.respond(frame);
-    // Until it is taken it counts as unread, and its client can be cut off for that.
+    // Until it is taken it counts as unread, and its client can be disconnected for that.
     if (wait === undefined) this.#end();
     else void wait.then(() => this.#end());
     return wait;
   }
 
-  onframe(handler: (frame: Frame) => void | Promise<void>): void {
-    this.#onframe = handler;
-  }
-
-  /** It sends nothing more after its request, but to close it would be to cancel. */
-  onend(): void {}
-
-  onclose(handler: () => void): void {
-    this.#onclose = handler;
-  }
-
-  abandonResponse(): void {
-    if (this.#isAnswered) return;
-    this.#isAnswered = true;
-    this.#answer.forget();
-    this.#end();
-  }
-
-  async close(reason?: Error): Promise<void> {
-    if (isRunError(reason, 'CLIENT_TOO_SLOW')) destroyConnection(this.#options.response);
-    this.abandonResponse();
+  close(reason?: Error): void {
+    if (isRunError(reason, 'CLIENT_TOO_SLOW')) destroyConnection(this.#response);
+    if (this.#state === 'open') {
+      this.#state = 'answered';
+      this.#answer.forget();
+    }
     this.#end();
   }
 
   /** Ends a subscription in good order (2026-07-28, basic/patterns/subscriptions, graceful closure). */
   endListening(): void {
-    const { id } = this.#options.request;
-    if (!this.isListening || id === undefined) return;
-    void this.send(
+    const { id } = this.request;
+    if (!this.isListening || id === undefined || this.#state !== 'open') return;
+    void this.respond(
       this.#isAcknowledged
         ? frameOf({ id, result: { resultType: 'complete', _meta: { [META.subscriptionId]: id } } })
         : faultFrame(new RunError('SHUTTING_DOWN'), id),
     );
+    this.#serverSide?.cancel();
   }
 
   /** Called about once a second: keep-alives, and headers that were held back long enough. */
@@ -134,10 +127,14 @@ export class ModernExchange implements Link, AnswerHost {
     return final !== undefined && statusOf(final) === 503 ? RETRY_LATER : NO_HEADERS;
   }
 
+  #connectionClosed(): void {
+    if (this.#state === 'open') this.#serverSide?.cancel();
+    this.#end();
+  }
+
   #end(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#onclose();
-    this.#options.onEnd();
+    if (this.#state === 'ended') return;
+    this.#state = 'ended';
+    this.#host.onEnd(this);
   }
 }

@@ -1,7 +1,9 @@
 import { isRunError, RunError } from '../../../errors.ts';
+import type { ServerExchange } from '../../../link/client-exchange.ts';
 import { isTooDeep } from '../../../protocol/depth.ts';
 import type { Frame } from '../../../protocol/frame.ts';
-import { ModernExchange } from './exchange.ts';
+import { TransientMap } from '../../../protocol/transient-map.ts';
+import { ModernExchange, type ModernExchangeHost } from './exchange.ts';
 import { requireModernNotification, requireModernRequest } from './request.ts';
 import { sendEmpty, sendFault } from '../responses/reply.ts';
 import type { HttpCall, RouteContext } from '../route.ts';
@@ -16,38 +18,62 @@ export interface ModernPosts {
   post(call: HttpCall, body: Frame | readonly Frame[]): void;
 }
 
-/**
- * Streamable HTTP of revision 2026-07-28: every POST is one request that says all there is to know about it, and a
- * link of its own (2026-07-28, basic/transports/streamable-http).
- */
-export function createModernPosts({
-  options,
-  parameters,
-  refuseWhenDraining,
-  onTick,
-  onDrain,
-}: RouteContext): ModernPosts {
-  const exchanges = new Set<ModernExchange>();
-  onTick((now) => {
-    for (const exchange of exchanges) exchange.tick(now, options.keepAliveMs);
-  });
+export function createModernPosts(context: RouteContext): ModernPosts {
+  const exchanges = new OpenPosts(context);
+  context.onTick((now) => exchanges.tick(now));
   // The others are answered by their servers, which have until the end of the drain.
-  onDrain(() => {
-    for (const exchange of exchanges) exchange.endListening();
-  });
-  return { post };
+  context.onDrain(() => exchanges.endListening());
+  return exchanges;
+}
 
-  function post(call: HttpCall, body: Frame | readonly Frame[]): void {
+/**
+ * Streamable HTTP of revision 2026-07-28: every POST is one request that says all there is to know about it, and is
+ * answered by itself (2026-07-28, basic/transports/streamable-http).
+ */
+class OpenPosts implements ModernPosts, ModernExchangeHost {
+  readonly canStream: boolean;
+  readonly #context: RouteContext;
+  readonly #exchanges = new TransientMap<ModernExchange, ModernExchange>();
+
+  constructor(context: RouteContext) {
+    this.#context = context;
+    this.canStream = !context.options.jsonResponse;
+  }
+
+  post(call: HttpCall, body: Frame | readonly Frame[]): void {
     if (!('bytes' in body)) throw new RunError('INVALID_REQUEST', { detail: 'this revision has no batches' });
     try {
-      receive(call, body);
+      this.#receive(call, body);
     } catch (error) {
       if (!isRunError(error)) throw error;
       sendFault(call.response, error, body.kind === 'request' ? body.id : undefined);
     }
   }
 
-  function receive(call: HttpCall, frame: Frame): void {
+  tick(now: number): void {
+    const { keepAliveMs } = this.#context.options;
+    for (const exchange of this.#exchanges.values()) exchange.tick(now, keepAliveMs);
+  }
+
+  endListening(): void {
+    for (const exchange of [...this.#exchanges.values()]) exchange.endListening();
+  }
+
+  // For its exchanges
+
+  begin(exchange: ModernExchange): ServerExchange {
+    return this.#context.options.begin(exchange, exchange.server);
+  }
+
+  onTools({ principal, server }: ModernExchange, response: Frame): void {
+    this.#context.parameters.learn(principal, server, response);
+  }
+
+  onEnd(exchange: ModernExchange): void {
+    this.#exchanges.delete(exchange);
+  }
+
+  #receive(call: HttpCall, frame: Frame): void {
     const { request, response } = call;
     switch (frame.kind) {
       case 'response':
@@ -59,37 +85,32 @@ export function createModernPosts({
       case 'request':
         if (isTooDeep(frame.bytes)) throw new RunError('INVALID_REQUEST', { detail: 'nested too deeply' });
         requireModernRequest(request, frame);
-        return exchange(call, frame);
+        return this.#exchange(call, frame);
     }
   }
 
-  function exchange({ request, response, server, principal }: HttpCall, frame: Frame): void {
+  #exchange(call: HttpCall, frame: Frame): void {
+    const { request, server, principal } = call;
+    const { options, parameters, refuseWhenDraining } = this.#context;
     if (frame.method === 'tools/call') parameters.require(principal, server, frame, request.headers);
-    if (frame.method === 'subscriptions/listen') requireListen(principal, server);
+    if (frame.method === 'subscriptions/listen') this.#requireListen(principal, server);
     refuseWhenDraining();
     // One for each connection, unless a client sends more before it is answered.
-    requireAnswerable(exchanges.size + 1, options.maxConnections);
+    requireAnswerable(this.#exchanges.size + 1, options.maxConnections);
     options.admit(server);
-    const opened = new ModernExchange({
-      request: frame,
-      response,
-      server,
-      principal,
-      canStream: !options.jsonResponse,
-      onTools: (answer) => parameters.learn(principal, server, answer),
-      onEnd: () => exchanges.delete(opened),
-    });
-    options.accept(opened, server, 'request');
-    exchanges.add(opened);
+    const opened = new ModernExchange(this, call, frame);
+    this.#exchanges.set(opened, opened);
     opened.start();
   }
 
-  function requireListen(principal: string, server: string): void {
-    if (options.jsonResponse) {
+  #requireListen(principal: string, server: string): void {
+    if (!this.canStream) {
       const why = ': it needs an event stream, and this listener answers in JSON only';
       throw new RunError('METHOD_NOT_FOUND', { method: 'subscriptions/listen', why });
     }
-    const listens = [...exchanges].filter((open) => open.isListening && open.server === server);
+    const listens = [...this.#exchanges.values()].filter(
+      (open) => open.isListening && open.server === server,
+    );
     const own = listens.filter((open) => open.principal === principal);
     if (listens.length >= MAX_LISTENS) throw new RunError('TOO_MANY_LISTENS', { max: MAX_LISTENS });
     if (own.length >= MAX_LISTENS_EACH) throw new RunError('TOO_MANY_LISTENS', { max: MAX_LISTENS_EACH });

@@ -1,0 +1,146 @@
+import { timeoutError, toRunError, type RunError } from '../errors.ts';
+import type { Clock } from '../clock.ts';
+import type { Capability } from '../config/types.ts';
+import { withoutRequestCapabilities } from '../link/capability-filter.ts';
+import type { ClientExchange, ServerExchange } from '../link/client-exchange.ts';
+import type { Log } from '../observe/log.ts';
+import { faultFrame } from '../protocol/fault.ts';
+import type { Frame } from '../protocol/frame.ts';
+import type { ModernBackend, ModernClient } from './modern-backend.ts';
+import { ModernExchange, type ExchangeHost } from './modern-exchange.ts';
+import { ModernExchanges } from './modern-exchanges.ts';
+import { UnmatchedAnswers } from './unmatched-answers.ts';
+
+export interface ModernConversationOptions {
+  /** Name of the server, for errors. */
+  readonly server: string;
+  readonly backend: Pick<ModernBackend, 'open'>;
+  /** What a client may declare and the server does not get to see. */
+  readonly withheld: ReadonlySet<Capability>;
+  readonly requestTimeoutMs: number;
+  readonly maxRequestTimeMs: number;
+  /** Observations since `time`, in ms since 1970, that may explain why the server does not answer. */
+  readonly remarkSince?: (time: number) => string | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * The requests of revision 2026-07-28 of one principal to one server. Each is complete in itself and independent of the
+ * others (2026-07-28, basic/index, statelessness): the conversation keeps what they would otherwise make anew each time.
+ */
+export class ModernConversation implements ExchangeHost {
+  readonly server: string;
+  readonly clientGone: RunError;
+  readonly #options: ModernConversationOptions;
+  readonly #client: ModernClient;
+  readonly #exchanges: ModernExchanges<ModernExchange>;
+  readonly #unmatched: UnmatchedAnswers;
+  #usedAt: number;
+  #idleWaiters: (() => void)[] = [];
+
+  /** @param clientGone what the server's links are closed with after a response */
+  constructor(principal: string, clientGone: RunError, options: ModernConversationOptions) {
+    const { server, withheld, requestTimeoutMs, maxRequestTimeMs, clock, log } = options;
+    this.server = server;
+    this.clientGone = clientGone;
+    this.#options = options;
+    this.#client = { principal, withheld };
+    const limits = { timeoutMs: requestTimeoutMs, maxMs: maxRequestTimeMs };
+    this.#exchanges = new ModernExchanges(limits, clock);
+    this.#unmatched = new UnmatchedAnswers(log, clock);
+    this.#usedAt = clock.now();
+  }
+
+  /** Whether no request is open, a subscription included. */
+  get isUnused(): boolean {
+    return this.#exchanges.size === 0;
+  }
+
+  /** When the last request was sent; ms, on the clock of the options. */
+  get usedAt(): number {
+    return this.#usedAt;
+  }
+
+  /** Requests without a response, without subscriptions. */
+  get pending(): number {
+    return this.#exchanges.pending;
+  }
+
+  /**
+   * Sends the request of `client` to the server. What fails from then on is answered through `client`.
+   * @throws RunError `INVALID_REQUEST`, before anything is sent.
+   */
+  begin(client: ClientExchange): ServerExchange {
+    const request = this.#withoutWithheld(client.request);
+    const exchange = new ModernExchange(this, client);
+    this.#usedAt = exchange.startedAt;
+    this.#exchanges.add(exchange);
+    try {
+      exchange.start(this.#options.backend.open(this.#client), request);
+    } catch (error) {
+      exchange.fail(toRunError(error));
+    }
+    return exchange;
+  }
+
+  /** Resolves when nothing is pending. */
+  idle(): Promise<void> {
+    return this.pending === 0
+      ? Promise.resolve()
+      : new Promise((resolve) => void this.#idleWaiters.push(resolve));
+  }
+
+  /** Answers what is open with `reason`. Idempotent. */
+  close(reason: RunError): void {
+    for (const exchange of this.#exchanges.all()) exchange.fail(reason);
+    this.#exchanges.stopTimer();
+  }
+
+  // For its exchanges
+
+  now(): number {
+    return this.#options.clock.now();
+  }
+
+  remove(exchange: ModernExchange): boolean {
+    const isOpen = this.#exchanges.remove(exchange);
+    if (isOpen) this.#checkIdle();
+    return isOpen;
+  }
+
+  onUnmatched(response: Frame): void {
+    this.#unmatched.report(response);
+  }
+
+  timedOut({ id, method, startedAt }: ModernExchange, timeoutMs: number): Frame {
+    const { server, remarkSince, log } = this.#options;
+    const remarks = [remarkSince?.(startedAt), this.#unmatched.remarkSince(startedAt)];
+    const error = timeoutError({ server, method, timeoutMs }, remarks);
+    const text = [error.message, error.hint].filter((part) => part !== '').join('. ');
+    log.warn({ event: 'exchange.timeout', method, timeoutMs }, text);
+    this.#unmatched.abandoned(id);
+    this.#checkIdle();
+    return faultFrame(error, id);
+  }
+
+  /** Each request declares anew what its client can do, so that each would be worth a line. */
+  #withoutWithheld(request: Frame): Frame {
+    const { withheld, log } = this.#options;
+    const stripped = withoutRequestCapabilities(request, withheld);
+    if (stripped === undefined) return request;
+    const { names } = stripped;
+    log.debug(
+      { event: 'client.withheld', capabilities: names },
+      `withheld from the server: ${names.join(', ')}`,
+    );
+    return stripped.frame;
+  }
+
+  #checkIdle(): void {
+    if (this.#idleWaiters.length === 0 || this.pending > 0) return;
+    const waiters = this.#idleWaiters;
+    this.#idleWaiters = [];
+    for (const resolve of waiters) resolve();
+  }
+}

@@ -1,0 +1,169 @@
+import { listenResult } from '../era/listen.ts';
+import { isRunError, RunError, toRunError } from '../errors.ts';
+import type { ClientExchange, ServerExchange } from '../link/client-exchange.ts';
+import type { Link } from '../link/link.ts';
+import { faultFrame } from '../protocol/fault.ts';
+import { frameOf, type Frame } from '../protocol/frame.ts';
+import type { RequestId } from '../protocol/request-id.ts';
+import { LISTEN } from './exchanges.ts';
+import type { TimedExchange } from './modern-exchanges.ts';
+
+/** What an exchange needs of the conversation that it is part of. */
+export interface ExchangeHost {
+  /** Name of the server, for errors. */
+  readonly server: string;
+  /** What the server's link is closed with after a response; one for all, since a stack trace costs more than a call. */
+  readonly clientGone: RunError;
+  /** @returns ms, on the clock of the conversation */
+  now(): number;
+  /** Takes the exchange out of the table. @returns false if it has been answered, cancelled or timed out before */
+  remove(exchange: ModernExchange): boolean;
+  /** The server has sent a response that answers no open request. */
+  onUnmatched(response: Frame): void;
+  /** @returns the response of an exchange that has timed out */
+  timedOut(exchange: ModernExchange, limitMs: number): Frame;
+}
+
+/**
+ * One request on its way to the server, and back to its client.
+ *
+ * *open*: no response yet. *answered*: the response is sent, and the client has not taken it; what it leaves unread
+ * counts until then. *closed*: the server's link is closed.
+ */
+type State = 'open' | 'answered' | 'closed';
+
+/** A class with one object for each POST: closures and promises would cost more than the call. */
+export class ModernExchange implements TimedExchange, ServerExchange {
+  readonly id: RequestId;
+  readonly method: string;
+  readonly isSubscription: boolean;
+  readonly startedAt: number;
+  lastProgressAt: number;
+  readonly #host: ExchangeHost;
+  readonly #client: ClientExchange;
+  #state: State = 'open';
+  #link: Link | undefined;
+
+  constructor(host: ExchangeHost, client: ClientExchange) {
+    const { id = '', method = '' } = client.request;
+    this.id = id;
+    this.method = method;
+    this.isSubscription = method === LISTEN;
+    this.startedAt = host.now();
+    this.lastProgressAt = this.startedAt;
+    this.#host = host;
+    this.#client = client;
+  }
+
+  /** Sends the request to the server. @param request without what is withheld from it */
+  start(link: Link, request: Frame): void {
+    this.#link = link;
+    link.onclose((error) => this.#serverClosed(error));
+    link.onframe((frame) => this.#fromServer(frame));
+    // Backpressure of the server holds back nothing: the client sends no more than this request.
+    void link.send(request);
+  }
+
+  cancel(): void {
+    if (this.#state !== 'open') return;
+    this.#host.remove(this);
+    this.#release();
+  }
+
+  timeOut(limitMs: number): void {
+    const response = this.#host.timedOut(this, limitMs);
+    this.#state = 'answered';
+    const params = { requestId: this.id, reason: 'timeout' };
+    void this.#link?.send(frameOf({ method: 'notifications/cancelled', params }));
+    void this.#respond(response);
+  }
+
+  /** Answers an open exchange with `reason`, and closes the server's link. */
+  fail(reason: RunError): void {
+    if (this.#host.remove(this)) void this.#respond(this.#lastResponse(reason));
+    this.#release();
+  }
+
+  // From the server
+
+  #fromServer(frame: Frame): void | Promise<void> {
+    switch (frame.kind) {
+      case 'response':
+        return this.#answered(frame);
+      case 'notification':
+        return this.#notified(frame);
+      case 'request':
+        return this.#asked(frame);
+    }
+  }
+
+  #answered(frame: Frame): void | Promise<void> {
+    if (frame.id === this.id && this.#host.remove(this)) return this.#respond(frame);
+    this.#host.onUnmatched(frame);
+    return undefined;
+  }
+
+  #notified(frame: Frame): void | Promise<void> {
+    if (this.#state !== 'open') return undefined;
+    if (frame.method === 'notifications/progress' && this.#isOwnProgress(frame))
+      this.lastProgressAt = this.#host.now();
+    return this.#client.notify(frame);
+  }
+
+  /** No client of this revision is sent a request (2026-07-28, basic/transports/streamable-http, receiving messages). */
+  #asked({ id, method = '' }: Frame): void | Promise<void> {
+    if (id === undefined) return undefined;
+    return this.#link?.send(faultFrame(new RunError('CLIENT_CANNOT', { method }), id));
+  }
+
+  #isOwnProgress(frame: Frame): boolean {
+    try {
+      const token = frame.message.params?.['progressToken'];
+      return token !== undefined && token === progressTokenOf(this.#client.request);
+    } catch {
+      // The ends of the line looked like a message and its middle is no JSON: it is forwarded as it came.
+      return false;
+    }
+  }
+
+  #serverClosed(error: Error | undefined): void {
+    if (this.#state === 'closed') return;
+    const { server } = this.#host;
+    const reason = error === undefined ? new RunError('UPSTREAM_CLOSED', { server }) : toRunError(error);
+    // A dead server sends no response: the client is given one now rather than at the time-out.
+    if (this.#host.remove(this)) void this.#client.respond(this.#lastResponse(reason));
+    this.#state = 'closed';
+    this.#client.close(reason);
+  }
+
+  // To the client
+
+  #respond(response: Frame): void | Promise<void> {
+    this.#state = 'answered';
+    const wait = this.#client.respond(response);
+    if (wait === undefined) this.#release();
+    else void wait.then(() => this.#release());
+    return wait;
+  }
+
+  /** A subscription that ends with us ends in good order (2026-07-28, basic/patterns/subscriptions, graceful closure). */
+  #lastResponse(reason: RunError): Frame {
+    return this.isSubscription && isRunError(reason, 'SHUTTING_DOWN')
+      ? frameOf({ id: this.id, result: { ...listenResult(this.id, undefined) } })
+      : faultFrame(reason, this.id);
+  }
+
+  #release(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    void this.#link?.close(this.#host.clientGone);
+  }
+}
+
+/** `params._meta.progressToken` of a request (2026-07-28, basic/patterns/progress). */
+function progressTokenOf(request: Frame): unknown {
+  const meta = request.message.params?.['_meta'];
+  return typeof meta === 'object' && meta !== null && 'progressToken' in meta
+    ? meta.progressToken
+    : undefined;
+}
