@@ -11,7 +11,7 @@ import { maskUrl } from '../manifest/read/secrets.ts';
 import type { Manifest } from '../manifest/settings.ts';
 import type { CliContext } from './context.ts';
 import { forgetSecrets } from './forget-secrets.ts';
-import { LAUNCH_OPTIONS } from './options/options.generated.ts';
+import { LAUNCH_OPTIONS, SETTING_OPTIONS } from './options/options.generated.ts';
 import { readLaunch, settingsFromFlags, settingsFromVariables, type Launch } from './options/options.ts';
 import type { RemoteRequest } from './options/remote-options.ts';
 
@@ -243,10 +243,15 @@ function childOptions({ env, envFile, passEnv, cwd }: Launch, context: CliContex
   };
 }
 
-/** A path on the command line is relative to where that was typed. */
+/** A path on the command line is relative to the working directory. */
 function withAbsolutePaths(settings: SettingsLayer, { cwd }: CliContext): SettingsLayer {
-  const { tokenFile } = settings;
-  return tokenFile === undefined ? settings : { ...settings, tokenFile: resolve(cwd, tokenFile) };
+  const absolute = { ...settings };
+  for (const { kind, setting } of SETTING_OPTIONS) {
+    const path = settings[setting];
+    if (kind === 'file' && typeof path === 'string')
+      Object.assign(absolute, { [setting]: resolve(cwd, path) });
+  }
+  return absolute;
 }
 
 /** Whether an argument is a URL rather than a file. */

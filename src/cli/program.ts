@@ -142,11 +142,14 @@ type Row = LaunchOption | SettingOption;
 function optionsFor(row: Row, heading: string): Option[] {
   if (row.flag === null) return [];
   if (row.kind === 'switches') {
-    return row.choices.map((name) => new Option(`--${name}`, SWITCHES.get(name) ?? name).helpGroup(heading));
+    return (row.choices ?? []).map((name) =>
+      new Option(`--${name}`, SWITCHES.get(name) ?? name).helpGroup(heading),
+    );
   }
   const fallback = row.default === undefined ? '' : ` (default: ${row.default})`;
-  const choices = 'choices' in row ? `: ${row.choices.join(', ')}` : '';
+  const choices = 'choices' in row && row.choices !== undefined ? `: ${row.choices.join(', ')}` : '';
   const option = new Option(row.flag, `${row.description}${choices}${fallback}`).helpGroup(heading);
+  if ('isAlias' in row && row.isAlias) option.hideHelp();
   if (row.kind === 'list')
     option.argParser((value, previous) => [...(Array.isArray(previous) ? previous : []), value]);
   if (row.kind !== 'boolean' || row.flag.startsWith('--no-')) return [option];

@@ -20,11 +20,9 @@ export type LogFormat = (typeof LOG_FORMATS)[number];
 
 /** Which clients share a server process: those of one session, or all of them. */
 export const ISOLATIONS = ['session', 'shared'] as const;
-export type Isolation = (typeof ISOLATIONS)[number];
 
 /** Revisions of the protocol that a server speaks: those with a handshake, those without; `auto` detects them. */
 export const ERA_SETTINGS = ['auto', 'legacy', 'modern'] as const;
-export type EraSetting = (typeof ERA_SETTINGS)[number];
 
 /** Which call a request of the server belongs to: the newest running call, or the only one, as calls run one at a time. */
 export const ATTRIBUTIONS = ['concurrent', 'exact'] as const;

@@ -7,6 +7,7 @@ import { DEFAULTS } from './settings.ts';
 import { createRecordingLog, type RecordingLog } from '../observe/recording-log.ts';
 import { open, post, send } from '../support/http.ts';
 import { fixtureServer } from '../support/paths.ts';
+import { DEFAULT_SERVER_OPTIONS } from '../../src/manifest/schema/defaults.generated.ts';
 
 interface Setup {
   readonly gateway: Gateway;
@@ -38,14 +39,7 @@ function server(name: string, command: readonly string[] = ECHO): ServerSpec {
   return {
     name,
     target: { kind: 'stdio', command: program, args, cwd: undefined, env: {} },
-    allow: [],
-    isolation: undefined,
-    era: undefined,
-    inputTtlMs: undefined,
-    attribution: 'concurrent',
-    warm: 0,
-    requestTimeoutMs: undefined,
-    stdout: 'skip',
+    ...DEFAULT_SERVER_OPTIONS,
     tools: undefined,
   };
 }

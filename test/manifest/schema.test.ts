@@ -7,7 +7,7 @@ import { LAUNCH_OPTIONS, SETTING_OPTIONS } from '../../src/cli/options/options.g
 import { ERRORS } from '../../src/errors.ts';
 import { DEFAULT_SETTINGS } from '../../src/manifest/schema/defaults.generated.ts';
 import { manifestJsonSchema } from '../../src/manifest/schema/json-schema.ts';
-import { serveSchema } from '../../src/manifest/schema/schema.ts';
+import { serveSchema } from '../../src/manifest/schema/serve-schema.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 

@@ -1,4 +1,4 @@
-import type { CommandName, OptionGroup } from '../../manifest/schema/options.ts';
+import type { CommandName, OptionGroup, OptionKind } from '../../manifest/schema/options.ts';
 import type { Settings } from '../../manifest/settings.ts';
 
 /** What every row of the generated tables says. */
@@ -15,26 +15,16 @@ interface Row {
   readonly max?: number;
 }
 
-/** The settings that can hold any value of a type. */
-type SettingOf<T> = { [Key in keyof Settings]: T extends Settings[Key] ? Key : never }[keyof Settings];
-
-/** The settings that hold one of a few words. */
-export type ChoiceSetting = 'isolation' | 'era' | 'logLevel' | 'logFormat';
-
-/** A row for a key of the `serve` block; its kind decides which settings it can name. */
-export type SettingOption = Row &
-  (
-    | { readonly kind: 'boolean'; readonly setting: SettingOf<boolean> }
-    | { readonly kind: 'string' | 'path' | 'url'; readonly setting: SettingOf<string> }
-    | { readonly kind: 'integer' | 'duration' | 'size'; readonly setting: SettingOf<number> }
-    | { readonly kind: 'list'; readonly setting: SettingOf<readonly string[]> }
-    | {
-        readonly kind: 'enum';
-        readonly setting: ChoiceSetting;
-        readonly choices: readonly string[];
-      }
-    | { readonly kind: 'switches'; readonly setting: 'transports'; readonly choices: readonly string[] }
-  );
+/** A row for a key of the `serve` block. The schema checks that its kind and the setting have the same type. */
+export interface SettingOption extends Row {
+  readonly kind: OptionKind;
+  readonly setting: keyof Settings;
+  /** A variable that counts where `env` is absent. */
+  readonly fallbackEnv?: string;
+  readonly choices?: readonly string[];
+  /** A former name: it is left out of the help, and counts where the current name is not given. */
+  readonly isAlias?: boolean;
+}
 
 /** A row for what only the command line and the environment say. */
 export type LaunchOption = Row & {

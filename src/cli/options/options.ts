@@ -1,11 +1,10 @@
 import { RunError } from '../../errors.ts';
 import { parseBaseUrl, parseInteger, parsePath } from '../../manifest/schema/checks.ts';
 import type { SettingsLayer } from '../../manifest/resolve/layers.ts';
-import { ERA_SETTINGS, ISOLATIONS, LOG_FORMATS, LOG_LEVELS, TRANSPORTS } from '../../config/types.ts';
-import type { Settings } from '../../manifest/settings.ts';
+import type { OptionKind, OptionValues } from '../../manifest/schema/options.ts';
 import { didYouMean } from '../../manifest/suggest.ts';
 import { parseDuration, parseSize, type Parsed } from '../../manifest/schema/units.ts';
-import type { ChoiceSetting, SettingOption } from './option-types.ts';
+import type { SettingOption } from './option-types.ts';
 import { COMPANION_OPTIONS, LAUNCH_OPTIONS, SETTING_OPTIONS } from './options.generated.ts';
 
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -30,36 +29,35 @@ export interface Launch {
  * @throws RunError `USAGE`.
  */
 export function settingsFromFlags(flags: Readonly<Record<string, unknown>>): SettingsLayer {
-  const layer: Writable = {};
+  const layer: SettingsLayer = {};
   for (const option of SETTING_OPTIONS) {
-    if (option.kind === 'switches') {
-      const chosen = option.choices.filter((choice) => flags[choice] === true);
-      if (chosen.length > 0) assign(layer, option, chosen, '');
-      continue;
-    }
-    const value = flags[option.key];
-    if (value !== undefined) assign(layer, option, value, (option.flag ?? option.key).split(' ', 1)[0] ?? '');
+    const value = option.kind === 'switches' ? chosenOf(option, flags) : flags[option.key];
+    if (value !== undefined) assign(layer, option, value, flagOf(option));
   }
   return layer;
 }
 
+function chosenOf({ choices = [] }: SettingOption, flags: Readonly<Record<string, unknown>>): unknown {
+  const chosen = choices.filter((choice) => flags[choice] === true);
+  return chosen.length > 0 ? chosen : undefined;
+}
+
+function flagOf({ flag, key }: SettingOption): string {
+  return (flag ?? key).split(' ', 1)[0] ?? '';
+}
+
 /**
- * The settings that variables name; an empty variable says nothing. `PORT` counts where `MCP_RUN_PORT` is absent.
+ * The settings that variables name; an empty variable says nothing.
  * @throws RunError `USAGE`.
  */
 export function settingsFromVariables(env: Variables): SettingsLayer {
-  const layer: Writable = {};
+  const layer: SettingsLayer = {};
   for (const option of SETTING_OPTIONS) {
-    const names = [option.env, option.setting === 'port' ? 'PORT' : null];
-    const name = names.find((candidate) => candidate !== null && (env[candidate] ?? '') !== '');
+    const name = [option.env, option.fallbackEnv].find((candidate) => (env[candidate ?? ''] ?? '') !== '');
     if (typeof name !== 'string') continue;
     const text = env[name] ?? '';
-    assign(
-      layer,
-      option,
-      option.kind === 'list' || option.kind === 'switches' ? splitList(text) : text,
-      name,
-    );
+    const isList = option.kind === 'list' || option.kind === 'switches';
+    assign(layer, option, isList ? splitList(text) : text, name);
   }
   return layer;
 }
@@ -117,60 +115,30 @@ export function readTimeout(flags: Readonly<Record<string, unknown>>, env: Varia
   return must(parseDuration(row?.default ?? ''), '--timeout');
 }
 
-type Writable = { -readonly [Key in keyof Settings]?: Settings[Key] };
-
-function assign(layer: Writable, option: SettingOption, value: unknown, where: string): void {
-  switch (option.kind) {
-    case 'boolean':
-      layer[option.setting] = toBoolean(value, where);
-      return;
-    case 'string':
-      layer[option.setting] = String(value);
-      return;
-    case 'path':
-      layer[option.setting] = must(parsePath(String(value)), where);
-      return;
-    case 'url':
-      layer[option.setting] = must(parseBaseUrl(String(value)), where);
-      return;
-    case 'integer':
-      layer[option.setting] = must(
-        parseInteger(String(value), option.min ?? 0, option.max ?? Number.MAX_SAFE_INTEGER),
-        where,
-      );
-      return;
-    case 'duration':
-      layer[option.setting] = must(parseDuration(String(value), option.min), where);
-      return;
-    case 'size':
-      layer[option.setting] = must(parseSize(String(value), option.min), where);
-      return;
-    case 'list':
-      layer[option.setting] = textsOf(value);
-      return;
-    case 'switches':
-      layer.transports = textsOf(value).map((name) => oneOf(TRANSPORTS, name, where));
-      return;
-    case 'enum':
-      assignChoice(layer, option.setting, String(value), where);
-  }
+function assign(layer: SettingsLayer, option: SettingOption, value: unknown, where: string): void {
+  if (option.isAlias === true && layer[option.setting] !== undefined) return;
+  // The schema demands that a key's values are of its kind, and generates the rows.
+  Object.assign(layer, { [option.setting]: PARSERS[option.kind](value, where, option) });
 }
 
-function assignChoice(layer: Writable, setting: ChoiceSetting, value: string, where: string): void {
-  switch (setting) {
-    case 'isolation':
-      layer.isolation = oneOf(ISOLATIONS, value, where);
-      return;
-    case 'era':
-      layer.era = oneOf(ERA_SETTINGS, value, where);
-      return;
-    case 'logLevel':
-      layer.logLevel = oneOf(LOG_LEVELS, value, where);
-      return;
-    case 'logFormat':
-      layer.logFormat = oneOf(LOG_FORMATS, value, where);
-  }
-}
+type Parsers = {
+  readonly [Kind in OptionKind]: (value: unknown, where: string, option: SettingOption) => OptionValues[Kind];
+};
+
+const PARSERS: Parsers = {
+  boolean: toBoolean,
+  string: String,
+  path: (value, where) => must(parsePath(String(value)), where),
+  url: (value, where) => must(parseBaseUrl(String(value)), where),
+  file: String,
+  integer: (value, where, { min = 0, max = Number.MAX_SAFE_INTEGER }) =>
+    must(parseInteger(String(value), min, max), where),
+  duration: (value, where, { min }) => must(parseDuration(String(value), min), where),
+  size: (value, where, { min }) => must(parseSize(String(value), min), where),
+  list: textsOf,
+  enum: (value, where, { choices = [] }) => oneOf(choices, String(value), where),
+  switches: (value, where, { choices = [] }) => textsOf(value).map((name) => oneOf(choices, name, where)),
+};
 
 export function must<T>(parsed: Parsed<T>, where: string): T {
   if ('value' in parsed) return parsed.value;

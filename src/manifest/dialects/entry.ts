@@ -1,6 +1,6 @@
 import type { KeyPath } from '../read/diagnostics.ts';
 import type { SourceFile } from '../read/read.ts';
-import { serverSchema } from '../schema/schema.ts';
+import { serverSchema } from '../schema/server-schema.ts';
 import { isToolKey } from '../schema/tool-keys.ts';
 import { child, stringOf, type Node } from '../read/node.ts';
 import { isNull } from '../read/unset.ts';

@@ -3,7 +3,7 @@ import { faultOfHeader, isRedundant } from '../schema/headers.ts';
 import type { Problem } from './diagnostics.ts';
 import { parseRemoteUrl } from '../schema/remote-checks.ts';
 import { oauthSchema } from '../schema/remote-schema.ts';
-import { serverSchema, type ServerEntry } from '../schema/schema.ts';
+import { serverSchema, type ServerEntry } from '../schema/server-schema.ts';
 import { kindOf, misplacedKeys, statedKind, statesKind } from '../schema/server-kind.ts';
 import { closest } from '../suggest.ts';
 import { isToolKey } from '../schema/tool-keys.ts';

@@ -2,6 +2,7 @@ import { RunError } from '../../errors.ts';
 import { complaintOf, readEnvFile } from './env-file.ts';
 import { childEnvironment, wholeEnvironment } from './environment.ts';
 import { collisionOf, mergeSettings, loadAccessTokens, type SettingsLayer } from './layers.ts';
+import { DEFAULT_SERVER_OPTIONS } from '../schema/defaults.generated.ts';
 import { parseRemoteUrl } from '../schema/remote-checks.ts';
 import {
   contradictionsIn,
@@ -101,14 +102,7 @@ function specOf(name: string, target: ServerSpec['target'], ignoreTools: readonl
   return {
     name,
     target,
-    allow: [],
-    isolation: undefined,
-    era: undefined,
-    inputTtlMs: undefined,
-    attribution: 'concurrent',
-    warm: 0,
-    requestTimeoutMs: undefined,
-    stdout: 'skip',
+    ...DEFAULT_SERVER_OPTIONS,
     tools: ignoreTools.length === 0 ? undefined : { allow: [], deny: ignoreTools },
   };
 }

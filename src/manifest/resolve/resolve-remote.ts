@@ -12,7 +12,7 @@ import {
   type OAuthOptions,
   type RemoteOptions,
 } from './remote-target.ts';
-import type { ServerEntry } from '../schema/schema.ts';
+import type { ServerEntry } from '../schema/server-schema.ts';
 import type { RemoteTarget, RemoteTransport } from '../../config/types.ts';
 import type { Located } from '../read/validate.ts';
 

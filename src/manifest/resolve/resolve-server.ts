@@ -8,10 +8,12 @@ import { workspaceFolderOf } from '../read/workspace-folder.ts';
 import type { Problem } from '../read/diagnostics.ts';
 import { parseRemoteUrl } from '../schema/remote-checks.ts';
 import { resolveRemote, type RemoteContext } from './resolve-remote.ts';
-import type { ServerEntry } from '../schema/schema.ts';
+import { DEFAULT_SERVER_OPTIONS } from '../schema/defaults.generated.ts';
+import { optionsIn, serverOptionRegistry } from '../schema/schema-parts.ts';
+import { serverSchema, type ServerEntry } from '../schema/server-schema.ts';
 import { kindOf } from '../schema/server-kind.ts';
 import type { StdioTarget } from '../../config/types.ts';
-import type { ServerSpec } from '../settings.ts';
+import type { ServerOptions, ServerSpec } from '../settings.ts';
 import { mergeToolFilters, readToolFilter } from '../schema/tool-keys.ts';
 import type { Located } from '../read/validate.ts';
 
@@ -46,19 +48,19 @@ export async function resolveServer(
   return {
     name,
     target,
-    allow: entry.allow ?? [],
-    isolation: entry.isolation,
-    era: entry.era ?? entry.protocolEra,
-    inputTtlMs: entry.inputTtl,
-    attribution: entry.attribution ?? 'concurrent',
-    warm: entry.warm ?? 0,
-    requestTimeoutMs: entry.timeout,
-    stdout: entry.stdout ?? 'skip',
+    ...serverOptions(entry),
     tools: mergeToolFilters(readToolFilter(located, context.problems), {
       allow: [],
       deny: context.ignoreTools,
     }),
   };
+}
+
+function serverOptions(entry: ServerEntry): ServerOptions {
+  const options = { ...DEFAULT_SERVER_OPTIONS };
+  for (const [name, { value }] of optionsIn(serverSchema.shape, entry, serverOptionRegistry))
+    Object.assign(options, { [name]: value });
+  return options;
 }
 
 async function resolveTarget(

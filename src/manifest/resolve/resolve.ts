@@ -11,7 +11,8 @@ import { checkDeclared, errorOf, toRejected, type Rejection } from './rejections
 import { patienceFor, type RemoteOptions } from './remote-target.ts';
 import { expand, resolveEntry, type EntryContext, type ResolvedEntry } from './resolve-entry.ts';
 import type { ChildOptions } from './resolve-server.ts';
-import { serveSchema, type ServeBlock } from '../schema/schema.ts';
+import { optionRegistry, optionsIn } from '../schema/schema-parts.ts';
+import { serveSchema, type ServeBlock } from '../schema/serve-schema.ts';
 import { faultOfName } from './server-name.ts';
 import type { Manifest, ServerSpec, Settings } from '../settings.ts';
 import type { Tokens } from './tokens.ts';
@@ -209,38 +210,12 @@ function resolveServe(
   return block === undefined ? [] : [toLayer(block, dirname(file.source.path))];
 }
 
-/** The file's keys carry no units; the settings do. */
+/** Keys of the file become settings; paths of files are relative to it. */
 function toLayer(block: ServeBlock, folder: string): SettingsLayer {
-  const {
-    initializeTimeout,
-    requestTimeout,
-    maxRequestTime,
-    sessionIdle,
-    childIdle,
-    inputTtl,
-    keepAlive,
-    drainTimeout,
-    receiveTimeout,
-    ...others
-  } = block;
-  const { bodyLimit, headerLimit, lineLimit, resumeLimit, tokenFile, ...same } = others;
-  return {
-    ...same,
-    tokenFile: tokenFile === undefined ? undefined : resolve(folder, tokenFile),
-    initializeTimeoutMs: initializeTimeout,
-    requestTimeoutMs: requestTimeout,
-    maxRequestTimeMs: maxRequestTime,
-    sessionIdleMs: sessionIdle,
-    childIdleMs: childIdle,
-    inputTtlMs: inputTtl,
-    keepAliveMs: keepAlive,
-    drainTimeoutMs: drainTimeout,
-    receiveTimeoutMs: receiveTimeout,
-    bodyLimitBytes: bodyLimit,
-    headerLimitBytes: headerLimit,
-    lineLimitBytes: lineLimit,
-    resumeLimitBytes: resumeLimit,
-  };
+  const layer: SettingsLayer = {};
+  for (const [name, { kind, value }] of optionsIn(serveSchema.shape, block, optionRegistry))
+    Object.assign(layer, { [name]: kind === 'file' ? resolve(folder, String(value)) : value });
+  return layer;
 }
 
 function withPatience(spec: ServerSpec, { transports }: Settings): ServerSpec {

@@ -3,6 +3,7 @@ import { checkServers } from '../../../src/inspect/check-server.ts';
 import { INITIALIZE, openRemote, openServer, targetFor, type Script } from './remote.ts';
 import type { Call } from './scripted-server.ts';
 import { openSseServer } from './sse-server.ts';
+import { DEFAULT_SERVER_OPTIONS } from '../../../src/manifest/schema/defaults.generated.ts';
 
 type Act = (call: Call) => void;
 
@@ -44,14 +45,7 @@ it('shows the foreign endpoint and a hint in a check', async () => {
   const spec = {
     name: 'far',
     target: targetFor(server.url, { transport: 'auto' }),
-    allow: [],
-    isolation: undefined,
-    era: undefined,
-    requestTimeoutMs: undefined,
-    inputTtlMs: undefined,
-    attribution: 'concurrent',
-    warm: 0,
-    stdout: 'skip',
+    ...DEFAULT_SERVER_OPTIONS,
     tools: undefined,
   } as const;
   const signal = new AbortController().signal;
