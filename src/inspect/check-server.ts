@@ -1,19 +1,22 @@
+import type { Clock } from '../clock.ts';
 import { isRunError, RunError, toRunError } from '../errors.ts';
-import { maskUrl } from '../manifest/read/secrets.ts';
-import type { ServerSpec } from '../manifest/settings.ts';
-import { createListenerLog } from '../observe/listener.ts';
-import type { Log } from '../observe/log.ts';
-import { secretsOf } from '../observe/known-secrets.ts';
-import { createMask, type Mask } from '../observe/mask.ts';
-import { maskLog, maskValue } from '../observe/masked-log.ts';
+import { compose, type LinkFilter } from '../link/compose.ts';
 import type { Link } from '../link/link.ts';
 import { reattachable } from '../link/reattachable.ts';
+import { createToolFilter, toolFilter } from '../link/tool-filter.ts';
+import { maskUrl } from '../manifest/read/secrets.ts';
+import type { ServerSpec } from '../manifest/settings.ts';
+import { secretsOf } from '../observe/known-secrets.ts';
+import { createMask, type Mask } from '../observe/mask.ts';
+import { maskLog } from '../observe/masked-log.ts';
 import { detectEra, type EraVerdict } from '../router/negotiation/detect-era.ts';
 import { hintForSilence } from '../upstream/supervision/hints.ts';
 import { nextState, type ServerState } from '../upstream/supervision/server-state.ts';
-import { createToolFilter, toolFilter } from '../link/tool-filter.ts';
 import { Upstreams } from '../upstream/upstream.ts';
-import { createInspector, type Inspector, type Introduction, type Offer } from './inspector.ts';
+import { Deadline, GivenUp, holdingClock } from './deadline.ts';
+import { Inspector, type Introduction, type Offer } from './inspector.ts';
+import { maskError, maskIntroduction } from './mask-result.ts';
+import { ServerOutput } from './server-output.ts';
 
 /** What came out of starting one server and asking it what it is. */
 export interface CheckResult {
@@ -43,6 +46,8 @@ export interface CheckOptions {
   readonly lineLimitBytes: number;
   /** Ends what is running. */
   readonly signal: AbortSignal;
+  /** One that keeps the process alive by default. */
+  readonly clock?: Clock;
 }
 
 /** Tells whoever watches how far it is. */
@@ -57,7 +62,178 @@ export interface CheckWatcher {
 type Discovered = Extract<EraVerdict, { era: 'modern' }>['discovered'];
 
 const AT_ONCE = 4;
-const STDERR_LINES = 10;
+
+class ServerCheck {
+  readonly #spec: ServerSpec;
+  readonly #options: CheckOptions;
+  readonly #mask: Mask;
+  readonly #output: ServerOutput;
+  readonly #filters: readonly LinkFilter[];
+  readonly #upstreams: Upstreams;
+  readonly #clock: Clock;
+  #startedAt = 0;
+  #link: Link | undefined;
+  #introduction: Introduction | undefined;
+  #startMs: number | undefined;
+  #offer: Offer | undefined;
+
+  constructor(spec: ServerSpec, options: CheckOptions, watcher: CheckWatcher, upstreams: Upstreams) {
+    const { name: server, target, tools } = spec;
+    this.#spec = spec;
+    this.#options = options;
+    this.#mask = createMask(secretsOf(target));
+    this.#output = new ServerOutput((line) => watcher.said(server, line));
+    this.#filters = tools === undefined ? [] : [toolFilter({ server, filter: createToolFilter(tools) })];
+    this.#upstreams = upstreams;
+    this.#clock = options.clock ?? holdingClock;
+  }
+
+  /** Starts the server, performs the handshake, counts what it offers, and stops it. Never rejects. */
+  async run(): Promise<CheckResult> {
+    this.#startedAt = this.#clock.now();
+    const error = await this.#failure();
+    await this.#link?.close();
+    const { name, target } = this.#spec;
+    const introduction = this.#introduction;
+    return {
+      server: name,
+      url: target.kind === 'remote' ? maskUrl(target.url) : undefined,
+      state: stateAfter(this.#link !== undefined, introduction !== undefined),
+      introduction: introduction && maskIntroduction(introduction, this.#mask),
+      startMs: this.#startMs,
+      offer: this.#offer,
+      error,
+      stderr: this.#output.stderr,
+      skippedLines: this.#output.skippedLines,
+    };
+  }
+
+  /** @returns undefined when everything is fine */
+  async #failure(): Promise<RunError | undefined> {
+    const { signal } = this.#options;
+    try {
+      signal.throwIfAborted();
+      this.#link = await this.#open();
+      signal.throwIfAborted();
+      await this.#inspectInTime(this.#link);
+      return undefined;
+    } catch (error) {
+      return signal.aborted ? new RunError('INTERRUPTED') : maskError(toRunError(error), this.#mask);
+    }
+  }
+
+  async #inspectInTime(link: Link): Promise<void> {
+    const { name: server, target } = this.#spec;
+    const { timeoutMs, signal } = this.#options;
+    const guess =
+      target.kind === 'stdio' ? hintForSilence(target, target.env) : 'is it the URL of an MCP server?';
+    const hint = `Allow more with --timeout; ${guess}`;
+    const deadline = new Deadline({
+      ms: timeoutMs - (this.#clock.now() - this.#startedAt),
+      timeoutError: (method) => new RunError('PROBE_TIMEOUT', { server, method, timeoutMs, hint }),
+      interrupted: signal,
+      interruptError: () => new RunError('INTERRUPTED'),
+      clock: this.#clock,
+    });
+    deadline.start();
+    try {
+      await this.#inspect(link, deadline.signal);
+    } finally {
+      deadline.stop();
+    }
+  }
+
+  async #inspect(first: Link, signal: AbortSignal): Promise<void> {
+    const { target, era } = this.#spec;
+    const verdict = await this.#detectEra(first, signal);
+    // It was sent more than `server/discover`, and may refuse the handshake.
+    const isUsed = verdict.era === 'modern' && !verdict.isOpen && era !== 'modern';
+    if (isUsed) await first.close();
+    if (verdict.era === 'gone' || isUsed) this.#link = await this.#openAgain();
+    const discovered = verdict.era === 'modern' ? verdict.discovered : undefined;
+    let inspector = this.#inspectorOf(this.#link ?? first, discovered, signal);
+    this.#introduction = await inspector.introduce();
+    this.#startMs = Math.round(this.#clock.now() - this.#startedAt);
+    // A process may have settled for the era of the first request. Over HTTP there is none to settle.
+    const maySpeakBoth = this.#introduction.era === 'modern' && era !== 'modern' && target.kind === 'stdio';
+    if (maySpeakBoth && !isUsed) inspector = (await this.#tryHandshake(discovered, signal)) ?? inspector;
+    if (this.#introduction.era === 'modern' && inspector.isOver)
+      inspector = await this.#startModern(discovered, signal);
+    this.#offer = await inspector.count(this.#introduction.capabilities);
+  }
+
+  /** A server whose era is pinned is not sent `server/discover`. */
+  async #detectEra(link: Link, signal: AbortSignal): Promise<EraVerdict> {
+    if (this.#spec.era === 'legacy') return { era: 'legacy' };
+    const silence = this.#spec.target.kind === 'remote' ? { silenceMs: Infinity } : {};
+    try {
+      return await detectEra(link, { version: this.#options.version, signal, ...silence });
+    } catch (error) {
+      throw error instanceof GivenUp ? error.toError('initialize') : error;
+    }
+  }
+
+  /** Another process of a server that has ended when it was sent `initialize`. */
+  async #startModern(discovered: Discovered, signal: AbortSignal): Promise<Inspector> {
+    this.#link = await this.#openAgain();
+    const inspector = this.#inspectorOf(this.#link, discovered, signal, false);
+    this.#introduction = await inspector.introduce();
+    return inspector;
+  }
+
+  /** Tries `initialize` as the first message of another process. @returns undefined if that refuses it as well */
+  async #tryHandshake(discovered: Discovered, signal: AbortSignal): Promise<Inspector | undefined> {
+    const before = this.#link;
+    const restoreOutput = this.#output.reset();
+    const another = await this.#open();
+    this.#link = another;
+    const inspector = this.#inspectorOf(another, discovered, signal);
+    const found = await inspector.introduce().catch(unlessGivenUp);
+    if (found?.era === 'both') {
+      await before?.close();
+      this.#introduction = found;
+      return inspector;
+    }
+    await another.close();
+    this.#link = before;
+    restoreOutput();
+    return undefined;
+  }
+
+  #inspectorOf(
+    link: Link,
+    discovered: Discovered,
+    signal: AbortSignal,
+    speaksLegacy = this.#spec.era !== 'modern',
+  ): Inspector {
+    const { version } = this.#options;
+    return new Inspector({
+      link,
+      server: this.#spec.name,
+      version,
+      discovered,
+      speaksLegacy,
+      signal,
+    }).attach();
+  }
+
+  #openAgain(): Promise<Link> {
+    this.#output.reset();
+    return this.#open();
+  }
+
+  async #open(): Promise<Link> {
+    const { name: server, target, stdout } = this.#spec;
+    const opened = await this.#upstreams.open(target, {
+      server,
+      lineLimitBytes: this.#options.lineLimitBytes,
+      stdout,
+      // A server may repeat what it was started with, and its output is shown.
+      log: maskLog(this.#output.createLog(), this.#mask),
+    });
+    return reattachable(compose(opened, this.#filters));
+  }
+}
 
 /** Probes servers, at most four at a time; the results are in the order of `specs`. */
 export async function checkServers(
@@ -72,7 +248,7 @@ export async function checkServers(
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const [index, spec] = next;
       watcher.started(spec.name);
-      const result = await probe(spec, options, watcher, upstreams);
+      const result = await new ServerCheck(spec, options, watcher, upstreams).run();
       results[index] = result;
       watcher.ended(result);
     }
@@ -87,172 +263,8 @@ function stateAfter(wasStarted: boolean, hasAnswered: boolean): ServerState {
   return nextState(nextState('stopped', 'start'), outcome);
 }
 
-/** It may repeat what the server was started or reached with. */
-function maskError(error: RunError, mask: Mask): RunError {
-  const fields = Object.entries(error.fields).map(
-    ([name, value]) => [name, typeof value === 'string' ? mask(value) : value] as const,
-  );
-  return new RunError(error.code, Object.fromEntries(fields), { cause: error });
-}
-
-/** What a server says of itself may repeat it as well. */
-function masked(introduction: Introduction, mask: Mask): Introduction {
-  const { name, version, revision, capabilities } = introduction;
-  const shown = maskValue(capabilities, mask);
-  return {
-    ...introduction,
-    name: name === undefined ? undefined : mask(name),
-    version: version === undefined ? undefined : mask(version),
-    revision: mask(revision),
-    capabilities: typeof shown === 'object' && shown !== null ? { ...shown } : {},
-  };
-}
-
 /** @throws what ends all that is being waited for */
 function unlessGivenUp(error: unknown): undefined {
   if (isRunError(error, 'PROBE_TIMEOUT') || isRunError(error, 'INTERRUPTED')) throw error;
   return undefined;
-}
-
-/** Starts a server, performs the handshake, counts what it offers, and stops it. Never rejects. */
-async function probe(
-  { name: server, target, stdout, era, tools }: ServerSpec,
-  options: CheckOptions,
-  watcher: CheckWatcher,
-  upstreams: Upstreams,
-): Promise<CheckResult> {
-  const mask = createMask(secretsOf(target));
-  const stderr: string[] = [];
-  let skippedLines = 0;
-  let introduction: Introduction | undefined;
-  let startMs: number | undefined;
-  let offer: Offer | undefined;
-  let error: RunError | undefined;
-  let link: Link | undefined;
-  /** Ends whatever is being waited for. */
-  let giveUp: (toError: (method: string) => RunError) => void = () => {};
-  const startedAt = performance.now();
-  try {
-    options.signal.throwIfAborted();
-    const first = await open();
-    link = first;
-    options.signal.throwIfAborted();
-    await withDeadline(async () => {
-      const verdict = await askEra(first);
-      // Asked what it is, it has ended, or it was sent more than that and may refuse the handshake.
-      const isUsed = verdict.era === 'modern' && !verdict.isOpen && era !== 'modern';
-      if (isUsed) await first.close();
-      const asked = verdict.era === 'gone' || isUsed ? await openAgain() : first;
-      link = asked;
-      const discovered = verdict.era === 'modern' ? verdict.discovered : undefined;
-      let interview = startInterview(asked, discovered);
-      introduction = await interview.introduce();
-      startMs = Math.round(performance.now() - startedAt);
-      // A process may have settled for the era of the first request. Over HTTP there is none to settle.
-      const maySpeakBoth = introduction.era === 'modern' && era !== 'modern' && target.kind === 'stdio';
-      if (maySpeakBoth && !isUsed) interview = (await tryHandshake(discovered)) ?? interview;
-      if (introduction.era === 'modern' && interview.isOver) interview = await startModern(discovered);
-      giveUp = interview.giveUp;
-      offer = await interview.count(introduction.capabilities);
-    });
-  } catch (thrown) {
-    error = options.signal.aborted ? new RunError('INTERRUPTED') : maskError(toRunError(thrown), mask);
-  }
-  await link?.close();
-  const state = stateAfter(link !== undefined, introduction !== undefined);
-  const url = target.kind === 'remote' ? maskUrl(target.url) : undefined;
-  introduction &&= masked(introduction, mask);
-  return { server, url, state, introduction, startMs, offer, error, stderr, skippedLines };
-
-  /** A server that is pinned is taken at its word. */
-  function askEra(asked: Link): Promise<EraVerdict> {
-    if (era === 'legacy') return Promise.resolve({ era: 'legacy' });
-    return new Promise((resolve, reject) => {
-      giveUp = (toError) => reject(toError('initialize'));
-      const silence = target.kind === 'remote' ? { silenceMs: Infinity } : {};
-      detectEra(asked, { version: options.version, ...silence }).then(resolve, reject);
-    });
-  }
-
-  /** Another process of a server that has ended when it was sent `initialize`. */
-  async function startModern(discovered: Discovered): Promise<Inspector> {
-    link = await openAgain();
-    const interview = startInterview(link, discovered, false);
-    introduction = await interview.introduce();
-    return interview;
-  }
-
-  function startInterview(asked: Link, discovered: Discovered, speaksLegacy = era !== 'modern'): Inspector {
-    const interview = createInspector(asked, server, options.version, discovered, speaksLegacy);
-    giveUp = interview.giveUp;
-    return interview;
-  }
-
-  /** Tries `initialize` as the first message of another process. @returns undefined if that refuses it as well */
-  async function tryHandshake(discovered: Discovered): Promise<Inspector | undefined> {
-    const before = { link, lines: [...stderr], skippedLines };
-    const another = await openAgain();
-    link = another;
-    const interview = startInterview(another, discovered);
-    const found = await interview.introduce().catch(unlessGivenUp);
-    const isAccepted = found?.era === 'both';
-    await (isAccepted ? before.link : another)?.close();
-    if (isAccepted) {
-      introduction = found;
-      return interview;
-    }
-    ({ link, skippedLines } = before);
-    stderr.splice(0, Infinity, ...before.lines);
-    return undefined;
-  }
-
-  async function open(): Promise<Link> {
-    const opened = await upstreams.open(target, {
-      server,
-      lineLimitBytes: options.lineLimitBytes,
-      stdout,
-      // A server may repeat what it was started with, and what it says is shown.
-      log: maskLog(createLog(), mask),
-    });
-    const filter = tools && createToolFilter(tools);
-    return reattachable(filter === undefined ? opened : toolFilter({ server, filter })(opened));
-  }
-
-  async function openAgain(): Promise<Link> {
-    stderr.length = 0;
-    skippedLines = 0;
-    return open();
-  }
-
-  async function withDeadline(work: () => Promise<void>): Promise<void> {
-    const { timeoutMs, signal } = options;
-    const guess =
-      target.kind === 'stdio' ? hintForSilence(target, target.env) : 'is it the URL of an MCP server?';
-    const hint = `Allow more with --timeout; ${guess}`;
-    const timer = setTimeout(
-      () => giveUp((method) => new RunError('PROBE_TIMEOUT', { server, method, timeoutMs, hint })),
-      timeoutMs - (performance.now() - startedAt),
-    );
-    const interrupt = (): void => giveUp(() => new RunError('INTERRUPTED'));
-    signal.addEventListener('abort', interrupt);
-    try {
-      await work();
-    } finally {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', interrupt);
-    }
-  }
-
-  function createLog(): Log {
-    return createListenerLog(({ event, lines }, text) => {
-      // Where such lines are summed up, the entry says how many there were so far.
-      if (event === 'server.stdout-skipped')
-        skippedLines = typeof lines === 'number' ? lines : skippedLines + 1;
-      if (event === 'server.slow-start') watcher.said(server, text);
-      if (event !== 'server.stderr' || text.trim() === '') return;
-      stderr.push(text);
-      if (stderr.length > STDERR_LINES) stderr.shift();
-      watcher.said(server, text);
-    });
-  }
 }
