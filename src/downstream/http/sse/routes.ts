@@ -8,7 +8,7 @@ import { prefixOf } from '../paths.ts';
 import { sendEmpty, sendFault } from '../responses/reply.ts';
 import type { HttpCall, Route, RouteContext } from '../route.ts';
 import { createSessionId } from '../sessions.ts';
-import { observeTools } from '../tool-lists.ts';
+import { observeTools } from '../../../link/observe-tools.ts';
 import { SseSession } from './session.ts';
 
 /** HTTP+SSE: a GET that streams, and POSTs that it names (2024-11-05, basic/transports). */

@@ -9,7 +9,7 @@ import { isModern, isModernHead } from '../modern/request.ts';
 import { sendEmpty, sendFault } from '../responses/reply.ts';
 import type { HttpCall, Route, RouteContext } from '../route.ts';
 import { createSessionId } from '../sessions.ts';
-import { observeTools } from '../tool-lists.ts';
+import { observeTools } from '../../../link/observe-tools.ts';
 import { StreamableSession } from './session.ts';
 
 const JSON_ONLY = ['application/json'];

@@ -11,7 +11,7 @@ import { isModern } from '../modern/request.ts';
 import { onFinished } from '../responses/on-finished.ts';
 import { sendEmpty, sendFault } from '../responses/reply.ts';
 import type { HttpCall, Route, RouteContext } from '../route.ts';
-import { observeTools } from '../tool-lists.ts';
+import { observeTools } from '../../../link/observe-tools.ts';
 import { StatelessExchange } from './stateless-exchange.ts';
 
 /**
