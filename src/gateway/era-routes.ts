@@ -5,7 +5,7 @@ import type { Link } from '../link/link.ts';
 import { ForwardingLink } from '../link/forward.ts';
 import { reattachable } from '../link/reattachable.ts';
 import { createEraCache } from '../router/negotiation/era-cache.ts';
-import { createModernClientRoute } from '../router/negotiation/modern-client.ts';
+import { ModernClientRoute } from '../router/negotiation/modern-client.ts';
 import { createLegacyClientRoute, type LegacyClientOptions } from '../router/negotiation/legacy-client.ts';
 import { createStdioClientRoute } from '../router/negotiation/stdio-client.ts';
 import { createLegacyPool } from '../router/modern-to-legacy/process-pool.ts';
@@ -93,7 +93,7 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
     });
 
   return {
-    modern: createModernClientRoute({
+    modern: new ModernClientRoute({
       ...probing,
       known,
       openChild,

@@ -1,10 +1,11 @@
+import { systemClock, type Clock } from '../../clock.ts';
 import type { RunError } from '../../errors.ts';
-import type { Link } from '../../link/link.ts';
-import type { ModernBackend } from '../modern-backend.ts';
 import { lazyLink } from '../../link/lazy.ts';
+import type { Link } from '../../link/link.ts';
 import { reattachable } from '../../link/reattachable.ts';
+import type { ModernClient, ModernBackend } from '../modern-backend.ts';
+import { detectEra, isModernBy } from './detect-era.ts';
 import type { EraCache } from './era-cache.ts';
-import { isModernBy, detectEra } from './detect-era.ts';
 
 export interface ModernClientOptions {
   /** Ours, for `clientInfo`. */
@@ -13,6 +14,7 @@ export interface ModernClientOptions {
   readonly silenceMs?: number;
   /** How long a server may take to say what it is. */
   readonly longestMs?: number;
+  readonly clock?: Clock;
   readonly known: EraCache;
   /** Rejects with a RunError. */
   readonly openChild: (principal: string) => Promise<Link>;
@@ -22,86 +24,99 @@ export interface ModernClientOptions {
   readonly toLegacyServer: (first: Link | undefined, principal: string) => ModernBackend;
 }
 
-const ASK_AGAIN_MS = 10_000;
+const PROBE_AGAIN_MS = 10_000;
 
-/** A server for clients of revision 2026-07-28; the first of them has it asked which era it is of. */
-export function createModernClientRoute(options: ModernClientOptions): ModernBackend {
-  const { known, openChild } = options;
-  let face: ModernBackend | undefined;
-  /** What it was taken for a server of, before it turned out to be modern; what is open there goes on. */
-  let mistaken: ModernBackend | undefined;
-  /** The process that is being asked. */
-  let asked: Link | undefined;
-  let deciding: Promise<ModernBackend> | undefined;
-  let wasLegacy = false;
-  let askedAt = 0;
-  let closedWith: RunError | undefined;
+/** A server for clients of revision 2026-07-28; the first of them has the era of the server detected. */
+export class ModernClientRoute implements ModernBackend {
+  readonly #options: ModernClientOptions;
+  readonly #known: EraCache;
+  readonly #clock: Clock;
+  #backend: ModernBackend | undefined;
+  /** What `#backend` was taken for; `undecided`: there is none. */
+  #serverEra: 'undecided' | 'legacy' | 'modern' = 'undecided';
+  /** The backend for a legacy server, before the server turned out to be modern; what is open there goes on. */
+  #mistaken: ModernBackend | undefined;
+  /** The process that is being probed. */
+  #probed: Link | undefined;
+  #deciding: Promise<ModernBackend> | undefined;
+  #probedAt = 0;
+  #closedWith: RunError | undefined;
 
-  return {
-    get pending() {
-      return (face?.pending ?? 0) + (mistaken?.pending ?? 0);
-    },
-    open(client) {
-      if (wasLegacy && mayBeModern()) forsake();
-      if (face !== undefined) return face.open(client);
-      return lazyLink('modern', async () => (await decide(client.principal)).open(client));
-    },
-    evictIdle: (principal) => mistaken?.evictIdle(principal) === true || face?.evictIdle(principal) === true,
-    async close(reason) {
-      closedWith ??= reason;
-      await asked?.close(reason);
-      await deciding?.catch(() => {});
-      await Promise.all([mistaken?.close(reason), face?.close(reason)]);
-    },
-  };
-
-  function decide(principal: string): Promise<ModernBackend> {
-    deciding ??= find(principal).then(
-      async (found) => {
-        face = found;
-        if (closedWith !== undefined) await found.close(closedWith);
-        return found;
-      },
-      (error: unknown) => {
-        deciding = undefined;
-        throw error;
-      },
-    );
-    return deciding;
+  constructor(options: ModernClientOptions) {
+    this.#options = options;
+    this.#known = options.known;
+    this.#clock = options.clock ?? systemClock;
   }
 
-  async function find(principal: string): Promise<ModernBackend> {
-    const child = known.modern === undefined ? await ask(principal) : undefined;
-    wasLegacy = known.modern !== true;
-    if (wasLegacy && mistaken !== undefined) {
-      const before = mistaken;
-      mistaken = undefined;
-      await child?.close();
-      return before;
+  get pending(): number {
+    return (this.#backend?.pending ?? 0) + (this.#mistaken?.pending ?? 0);
+  }
+
+  open(client: ModernClient): Link {
+    if (this.#serverEra === 'legacy' && this.#mayBeModern()) this.#reconsider();
+    if (this.#backend !== undefined) return this.#backend.open(client);
+    return lazyLink('modern', async () => (await this.#decide(client.principal)).open(client));
+  }
+
+  evictIdle(principal: string): boolean {
+    return this.#mistaken?.evictIdle(principal) === true || this.#backend?.evictIdle(principal) === true;
+  }
+
+  async close(reason: RunError): Promise<void> {
+    this.#closedWith ??= reason;
+    await this.#probed?.close(reason);
+    await this.#deciding?.catch(() => {});
+    await Promise.all([this.#mistaken?.close(reason), this.#backend?.close(reason)]);
+  }
+
+  #decide(principal: string): Promise<ModernBackend> {
+    this.#deciding ??= this.#createBackend(principal);
+    return this.#deciding;
+  }
+
+  async #createBackend(principal: string): Promise<ModernBackend> {
+    try {
+      const backend = await this.#find(principal);
+      this.#backend = backend;
+      if (this.#closedWith !== undefined) await backend.close(this.#closedWith);
+      return backend;
+    } catch (error) {
+      this.#deciding = undefined;
+      throw error;
     }
-    return wasLegacy ? options.toLegacyServer(child, principal) : options.toModernServer(child, principal);
   }
 
-  /** @returns the process that was asked, unless it has ended */
-  async function ask(principal: string): Promise<Link | undefined> {
-    asked = reattachable(await openChild(principal));
-    const child = asked;
-    const verdict = await detectEra(child, options).finally(() => (asked = undefined));
-    known.modern = isModernBy(verdict);
-    askedAt = Date.now();
+  async #find(principal: string): Promise<ModernBackend> {
+    const child = this.#known.modern === undefined ? await this.#probe(principal) : undefined;
+    this.#serverEra = this.#known.modern === true ? 'modern' : 'legacy';
+    if (this.#serverEra === 'modern') return this.#options.toModernServer(child, principal);
+    if (this.#mistaken === undefined) return this.#options.toLegacyServer(child, principal);
+    const before = this.#mistaken;
+    this.#mistaken = undefined;
+    await child?.close();
+    return before;
+  }
+
+  /** @returns the process that was probed, unless it has ended */
+  async #probe(principal: string): Promise<Link | undefined> {
+    const child = reattachable(await this.#options.openChild(principal));
+    this.#probed = child;
+    const verdict = await detectEra(child, this.#options).finally(() => (this.#probed = undefined));
+    this.#known.modern = isModernBy(verdict);
+    this.#probedAt = this.#clock.now();
     return verdict.era === 'gone' ? undefined : child;
   }
 
-  /** A server that failed when it was asked is asked again from time to time. */
-  function mayBeModern(): boolean {
-    return known.modern ?? Date.now() - askedAt > ASK_AGAIN_MS;
+  /** A server that failed when it was probed is probed again from time to time. */
+  #mayBeModern(): boolean {
+    return this.#known.modern ?? this.#clock.now() - this.#probedAt > PROBE_AGAIN_MS;
   }
 
-  /** One that was too slow to say what it is, or died of something else, has refused `initialize` since. */
-  function forsake(): void {
-    wasLegacy = false;
-    mistaken = face;
-    face = undefined;
-    deciding = undefined;
+  /** A server that was too slow to answer the probe, or died of something else, has refused `initialize` since. */
+  #reconsider(): void {
+    this.#serverEra = 'undecided';
+    this.#mistaken = this.#backend;
+    this.#backend = undefined;
+    this.#deciding = undefined;
   }
 }

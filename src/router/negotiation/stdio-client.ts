@@ -1,14 +1,16 @@
-import { RunError, toRunError } from '../../errors.ts';
+import type { Clock } from '../../clock.ts';
 import { claimsModern } from '../../era/envelope.ts';
+import { RunError, toRunError } from '../../errors.ts';
+import { RelayLink } from '../../link/forward.ts';
+import { createFrameQueue } from '../../link/frame-queue.ts';
+import type { Era, Link } from '../../link/link.ts';
+import { reattachable } from '../../link/reattachable.ts';
 import { MODERN_REVISION } from '../../protocol/constants.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
-import type { Link } from '../../link/link.ts';
 import type { ModernBackend } from '../modern-backend.ts';
-import { reattachable } from '../../link/reattachable.ts';
-import { createFrameQueue } from '../../link/frame-queue.ts';
+import { detectEra, isModernBy } from './detect-era.ts';
 import type { EraCache } from './era-cache.ts';
-import { isModernBy, detectEra } from './detect-era.ts';
 
 export interface StdioClientOptions {
   /** Ours, for `clientInfo`. */
@@ -17,6 +19,7 @@ export interface StdioClientOptions {
   readonly silenceMs?: number;
   /** How long a server may take to say what it is. */
   readonly longestMs?: number;
+  readonly clock?: Clock;
   readonly known: EraCache;
   /** Opens another process. Rejects with a RunError. */
   readonly openChild: () => Promise<Link>;
@@ -35,155 +38,176 @@ type Wait = void | Promise<void>;
  * @param first its process, started ahead of the first message
  */
 export function createStdioClientRoute(first: Link, options: StdioClientOptions): Link {
-  const { known } = options;
-  /** The process that nobody has taken over yet. */
-  let spare: Link | undefined = reattachable(first);
-  /** Whether the process that was probed can still serve a client of either era. */
-  let isOpen = true;
+  return new StdioClientLink(first, options).attach();
+}
+
+class StdioClientLink extends RelayLink {
+  readonly peer = 'server';
+  readonly era = 'legacy';
+  readonly principal: string;
+  readonly supports = { notifications: true, requests: true };
+  readonly #options: StdioClientOptions;
+  readonly #known: EraCache;
+  readonly #inOrder = createFrameQueue((frame) => this.#route(frame));
+  /** Undefined until a message says it. */
+  #clientEra: Era | undefined;
+  /** Of the latest process: `probed` can still serve a client of either era, `used` only a modern one. */
+  #process: 'fresh' | 'probed' | 'used' = 'fresh';
+  /** The process that nothing uses yet. */
+  #spare: Link | undefined;
   /** Where messages go; undefined before the first one. */
-  let target: Link | undefined;
-  let face: ModernBackend | undefined;
-  let pinned: 'legacy' | 'modern' | undefined;
-  let wasProbed = false;
-  const inOrder = createFrameQueue(route);
-  let isClosed = false;
-  let onframe: (frame: Frame, relatedRequestId?: RequestId) => Wait = () => {};
-  let onclose: (error?: Error) => void = () => {};
-  spare.onclose((error) => onclose(error));
+  #target: Link | undefined;
+  /** The translator of a legacy server for a modern client. */
+  #backend: ModernBackend | undefined;
+  #isClosed = false;
 
-  return {
-    peer: 'server',
-    era: 'legacy',
-    principal: first.principal,
-    supports: { notifications: true, requests: true },
-    send: (frame) => inOrder.pass(frame),
-    onframe(handler) {
-      onframe = handler;
-    },
-    onend() {},
-    onclose(handler) {
-      onclose = handler;
-      spare?.onclose(handler);
-    },
-    abandonResponse: (id) => target?.abandonResponse(id),
-    close,
-  };
-
-  function route(frame: Frame): Wait {
-    if (isClosed) return undefined;
-    if (target === undefined || pinned === undefined) return choose(frame);
-    const refusal = pinned === 'modern' && frame.kind === 'request' ? refusalOf(frame) : undefined;
-    return refusal === undefined ? target.send(frame) : onframe(faultFrame(refusal, frame.id));
+  constructor(first: Link, options: StdioClientOptions) {
+    super();
+    this.principal = first.principal;
+    this.#options = options;
+    this.#known = options.known;
+    this.#spare = reattachable(first);
   }
 
-  function choose(frame: Frame): Wait {
-    if (frame.kind === 'request' && frame.method === 'initialize') return wait(frame, pinLegacy);
+  attach(): this {
+    this.#spare?.onclose((error) => this.closed(error));
+    return this;
+  }
+
+  send(frame: Frame): Wait {
+    return this.#inOrder.pass(frame);
+  }
+
+  abandonResponse(id: RequestId): void {
+    this.#target?.abandonResponse(id);
+  }
+
+  async close(reason?: Error): Promise<void> {
+    this.#isClosed = true;
+    const error = toRunError(reason ?? new RunError('CLIENT_GONE'));
+    await Promise.all([this.#target?.close(reason), this.#spare?.close(reason), this.#backend?.close(error)]);
+    if (this.#backend !== undefined) this.closed(reason);
+  }
+
+  #route(frame: Frame): Wait {
+    if (this.#isClosed) return undefined;
+    if (this.#target === undefined || this.#clientEra === undefined) return this.#choose(frame);
+    const isChecked = this.#clientEra === 'modern' && frame.kind === 'request';
+    const rejected = isChecked ? rejectionReason(frame) : undefined;
+    return rejected === undefined ? this.#target.send(frame) : this.deliver(faultFrame(rejected, frame.id));
+  }
+
+  #choose(frame: Frame): Wait {
+    if (frame.kind === 'request' && frame.method === 'initialize')
+      return this.#wait(frame, this.#initialize(frame));
     if (frame.kind === 'request' && claimsModern(frame.message)) {
-      if (frame.method === 'server/discover') return wait(frame, discover);
-      return wait(frame, pinModern);
+      const isDiscover = frame.method === 'server/discover';
+      return this.#wait(frame, isDiscover ? this.#discover(frame) : this.#sendModern(frame));
     }
     // Whatever it is, it is for the server to make sense of; it does not say which era the client is of.
-    if (target === undefined) spare?.onframe((answer, relatedRequestId) => onframe(answer, relatedRequestId));
-    return (target ?? spare)?.send(frame);
+    if (this.#target === undefined)
+      this.#spare?.onframe((answer, relatedRequestId) => this.deliver(answer, relatedRequestId));
+    return (this.#target ?? this.#spare)?.send(frame);
   }
 
-  function wait(frame: Frame, act: (frame: Frame) => Promise<Wait>): Promise<void> {
-    const done = act(frame)
-      .catch((error: unknown) => onframe(faultFrame(toRunError(error), frame.id)))
+  /** Holds the next messages back until this one has been sent. */
+  #wait(frame: Frame, sent: Promise<Wait>): Promise<void> {
+    const done = sent
+      .catch((error: unknown) => this.deliver(faultFrame(toRunError(error), frame.id)))
       .then(() => undefined);
-    inOrder.holdBack(done);
+    this.#inOrder.holdBack(done);
     return done;
   }
 
-  async function pinLegacy(frame: Frame): Promise<Wait> {
-    pinned = 'legacy';
-    if (!isOpen) await discard(takeSpare() ?? target);
-    // What a probe has left is as good as new; what a modern client's questions have left is not.
-    const isUsable = isOpen && face === undefined && target !== undefined;
-    const child = takeSpare() ?? (isUsable ? target : await reopenUnprobed());
-    if (isClosed) return child?.close();
-    if (child !== undefined) target = use(options.toLegacyClient(child, wasProbed));
-    return target?.send(frame);
+  async #initialize(frame: Frame): Promise<Wait> {
+    this.#clientEra = 'legacy';
+    if (this.#process === 'used') await discard(this.#takeSpare() ?? this.#target);
+    const child = this.#takeSpare() ?? this.#reusableTarget() ?? (await this.#reopenUnprobed());
+    if (this.#isClosed) return child.close();
+    this.#use(this.#options.toLegacyClient(child, this.#process !== 'fresh'));
+    return this.#target?.send(frame);
   }
 
-  async function pinModern(frame: Frame): Promise<Wait> {
-    pinned = 'modern';
-    if (known.modern === undefined) await learn(undefined);
-    return modern().send(frame);
+  /** What a probe has left is as good as new; what a modern client's requests have left is not. */
+  #reusableTarget(): Link | undefined {
+    return this.#process !== 'used' && this.#backend === undefined ? this.#target : undefined;
+  }
+
+  async #sendModern(frame: Frame): Promise<Wait> {
+    this.#clientEra = 'modern';
+    if (this.#known.modern === undefined) await this.#learn(undefined);
+    return this.#modernTarget().send(frame);
   }
 
   /** The client's own question is the one that we would ask. */
-  async function discover(frame: Frame): Promise<Wait> {
-    if (known.modern !== undefined) return modern().send(frame);
-    const answer = await learn(frame);
-    return answer === undefined ? modern().send(frame) : onframe(answer);
+  async #discover(frame: Frame): Promise<Wait> {
+    if (this.#known.modern !== undefined) return this.#modernTarget().send(frame);
+    const answer = await this.#learn(frame);
+    return answer === undefined ? this.#modernTarget().send(frame) : this.deliver(answer);
   }
 
   /** @returns the answer, if the server is modern */
-  async function learn(request: Frame | undefined): Promise<Frame | undefined> {
+  async #learn(request: Frame | undefined): Promise<Frame | undefined> {
     // The first one may have ended without having said anything.
-    const child = spare ?? (await reopen());
-    spare = undefined;
-    wasProbed = true;
-    const verdict = await detectEra(child, request === undefined ? options : { ...options, request });
-    known.modern = isModernBy(verdict);
+    const child = this.#takeSpare() ?? (await this.#reopen());
+    this.#process = 'probed';
+    const verdict = await detectEra(
+      child,
+      request === undefined ? this.#options : { ...this.#options, request },
+    );
+    this.#known.modern = isModernBy(verdict);
     if (verdict.era !== 'gone') {
-      spare = child;
-      isOpen = verdict.era === 'legacy' || verdict.isOpen;
-      child.onclose((error) => onclose(error));
+      this.#spare = child;
+      if (verdict.era === 'modern' && !verdict.isOpen) this.#process = 'used';
+      child.onclose((error) => this.closed(error));
     }
     return verdict.era === 'modern' ? verdict.answer : undefined;
   }
 
   /** Where a modern client's requests go: as they are to a modern server, translated to any other. */
-  function modern(): Link {
-    if (known.modern === true && spare !== undefined) target = use(takeSpare());
-    if (target !== undefined) return target;
-    const child = takeSpare();
-    // The one that takes it over starts another if it ends.
+  #modernTarget(): Link {
+    if (this.#known.modern === true) {
+      const child = this.#takeSpare();
+      if (child !== undefined) return this.#use(child);
+    }
+    if (this.#target !== undefined) return this.#target;
+    const child = this.#takeSpare();
+    // The backend starts another one if it ends.
     child?.onclose(() => {});
-    face ??= options.toLegacyServer(child);
-    return use(face.open({ principal: first.principal, withheld: new Set() }));
+    this.#backend ??= this.#options.toLegacyServer(child);
+    return this.#use(this.#backend.open({ principal: this.principal, withheld: new Set() }));
   }
 
-  function use<L extends Link | undefined>(link: L): L {
-    target = link;
-    link?.onclose((error) => onclose(error));
-    link?.onframe((frame, relatedRequestId) => onframe(frame, relatedRequestId));
+  #use(link: Link): Link {
+    this.#target = link;
+    this.follow(link);
     return link;
   }
 
-  /** Ends a process that no client can use; the conversation goes on with another one. */
-  async function discard(link: Link | undefined): Promise<void> {
-    link?.onclose(() => {});
-    await link?.close();
-  }
-
-  function takeSpare(): Link | undefined {
-    const taken = spare;
-    spare = undefined;
+  #takeSpare(): Link | undefined {
+    const taken = this.#spare;
+    this.#spare = undefined;
     return taken;
   }
 
-  async function reopenUnprobed(): Promise<Link> {
-    wasProbed = false;
-    return await reopen();
+  async #reopenUnprobed(): Promise<Link> {
+    this.#process = 'fresh';
+    return await this.#reopen();
   }
 
-  async function reopen(): Promise<Link> {
-    return reattachable(await options.openChild());
-  }
-
-  async function close(reason?: Error): Promise<void> {
-    isClosed = true;
-    const error = toRunError(reason ?? new RunError('CLIENT_GONE'));
-    await Promise.all([target?.close(reason), spare?.close(reason), face?.close(error)]);
-    if (face !== undefined) onclose(reason);
+  async #reopen(): Promise<Link> {
+    return reattachable(await this.#options.openChild());
   }
 }
 
-/** What a client that speaks the modern era may not say any more. */
-function refusalOf(frame: Frame): RunError | undefined {
+/** Ends a process that no client can use; the conversation goes on with another one. */
+async function discard(link: Link | undefined): Promise<void> {
+  link?.onclose(() => {});
+  await link?.close();
+}
+
+/** Why a client that has chosen the modern era may not send a request; undefined if it may. */
+function rejectionReason(frame: Frame): RunError | undefined {
   if (frame.method === 'initialize') {
     const requested = String(frame.message.params?.['protocolVersion']);
     return new RunError('UNSUPPORTED_REVISION', { requested, supported: MODERN_REVISION });

@@ -4,7 +4,7 @@ import { RunError } from '../../../src/errors.ts';
 import { META } from '../../../src/protocol/constants.ts';
 import { frameOf } from '../../../src/protocol/frame.ts';
 import { createEraCache } from '../../../src/router/negotiation/era-cache.ts';
-import { createModernClientRoute } from '../../../src/router/negotiation/modern-client.ts';
+import { ModernClientRoute } from '../../../src/router/negotiation/modern-client.ts';
 import type { ModernBackend } from '../../../src/router/modern-backend.ts';
 import { createMemoryLink, type MemoryLink } from '../../support/memory-link.ts';
 
@@ -49,7 +49,7 @@ function open() {
     evictIdle: () => false,
     close: async () => void closed.push(era),
   });
-  const route = createModernClientRoute({
+  const route = new ModernClientRoute({
     version: '0',
     known,
     openChild: async () => child,
