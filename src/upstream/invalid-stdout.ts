@@ -1,51 +1,56 @@
 import type { Log } from '../observe/log.ts';
 import type { Clock } from './clock.ts';
 
-/** Lines that are logged one by one; what comes after them is counted. */
+/** Lines that are logged one by one; those that come after them are counted. */
 const SHOWN_LINES = 3;
 const EXCERPT_BYTES = 120;
 const SUMMARY_MS = 60_000;
 
-/** Lines on a server's stdout that are no MCP messages: skipped, counted, and told without filling the log. */
-export interface InvalidStdout {
-  skip(line: Buffer): void;
-  /** The server is gone: tells what has not been told yet. */
-  end(): void;
-}
+/** Lines on a server's stdout that are no MCP messages: skipped, counted, and logged without filling the log. */
+export class InvalidStdout {
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #onSkip: () => void;
+  #total = 0;
+  #logged = 0;
+  #cancelSummary: (() => void) | undefined;
 
-/** @param onSkip called for each line */
-export function createInvalidStdout(log: Log, clock: Clock, onSkip: () => void = () => {}): InvalidStdout {
-  let total = 0;
-  let told = 0;
-  let cancelSummary: (() => void) | undefined;
+  /** @param onSkip called for each line */
+  constructor(log: Log, clock: Clock, onSkip: () => void = () => {}) {
+    this.#log = log;
+    this.#clock = clock;
+    this.#onSkip = onSkip;
+  }
 
-  return {
-    skip(line) {
-      total += 1;
-      onSkip();
-      if (total === 1) {
-        told = 1;
-        log.warn(
-          { event: 'server.stdout-skipped', lines: 1 },
-          'a line on stdout is not an MCP message, skipped; servers must log to stderr',
-        );
-      }
-      if (total <= SHOWN_LINES) {
-        log.debug({ event: 'server.stdout-line', bytes: line.length }, `skipped: ${excerptOf(line)}`);
-      }
-      if (total > told) cancelSummary ??= clock.after(SUMMARY_MS, tell);
-    },
-    end() {
-      cancelSummary?.();
-      tell();
-    },
-  };
+  skip(line: Buffer): void {
+    this.#total += 1;
+    this.#onSkip();
+    if (this.#total === 1) {
+      this.#logged = 1;
+      this.#log.warn(
+        { event: 'server.stdout-skipped', lines: 1 },
+        'a line on stdout is not an MCP message, skipped; servers must log to stderr',
+      );
+    }
+    if (this.#total <= SHOWN_LINES) {
+      this.#log.debug({ event: 'server.stdout-line', bytes: line.length }, `skipped: ${excerptOf(line)}`);
+    }
+    if (this.#total > this.#logged)
+      this.#cancelSummary ??= this.#clock.after(SUMMARY_MS, () => this.#summarize());
+  }
 
-  function tell(): void {
-    cancelSummary = undefined;
-    if (total === told) return;
-    told = total;
-    log.warn(
+  /** The server has ended: logs the number of lines, if it has grown since. */
+  end(): void {
+    this.#cancelSummary?.();
+    this.#summarize();
+  }
+
+  #summarize(): void {
+    this.#cancelSummary = undefined;
+    const total = this.#total;
+    if (total === this.#logged) return;
+    this.#logged = total;
+    this.#log.warn(
       { event: 'server.stdout-skipped', lines: total },
       `${total} lines on stdout so far are not MCP messages, skipped`,
     );

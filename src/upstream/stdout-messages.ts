@@ -15,98 +15,116 @@ export interface StdoutOptions {
   /** `strict`: a line that is no message is skipped, whether or not it shows which request it answers. */
   readonly stdout: StdoutMode;
   readonly log: Log;
+}
+
+/** Takes what a server writes to its stdout. */
+export interface StdoutHandler {
   /** A message, or the error that its caller gets in place of an answer that cannot be read. */
-  readonly deliver: (frame: Frame) => void;
+  deliver(frame: Frame): void;
   /** The error response to a request of the server that cannot be read. */
-  readonly refuse: (fault: Frame) => void;
+  reject(fault: Frame): void;
   /** A line that is no message, and answers nothing. */
-  readonly skip: (line: Buffer) => void;
+  skip(line: Buffer): void;
 }
 
 /** How a batch begins. */
 const ARRAY = '['.charCodeAt(0);
-/** Messages that cannot be read and are told about one by one. */
-const SHOWN = 3;
+/** Messages that cannot be read and are logged as warnings. */
+const MAX_WARNINGS = 3;
 
 /** Reads the messages of a process off its stdout (2025-11-25, basic/transports, stdio). */
-export function createStdoutReader(options: StdoutOptions): LineSplitter {
-  const { server, lineLimitBytes, log, deliver, refuse, skip } = options;
-  const broken = new BrokenMessage();
-  let told = 0;
-  return createLineSplitter(lineLimitBytes, { line, overflow });
+export class StdoutReader {
+  readonly #options: StdoutOptions;
+  readonly #handler: StdoutHandler;
+  readonly #split: LineSplitter;
+  readonly #broken = new BrokenMessage();
+  #unreadable = 0;
 
-  function line(bytes: Buffer): void {
-    const isMcp = bytes[0] === ARRAY ? batch(bytes) : message(bytes);
-    if (isMcp) broken.clear();
-    else other(bytes);
+  constructor(options: StdoutOptions, handler: StdoutHandler) {
+    this.#options = options;
+    this.#handler = handler;
+    this.#split = createLineSplitter(options.lineLimitBytes, {
+      line: (bytes) => this.#readLine(bytes),
+      overflow: (ends) => this.#onOverflow(ends),
+    });
   }
 
-  /** An answer with raw line breaks is several lines, and none of them shows what it answers. */
-  function other(bytes: Buffer): void {
-    skip(bytes);
-    const whole = options.stdout === 'skip' ? broken.add(bytes) : undefined;
+  /** Reads up to `maxLines` lines of a chunk. @returns the number of bytes that were read */
+  read(chunk: Buffer, maxLines?: number): number {
+    return this.#split(chunk, maxLines);
+  }
+
+  #readLine(bytes: Buffer): void {
+    const isMcp = bytes[0] === ARRAY ? this.#readBatch(bytes) : this.#readMessage(bytes);
+    if (isMcp) this.#broken.clear();
+    else this.#skip(bytes);
+  }
+
+  /** An answer with raw line breaks is several lines, and none of them shows which request it answers. */
+  #skip(bytes: Buffer): void {
+    this.#handler.skip(bytes);
+    const whole = this.#options.stdout === 'skip' ? this.#broken.add(bytes) : undefined;
     const answered = whole === undefined ? undefined : unreadableAnswerTo(whole, true);
     if (answered === undefined) return;
-    broken.clear();
-    fail(answered, 'it is broken into several lines');
+    this.#broken.clear();
+    this.#failRequest(answered, 'it is broken into several lines');
   }
 
   /** Only servers of revision 2025-03-26 send batches. */
-  function batch(bytes: Buffer): boolean {
-    const others = splitBatch(bytes)?.map(asBuffer);
-    if (others === undefined) return false;
-    const skipped = others.filter((element) => !message(element));
-    if (skipped.length === others.length) return false;
-    skipped.forEach(skip);
+  #readBatch(bytes: Buffer): boolean {
+    const elements = splitBatch(bytes)?.map(asBuffer);
+    if (elements === undefined) return false;
+    const skipped = elements.filter((element) => !this.#readMessage(element));
+    if (skipped.length === elements.length) return false;
+    for (const element of skipped) this.#handler.skip(element);
     return true;
   }
 
-  function message(bytes: Buffer): boolean {
+  #readMessage(bytes: Buffer): boolean {
     let frame: Frame;
     try {
       frame = peekFrame(bytes);
     } catch (error) {
-      return options.stdout === 'skip' && unreadable(bytes, toRunError(error));
+      return this.#options.stdout === 'skip' && this.#readUnreadable(bytes, toRunError(error));
     }
-    deliver(frame);
+    this.#handler.deliver(frame);
     return true;
   }
 
-  /** A caller must not wait for an answer that has been given, if in a form that is none. */
-  function unreadable(bytes: Buffer, error: RunError): boolean {
+  /** A caller must not wait for an answer that was sent in a form that cannot be read. */
+  #readUnreadable(bytes: Buffer, error: RunError): boolean {
     const { detail = '' } = error.fields;
     const answered = unreadableAnswerTo(bytes);
     if (answered !== undefined) {
-      fail(answered, String(detail));
+      this.#failRequest(answered, String(detail));
       return true;
     }
-    const asked = unreadableRequestId(bytes);
-    if (asked === undefined) return false;
-    tell(
-      { event: 'server.request-unreadable', id: asked },
-      `refused a request of the server: ${error.message}`,
-    );
-    refuse(faultFrame(error, asked));
+    const id = unreadableRequestId(bytes);
+    if (id === undefined) return false;
+    const fields = { event: 'server.request-unreadable', id };
+    this.#logUnreadable(fields, `refused a request of the server: ${error.message}`);
+    this.#handler.reject(faultFrame(error, id));
     return true;
   }
 
-  function fail(id: RequestId, detail: string): void {
-    const fault = new RunError('UNREADABLE_ANSWER', { server, detail });
-    tell({ event: 'server.answer-unreadable', id }, fault.message);
-    deliver(faultFrame(fault, id));
+  #failRequest(id: RequestId, detail: string): void {
+    const fault = new RunError('UNREADABLE_ANSWER', { server: this.#options.server, detail });
+    this.#logUnreadable({ event: 'server.answer-unreadable', id }, fault.message);
+    this.#handler.deliver(faultFrame(fault, id));
   }
 
   /** The first ones are warnings; more must not fill the log. */
-  function tell(fields: LogFields, text: string): void {
-    told += 1;
-    if (told > SHOWN) log.debug(fields, text);
-    else log.warn(fields, text);
+  #logUnreadable(fields: LogFields, text: string): void {
+    this.#unreadable += 1;
+    if (this.#unreadable > MAX_WARNINGS) this.#options.log.debug(fields, text);
+    else this.#options.log.warn(fields, text);
   }
 
-  function overflow(ends: LineEnds): void {
-    const error = new RunError('LINE_TOO_LONG', { server, maxBytes: lineLimitBytes });
-    log.warn({ event: 'server.line-too-long', maxBytes: lineLimitBytes }, error.message);
+  #onOverflow(ends: LineEnds): void {
+    const { server, lineLimitBytes: maxBytes, log } = this.#options;
+    const error = new RunError('LINE_TOO_LONG', { server, maxBytes });
+    log.warn({ event: 'server.line-too-long', maxBytes }, error.message);
     const id = longAnswerTo(ends);
-    if (id !== undefined) deliver(faultFrame(error, id));
+    if (id !== undefined) this.#handler.deliver(faultFrame(error, id));
   }
 }
