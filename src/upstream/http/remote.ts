@@ -3,7 +3,7 @@ import { secretsOf } from '../../observe/known-secrets.ts';
 import { createMask, type Mask } from '../../observe/mask.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../link/link.ts';
-import { createAuthorization } from '../oauth/authorization.ts';
+import { OAuthAuthorization } from '../oauth/authorization.ts';
 import type { RemoteTarget } from '../../config/types.ts';
 import type { UpstreamOptions } from '../target.ts';
 import { serverUrl } from '../oauth/token-store.ts';
@@ -43,7 +43,7 @@ async function connectTo(
   const authorization =
     oauth === undefined
       ? undefined
-      : createAuthorization({ ...target, oauth }, { server, log, addresses, promptLimit });
+      : new OAuthAuthorization({ ...target, oauth }, { server, log, addresses, promptLimit });
   return {
     connection: createConnection({ server, dispatcher, headers, authorization }),
     requestHeaders: createRequestHeaders((tool) =>

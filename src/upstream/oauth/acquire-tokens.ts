@@ -106,7 +106,7 @@ async function tokensFor(
   });
   const request = { authority, scope, resource };
   if (settings.grant === 'client-credentials') return await requestByCredentials(request, context);
-  if (held !== undefined && !wanted.isStepUp && isWorthRenewing(held, challenged)) {
+  if (held !== undefined && !wanted.isStepUp && isWorthRenewing(held, challenged, context.now())) {
     const renewed = await refresh(held, authority, context);
     if (renewed !== undefined) return renewed;
   }
@@ -114,9 +114,9 @@ async function tokensFor(
   return await authorizeByCode(request, context);
 }
 
-function isWorthRenewing(held: StoredTokens, challenged: string | undefined): boolean {
+function isWorthRenewing(held: StoredTokens, challenged: string | undefined, now: number): boolean {
   // A server that refuses what it has just been given refuses the next one, too.
-  if (held.isRenewed && Date.now() - held.obtainedAt < FRESH_MS) return false;
+  if (held.isRenewed && now - held.obtainedAt < FRESH_MS) return false;
   // It never allows more than before (RFC 6749 section 6).
   return includesScopes(joinScopes(held.requestedScope, held.scope), challenged);
 }
@@ -147,7 +147,7 @@ function refuseToAskAgain(
 ): void {
   if (wanted.interactive) return;
   const { failure } = context.tokenStore.stored;
-  if (failure !== undefined && isCoolingDown(failure, Date.now())) {
+  if (failure !== undefined && isCoolingDown(failure, context.now())) {
     throw authorizationFailed(context, failure.detail);
   }
   // A user may have been careless with the first question, but not with the one for more.

@@ -78,7 +78,7 @@ async function ask(
     const failed = toAuthorizationFailed(error, context);
     const { tokenStore } = context;
     const detail = String(failed.fields['detail']);
-    await tokenStore.save({ failure: nextFailure(tokenStore.stored.failure, detail, Date.now()) });
+    await tokenStore.save({ failure: nextFailure(tokenStore.stored.failure, detail, context.now()) });
     if (client.redirectUri !== undefined && mayBeForgotten(error)) {
       await tokenStore.forgetClient(authority.issuer);
     }

@@ -2,16 +2,16 @@ import { RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import type { Authorization, Challenge } from '../authorization.ts';
 import type { ServerAddresses } from '../http/server-addresses.ts';
-import type { OAuthSettings, RemoteTarget } from '../../config/types.ts';
+import type { OAuthSettings, RemoteTarget, TlsSettings } from '../../config/types.ts';
 import type { AddressScope } from './address-scope.ts';
 import { PromptLimit } from './prompt-limit.ts';
 import { readChallenge } from './challenge.ts';
 import { openTokenRecord, type OAuthContext } from './context.ts';
 import type { GuardedFetch } from './guarded-fetch.ts';
-import { openBindingStore } from './issuer-binding.ts';
+import { openBindingStore, type BindingStore } from './issuer-binding.ts';
 import type { Wanted } from './acquire-tokens.ts';
 import type { StoredTokens } from './stored.ts';
-import { openTokenStore, serverUrl, withLock } from './token-store.ts';
+import { openTokenStore, serverUrl, withLock, type TokenStore } from './token-store.ts';
 
 export interface AuthorizationOptions {
   readonly server: string;
@@ -22,146 +22,170 @@ export interface AuthorizationOptions {
   readonly interactive?: boolean;
   /** Of the server; by default one of its own. */
   readonly promptLimit?: PromptLimit;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
 }
 
 /** A token is renewed so long before it expires, or at the end of this part of its life, if that is later. */
 const MARGIN_MS = 30_000;
 const PART = 0.75;
 
-/** OAuth for one remote server (2026-07-28, basic/authorization). Reads and asks nothing before it is used. */
-export function createAuthorization(
-  target: RemoteTarget & { readonly oauth: OAuthSettings },
-  { server, log, addresses, interactive = false, promptLimit = new PromptLimit() }: AuthorizationOptions,
-): Authorization {
-  const url = serverUrl(target);
-  const { oauth: settings, tls } = target;
-  const store = openTokenStore(url.href, settings, log);
-  const binding = openBindingStore(server, url.href, settings);
-  /** Loaded when it is needed: most of the time a token is there, or no server asks for one. */
-  let guarded: Promise<GuardedFetch> | undefined;
-  const closing = new AbortController();
-  const { signal } = closing;
-  let held: StoredTokens | undefined;
-  let firstRead: Promise<unknown> | undefined;
-  const underWay = new Map<string, Promise<boolean>>();
-  /** The token that could not be renewed ahead of time: the server is to say whether it is still good. */
-  let unrenewable: string | undefined;
+/** OAuth for one remote server (2026-07-28, basic/authorization). Reads and requests nothing before it is used. */
+export class OAuthAuthorization implements Authorization {
+  readonly #options: AuthorizationOptions;
+  readonly #settings: OAuthSettings;
+  readonly #tls: TlsSettings;
+  readonly #url: URL;
+  readonly #store: TokenStore;
+  readonly #binding: BindingStore;
+  readonly #promptLimit: PromptLimit;
+  readonly #now: () => number;
+  readonly #closing = new AbortController();
+  /** Attempts under way, by what they obtain. */
+  readonly #attempts = new Map<string, Promise<boolean>>();
+  /** Loaded when it is needed: most of the time there is a token, or no server requires one. */
+  #guardedFetch: Promise<GuardedFetch> | undefined;
+  #firstRead: Promise<unknown> | undefined;
+  #tokens: StoredTokens | undefined;
+  /** The token that could not be renewed ahead of time: the server decides whether it is still good. */
+  #unrenewable: string | undefined;
 
-  return {
-    async header(caller) {
-      firstRead ??= readStore();
-      await firstRead;
-      if (held !== undefined && isExpiring(held) && held.accessToken !== unrenewable) {
-        const renewal = share('renewal', renewAhead);
-        // One that is still good is used until then: the lock may be held by somebody who waits for a user.
-        if (isExpired(held)) await abortable(renewal, caller());
-        else renewal.catch(() => {});
-      }
-      return headerOf(held);
-    },
-    async challenged(challenge, caller) {
-      await readStore();
-      if (isReplaced(challenge)) return true;
-      const bearer = readChallenge(challenge.wwwAuthenticate);
-      const isStepUp = challenge.status === 403;
-      const what = `${isStepUp} ${bearer.scope}`;
-      return await abortable(
-        share(what, () => answer(challenge, { challenge: bearer, isStepUp, interactive })),
-        caller,
-      );
-    },
-    async close() {
-      closing.abort(new RunError('UPSTREAM_CLOSED', { server }));
-      await Promise.allSettled(underWay.values());
-      await (await guarded)?.close();
-    },
-  };
+  constructor(target: RemoteTarget & { readonly oauth: OAuthSettings }, options: AuthorizationOptions) {
+    const { server, log, promptLimit = new PromptLimit(), now = Date.now } = options;
+    this.#options = options;
+    this.#settings = target.oauth;
+    this.#tls = target.tls;
+    this.#url = serverUrl(target);
+    this.#store = openTokenStore(this.#url.href, target.oauth, log);
+    this.#binding = openBindingStore(server, this.#url.href, target.oauth);
+    this.#promptLimit = promptLimit;
+    this.#now = now;
+  }
 
-  /** Who wants the same while it is under way gets what it gets. */
-  function share(what: string, attempt: () => Promise<boolean>): Promise<boolean> {
-    const shared = underWay.get(what) ?? attempt().finally(() => underWay.delete(what));
-    underWay.set(what, shared);
+  async header(caller: () => AbortSignal): Promise<string | undefined> {
+    this.#firstRead ??= this.#readStore();
+    await this.#firstRead;
+    const tokens = this.#tokens;
+    if (tokens !== undefined && this.#isExpiring(tokens) && tokens.accessToken !== this.#unrenewable) {
+      const renewal = this.#share('renewal', () => this.#renewAhead());
+      // One that is still good is used until then: the holder of the lock may be waiting for a user.
+      if (this.#isExpired(tokens)) await abortable(renewal, caller());
+      else renewal.catch(() => {});
+    }
+    return headerOf(this.#tokens);
+  }
+
+  async challenged(challenge: Challenge, caller: AbortSignal): Promise<boolean> {
+    await this.#readStore();
+    if (this.#isReplaced(challenge)) return true;
+    const bearer = readChallenge(challenge.wwwAuthenticate);
+    const isStepUp = challenge.status === 403;
+    const { interactive = false } = this.#options;
+    const wanted = { challenge: bearer, isStepUp, interactive };
+    const attempt = this.#share(`${isStepUp} ${bearer.scope}`, () => this.#acquire(challenge, wanted));
+    return await abortable(attempt, caller);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new RunError('UPSTREAM_CLOSED', { server: this.#options.server }));
+    await Promise.allSettled(this.#attempts.values());
+    await (await this.#guardedFetch)?.close();
+  }
+
+  /** Requests that need the same while an attempt is under way share its result. */
+  #share(purpose: string, attempt: () => Promise<boolean>): Promise<boolean> {
+    const shared = this.#attempts.get(purpose) ?? attempt().finally(() => this.#attempts.delete(purpose));
+    this.#attempts.set(purpose, shared);
     return shared;
   }
 
-  async function answer(challenge: Challenge, wanted: Wanted): Promise<boolean> {
-    return await underLock(async (context) => {
-      // Somebody else may have been here.
-      if (isReplaced(challenge)) return true;
-      const { acquireTokens: obtain } = await import('./acquire-tokens.ts');
-      return await obtain(wanted, promptLimit, context);
+  async #acquire(challenge: Challenge, wanted: Wanted): Promise<boolean> {
+    return await this.#underLock(async (context) => {
+      // Another process may have obtained tokens meanwhile.
+      if (this.#isReplaced(challenge)) return true;
+      const { acquireTokens } = await import('./acquire-tokens.ts');
+      return await acquireTokens(wanted, this.#promptLimit, context);
     });
   }
 
-  async function renewAhead(): Promise<boolean> {
-    return await underLock(async (context) => {
-      if (held === undefined || !isExpiring(held)) return true;
-      unrenewable = held.accessToken;
+  async #renewAhead(): Promise<boolean> {
+    return await this.#underLock(async (context) => {
+      const tokens = this.#tokens;
+      if (tokens === undefined || !this.#isExpiring(tokens)) return true;
+      this.#unrenewable = tokens.accessToken;
       try {
         const { renew } = await import('./acquire-tokens.ts');
-        return await renew(held, context);
+        return await renew(tokens, context);
       } catch (error) {
-        signal.throwIfAborted();
+        context.signal.throwIfAborted();
         const detail = error instanceof Error ? error.message : String(error);
-        log.warn({ event: 'oauth.renewal-failed', detail }, `The token could not be renewed: ${detail}`);
+        const text = `The token could not be renewed: ${detail}`;
+        this.#options.log.warn({ event: 'oauth.renewal-failed', detail }, text);
         return false;
       }
     });
   }
 
-  async function underLock(work: (context: OAuthContext) => Promise<boolean>): Promise<boolean> {
+  async #underLock(work: (context: OAuthContext) => Promise<boolean>): Promise<boolean> {
+    const { server, log } = this.#options;
+    const { signal } = this.#closing;
     const onwait = (): void =>
       log.info({ event: 'oauth.waiting' }, 'Another process is obtaining the authorization; waiting for it');
-    return await withLock(store, { signal, onwait }, async () => {
-      const tokenStore = await openTokenRecord(store);
-      held = tokenStore.stored.tokens;
-      const { fetch, check, home } = await guard(tokenStore.stored.reach);
+    return await withLock(this.#store, { signal, onwait }, async () => {
+      const tokenStore = await openTokenRecord(this.#store);
+      this.#tokens = tokenStore.stored.tokens;
+      const guarded = await this.#guard(tokenStore.stored.reach);
       try {
         return await work({
           server,
-          url,
-          settings,
+          url: this.#url,
+          settings: this.#settings,
           log,
-          fetch: fetch(signal),
-          checkUrl: check,
-          home,
+          fetch: guarded.fetch(signal),
+          checkUrl: (url) => guarded.check(url),
+          home: () => guarded.home(),
           tokenStore,
-          binding,
+          binding: this.#binding,
+          now: this.#now,
           signal,
         });
       } finally {
-        held = tokenStore.stored.tokens;
+        this.#tokens = tokenStore.stored.tokens;
       }
     });
   }
 
-  function guard(knownReach: AddressScope | undefined): Promise<GuardedFetch> {
-    guarded ??= import('./guarded-fetch.ts').then(({ createGuardedFetch }) =>
-      createGuardedFetch({ server, url, tls, addresses, knownReach, issuer: settings.issuer }),
+  #guard(knownReach: AddressScope | undefined): Promise<GuardedFetch> {
+    const { server, addresses } = this.#options;
+    const options = { server, url: this.#url, tls: this.#tls, addresses, knownReach };
+    this.#guardedFetch ??= import('./guarded-fetch.ts').then(
+      ({ GuardedFetch: Loaded }) => new Loaded({ ...options, issuer: this.#settings.issuer }),
     );
-    return guarded;
+    return this.#guardedFetch;
   }
 
-  async function readStore(): Promise<void> {
-    held = (await store.read()).tokens;
+  async #readStore(): Promise<void> {
+    this.#tokens = (await this.#store.read()).tokens;
   }
 
-  function isReplaced({ sent }: Challenge): boolean {
-    return held !== undefined && headerOf(held) !== sent && !isExpired(held);
+  /** Whether there is a token by now that the rejected request did not have. */
+  #isReplaced({ sent }: Challenge): boolean {
+    const tokens = this.#tokens;
+    return tokens !== undefined && headerOf(tokens) !== sent && !this.#isExpired(tokens);
+  }
+
+  #isExpired({ expiresAt }: StoredTokens): boolean {
+    return expiresAt !== undefined && expiresAt <= this.#now();
+  }
+
+  #isExpiring({ expiresAt, obtainedAt }: StoredTokens): boolean {
+    if (expiresAt === undefined) return false;
+    return this.#now() > Math.max(expiresAt - MARGIN_MS, obtainedAt + PART * (expiresAt - obtainedAt));
   }
 }
 
 function headerOf(tokens: StoredTokens | undefined): string | undefined {
   return tokens === undefined ? undefined : `Bearer ${tokens.accessToken}`;
-}
-
-function isExpired({ expiresAt }: StoredTokens): boolean {
-  return expiresAt !== undefined && expiresAt <= Date.now();
-}
-
-function isExpiring({ expiresAt, obtainedAt }: StoredTokens): boolean {
-  if (expiresAt === undefined) return false;
-  return Date.now() > Math.max(expiresAt - MARGIN_MS, obtainedAt + PART * (expiresAt - obtainedAt));
 }
 
 /** The result, unless the signal comes first; what is under way goes on for others. */

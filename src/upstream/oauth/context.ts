@@ -21,6 +21,8 @@ export interface OAuthContext {
   home(): Promise<AddressScope>;
   readonly tokenStore: TokenRecord;
   readonly binding: BindingStore;
+  /** Milliseconds since the epoch. */
+  now(): number;
   readonly signal: AbortSignal;
 }
 

@@ -11,8 +11,8 @@ import { leastTrusted, type AddressScope } from './address-scope.ts';
  * not make us a way into networks that only we can reach.
  */
 export interface Guard {
-  /** @returns why not; undefined if it may be requested */
-  refusal(url: URL, options?: RefusalOptions): Promise<string | undefined>;
+  /** @returns why the URL must not be requested; undefined if it may be */
+  rejectionReason(url: URL, options?: RejectionOptions): Promise<string | undefined>;
   /** Resolves names to the addresses that may be connected to: the ones that are checked are the ones that are used. */
   readonly lookup: LookupFunction;
   /** The same for the server's own name, which must not lead to another kind of network than before. */
@@ -21,7 +21,7 @@ export interface Guard {
   home(): Promise<AddressScope>;
 }
 
-export interface RefusalOptions {
+export interface RejectionOptions {
   /**
    * The connection is made by another program, a proxy or a browser: the name is resolved here as well, and all its
    * addresses have to be allowed.
@@ -79,7 +79,7 @@ class AddressGuard implements Guard {
     this.#issuer = issuer !== undefined && URL.canParse(issuer) ? new URL(issuer) : undefined;
   }
 
-  async refusal(url: URL, { isByOther = false }: RefusalOptions = {}): Promise<string | undefined> {
+  async rejectionReason(url: URL, { isByOther = false }: RejectionOptions = {}): Promise<string | undefined> {
     if (url.origin === this.#server.origin && url.origin !== 'null') return undefined;
     const home = await this.home();
     const host = hostOf(url);
@@ -91,7 +91,7 @@ class AddressGuard implements Guard {
     if (isLoopback && isIP(host) === 0)
       return home === 'loopback' ? undefined : describe(host, 'loopback', home);
     if (isIP(host) !== 0) return isAllowed(host, home) ? undefined : describe(host, reachOf(host), home);
-    return isByOther ? await this.#refusalOfName(host, home) : undefined;
+    return isByOther ? await this.#rejectionOfName(host, home) : undefined;
   }
 
   async home(): Promise<AddressScope> {
@@ -118,7 +118,7 @@ class AddressGuard implements Guard {
   }
 
   /** A name that cannot be resolved here is left to the other program, unless it can only be a local one. */
-  async #refusalOfName(host: string, home: AddressScope): Promise<string | undefined> {
+  async #rejectionOfName(host: string, home: AddressScope): Promise<string | undefined> {
     const answer = this.#unanswered.has(host) ? [] : await this.#resolveInTime(host);
     const found = answer.filter(({ address }) => !isFake(address));
     if (found.length === 0) {

@@ -7,22 +7,12 @@ import { createDispatcher, mayUseProxy } from '../http/dispatcher.ts';
 import { fieldValue } from '../http/field-values.ts';
 import type { TlsSettings } from '../../config/types.ts';
 import type { AddressScope } from './address-scope.ts';
-import { createGuard, type GuardOptions } from './guard.ts';
+import { createGuard, type Guard, type GuardOptions } from './guard.ts';
 
 export interface GuardedFetchOptions extends GuardOptions {
   readonly server: string;
   readonly url: URL;
   readonly tls: TlsSettings;
-}
-
-export interface GuardedFetch {
-  /** Each request is one hop: a redirect is an answer like any other, and its target is checked when it is requested. */
-  fetch(signal: AbortSignal): FetchLike;
-  /** @throws RunError `AUTHORIZATION_FAILED` if this URL, which the server has named, is not to be opened in a browser. */
-  check(url: URL): Promise<void>;
-  /** Where the server is. */
-  home(): Promise<AddressScope>;
-  close(): Promise<void>;
 }
 
 const REQUEST_MS = 15_000;
@@ -40,73 +30,98 @@ const DECODERS = new Map<string, typeof unzip>([
 ]);
 
 /** Requests to authorization servers and for metadata: guarded, and bounded in time and size. */
-export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
-  const { server, url: serverUrl, tls } = options;
-  const guard = createGuard(serverUrl, options);
-  // A client certificate is for the server that it was issued for.
-  const foreignTls = { ...tls, certFile: undefined, keyFile: undefined };
-  let own: Promise<Dispatcher> | undefined;
-  let foreign: Promise<Dispatcher> | undefined;
+export class GuardedFetch {
+  readonly #server: string;
+  readonly #serverUrl: URL;
+  readonly #tls: TlsSettings;
+  readonly #guard: Guard;
+  /** For the server itself, and for all others. */
+  #own: Promise<Dispatcher> | undefined;
+  #foreign: Promise<Dispatcher> | undefined;
 
-  return {
-    fetch: (signal) => async (input, init) => {
+  constructor(options: GuardedFetchOptions) {
+    this.#server = options.server;
+    this.#serverUrl = options.url;
+    this.#tls = options.tls;
+    this.#guard = createGuard(options.url, options);
+  }
+
+  /** Each request is one hop: a redirect is an answer like any other, and its target is checked when it is requested. */
+  fetch(signal: AbortSignal): FetchLike {
+    return async (input, init) => {
       const url = new URL(input);
-      await check(url, mayUseProxy());
+      await this.#check(url, mayUseProxy());
       const limit = AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS)]);
       try {
-        const { statusCode, headers, body } = await request(url, {
-          dispatcher: await (url.origin === serverUrl.origin ? ownDispatcher() : foreignDispatcher()),
-          method: init?.method === 'POST' ? 'POST' : 'GET',
-          headers: Object.fromEntries(new Headers(init?.headers)),
-          body:
-            typeof init?.body === 'string' || init?.body instanceof URLSearchParams
-              ? init.body.toString()
-              : null,
-          signal: limit,
-        });
-        const bytes = await readBounded(body).then((sent) => decode(sent, headers['content-encoding']));
-        if (bytes === undefined) throw tooLarge(url);
-        return new Response(BODILESS.has(statusCode) ? null : bytes, {
-          status: statusCode,
-          headers: Object.entries(headers).flatMap(([name, lines]): [string, string][] => {
-            const value = fieldValue(name, lines);
-            return value === undefined ? [] : [[name, value]];
-          }),
-        });
+        return await this.#request(url, init, limit);
       } catch (error) {
         signal.throwIfAborted();
         if (isRunError(error)) throw error;
-        throw failure(`${url.origin}${url.pathname}: ${describe(error, limit)}`, error);
+        throw this.#failure(`${url.origin}${url.pathname}: ${describe(error, limit)}`, error);
       }
-    },
-    check: (url) => check(url, true),
-    home: () => guard.home(),
-    async close() {
-      for (const dispatcher of [own, foreign]) await (await dispatcher?.catch(() => undefined))?.destroy();
-    },
-  };
-
-  async function check(url: URL, isByOther: boolean): Promise<void> {
-    const refusal = await guard.refusal(url, { isByOther });
-    if (refusal !== undefined) throw failure(`not going to ${placeOf(url)}: ${refusal}`);
+    };
   }
 
-  function ownDispatcher(): Promise<Dispatcher> {
-    own ??= createDispatcher({ server, tls, lookup: guard.ownLookup });
-    return own;
+  /** @throws RunError `AUTHORIZATION_FAILED` if this URL, which the server has named, is not to be opened in a browser. */
+  check(url: URL): Promise<void> {
+    return this.#check(url, true);
   }
 
-  function foreignDispatcher(): Promise<Dispatcher> {
-    foreign ??= createDispatcher({ server, tls: foreignTls, lookup: guard.lookup });
-    return foreign;
+  /** Where the server is. */
+  home(): Promise<AddressScope> {
+    return this.#guard.home();
   }
 
-  function tooLarge({ origin, pathname }: URL): RunError {
-    return failure(`${origin}${pathname}: more than ${MAX_BYTES} bytes`, new RangeError('too large'));
+  async close(): Promise<void> {
+    for (const dispatcher of [this.#own, this.#foreign])
+      await (await dispatcher?.catch(() => undefined))?.destroy();
   }
 
-  function failure(detail: string, cause?: unknown): RunError {
-    return new RunError('AUTHORIZATION_FAILED', { server, detail }, { cause });
+  async #request(url: URL, init: RequestInit | undefined, limit: AbortSignal): Promise<Response> {
+    const { statusCode, headers, body } = await request(url, {
+      dispatcher: await (url.origin === this.#serverUrl.origin
+        ? this.#ownDispatcher()
+        : this.#foreignDispatcher()),
+      method: init?.method === 'POST' ? 'POST' : 'GET',
+      headers: Object.fromEntries(new Headers(init?.headers)),
+      body:
+        typeof init?.body === 'string' || init?.body instanceof URLSearchParams ? init.body.toString() : null,
+      signal: limit,
+    });
+    const sent = await readBounded(body);
+    const bytes = await decode(sent, headers['content-encoding']);
+    if (bytes === undefined) {
+      const detail = `${url.origin}${url.pathname}: more than ${MAX_BYTES} bytes`;
+      throw this.#failure(detail, new RangeError('too large'));
+    }
+    return new Response(BODILESS.has(statusCode) ? null : bytes, {
+      status: statusCode,
+      headers: Object.entries(headers).flatMap(([name, lines]): [string, string][] => {
+        const value = fieldValue(name, lines);
+        return value === undefined ? [] : [[name, value]];
+      }),
+    });
+  }
+
+  async #check(url: URL, isByOther: boolean): Promise<void> {
+    const reason = await this.#guard.rejectionReason(url, { isByOther });
+    if (reason !== undefined) throw this.#failure(`not going to ${placeOf(url)}: ${reason}`);
+  }
+
+  #ownDispatcher(): Promise<Dispatcher> {
+    this.#own ??= createDispatcher({ server: this.#server, tls: this.#tls, lookup: this.#guard.ownLookup });
+    return this.#own;
+  }
+
+  #foreignDispatcher(): Promise<Dispatcher> {
+    // A client certificate is for the server that it was issued for.
+    const tls = { ...this.#tls, certFile: undefined, keyFile: undefined };
+    this.#foreign ??= createDispatcher({ server: this.#server, tls, lookup: this.#guard.lookup });
+    return this.#foreign;
+  }
+
+  #failure(detail: string, cause?: unknown): RunError {
+    return new RunError('AUTHORIZATION_FAILED', { server: this.#server, detail }, { cause });
   }
 }
 

@@ -5,8 +5,8 @@ import { createDispatcher } from '../http/dispatcher.ts';
 import { discard, type HttpRequest } from '../http/http-call.ts';
 import { createServerAddresses, type ServerAddresses } from '../http/server-addresses.ts';
 import type { OAuthSettings, RemoteTarget } from '../../config/types.ts';
-import { createAuthorization } from './authorization.ts';
-import { createGuardedFetch } from './guarded-fetch.ts';
+import { OAuthAuthorization } from './authorization.ts';
+import { GuardedFetch } from './guarded-fetch.ts';
 import { tokenInfoOf, type TokenInfo } from './token-info.ts';
 import { openTokenStore, serverUrl } from './token-store.ts';
 
@@ -28,7 +28,7 @@ export async function logIn(
   const { headers, tls, oauth } = target;
   const addresses = createServerAddresses();
   const dispatcher = await createDispatcher({ server, tls, lookup: addresses.lookup });
-  const authorization = createAuthorization(target, { server, log, addresses, interactive: true });
+  const authorization = new OAuthAuthorization(target, { server, log, addresses, interactive: true });
   const connection = createConnection({ server, dispatcher, headers, authorization });
   try {
     const status = await ask(connection, target, signal);
@@ -39,8 +39,8 @@ export async function logIn(
       header = await authorization.header(() => signal);
     }
     if (header === undefined) return refuseMissing(status, server);
-    const holding = tokenInfoOf(await openTokenStore(serverUrl(target).href, oauth, log).read());
-    if (holding !== undefined) return holding;
+    const tokenInfo = tokenInfoOf(await openTokenStore(serverUrl(target).href, oauth, log).read());
+    if (tokenInfo !== undefined) return tokenInfo;
     throw new RunError('FILE_UNWRITABLE', { file: oauth.storeDirectory, detail: 'the tokens are lost' });
   } catch (error) {
     if (signal.aborted) throw new RunError('INTERRUPTED', {}, { cause: error });
@@ -97,7 +97,7 @@ async function isAnnounced(
   { server, log, signal, addresses }: LoginOptions & { readonly addresses: ServerAddresses },
 ): Promise<boolean> {
   const { readResourceMetadata } = await import('./resource-metadata.ts');
-  const guarded = createGuardedFetch({ server, url: new URL(url), tls, addresses });
+  const guarded = new GuardedFetch({ server, url: new URL(url), tls, addresses });
   try {
     const reader = { server, log, fetch: guarded.fetch(signal) };
     return (await readResourceMetadata(new URL(url), undefined, reader)) !== undefined;

@@ -5,7 +5,7 @@ import { authenticateByKey } from './client-authentication.ts';
 import { informationOf } from './client.ts';
 import { authorizationFailed } from './context.ts';
 import { findAuthority, type Authority } from './discovery.ts';
-import { createGuardedFetch } from './guarded-fetch.ts';
+import { GuardedFetch } from './guarded-fetch.ts';
 import { isBoundTo, openBindingStore, secretClientOf } from './issuer-binding.ts';
 import { isSameIssuer } from './names.ts';
 import type { Stored, StoredClient } from './stored.ts';
@@ -54,7 +54,7 @@ async function revoke({ url, tokens, clients, reach }: Stored, options: LogoutOp
   if (tokens === undefined || client === undefined) return false;
   const server = new URL(url).host;
   const { tls, signal, credentials, log } = options;
-  const guarded = createGuardedFetch({
+  const guarded = new GuardedFetch({
     server,
     url: new URL(url),
     tls,

@@ -40,7 +40,7 @@ export function toStoredTokens(
       `${authority.issuer} issues a token with characters that no token may have`,
     );
   }
-  const obtainedAt = Date.now();
+  const obtainedAt = context.now();
   return {
     issuer: authority.issuer,
     authorizationServer: authority.url,

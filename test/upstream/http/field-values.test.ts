@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
-import { createGuardedFetch } from '../../../src/upstream/oauth/guarded-fetch.ts';
+import { GuardedFetch } from '../../../src/upstream/oauth/guarded-fetch.ts';
 import { readChallenge } from '../../../src/upstream/oauth/challenge.ts';
 import type { Challenge } from '../../../src/upstream/authorization.ts';
 import { createConnection } from '../../../src/upstream/http/connection.ts';
@@ -169,7 +169,7 @@ it('reads the fields of an authorization server by the same rule', async () => {
     GET: (call) =>
       reply(call, 401, { 'content-type': [JSON_TYPE, 'text/html'], 'www-authenticate': ['Basic', 'Bearer'] }),
   });
-  const guarded = createGuardedFetch({ server: 'far', url: new URL(server.url), tls: TLS });
+  const guarded = new GuardedFetch({ server: 'far', url: new URL(server.url), tls: TLS });
   const { headers } = await guarded.fetch(new AbortController().signal)(server.url);
   await guarded.close();
   expect(headers.get('content-type')).toBe(JSON_TYPE);

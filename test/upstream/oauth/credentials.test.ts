@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
-import { createGuardedFetch } from '../../../src/upstream/oauth/guarded-fetch.ts';
+import { GuardedFetch } from '../../../src/upstream/oauth/guarded-fetch.ts';
 import { startAuthorizationServer } from '../../support/authorization-server.ts';
 import { openRemote } from '../http/remote.ts';
 import { createDirectory, SETTINGS } from './user.ts';
@@ -37,7 +37,7 @@ async function startTlsServer() {
 
 it('the client certificate is shown to the server, and to no other that it names', async () => {
   const [server, other] = [await startTlsServer(), await startTlsServer()];
-  const guarded = createGuardedFetch({
+  const guarded = new GuardedFetch({
     server: 'far',
     url: new URL(`${server.origin}/mcp`),
     tls: { caFile: file('authority.pem'), certFile: file('client.pem'), keyFile: file('client.key') },

@@ -5,7 +5,7 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { OAuthContext } from '../../../src/upstream/oauth/context.ts';
 import { discover } from '../../../src/upstream/oauth/discovery.ts';
-import { createGuardedFetch } from '../../../src/upstream/oauth/guarded-fetch.ts';
+import { GuardedFetch } from '../../../src/upstream/oauth/guarded-fetch.ts';
 import { readResourceMetadata } from '../../../src/upstream/oauth/resource-metadata.ts';
 import type { OAuthSettings } from '../../../src/config/types.ts';
 import { createRecordingLog } from '../../observe/recording-log.ts';
@@ -210,7 +210,7 @@ describe('metadata that the server names at a place that cannot be reached', () 
     async (named) => {
       const requested: string[] = [];
       const url = new URL('https://8.8.8.8/mcp');
-      const guarded = createGuardedFetch({
+      const guarded = new GuardedFetch({
         server: 'far',
         url,
         tls: { caFile: undefined, certFile: undefined, keyFile: undefined },
@@ -275,7 +275,7 @@ describe('an authorization server that the metadata of the resource names by pla
   const tls = { caFile: undefined, certFile: undefined, keyFile: undefined };
 
   async function find(url: string, named: string) {
-    const guarded = createGuardedFetch({ server: 'far', url: new URL(url), tls });
+    const guarded = new GuardedFetch({ server: 'far', url: new URL(url), tls });
     const requested: string[] = [];
     const log = createRecordingLog();
     const settings: Partial<OAuthSettings> = {};
@@ -285,7 +285,7 @@ describe('an authorization server that the metadata of the resource names by pla
       log,
       settings,
       signal: new AbortController().signal,
-      checkUrl: guarded.check,
+      checkUrl: (named: URL) => guarded.check(named),
       fetch: async (input: string | URL) => {
         await guarded.check(new URL(input));
         requested.push(String(input));
@@ -343,7 +343,7 @@ it.each([
     const { port } = server.address() as AddressInfo;
     const url = new URL(`http://127.0.0.1:${port}/mcp`);
     const tls = { caFile: undefined, certFile: undefined, keyFile: undefined };
-    const guarded = createGuardedFetch({ server: 'near', url, tls });
+    const guarded = new GuardedFetch({ server: 'near', url, tls });
     onTestFinished(() => guarded.close());
     const fetch = guarded.fetch(new AbortController().signal);
 

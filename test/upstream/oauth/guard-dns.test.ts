@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createDispatcher } from '../../../src/upstream/http/dispatcher.ts';
 import { createServerAddresses, type ServerAddresses } from '../../../src/upstream/http/server-addresses.ts';
 import { createGuard } from '../../../src/upstream/oauth/guard.ts';
-import { createGuardedFetch } from '../../../src/upstream/oauth/guarded-fetch.ts';
+import { GuardedFetch } from '../../../src/upstream/oauth/guarded-fetch.ts';
 import { openProxy } from '../http/proxy.ts';
 
 const NO_TLS = { caFile: undefined, certFile: undefined, keyFile: undefined };
@@ -78,7 +78,7 @@ describe('the guard of a server', () => {
   it('keeps to the addresses of the connection when the name servers answer another way later', async () => {
     const { guard, addresses } = await guardAfterConnection([PUBLIC], ['127.0.0.1']);
     expect(await guard.home()).toBe('public');
-    expect(await guard.refusal(new URL('https://127.0.0.1/token'))).toContain('a loopback address');
+    expect(await guard.rejectionReason(new URL('https://127.0.0.1/token'))).toContain('a loopback address');
     expect(await lookUp(guard, 'loop.example')).toContain('loop.example is a loopback address');
     expect(await lookUp({ lookup: guard.ownLookup }, 'mcp.example')).toContain('loopback address now');
     expect(addresses.seen).toEqual([PUBLIC]);
@@ -138,8 +138,10 @@ describe('the guard of a server', () => {
       addresses,
       issuer: 'https://lan.example/tenant',
     });
-    expect(await guard.refusal(new URL('https://lan.example/token'), { isByOther: true })).toBeUndefined();
-    expect(await guard.refusal(new URL('http://lan.example/token'))).toContain('not https');
+    expect(
+      await guard.rejectionReason(new URL('https://lan.example/token'), { isByOther: true }),
+    ).toBeUndefined();
+    expect(await guard.rejectionReason(new URL('http://lan.example/token'))).toContain('not https');
     expect(await lookUp(guard, 'lan.example')).toEqual(['10.0.0.9']);
     expect(await lookUp(guard, 'loop.example')).toContain('a loopback address');
   });
@@ -158,7 +160,7 @@ describe('a name that a proxy or a browser resolves', () => {
     ['public.example', undefined],
   ])('%s, is checked for a server at a public address: %s', async (name, refusal) => {
     const { guard } = await guardAfterConnection([PUBLIC]);
-    const text = await guard.refusal(new URL(`https://${name}/authorize`), { isByOther: true });
+    const text = await guard.rejectionReason(new URL(`https://${name}/authorize`), { isByOther: true });
     expect(text).toEqual(refusal === undefined ? undefined : expect.stringContaining(refusal));
   });
 
@@ -169,19 +171,21 @@ describe('a name that a proxy or a browser resolves', () => {
       return new Promise(() => {});
     });
     const guard = createGuard(new URL('https://8.8.8.8/mcp'), { addresses, resolveMs: 1 });
-    const refusalOf = (name: string) => guard.refusal(new URL(`https://${name}/`), { isByOther: true });
-    expect(await refusalOf('slow.example')).toBeUndefined();
-    expect(await refusalOf('slow.example')).toBeUndefined();
-    expect(await refusalOf('slow.internal')).toContain('a private address');
+    const rejectionOf = (name: string) =>
+      guard.rejectionReason(new URL(`https://${name}/`), { isByOther: true });
+    expect(await rejectionOf('slow.example')).toBeUndefined();
+    expect(await rejectionOf('slow.example')).toBeUndefined();
+    expect(await rejectionOf('slow.internal')).toContain('a private address');
     expect(asked).toEqual(['slow.example', 'slow.internal']);
   });
 
   it('is checked for a server in a private network', async () => {
     const { guard } = await guardAfterConnection(['10.0.0.1']);
-    const refusalOf = (name: string) => guard.refusal(new URL(`https://${name}/`), { isByOther: true });
-    expect(await refusalOf('lan.example')).toBeUndefined();
-    expect(await refusalOf('unknown.local')).toBeUndefined();
-    expect(await refusalOf('loop.example')).toContain('a loopback address');
+    const rejectionOf = (name: string) =>
+      guard.rejectionReason(new URL(`https://${name}/`), { isByOther: true });
+    expect(await rejectionOf('lan.example')).toBeUndefined();
+    expect(await rejectionOf('unknown.local')).toBeUndefined();
+    expect(await rejectionOf('loop.example')).toContain('a loopback address');
   });
 
   it('is never sent to the proxy when it leads to this machine', async () => {
@@ -227,7 +231,7 @@ async function open(url: string, answers: Answers) {
   const target = new URL(url);
   if (target.protocol === 'http:') target.port = new URL(server.origin).port;
   const addresses = nameServers(answers);
-  const fetching = createGuardedFetch({ server: 'far', url: target, tls: NO_TLS, addresses });
+  const fetching = new GuardedFetch({ server: 'far', url: target, tls: NO_TLS, addresses });
   onTestFinished(() => fetching.close());
   return {
     origin: target.origin,

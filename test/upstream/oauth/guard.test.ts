@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { reachOf } from '../../../src/upstream/oauth/addresses.ts';
 import { createGuard } from '../../../src/upstream/oauth/guard.ts';
-import { createGuardedFetch } from '../../../src/upstream/oauth/guarded-fetch.ts';
+import { GuardedFetch } from '../../../src/upstream/oauth/guarded-fetch.ts';
 import { startAuthorizationServer } from '../../support/authorization-server.ts';
 import { setUp } from './user.ts';
 
@@ -103,7 +103,7 @@ describe('a server', () => {
       'a link-local address',
     ],
   ])('%s, %s, may name %s: %s', async (_, server, url, refusal) => {
-    const text = await createGuard(new URL(server)).refusal(new URL(url));
+    const text = await createGuard(new URL(server)).rejectionReason(new URL(url));
     expect(text).toEqual(refusal === undefined ? undefined : expect.stringContaining(refusal));
   });
 
@@ -178,7 +178,7 @@ async function startEndless() {
   });
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   const origin = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
-  const guarded = createGuardedFetch({
+  const guarded = new GuardedFetch({
     server: 'files',
     url: new URL(origin),
     tls: { caFile: undefined, certFile: undefined, keyFile: undefined },

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Authorization } from '../../../src/upstream/authorization.ts';
-import { createAuthorization } from '../../../src/upstream/oauth/authorization.ts';
+import { OAuthAuthorization } from '../../../src/upstream/oauth/authorization.ts';
 import type { OAuthSettings } from '../../../src/config/types.ts';
 import { createRecordingLog, type RecordingLog } from '../../observe/recording-log.ts';
 import { PATIENCE_MS } from '../../support/patience.ts';
@@ -47,7 +47,7 @@ export async function setUp(url: string, options: SetupOptions = {}): Promise<Se
     if (fields.event === 'oauth.authorize') visit(String(fields['url']));
   };
   const storeDirectory = oauth?.storeDirectory ?? (await createDirectory());
-  const authorization = createAuthorization(
+  const authorization = new OAuthAuthorization(
     {
       kind: 'remote',
       url,
