@@ -31,7 +31,7 @@ export default defineConfig({
         test: {
           name: 'undici',
           include: ['test/upstream/http/*.test.ts'],
-          exclude: ['connections', 'ignored-tools', 'origins', 'relieved-dispatcher', 'sse'].map(
+          exclude: ['connections', 'ignored-tools', 'origins', 'switching-dispatcher', 'sse'].map(
             (name) => `test/upstream/http/${name}.test.ts`,
           ),
           isolate: false,

@@ -1,7 +1,7 @@
 import type { LookupFunction } from 'node:net';
 import type { Dispatcher } from 'undici';
 import type { TlsSettings } from '../../config/types.ts';
-import { createDirectDispatcher } from './node-http-dispatcher.ts';
+import { NodeHttpDispatcher } from './node-http-dispatcher.ts';
 import type { HttpDispatcher } from './http-call.ts';
 import { createSwitchingDispatcher } from './switching-dispatcher.ts';
 import type { TlsContext } from './tls-files.ts';
@@ -30,12 +30,10 @@ export async function openDispatcher(url: URL, options: DispatcherOptions): Prom
   const { lookup } = options;
   const tls = await readTls(options);
   const limits = { connectMs: CONNECT_MS, keepAliveMs: KEEP_ALIVE_MS };
-  const direct = await createDirectDispatcher({ origin: url, tls, lookup, ...limits });
-  return createSwitchingDispatcher(direct, load, WORTH_LOADING);
-
-  async function load(): Promise<HttpDispatcher> {
-    return direct.hasContinued ? direct : await createDispatcher(options);
-  }
+  const first = await NodeHttpDispatcher.open({ origin: url, tls, lookup, ...limits });
+  const load = async (): Promise<HttpDispatcher> =>
+    first.hasContinued ? first : await createDispatcher(options);
+  return createSwitchingDispatcher(first, load, WORTH_LOADING);
 }
 
 /**
