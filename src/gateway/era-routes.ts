@@ -8,7 +8,7 @@ import { createEraCache } from '../router/negotiation/era-cache.ts';
 import { ModernClientRoute } from '../router/negotiation/modern-client.ts';
 import { createLegacyClientRoute, type LegacyClientOptions } from '../router/negotiation/legacy-client.ts';
 import { createStdioClientRoute } from '../router/negotiation/stdio-client.ts';
-import { createLegacyPool } from '../router/modern-to-legacy/process-pool.ts';
+import { createProcessPool } from '../router/modern-to-legacy/process-pool.ts';
 import type { ModernBackend } from '../router/modern-backend.ts';
 import { ModernMultiplexer } from '../router/multiplex/modern.ts';
 import { BackendPerPrincipal } from '../router/per-principal.ts';
@@ -74,7 +74,7 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
     first: Link | undefined,
     principalOfFirst: string,
   ): ModernBackend =>
-    createLegacyPool({
+    createProcessPool({
       server: name,
       version,
       // It may turn out not to be one: then what it has begun goes on, and whoever comes next knows better.
@@ -84,7 +84,7 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
       initializeTimeoutMs: supervisor.startTimeoutMs,
       childIdleMs: settings.childIdleMs,
       inputTtlMs: spec.inputTtlMs ?? settings.inputTtlMs,
-      maxParked: settings.maxParked,
+      maxSuspended: settings.maxParked,
       attribution: spec.attribution,
       warm: spec.warm,
       maxUnreadBytes,

@@ -13,25 +13,25 @@ import {
   type Member,
 } from '../../protocol/json-object.ts';
 
-/** Above this size only what the rules look into is parsed. */
+/** Larger values are parsed only if a translation rule reads them. */
 const SMALL_BYTES = 1_024;
 const OPEN_OBJECT = 0x7b;
 const OPEN_ARRAY = 0x5b;
 
-/** Who waits for an answer, and for which request. */
-export interface Requester {
+/** The id of a client's request. */
+export interface RequestIdentity {
   readonly id: RequestId;
-  /** The id's JSON text, to give it back digit for digit. */
-  readonly idText: Buffer | undefined;
+  /** Its JSON text, so that the answer repeats it digit for digit. */
+  readonly idText: string;
 }
 
 /**
- * A legacy server's result as a modern client is to get it.
+ * A legacy server's result as an answer for a modern client.
  * @param bytes of the server's answer
  * @throws RunError `MALFORMED_ANSWER`
  */
 export function modernAnswer(
-  { id, idText }: Requester,
+  { id, idText }: RequestIdentity,
   method: string,
   bytes: Uint8Array,
   server: { readonly name: string; readonly info: Json | undefined },
@@ -44,13 +44,17 @@ export function modernAnswer(
   }
 }
 
-/** A legacy server's error as a modern client is to get it. */
-export function modernErrorAnswer({ id, idText }: Requester, method: string, error: RpcErrorBody): Frame {
+/** A legacy server's error as an answer for a modern client. */
+export function modernErrorAnswer(
+  { id, idText }: RequestIdentity,
+  method: string,
+  error: RpcErrorBody,
+): Frame {
   return answerFrame(id, idText, member('error', toModernError(method, error)));
 }
 
 /** An answer of ours. */
-export function resultAnswer({ id, idText }: Requester, result: Json): Frame {
+export function resultAnswer({ id, idText }: RequestIdentity, result: Json): Frame {
   return answerFrame(id, idText, member('result', result));
 }
 
@@ -65,15 +69,15 @@ function translated(method: string, result: readonly Member[], serverInfo: Json 
   );
 }
 
-/** A value without what is in it where no rule looks: most of a large result is content. */
+/** A value without its contents if no rule reads them: most of a large result is content. */
 function outlineOf({ key, value }: Member): unknown {
   if (value.length <= SMALL_BYTES || key === 'tools' || key === '_meta') return parsed(value);
   if (value[0] === OPEN_OBJECT) return {};
   return value[0] === OPEN_ARRAY ? [] : parsed(value);
 }
 
-function answerFrame(id: RequestId, idText: Buffer | undefined, outcome: Member): Frame {
-  const idMember = idText === undefined ? member('id', id) : { key: 'id', value: idText };
+function answerFrame(id: RequestId, idText: string, outcome: Member): Frame {
+  const idMember = { key: 'id', value: Buffer.from(idText) };
   return frameFromBytes(
     'response',
     writeObject([member('jsonrpc', '2.0'), idMember, outcome]),

@@ -4,18 +4,44 @@ import type { Envelope } from '../../era/envelope.ts';
 import type { Json } from '../../era/json.ts';
 import type { ModernClient } from '../modern-backend.ts';
 
-/** Whose a process of a legacy server is: it is told of one client only, and all that share it are that client. */
+/** The client of a process: a legacy server is initialized for one client, and all that share the process count as that one. */
 export interface ProcessKey {
   /** For maps and sealed states. */
   readonly text: string;
   readonly principal: string;
-  /** Without what is withheld from the server. */
+  /** Without the capabilities that are withheld from the server. */
   readonly capabilities: Json;
   readonly clientInfo: Json;
 }
 
-/** Of a client that does not say who it is. */
+/** Of a client that does not send its name. */
 const UNNAMED: Json = { name: 'unknown', version: '0' };
+/** Kinds of clients whose keys are kept. */
+const MAX_KEPT = 128;
+/** Longer texts are not kept. */
+const MAX_KEPT_LENGTH = 4_096;
+
+/** Keys of the clients of one server. A client's requests all say the same of it, and its key takes a hash to find. */
+export class ProcessKeys {
+  /** By the text of all that a key depends on, oldest first. */
+  readonly #kept = new Map<string, ProcessKey>();
+
+  of(client: ModernClient, envelope: Envelope): ProcessKey {
+    const { clientCapabilities, clientInfo } = envelope;
+    const text = JSON.stringify([client.principal, [...client.withheld], clientCapabilities, clientInfo]);
+    const known = this.#kept.get(text);
+    if (known !== undefined) return known;
+    const key = keyOf(client, envelope);
+    if (text.length <= MAX_KEPT_LENGTH) this.#keep(text, key);
+    return key;
+  }
+
+  #keep(text: string, key: ProcessKey): void {
+    this.#kept.set(text, key);
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size > MAX_KEPT && oldest !== undefined) this.#kept.delete(oldest);
+  }
+}
 
 export function keyOf({ principal, withheld }: ModernClient, envelope: Envelope): ProcessKey {
   const capabilities = toLegacyClientCapabilities(envelope.clientCapabilities, withheld);
@@ -24,12 +50,12 @@ export function keyOf({ principal, withheld }: ModernClient, envelope: Envelope)
   return { text: hash.digest('base64url'), principal, capabilities, clientInfo };
 }
 
-/** Whether its client has a name; otherwise several clients of a principal may share the process. */
+/** Whether its client has sent a name; otherwise several clients of a principal may share the process. */
 export function isNamed({ clientInfo }: ProcessKey): boolean {
   return clientInfo !== UNNAMED;
 }
 
-/** The same for values that differ in the order of their keys only. */
+/** The same for values that differ only in the order of their keys. */
 export function canonicalText(value: unknown): string {
   return JSON.stringify(value, (_key, member: unknown) => {
     if (typeof member !== 'object' || member === null || Array.isArray(member)) return member;

@@ -1,20 +1,21 @@
 import { RunError } from '../../errors.ts';
 import { missingCapability } from '../../era/capabilities.ts';
 import { isInputMethod, mayNeedInput } from '../../era/input.ts';
-import { isJson, type Json } from '../../era/json.ts';
+import { isJson, jsonOf, type Json } from '../../era/json.ts';
 import { META } from '../../protocol/constants.ts';
-import type { RequestId } from '../../protocol/frame.ts';
+import { faultFrame } from '../../protocol/fault.ts';
+import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
 import type { PendingCall, ServerRequest } from './pending-call.ts';
 
-/** Questions of one call that may be open at once. */
+/** Server requests of one call that may be open at once. */
 export const MAX_OPEN = 8;
 
-/** Why a server may not ask this, undefined if it may; decided before anybody is bothered. */
+/** Why a server request is rejected before it reaches the client; undefined if it is not. */
 export function rejectionReason(capabilities: Json, method: string, params: Json): RunError | undefined {
   if (!isInputMethod(method)) return new RunError('CLIENT_CANNOT', { method });
   const missing = missingCapability(capabilities, method, params);
   if (missing !== undefined) {
-    // It knows of the capability, and has taken it for more than it is.
+    // The client has the capability, but not all that the server uses of it.
     const isPart = Object.keys(missing).every((name) => isJson(capabilities[name]));
     return isPart
       ? new RunError('INVALID_PARAMS', { detail: `the client has not declared ${JSON.stringify(missing)}` })
@@ -26,8 +27,8 @@ export function rejectionReason(capabilities: Json, method: string, params: Json
 }
 
 /**
- * Whose doing a server's request is: stdio does not say (2025-11-25, basic/transports), unless it belongs to a task. All
- * calls of a process are of one client, so that a wrong guess stays in the family.
+ * The call that a server request belongs to. stdio does not tell (2025-11-25, basic/transports) unless the request belongs
+ * to a task; all calls of a process are of one client, so that a wrong guess reaches the same client.
  * @param relatedRequestId the call that it came with, where the link knows
  */
 export function ownerOf(
@@ -35,30 +36,26 @@ export function ownerOf(
   params: Json,
   relatedRequestId?: RequestId,
 ): PendingCall | undefined {
-  const meta = params['_meta'];
-  const related = isJson(meta) ? meta[META.relatedTask] : undefined;
-  const taskId = isJson(related) ? related['taskId'] : undefined;
+  const taskId = jsonOf(jsonOf(params['_meta'])[META.relatedTask])['taskId'];
   let running: PendingCall | undefined;
-  let parked: PendingCall | undefined;
+  let suspended: PendingCall | undefined;
   for (const call of calls) {
     if (typeof call.task === 'object' && call.task.id === taskId) return call;
-    // One that is answered has nothing more to ask.
+    // An answered call sends no more requests.
     if (!mayNeedInput(call.request.method) || call.final !== undefined) continue;
     if (relatedRequestId !== undefined) {
       if (call.number === relatedRequestId) return call;
     } else if (call.hasSlot) running = call;
-    // Whoever waits for the slot has asked for nothing yet.
-    else if (call.waiting === undefined) parked = call;
+    // A running call without a slot has not been sent to the server yet.
+    else if (call.state !== 'running') suspended = call;
   }
-  // The newest of those that run; none does: a second question of one that has asked before.
-  return running ?? parked;
+  // The newest running call; without one, a further request of a call that has sent one before.
+  return running ?? suspended;
 }
 
-/** What the server gets for a question that its client will not answer. */
-export function lateAnswer({
-  method,
-}: ServerRequest): { readonly result: Json } | { readonly error: RunError } {
+/** The answer to a server request that its client has not answered in time. */
+export function expiredAnswer({ id, method }: ServerRequest): Frame {
   return method === 'elicitation/create'
-    ? { result: { action: 'cancel' } }
-    : { error: new RunError('INPUT_EXPIRED', { method }) };
+    ? frameOf({ id, result: { action: 'cancel' } })
+    : faultFrame(new RunError('INPUT_EXPIRED', { method }), id);
 }

@@ -1,20 +1,25 @@
+import { systemClock, type Clock } from '../../clock.ts';
 import type { AttributionMode } from '../../config/types.ts';
 import { RunError } from '../../errors.ts';
-import { readEnvelope } from '../../era/envelope.ts';
+import { readEnvelope, type Envelope } from '../../era/envelope.ts';
 import { createRequestStates } from '../../era/request-state.ts';
+import type { Link } from '../../link/link.ts';
 import type { Log } from '../../observe/log.ts';
 import { MODERN_REVISION } from '../../protocol/constants.ts';
 import { isTooDeep } from '../../protocol/depth.ts';
-import { faultFrame } from '../../protocol/fault.ts';
 import type { Frame } from '../../protocol/frame.ts';
-import type { Link } from '../../link/link.ts';
-import type { ModernClient, ModernBackend } from '../modern-backend.ts';
-import { ClientPort, type ClientPortOptions } from '../shared-process/client-port.ts';
+import type { ModernBackend, ModernClient } from '../modern-backend.ts';
+import type { ClientPortOptions } from '../shared-process/client-port.ts';
+import { PortSet } from '../shared-process/port-set.ts';
 import { SendBufferLimit } from '../shared-process/send-buffer-limit.ts';
-import { createLegacyProcess, type LegacyProcess } from './legacy-process.ts';
-import { canonicalText, keyOf, type ProcessKey } from './key.ts';
+import { FirstProcess } from './first-process.ts';
+import { ProcessKeys, type ProcessKey } from './key.ts';
+import { LegacyProcess } from './legacy-process.ts';
+import { PoolPort, type PortOwner } from './pool-port.ts';
+import { PrewarmedProcesses } from './prewarmed-processes.ts';
+import { ProcessTable } from './process-table.ts';
 
-export interface LegacyPoolOptions {
+export interface ProcessPoolOptions {
   readonly server: string;
   /** Ours, for `clientInfo`. */
   readonly version: string;
@@ -22,278 +27,181 @@ export interface LegacyPoolOptions {
   readonly openChild: (principal: string) => Promise<Link>;
   /** A process that runs already and was not initialized. */
   readonly first: Link | undefined;
-  /** On whose behalf it was opened: no other principal gets it. The first that comes by default. */
+  /** The principal that the first process was opened for: no other one gets it. Any principal by default. */
   readonly principalOfFirst?: string;
   readonly initializeTimeoutMs: number;
-  /** A process that nobody uses for so long is stopped. */
+  /** A process without requests for so long is stopped. */
   readonly childIdleMs: number;
   readonly inputTtlMs: number;
   /** Calls that may wait for input, of all processes. */
-  readonly maxParked: number;
+  readonly maxSuspended: number;
   readonly attribution: AttributionMode;
-  /** Processes that are kept ready. */
+  /** Processes that are prewarmed for each kind of client. */
   readonly warm: number;
-  /** What all clients together may leave unread before the worst of them is cut off. */
+  /** Bytes that all clients together may leave unread before the slowest one is disconnected. */
   readonly maxUnreadBytes: number;
   /** As `RouterOptions` has it. */
   readonly remarkSince?: (time: number) => string | undefined;
+  readonly clock?: Clock;
   readonly log: Log;
 }
 
-type Wait = void | Promise<void>;
-
-/** Each has a process, and a client may declare whatever it likes. */
+/** Processes of one principal: a client may declare whatever it likes, and each variant needs one. */
 const MAX_VARIANTS = 8;
-const MAX_PARKED_EACH = 16;
-const MAX_LISTENS_EACH = 64;
-/** Kinds of clients that processes are kept ready for. */
-const MAX_WARM_KINDS = 4;
-/** What revision 2026-07-28 has no requests for any more (changelog), whatever the server makes of them. */
-const GONE = /^(?:initialize|ping|logging\/setLevel|resources\/(?:un)?subscribe|tasks\/.*)$/;
-
-interface Entry {
-  readonly server: LegacyProcess;
-  usedAt: number;
-  timer: NodeJS.Timeout | undefined;
-}
-
-interface PoolPortHandlers {
-  fromClient(port: PoolPort, frame: Frame): Wait;
-  onLeave(port: PoolPort): void;
-}
-
-class PoolPort extends ClientPort {
-  readonly era = 'modern';
-  readonly client: ModernClient;
-  readonly #handlers: PoolPortHandlers;
-
-  constructor(options: ClientPortOptions, client: ModernClient, handlers: PoolPortHandlers) {
-    super(options);
-    this.client = client;
-    this.#handlers = handlers;
-  }
-
-  protected override fromClient(frame: Frame): Wait {
-    return this.#handlers.fromClient(this, frame);
-  }
-
-  protected override onLeave(): void {
-    this.#handlers.onLeave(this);
-  }
-}
+/** Suspended calls of one process. */
+const MAX_SUSPENDED_EACH = 16;
+/** Subscriptions of one process. */
+const MAX_SUBSCRIPTIONS_EACH = 64;
+/** Requests of the revisions before 2026-07-28 (its changelog), even if the server knows them. */
+const REMOVED_METHOD = /^(?:initialize|ping|logging\/setLevel|resources\/(?:un)?subscribe|tasks\/.*)$/;
 
 /**
- * A server of a 2025 revision for clients of 2026-07-28: one process for each principal, set of capabilities and name of
- * a client, since a process is told once whom it serves. All requests of that client go to it, at the same time.
+ * A server of a 2025 revision for clients of 2026-07-28: one process for each principal, set of capabilities and client
+ * name, since a process is initialized for one client. All requests of that client go to it, at the same time.
  */
-export function createLegacyPool(options: LegacyPoolOptions): ModernBackend {
-  const { server, log } = options;
-  const states = createRequestStates();
-  const ports = new Set<ClientPort>();
-  const unread = new SendBufferLimit(options.maxUnreadBytes, log);
-  const closed = new RunError('UPSTREAM_CLOSED', { server });
-  const entries = new Map<string, Entry>();
-  /** What each client has used, to be told when it goes. */
-  const used = new Map<ClientPort, Set<LegacyProcess>>();
-  /** By the capabilities that they were initialized with; the kind seen last is the last one. */
-  const warm = new Map<string, LegacyProcess[]>();
-  const handlers: PoolPortHandlers = { fromClient, onLeave };
-  let { first } = options;
-  let closing: Promise<void> | undefined;
-  first?.onclose(() => (first = undefined));
-  const firstTimer = setTimeout(endFirst, options.childIdleMs);
-  firstTimer.unref();
+class ProcessPool implements ModernBackend, PortOwner {
+  readonly #options: ProcessPoolOptions;
+  readonly #clock: Clock;
+  readonly #states = createRequestStates();
+  readonly #keys = new ProcessKeys();
+  readonly #ports = new PortSet<PoolPort>();
+  readonly #unread: SendBufferLimit;
+  readonly #closed: RunError;
+  readonly #processes: ProcessTable;
+  readonly #prewarmed: PrewarmedProcesses;
+  readonly #first: FirstProcess;
+  #closing: Promise<void> | undefined;
 
-  return {
-    get pending() {
-      let pending = 0;
-      for (const { server: held } of entries.values()) pending += held.running + held.parked;
-      return pending;
-    },
-    open(client) {
-      const { principal } = client;
-      const port = new PoolPort({ principal, unread, closed }, client, handlers);
-      ports.add(port);
-      return port;
-    },
-    evictIdle: endIdlest,
-    close(reason) {
-      closing ??= shut(reason);
-      return closing;
-    },
-  };
+  constructor(options: ProcessPoolOptions) {
+    const { server, version, childIdleMs: idleMs, warm, maxUnreadBytes, clock = systemClock, log } = options;
+    this.#options = options;
+    this.#clock = clock;
+    this.#unread = new SendBufferLimit(maxUnreadBytes, log);
+    const closed = new RunError('UPSTREAM_CLOSED', { server });
+    this.#closed = closed;
+    const end = (process: LegacyProcess): void => void process.close(closed);
+    this.#processes = new ProcessTable({ idleMs, end, clock });
+    this.#prewarmed = new PrewarmedProcesses({
+      count: warm,
+      version,
+      create: (key) => this.#createProcess(key),
+      end,
+      clock,
+    });
+    this.#first = new FirstProcess({ principal: options.principalOfFirst, idleMs, closed, clock });
+  }
 
-  function fromClient(port: PoolPort, frame: Frame): Wait {
+  get pending(): number {
+    return this.#processes.pending;
+  }
+
+  /** The first process that the server needs is this one. */
+  keepFirst(link: Link): void {
+    this.#first.keep(link);
+  }
+
+  open(client: ModernClient): Link {
+    const port = new PoolPort(this.#portOptions(client), client, this);
+    this.#ports.add(port);
+    return port;
+  }
+
+  evictIdle(principal: string): boolean {
+    return this.#processes.evictIdle(principal) || this.#first.evictFor(principal);
+  }
+
+  close(reason: RunError): Promise<void> {
+    this.#closing ??= this.#shutDown(reason);
+    return this.#closing;
+  }
+
+  receive(port: PoolPort, frame: Frame): void | Promise<void> {
     switch (frame.kind) {
       case 'request':
-        return request(port, frame, port.client);
+        return this.#request(port, frame);
       case 'notification':
-        return notify(port, frame);
+        return port.notifyProcesses(frame);
       case 'response':
-        // It was asked nothing that is answered so.
+        // Revision 2026-07-28 has no requests to clients.
         return undefined;
     }
   }
 
-  function request(port: ClientPort, frame: Frame, client: ModernClient): Wait {
-    const { id, method = '' } = frame;
+  remove(port: PoolPort): void {
+    this.#ports.delete(port);
+  }
+
+  #request(port: PoolPort, frame: Frame): void | Promise<void> {
+    const envelope = this.#acceptedEnvelope(frame);
+    const process = this.#processOf(this.#keys.of(port.client, envelope));
+    port.addProcess(process);
+    return process.request(port, frame, envelope);
+  }
+
+  /** @throws RunError if the request is rejected before a process gets it */
+  #acceptedEnvelope(frame: Frame): Envelope {
+    const { method = '' } = frame;
     const reading = readEnvelope(frame.message);
-    const refuse = (error: RunError): void => port.deliver(faultFrame(error, id));
-    if (isTooDeep(frame.bytes))
-      return refuse(new RunError('INVALID_REQUEST', { detail: 'nested too deeply' }));
-    if ('fault' in reading) return refuse(new RunError('INVALID_METADATA', { detail: reading.fault }));
+    if (isTooDeep(frame.bytes)) throw new RunError('INVALID_REQUEST', { detail: 'nested too deeply' });
+    if ('fault' in reading) throw new RunError('INVALID_METADATA', { detail: reading.fault });
     const { envelope } = reading;
     const { protocolVersion: requested } = envelope;
     if (requested !== MODERN_REVISION)
-      return refuse(new RunError('UNSUPPORTED_REVISION', { requested, supported: MODERN_REVISION }));
-    if (GONE.test(method)) return refuse(new RunError('METHOD_NOT_FOUND', { method, why: '' }));
-    if (closing !== undefined) return refuse(new RunError('SHUTTING_DOWN'));
-    const entry = entryOf(keyOf(client, envelope));
-    if (entry === undefined) return refuse(new RunError('TOO_MANY_VARIANTS', { max: MAX_VARIANTS }));
-    entry.usedAt = Date.now();
-    clearTimeout(entry.timer);
-    const servers = used.get(port);
-    if (servers === undefined) used.set(port, new Set([entry.server]));
-    else servers.add(entry.server);
-    return entry.server.request(port, frame, envelope);
+      throw new RunError('UNSUPPORTED_REVISION', { requested, supported: MODERN_REVISION });
+    if (REMOVED_METHOD.test(method)) throw new RunError('METHOD_NOT_FOUND', { method, why: '' });
+    if (this.#closing !== undefined) throw new RunError('SHUTTING_DOWN');
+    return envelope;
   }
 
-  async function notify(port: ClientPort, frame: Frame): Promise<void> {
-    for (const held of used.get(port) ?? []) await held.notify(port, frame);
-  }
-
-  function onLeave(port: ClientPort): void {
-    ports.delete(port);
-    for (const held of used.get(port) ?? []) held.leave(port);
-    used.delete(port);
-  }
-
-  // Processes
-
-  /** @returns undefined if the principal has too many of them */
-  function entryOf(key: ProcessKey): Entry | undefined {
-    const known = entries.get(key.text);
+  /** @throws RunError `TOO_MANY_VARIANTS` if the principal has too many processes, and none is idle */
+  #processOf(key: ProcessKey): LegacyProcess {
+    const { principal } = key;
+    const known = this.#processes.use(key.text);
     if (known !== undefined) return known;
-    const own = [...entries.values()].filter(({ server: held }) => held.key.principal === key.principal);
-    if (own.length >= MAX_VARIANTS && !endIdlest(key.principal)) return undefined;
-    const entry: Entry = { server: takeWarm(key) ?? createHeld(key), usedAt: Date.now(), timer: undefined };
-    entries.set(key.text, entry);
-    return entry;
+    if (this.#processes.countOf(principal) >= MAX_VARIANTS && !this.evictIdle(principal))
+      throw new RunError('TOO_MANY_VARIANTS', { max: MAX_VARIANTS });
+    const process = this.#prewarmed.take(key) ?? this.#createProcess(key);
+    this.#processes.add(process);
+    return process;
   }
 
-  function createHeld(key: ProcessKey): LegacyProcess {
-    const held: LegacyProcess = createLegacyProcess(key, {
+  #createProcess(key: ProcessKey): LegacyProcess {
+    const { server, version, initializeTimeoutMs, inputTtlMs, attribution, log } = this.#options;
+    const { remarkSince, maxSuspended } = this.#options;
+    return new LegacyProcess(key, {
       server,
-      version: options.version,
-      initializeTimeoutMs: options.initializeTimeoutMs,
-      ...(options.remarkSince !== undefined && { remarkSince: options.remarkSince }),
-      inputTtlMs: options.inputTtlMs,
-      maxParked: MAX_PARKED_EACH,
-      maxListens: MAX_LISTENS_EACH,
-      attribution: options.attribution,
-      states,
-      openChild: () => openChild(held.key.principal),
-      onPark: dropOldestParked,
-      onIdle: () => rest(held),
+      version,
+      initializeTimeoutMs,
+      ...(remarkSince !== undefined && { remarkSince }),
+      inputTtlMs,
+      maxSuspended: MAX_SUSPENDED_EACH,
+      maxSubscriptions: MAX_SUBSCRIPTIONS_EACH,
+      attribution,
+      states: this.#states,
+      openChild: async (principal) =>
+        this.#first.takeFor(principal) ?? (await this.#options.openChild(principal)),
+      onSuspend: () => this.#processes.limitSuspended(maxSuspended),
+      onIdle: (process) => this.#processes.markIdle(process),
+      clock: this.#clock,
       log,
     });
-    return held;
   }
 
-  async function openChild(principal: string): Promise<Link> {
-    const { principalOfFirst = principal } = options;
-    return (principal === principalOfFirst ? takeFirst() : undefined) ?? (await options.openChild(principal));
+  #portOptions({ principal }: ModernClient): ClientPortOptions {
+    return { principal, unread: this.#unread, closed: this.#closed };
   }
 
-  function takeFirst(): Link | undefined {
-    const taken = first;
-    first = undefined;
-    clearTimeout(firstTimer);
-    return taken;
+  async #shutDown(reason: RunError): Promise<void> {
+    const processes = [...this.#processes.close(), ...this.#prewarmed.close()];
+    await Promise.all(processes.map((process) => process.close(reason)));
+    await this.#first.close(reason);
+    for (const port of this.#ports.values()) port.end(reason);
   }
+}
 
-  /** Its principal has not come back for it. */
-  function endFirst(): boolean {
-    const unused = takeFirst();
-    unused?.onclose(() => {});
-    void unused?.close(closed);
-    return unused !== undefined;
-  }
-
-  function rest(held: LegacyProcess): void {
-    const entry = entries.get(held.key.text);
-    if (entry?.server !== held) return;
-    clearTimeout(entry.timer);
-    entry.timer = setTimeout(() => end(entry), options.childIdleMs);
-    entry.timer.unref();
-  }
-
-  function endIdlest(principal: string): boolean {
-    let idlest: Entry | undefined;
-    for (const entry of entries.values()) {
-      const { server: held, usedAt } = entry;
-      if (held.key.principal !== principal || !held.isIdle) continue;
-      if (idlest === undefined || usedAt < idlest.usedAt) idlest = entry;
-    }
-    if (idlest === undefined) return principal === options.principalOfFirst && endFirst();
-    end(idlest);
-    return true;
-  }
-
-  function end(entry: Entry): void {
-    if (!entry.server.isIdle) return;
-    clearTimeout(entry.timer);
-    entries.delete(entry.server.key.text);
-    void entry.server.close(closed);
-  }
-
-  function dropOldestParked(): void {
-    let parked = 0;
-    for (const { server: held } of entries.values()) parked += held.parked;
-    if (parked <= options.maxParked) return;
-    for (const { server: held } of entries.values()) {
-      if (held.parked === 0) continue;
-      held.dropOldestParked();
-      return;
-    }
-  }
-
-  // Processes that are ready before their client comes
-
-  /** One that was initialized with the same capabilities; under what name matters to nobody. */
-  function takeWarm(key: ProcessKey): LegacyProcess | undefined {
-    if (options.warm === 0 || 'roots' in key.capabilities) return undefined;
-    const kind = canonicalText(key.capabilities);
-    const ready = warm.get(kind)?.shift();
-    setImmediate(() => refill(kind, key));
-    if (ready === undefined) return undefined;
-    ready.adopt(key);
-    return ready;
-  }
-
-  function refill(kind: string, { capabilities }: ProcessKey): void {
-    if (closing !== undefined) return;
-    const ready = warm.get(kind) ?? [];
-    warm.delete(kind);
-    warm.set(kind, ready);
-    while (ready.length < options.warm) {
-      const clientInfo = { name: 'mcp-run', version: options.version };
-      const held = createHeld({ text: '', principal: '', capabilities, clientInfo });
-      held.warmUp();
-      ready.push(held);
-    }
-    for (const [oldest, unused] of warm) {
-      if (warm.size <= MAX_WARM_KINDS) break;
-      warm.delete(oldest);
-      for (const held of unused) void held.close(closed);
-    }
-  }
-
-  async function shut(reason: RunError): Promise<void> {
-    const held = [...entries.values()].map((entry) => entry.server).concat([...warm.values()].flat());
-    for (const { timer } of entries.values()) clearTimeout(timer);
-    await Promise.all(held.map((one) => one.close(reason)));
-    await takeFirst()?.close(reason);
-    for (const port of ports) port.end(reason);
-  }
+/** Opens nothing by itself. */
+export function createProcessPool(options: ProcessPoolOptions): ModernBackend {
+  const pool = new ProcessPool(options);
+  if (options.first !== undefined) pool.keepFirst(options.first);
+  return pool;
 }

@@ -5,7 +5,7 @@ import type { RequestParts } from '../request-parts.ts';
 const META = new Set(['_meta']);
 
 /**
- * A modern client's request as a legacy server is to get it; what is not translated stays as it was written.
+ * A modern client's request as one for a legacy server; members that need no translation keep their bytes.
  * @param number its id, and the progress token if the client has one
  * @param added members of `params`
  */

@@ -1,26 +1,29 @@
-/** One place for calls that may ask, where a question has to belong to exactly one of them; or room for all. */
-export interface Semaphore {
-  /** Runs `go` when there is room, at once if there is. */
-  acquire(go: () => void): void;
-  release(): void;
-}
+/** Permits for a limited number of holders; further ones wait in a queue. */
+export class Semaphore<T> {
+  readonly #queue: T[] = [];
+  #free: number;
 
-export function createSemaphore(isExact: boolean): Semaphore {
-  const queue: (() => void)[] = [];
-  let isTaken = false;
+  /** @param permits how many there are; `Infinity` for no limit */
+  constructor(permits: number) {
+    this.#free = permits;
+  }
 
-  return {
-    acquire(go) {
-      if (isExact && isTaken) return void queue.push(go);
-      isTaken = true;
-      go();
-    },
-    release() {
-      isTaken = false;
-      const next = queue.shift();
-      if (next === undefined) return;
-      isTaken = true;
-      next();
-    },
-  };
+  /** Takes a permit, if there is one. */
+  tryAcquire(): boolean {
+    if (this.#free === 0) return false;
+    this.#free -= 1;
+    return true;
+  }
+
+  /** Waits for a permit: `release` returns the waiters in order. */
+  enqueue(waiter: T): void {
+    this.#queue.push(waiter);
+  }
+
+  /** Gives a permit back. @returns the waiter that holds it now, if there is one */
+  release(): T | undefined {
+    const next = this.#queue.shift();
+    if (next === undefined) this.#free += 1;
+    return next;
+  }
 }

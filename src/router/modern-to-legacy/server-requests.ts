@@ -1,3 +1,4 @@
+import type { Clock } from '../../clock.ts';
 import { RunError } from '../../errors.ts';
 import { inputRequiredResult, toInputRequest } from '../../era/input.ts';
 import type { Json } from '../../era/json.ts';
@@ -7,174 +8,179 @@ import { frameOf, type Frame } from '../../protocol/frame.ts';
 import { isRequestId, type RequestId } from '../../protocol/request-id.ts';
 import { resultAnswer } from './answer.ts';
 import type { InFlightCalls } from './in-flight-calls.ts';
-import type { PendingCall, ServerRequest, Waiting } from './pending-call.ts';
+import { expiredAnswer, MAX_OPEN, ownerOf, rejectionReason } from './open-requests.ts';
+import type { AssignedServerRequest, Caller, PendingCall, ServerRequest } from './pending-call.ts';
 import type { SuspendedCalls } from './suspended-calls.ts';
-import { lateAnswer, MAX_OPEN, ownerOf, rejectionReason } from './open-requests.ts';
-import { createUnmatchedRequests, type UnmatchedRequest } from './unmatched.ts';
+import { UnmatchedRequests } from './unmatched.ts';
 
 export interface ServerRequestsOptions {
-  /** Whether a question belongs to its call for certain. */
+  /** Whether a server request belongs to its call for certain. */
   readonly isExact: boolean;
-  /** Of the client that the process is told of. */
+  /** Of the client that the process was initialized for. */
   readonly capabilities: () => Json;
   readonly serverInfo: () => Json | undefined;
-  readonly book: InFlightCalls;
-  readonly parking: SuspendedCalls;
-  /** Calls that may be parked. */
-  readonly maxParked: number;
-  /** How long a call that nobody comes back for may take to end. */
+  readonly calls: InFlightCalls;
+  readonly suspended: SuspendedCalls;
+  /** Calls that may be suspended at the same time. */
+  readonly maxSuspended: number;
+  /** How long the server may take to finish a discarded call. */
   readonly graceMs: number;
-  readonly toChild: (frame: Frame) => void;
-  readonly onPark: () => void;
+  readonly sendToProcess: (frame: Frame) => void;
+  /** A call has been suspended: there may be too many in all processes. */
+  readonly onSuspend: () => void;
   /** Has the process stop working on a call. */
   readonly cancel: (call: PendingCall) => void;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
-/** What a process asks its client in the middle of a call, and what becomes of the call meanwhile. */
-export interface ServerRequests {
-  question(question: UnmatchedRequest): void;
-  /** Asks what is open of a call that somebody waits for, together with what comes right after it. */
-  askSoon(call: PendingCall): void;
-  /** A call has begun that a question may have been about. */
-  adoptUnrelated(): void;
-  /** The process has answered a call that is parked. */
-  answered(call: PendingCall, final: Frame): void;
-  /** What an answered call leaves open may be the question of another one. */
-  passOn(call: PendingCall): void;
-  /** The process does not wait for the answer any more. */
-  takeBack(id: unknown): void;
-  dropOldestParked(): void;
-  /** Nobody came back for it. */
-  discard(call: PendingCall): void;
-  /** The process is gone. */
-  clear(): void;
-}
-
-/** How often a call may come back for more input. */
+/** How often a call may be suspended. */
 const MAX_ROUNDS = 16;
-/** Questions of one moment are lines of their own, and may be read one by one: each alone would be a round of its own. */
-const MOMENT_MS = 5;
+/** Requests that a server sends at once may be read one by one, and each alone would be a round of its own. */
+const COLLECT_MS = 5;
 
-export function createServerRequests(options: ServerRequestsOptions): ServerRequests {
-  const { book, parking, toChild, log } = options;
-  const unrelated = createUnmatchedRequests(({ id, method }) =>
-    refuse(id, new RunError('INPUT_UNRELATED', { method })),
-  );
+/** Requests of a process to its client in the middle of a call: the call is suspended until the client has answered them. */
+export class ServerRequests {
+  readonly #options: ServerRequestsOptions;
+  readonly #calls: InFlightCalls;
+  readonly #suspended: SuspendedCalls;
+  readonly #unmatched: UnmatchedRequests;
 
-  return {
-    question,
-    askSoon,
-    answered,
-    passOn,
-    adoptUnrelated: () => unrelated.takeAll().forEach(question),
-    takeBack,
-    dropOldestParked,
-    discard,
-    clear: () => void unrelated.takeAll(),
-  };
-
-  function question({ id, method, params, relatedRequestId }: UnmatchedRequest): void {
-    if (method === 'ping') return toChild(frameOf({ id, result: {} }));
-    const refusal = rejectionReason(options.capabilities(), method, params);
-    if (refusal !== undefined) return refuse(id, refusal);
-    const call = ownerOf(book.values(), params, relatedRequestId);
-    if (call === undefined && relatedRequestId !== undefined)
-      return refuse(id, new RunError('INPUT_UNRELATED', { method }));
-    if (call === undefined) return unrelated.keep({ id, method, params, relatedRequestId });
-    const asked = { id, method, params, relatedRequestId, key: `input-${call.asked + 1}` };
-    if (call.isDiscarded) return answerLate(asked);
-    if (call.questions.size >= MAX_OPEN || call.rounds >= MAX_ROUNDS) {
-      const max = call.rounds >= MAX_ROUNDS ? MAX_ROUNDS : MAX_OPEN;
-      return refuse(id, new RunError('INPUT_TOO_MUCH', { max }));
-    }
-    call.asked += 1;
-    call.questions.set(id, asked);
-    // Whoever comes back to a parked call is asked then.
-    if (call.waiting !== undefined) askSoon(call);
+  constructor(options: ServerRequestsOptions) {
+    this.#options = options;
+    this.#calls = options.calls;
+    this.#suspended = options.suspended;
+    this.#unmatched = new UnmatchedRequests(options.clock, ({ id, method }) =>
+      this.#reject(id, new RunError('INPUT_UNRELATED', { method })),
+    );
   }
 
-  function answered(call: PendingCall, final: Frame): void {
+  /** The process has sent a request. */
+  receive(request: ServerRequest): void {
+    const { id, method, params, relatedRequestId } = request;
+    if (method === 'ping') return this.#options.sendToProcess(frameOf({ id, result: {} }));
+    const rejection = rejectionReason(this.#options.capabilities(), method, params);
+    if (rejection !== undefined) return this.#reject(id, rejection);
+    const call = ownerOf(this.#calls.values(), params, relatedRequestId);
+    if (call !== undefined) return this.#assign(request, call);
+    if (relatedRequestId === undefined) return this.#unmatched.keep(request);
+    return this.#reject(id, new RunError('INPUT_UNRELATED', { method }));
+  }
+
+  /** A call has begun that earlier requests of the server may belong to. */
+  assignUnmatched(): void {
+    for (const request of this.#unmatched.takeAll()) this.receive(request);
+  }
+
+  /** Answers the client with a demand for the open input of a running call, together with requests that arrive right after it. */
+  collectInput(call: PendingCall): void {
+    if (call.isCollecting) return;
+    call.isCollecting = true;
+    this.#options.clock.after(COLLECT_MS, () => {
+      call.isCollecting = false;
+      const { caller } = call;
+      if (caller !== undefined && call.serverRequests.size > 0) this.#suspend(call, caller);
+    });
+  }
+
+  /** The process has answered a call that is suspended: the answer is kept for the client's retry. */
+  keepFinal(call: PendingCall, final: Frame): void {
     call.final = final;
-    // Otherwise the answers that its client brings are still wanted, by whichever call has asked.
-    if (askersOf(call).length === 0) call.questions.clear();
+    // If another call may have sent the requests, the responses of the client are still wanted.
+    if (!this.#mayBelongToOther(call)) call.serverRequests.clear();
   }
 
-  function passOn(call: PendingCall): void {
-    const open = askersOf(call).length === 0 ? [] : [...call.questions.values()];
-    call.questions.clear();
-    for (const { id, method, params, relatedRequestId } of open)
-      question({ id, method, params, relatedRequestId });
+  /** A call has been answered: its open requests may belong to another call. */
+  reassign(call: PendingCall): void {
+    if (call.serverRequests.size === 0) return;
+    const open = this.#mayBelongToOther(call) ? [...call.serverRequests.values()] : [];
+    call.serverRequests.clear();
+    for (const request of open) this.receive(request);
   }
 
-  /** Calls that may have asked what `call` was taken to have asked. */
-  function askersOf(call: PendingCall): PendingCall[] {
-    if (options.isExact) return [];
-    return book.values().filter((other) => other !== call && ownerOf([other], {}) !== undefined);
+  /** The process has cancelled a request of its own. */
+  withdraw(id: unknown): void {
+    if (!isRequestId(id)) return;
+    // A client that sends a retry then waits for the answer alone.
+    for (const call of this.#calls.values()) call.serverRequests.delete(id);
+    this.#unmatched.remove(id);
   }
 
-  /** What is asked at once is asked together. */
-  function askSoon(call: PendingCall): void {
-    if (call.isAsking) return;
-    call.isAsking = true;
-    setTimeout(() => {
-      call.isAsking = false;
-      const { waiting } = call;
-      if (waiting !== undefined && call.questions.size > 0 && book.has(call)) park(call, waiting);
-    }, MOMENT_MS);
-  }
-
-  function park(call: PendingCall, waiting: Waiting): void {
-    if (parking.size >= options.maxParked) dropOldestParked();
-    const entries = [...call.questions.values()].map(({ key: name, method, params }): [string, Json] => [
-      name,
-      toInputRequest(method, params),
-    ]);
-    book.park(call);
-    call.rounds += 1;
-    const state = parking.park(call);
-    const result = inputRequiredResult(Object.fromEntries(entries), state, options.serverInfo());
-    waiting.port.deliver(resultAnswer(waiting, result));
-    options.onPark();
-  }
-
-  function dropOldestParked(): void {
-    const oldest = parking.oldest();
+  discardOldestSuspended(): void {
+    const oldest = this.#suspended.oldest();
     if (oldest === undefined) return;
-    parking.remove(oldest);
-    discard(oldest);
+    this.#suspended.remove(oldest);
+    this.discard(oldest);
   }
 
-  /** Nobody came back. The server is told what a user who walks away would say, and may finish. */
-  function discard(call: PendingCall): void {
-    call.isDiscarded = true;
+  /** No retry came for a suspended call: the server receives the responses of an absent user, and may finish it. */
+  discard(call: PendingCall): void {
+    const { log, clock, graceMs, cancel } = this.#options;
+    call.discard();
     log.info(
       { event: 'input.expired', method: call.request.method },
       'a client did not come back with the input asked for',
     );
-    for (const asked of call.questions.values()) answerLate(asked);
-    call.questions.clear();
-    if (call.final !== undefined) book.remove(call);
-    else setTimeout(() => (book.has(call) ? options.cancel(call) : undefined), options.graceMs).unref();
+    for (const request of call.serverRequests.values()) this.#answerExpired(request);
+    call.serverRequests.clear();
+    if (call.final !== undefined) return this.#calls.settle(call);
+    clock.after(graceMs, () => {
+      if (call.state === 'discarded') cancel(call);
+    });
   }
 
-  function answerLate(asked: ServerRequest): void {
-    const answer = lateAnswer(asked);
-    toChild(
-      'result' in answer
-        ? frameOf({ id: asked.id, result: { ...answer.result } })
-        : faultFrame(answer.error, asked.id),
+  /** The process has ended. */
+  clear(): void {
+    this.#unmatched.takeAll();
+  }
+
+  #assign(request: ServerRequest, call: PendingCall): void {
+    if (call.state === 'discarded') return this.#answerExpired(request);
+    const { serverRequests, rounds } = call;
+    if (serverRequests.size >= MAX_OPEN || rounds >= MAX_ROUNDS) {
+      const max = rounds >= MAX_ROUNDS ? MAX_ROUNDS : MAX_OPEN;
+      return this.#reject(request.id, new RunError('INPUT_TOO_MUCH', { max }));
+    }
+    call.serverRequestCount += 1;
+    serverRequests.set(request.id, assigned(request, call.serverRequestCount));
+    // The client of a suspended call is sent the request after its retry.
+    if (call.state === 'running') this.collectInput(call);
+  }
+
+  /** Whether a call other than `call` may have sent the requests that were assigned to `call`. */
+  #mayBelongToOther(call: PendingCall): boolean {
+    if (this.#options.isExact) return false;
+    return this.#calls.values().some((other) => other !== call && ownerOf([other], {}) !== undefined);
+  }
+
+  #suspend(call: PendingCall, caller: Caller): void {
+    const { maxSuspended, serverInfo, onSuspend } = this.#options;
+    if (this.#suspended.size >= maxSuspended) this.discardOldestSuspended();
+    const inputRequests = Object.fromEntries(
+      [...call.serverRequests.values()].map(({ key, method, params }) => [
+        key,
+        toInputRequest(method, params),
+      ]),
     );
+    this.#calls.suspend(call);
+    const state = this.#suspended.add(call);
+    const result = inputRequiredResult(inputRequests, state, serverInfo());
+    caller.port.deliver(resultAnswer(caller, result));
+    onSuspend();
   }
 
-  function refuse(id: RequestId, error: RunError): void {
-    toChild(faultFrame(error, id));
+  #answerExpired(request: ServerRequest): void {
+    this.#options.sendToProcess(expiredAnswer(request));
   }
 
-  function takeBack(id: unknown): void {
-    if (!isRequestId(id)) return;
-    // A client that comes back waits for the call alone.
-    for (const call of book.values()) call.questions.delete(id);
-    unrelated.forget(id);
+  #reject(id: RequestId, error: RunError): void {
+    this.#options.sendToProcess(faultFrame(error, id));
   }
+}
+
+function assigned(
+  { id, method, params, relatedRequestId }: ServerRequest,
+  number: number,
+): AssignedServerRequest {
+  return { id, method, params, relatedRequestId, key: `input-${number}` };
 }

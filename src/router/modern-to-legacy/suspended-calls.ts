@@ -1,118 +1,121 @@
 import { createHash, randomBytes } from 'node:crypto';
+import type { Clock } from '../../clock.ts';
 import type { Json } from '../../era/json.ts';
 import type { RequestStates } from '../../era/request-state.ts';
 import type { PendingCall } from './pending-call.ts';
 
-/** What a client brings back proves to belong to. */
-export type Return =
-  /** A call that waits for it. */
+/** The subject of a `requestState` that a client sends with its retry. */
+export type ReturnedState =
+  /** A suspended call. */
   | { readonly kind: 'call'; readonly call: PendingCall }
-  /** Nothing is held: the request is to be made anew. */
+  /** No call is suspended: the request is sent anew. */
   | { readonly kind: 'replay' }
-  /** The process that held it is gone. */
+  /** The process of the suspended call has ended. */
   | { readonly kind: 'lost' };
-
-/** The calls of one process that wait for their clients' input. */
-export interface SuspendedCalls {
-  readonly size: number;
-  /** @returns the state that the client has to bring back */
-  park(call: PendingCall): string;
-  /** A state for a request that holds nothing here. */
-  replay(digest: string): string;
-  /** Takes what a state stands for; each can be taken once. @returns undefined for a state that is not good here */
-  take(state: unknown, digest: string): Return | undefined;
-  /** @returns the call parked longest */
-  oldest(): PendingCall | undefined;
-  remove(call: PendingCall): void;
-  /** The process is gone: its calls are not coming back. @returns them */
-  loseAll(): PendingCall[];
-}
 
 export interface SuspendedCallsOptions {
   readonly states: RequestStates;
-  /** Whose states these are. */
+  /** The process key that the states belong to. */
   readonly keyText: () => string;
   readonly ttlMs: number;
+  /** No retry came in time: the call is not suspended here any more. */
   readonly onExpire: (call: PendingCall) => void;
+  readonly clock: Clock;
 }
 
-interface Parked {
+interface Entry {
   readonly call: PendingCall;
-  readonly timer: NodeJS.Timeout;
+  readonly stopTimer: () => void;
 }
 
-/** Handles of lost calls that are remembered, so that their clients are told what happened. */
+/** Handles of lost calls that are remembered, so that their clients are sent the reason. */
 const MAX_LOST = 256;
 
-export function createSuspendedCalls({
-  states,
-  keyText,
-  ttlMs,
-  onExpire,
-}: SuspendedCallsOptions): SuspendedCalls {
-  const parked = new Map<string, Parked>();
-  const handles = new Map<PendingCall, string>();
-  const lost = new Set<string>();
+/** The calls of one process that wait for input of their clients. */
+export class SuspendedCalls {
+  readonly #options: SuspendedCallsOptions;
+  /** By handle, oldest first. */
+  readonly #entries = new Map<string, Entry>();
+  readonly #handles = new Map<PendingCall, string>();
+  readonly #lost = new Set<string>();
 
-  return {
-    get size() {
-      return parked.size;
-    },
-    park(call) {
-      // 128 bits: whoever has one was given it.
-      const handle = randomBytes(16).toString('base64url');
-      const timer = setTimeout(() => {
-        remove(call);
-        onExpire(call);
-      }, ttlMs);
-      timer.unref();
-      parked.set(handle, { call, timer });
-      handles.set(call, handle);
-      return seal({ h: handle, d: call.digest() });
-    },
-    replay: (digest) => seal({ d: digest }),
-    take(state, digest) {
-      const opened = states.open(state);
-      if (opened === undefined || !isGood(opened, digest)) return undefined;
-      const { h: handle } = opened;
-      if (handle === undefined) return { kind: 'replay' };
-      if (typeof handle !== 'string') return undefined;
-      if (lost.delete(handle)) return { kind: 'lost' };
-      const found = parked.get(handle);
-      if (found === undefined) return undefined;
-      remove(found.call);
-      return { kind: 'call', call: found.call };
-    },
-    oldest() {
-      for (const { call } of parked.values()) return call;
-      return undefined;
-    },
-    remove,
-    loseAll() {
-      const calls = [...handles.keys()];
-      for (const handle of handles.values()) {
-        lost.add(handle);
-        for (const first of lost) if (lost.size > MAX_LOST) lost.delete(first);
-      }
-      for (const call of calls) remove(call);
-      return calls;
-    },
-  };
-
-  function seal(state: Json): string {
-    return states.seal({ ...state, k: digestOf(keyText()), e: Date.now() + ttlMs });
+  constructor(options: SuspendedCallsOptions) {
+    this.#options = options;
   }
 
-  function isGood({ k, d, e }: Json, digest: string): boolean {
-    return k === digestOf(keyText()) && d === digest && typeof e === 'number' && e > Date.now();
+  get size(): number {
+    return this.#entries.size;
   }
 
-  function remove(call: PendingCall): void {
-    const handle = handles.get(call);
+  /** @returns the state that the client has to send with its retry */
+  add(call: PendingCall): string {
+    // 128 random bits cannot be guessed.
+    const handle = randomBytes(16).toString('base64url');
+    const { clock, ttlMs } = this.#options;
+    const stopTimer = clock.after(ttlMs, () => this.#expire(call));
+    this.#entries.set(handle, { call, stopTimer });
+    this.#handles.set(call, handle);
+    return this.#seal({ h: handle, d: call.digest });
+  }
+
+  /** A state for a request without a suspended call. @param digest of the request */
+  replayState(digest: string): string {
+    return this.#seal({ d: digest });
+  }
+
+  /** Takes the subject of a state; each can be taken once. @returns undefined for a state that is not valid here */
+  take(state: unknown, digest: string): ReturnedState | undefined {
+    const opened = this.#options.states.open(state);
+    if (opened === undefined || !this.#isValid(opened, digest)) return undefined;
+    const { h: handle } = opened;
+    if (handle === undefined) return { kind: 'replay' };
+    if (typeof handle !== 'string') return undefined;
+    if (this.#lost.delete(handle)) return { kind: 'lost' };
+    const found = this.#entries.get(handle);
+    if (found === undefined) return undefined;
+    this.remove(found.call);
+    return { kind: 'call', call: found.call };
+  }
+
+  /** @returns the call that has been suspended longest */
+  oldest(): PendingCall | undefined {
+    for (const { call } of this.#entries.values()) return call;
+    return undefined;
+  }
+
+  remove(call: PendingCall): void {
+    const handle = this.#handles.get(call);
     if (handle === undefined) return;
-    clearTimeout(parked.get(handle)?.timer);
-    handles.delete(call);
-    parked.delete(handle);
+    this.#entries.get(handle)?.stopTimer();
+    this.#handles.delete(call);
+    this.#entries.delete(handle);
+  }
+
+  /** The process has ended: retries of its calls are answered with that. */
+  loseAll(): void {
+    for (const [call, handle] of [...this.#handles]) {
+      this.#lost.add(handle);
+      this.remove(call);
+    }
+    for (const oldest of this.#lost) {
+      if (this.#lost.size <= MAX_LOST) break;
+      this.#lost.delete(oldest);
+    }
+  }
+
+  #expire(call: PendingCall): void {
+    this.remove(call);
+    this.#options.onExpire(call);
+  }
+
+  #seal(state: Json): string {
+    const { states, keyText, clock, ttlMs } = this.#options;
+    return states.seal({ ...state, k: digestOf(keyText()), e: clock.now() + ttlMs });
+  }
+
+  #isValid({ k, d, e }: Json, digest: string): boolean {
+    const { keyText, clock } = this.#options;
+    return k === digestOf(keyText()) && d === digest && typeof e === 'number' && e > clock.now();
   }
 }
 

@@ -5,7 +5,7 @@ import { member } from '../../protocol/json-object.ts';
 import type { PendingCall } from './pending-call.ts';
 import { legacyRequest } from './request.ts';
 
-/** How long a server keeps a task that nobody has asked for: as long as a request may take. */
+/** How long a server keeps the result of a task: as long as a request may take. */
 const TTL_MS = 30 * 60_000;
 
 /**
@@ -24,7 +24,7 @@ export function taskRequest(call: PendingCall): Frame {
   return legacyRequest(call.request, call.number, [member('task', { ttl: TTL_MS })]);
 }
 
-/** Waits for what a task comes to. */
+/** Waits for the result of a task. */
 export function taskResultRequest(call: PendingCall, taskId: string): Frame {
   return frameOf({ id: call.number, method: 'tasks/result', params: { taskId } });
 }

@@ -1,52 +1,47 @@
+import type { Clock } from '../../clock.ts';
 import type { RequestId } from '../../protocol/frame.ts';
+import type { ServerRequest } from './pending-call.ts';
 
-/** A question of a server that belongs to no call. */
-export interface UnmatchedRequest {
-  readonly id: RequestId;
-  readonly method: string;
-  readonly params: Readonly<Record<string, unknown>>;
-  /** Our request that it came with, where the link knows. */
-  readonly relatedRequestId: RequestId | undefined;
-}
-
-/** Questions that came before the call that they are about, as far as stdio shows: they wait for it a little. */
-export interface UnmatchedRequests {
-  keep(question: UnmatchedRequest): void;
-  /** The server has taken it back. */
-  forget(id: RequestId): void;
-  /** Takes all of them. */
-  takeAll(): UnmatchedRequest[];
-}
-
+/** How long a request of the server may precede the call that it belongs to. */
 const WAIT_MS = 20_000;
 
-/** @param onExpire no call has come */
-export function createUnmatchedRequests(onExpire: (question: UnmatchedRequest) => void): UnmatchedRequests {
-  const waiting = new Map<
-    RequestId,
-    { readonly question: UnmatchedRequest; readonly timer: NodeJS.Timeout }
-  >();
+interface Kept {
+  readonly request: ServerRequest;
+  readonly stopTimer: () => void;
+}
 
-  return {
-    keep(question) {
-      forget(question.id);
-      const timer = setTimeout(() => {
-        waiting.delete(question.id);
-        onExpire(question);
-      }, WAIT_MS);
-      timer.unref();
-      waiting.set(question.id, { question, timer });
-    },
-    forget,
-    takeAll() {
-      const questions = [...waiting.values()].map(({ question }) => question);
-      for (const { id } of questions) forget(id);
-      return questions;
-    },
-  };
+/** Requests of a server that arrived before the call that they belong to, as far as stdio shows. */
+export class UnmatchedRequests {
+  readonly #kept = new Map<RequestId, Kept>();
+  readonly #clock: Clock;
+  readonly #onExpire: (request: ServerRequest) => void;
 
-  function forget(id: RequestId): void {
-    clearTimeout(waiting.get(id)?.timer);
-    waiting.delete(id);
+  /** @param onExpire called with a request that no call has come for */
+  constructor(clock: Clock, onExpire: (request: ServerRequest) => void) {
+    this.#clock = clock;
+    this.#onExpire = onExpire;
+  }
+
+  keep(request: ServerRequest): void {
+    this.remove(request.id);
+    const stopTimer = this.#clock.after(WAIT_MS, () => {
+      this.#kept.delete(request.id);
+      this.#onExpire(request);
+    });
+    this.#kept.set(request.id, { request, stopTimer });
+  }
+
+  /** The server has withdrawn it, or a call has been found for it. */
+  remove(id: RequestId): void {
+    this.#kept.get(id)?.stopTimer();
+    this.#kept.delete(id);
+  }
+
+  /** Removes all. @returns them, oldest first */
+  takeAll(): ServerRequest[] {
+    if (this.#kept.size === 0) return [];
+    const requests = [...this.#kept.values()].map(({ request }) => request);
+    for (const { id } of requests) this.remove(id);
+    return requests;
   }
 }

@@ -1,10 +1,11 @@
 /** What a legacy server asks in the middle of a call, for a client that can only be answered with a demand for input. */
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { jsonOf, type Json } from '../../../src/era/json.ts';
 import { META } from '../../../src/protocol/constants.ts';
 import type { RequestId } from '../../../src/protocol/frame.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
 import type { MemoryLink } from '../../support/memory-link.ts';
-import { createWorld, lastCallOf, requestsTo, settled, type World } from './legacy-world.ts';
+import { createHarness, lastCallOf, requestsTo, settled, type Harness } from './harness.ts';
 import { connect, type ModernTestClient } from './modern-client.ts';
 import { eventually } from '../../support/eventually.ts';
 
@@ -21,8 +22,8 @@ interface Demand {
 
 describe('a question', () => {
   test('ends the request with a demand for input, and the retry takes the call up again', async () => {
-    const { world, client, id } = await calling();
-    await world
+    const { harness, client, id } = await calling();
+    await harness
       .child()
       .deliver({ id: 'q', method: 'elicitation/create', params: { ...FORM, _meta: { progressToken: 1 } } });
     const demand = await demandOf(client, id);
@@ -30,23 +31,23 @@ describe('a question', () => {
       [demand.keys[0] ?? '']: { method: 'elicitation/create', params: FORM },
     });
     const retry = await comeBack(client, demand, [ACCEPTED], { progressToken: 'again' });
-    expect(answerOf(world.child(), 'q')).toMatchObject({ result: ACCEPTED });
-    await world.child().deliver({
+    expect(answerOf(harness.child(), 'q')).toMatchObject({ result: ACCEPTED });
+    await harness.child().deliver({
       method: 'notifications/progress',
-      params: { progressToken: lastCallOf(world.child()), progress: 1 },
+      params: { progressToken: lastCallOf(harness.child()), progress: 1 },
     });
-    await world.child().deliver({ id: lastCallOf(world.child()), result: { content: [] } });
+    await harness.child().deliver({ id: lastCallOf(harness.child()), result: { content: [] } });
     expect(client.answerTo(retry)?.result).toMatchObject({ resultType: 'complete', content: [] });
-    expect(requestsTo(world.child(), 'tools/call')).toHaveLength(1);
+    expect(requestsTo(harness.child(), 'tools/call')).toHaveLength(1);
   });
 
   test('comes together with those of the same moment, and a second round follows the first', async () => {
-    const { world, client, id } = await calling();
-    await world.child().deliver({ id: 1, method: 'elicitation/create', params: FORM });
-    await world
+    const { harness, client, id } = await calling();
+    await harness.child().deliver({ id: 1, method: 'elicitation/create', params: FORM });
+    await harness
       .child()
       .deliver({ id: '1', method: 'sampling/createMessage', params: { messages: [], maxTokens: 1 } });
-    await world.child().deliver({ id: 2, method: 'roots/list' });
+    await harness.child().deliver({ id: 2, method: 'roots/list' });
     const first = await demandOf(client, id);
     expect(Object.values(first.inputRequests).map((entry) => jsonOf(entry)['method'])).toEqual([
       'elicitation/create',
@@ -54,32 +55,32 @@ describe('a question', () => {
       'roots/list',
     ]);
     const retry = await comeBack(client, first, [ACCEPTED, { role: 'assistant' }, { roots: [] }]);
-    expect([1, '1', 2].map((one) => answerOf(world.child(), one)?.['result'])).toEqual([
+    expect([1, '1', 2].map((one) => answerOf(harness.child(), one)?.['result'])).toEqual([
       ACCEPTED,
       { role: 'assistant' },
       { roots: [] },
     ]);
-    await world.child().deliver({ id: 3, method: 'roots/list' });
+    await harness.child().deliver({ id: 3, method: 'roots/list' });
     const second = await demandOf(client, retry);
     expect(second.requestState).not.toBe(first.requestState);
     expect(second.keys).toHaveLength(1);
   });
 
   test('read a turn of the event loop after another is still of the same moment', async () => {
-    const { world, client, id } = await calling();
-    vi.useFakeTimers({ toFake: ['setTimeout'] });
-    onTestFinished(() => void vi.useRealTimers());
-    await world.child().deliver({ id: 1, method: 'elicitation/create', params: FORM });
+    const clock = createFakeClock();
+    const { harness, client, id } = await calling({}, { clock });
+    await harness.child().deliver({ id: 1, method: 'elicitation/create', params: FORM });
     await settled();
-    await world.child().deliver({ id: 2, method: 'roots/list' });
-    vi.runAllTimers();
+    await harness.child().deliver({ id: 2, method: 'roots/list' });
+    expect(client.answerTo(id)).toBeUndefined();
+    await clock.pass(5);
     expect(Object.keys(jsonOf(client.answerTo(id)?.result?.['inputRequests']))).toHaveLength(2);
   });
 
   test('that was not answered is asked again, and an answer to nothing is ignored', async () => {
-    const { world, client, id } = await calling();
-    await world.child().deliver({ id: 1, method: 'elicitation/create', params: FORM });
-    await world.child().deliver({ id: 2, method: 'roots/list' });
+    const { harness, client, id } = await calling();
+    await harness.child().deliver({ id: 1, method: 'elicitation/create', params: FORM });
+    await harness.child().deliver({ id: 2, method: 'roots/list' });
     const first = await demandOf(client, id);
     const retry = await comeBack(
       client,
@@ -91,7 +92,7 @@ describe('a question', () => {
     const second = await demandOf(client, retry);
     expect(second.inputRequests).toEqual({ [first.keys[1] ?? '']: { method: 'roots/list' } });
     await comeBack(client, second, [{ roots: [] }]);
-    expect(answerOf(world.child(), 2)).toMatchObject({ result: { roots: [] } });
+    expect(answerOf(harness.child(), 2)).toMatchObject({ result: { roots: [] } });
   });
 
   test.each([
@@ -100,23 +101,23 @@ describe('a question', () => {
     ['sampling/createMessage', { tools: [] }, { error: { code: -32602 } }],
     ['elicitation/create', { mode: 'url', url: 'file:///etc/passwd' }, { error: { code: -32602 } }],
   ])('that the client need not be bothered with is answered: %s %j', async (method, params, answer) => {
-    const { world, client } = await calling();
-    await world.child().deliver({ id: 'q', method, params });
+    const { harness, client } = await calling();
+    await harness.child().deliver({ id: 'q', method, params });
     await settled();
-    expect(answerOf(world.child(), 'q')).toMatchObject(answer);
+    expect(answerOf(harness.child(), 'q')).toMatchObject(answer);
     expect(client.received).toEqual([]);
   });
 
   test('for a capability that the client has not declared is refused', async () => {
-    const { world } = await calling({ capabilities: { elicitation: {} } });
-    await world.child().deliver({ id: 'q', method: 'roots/list' });
-    expect(answerOf(world.child(), 'q')).toMatchObject({ error: { code: -32601 } });
+    const { harness } = await calling({ capabilities: { elicitation: {} } });
+    await harness.child().deliver({ id: 'q', method: 'roots/list' });
+    expect(answerOf(harness.child(), 'q')).toMatchObject({ error: { code: -32601 } });
   });
 
   test('too many at once, or without end, is refused', async () => {
-    const { world, client, id } = await calling();
-    for (let n = 0; n < 9; n += 1) await world.child().deliver({ id: n, method: 'roots/list' });
-    expect(answerOf(world.child(), 8)).toMatchObject({ error: { data: { reason: 'input_too_much' } } });
+    const { harness, client, id } = await calling();
+    for (let n = 0; n < 9; n += 1) await harness.child().deliver({ id: n, method: 'roots/list' });
+    expect(answerOf(harness.child(), 8)).toMatchObject({ error: { data: { reason: 'input_too_much' } } });
     let demand = await demandOf(client, id);
     let last: RequestId = 0;
     for (let round = 1; round < 16; round += 1) {
@@ -125,129 +126,131 @@ describe('a question', () => {
         demand,
         demand.keys.map(() => ({ roots: [] })),
       );
-      await world.child().deliver({ id: `round ${round}`, method: 'roots/list' });
+      await harness.child().deliver({ id: `round ${round}`, method: 'roots/list' });
       demand = await demandOf(client, retry);
     }
     last = await comeBack(client, demand, [{ roots: [] }]);
-    await world.child().deliver({ id: 'last', method: 'roots/list' });
-    expect(answerOf(world.child(), 'last')).toMatchObject({ error: { data: { reason: 'input_too_much' } } });
+    await harness.child().deliver({ id: 'last', method: 'roots/list' });
+    expect(answerOf(harness.child(), 'last')).toMatchObject({
+      error: { data: { reason: 'input_too_much' } },
+    });
     expect(client.answerTo(last)).toBeUndefined();
   });
 
   test('that belongs to no call waits for one', async () => {
-    const world = createWorld();
-    const client = connect(world.pool, { capabilities: CAPABILITIES });
+    const harness = createHarness();
+    const client = connect(harness.pool, { capabilities: CAPABILITIES });
     await client.ask('tools/list');
     await settled();
-    await world.child().deliver({ id: 'early', method: 'roots/list' });
+    await harness.child().deliver({ id: 'early', method: 'roots/list' });
     const id = await client.ask('tools/call', CALL);
     expect((await demandOf(client, id)).inputRequests).toMatchObject({ 'input-1': { method: 'roots/list' } });
   });
 
   test('goes with the newest of several calls, or with its task, whichever that is', async () => {
-    const { world, client, id } = await calling();
+    const { harness, client, id } = await calling();
     const newest = await client.ask('tools/call', CALL);
-    await world.child().deliver({ id: 'q', method: 'roots/list' });
+    await harness.child().deliver({ id: 'q', method: 'roots/list' });
     await demandOf(client, newest);
     expect(client.answerTo(id)).toBeUndefined();
   });
 
   test('goes with the call that it came with, where the link knows, and with no other', async () => {
-    const { world, client, id } = await calling();
+    const { harness, client, id } = await calling();
     const newest = await client.ask('tools/call', CALL);
     await settled();
-    const [first] = requestsTo(world.child(), 'tools/call').map(({ message }) => message.id ?? 0);
-    await world.child().deliver({ id: 'q', method: 'elicitation/create', params: FORM }, first);
+    const [first] = requestsTo(harness.child(), 'tools/call').map(({ message }) => message.id ?? 0);
+    await harness.child().deliver({ id: 'q', method: 'elicitation/create', params: FORM }, first);
     const demand = await demandOf(client, id);
     expect(demand.keys).toHaveLength(1);
-    await world.child().deliver({ id: first, result: { content: [] } });
+    await harness.child().deliver({ id: first, result: { content: [] } });
     await comeBack(client, demand, [ACCEPTED]);
-    await world.child().deliver({ id: 'late', method: 'elicitation/create', params: FORM }, first);
-    expect(answerOf(world.child(), 'late')).toHaveProperty('error');
+    await harness.child().deliver({ id: 'late', method: 'elicitation/create', params: FORM }, first);
+    expect(answerOf(harness.child(), 'late')).toHaveProperty('error');
     expect(client.answerTo(newest)).toBeUndefined();
   });
 
   test('goes with the next one when the call that it went with is answered', async () => {
-    const { world, client, id } = await calling();
+    const { harness, client, id } = await calling();
     const newest = await client.ask('tools/call', CALL);
     await settled();
-    const number = lastCallOf(world.child());
+    const number = lastCallOf(harness.child());
     // As they come in one piece: nobody was told of the question yet.
-    void world.child().deliver({ id: 'q', method: 'roots/list' });
-    void world.child().deliver({ id: number, result: { content: [] } });
+    void harness.child().deliver({ id: 'q', method: 'roots/list' });
+    void harness.child().deliver({ id: number, result: { content: [] } });
     await comeBack(client, await demandOf(client, id), [{ roots: [] }]);
     expect(client.answerTo(newest)?.result).toMatchObject({ resultType: 'complete' });
-    expect(answerOf(world.child(), 'q')).toMatchObject({ result: { roots: [] } });
+    expect(answerOf(harness.child(), 'q')).toMatchObject({ result: { roots: [] } });
   });
 
   test('is answered by the client of a call that is answered meanwhile: another one may have asked', async () => {
-    const { world, client } = await calling();
+    const { harness, client } = await calling();
     const newest = await client.ask('tools/call', CALL);
     await settled();
-    const number = lastCallOf(world.child());
-    await world.child().deliver({ id: 'q', method: 'roots/list' });
+    const number = lastCallOf(harness.child());
+    await harness.child().deliver({ id: 'q', method: 'roots/list' });
     const demand = await demandOf(client, newest);
-    await world.child().deliver({ id: number, result: { content: [], late: true } });
+    await harness.child().deliver({ id: number, result: { content: [], late: true } });
     const retry = await comeBack(client, demand, [{ roots: [] }]);
     expect(client.answerTo(retry)?.result).toMatchObject({ late: true });
-    expect(answerOf(world.child(), 'q')).toMatchObject({ result: { roots: [] } });
+    expect(answerOf(harness.child(), 'q')).toMatchObject({ result: { roots: [] } });
   });
 
   test('that its client leaves unanswered then goes with that other one', async () => {
-    const { world, client, id } = await calling();
+    const { harness, client, id } = await calling();
     const newest = await client.ask('tools/call', CALL);
     await settled();
-    const number = lastCallOf(world.child());
-    await world.child().deliver({ id: 'q', method: 'roots/list' });
+    const number = lastCallOf(harness.child());
+    await harness.child().deliver({ id: 'q', method: 'roots/list' });
     const demand = await demandOf(client, newest);
-    await world.child().deliver({ id: number, result: { content: [] } });
+    await harness.child().deliver({ id: number, result: { content: [] } });
     await comeBack(client, demand, []);
     await comeBack(client, await demandOf(client, id), [{ roots: [] }]);
-    expect(answerOf(world.child(), 'q')).toMatchObject({ result: { roots: [] } });
+    expect(answerOf(harness.child(), 'q')).toMatchObject({ result: { roots: [] } });
   });
 
   test('has only one call to belong to where attribution is exact', async () => {
-    const { world, client, id } = await calling({}, { attribution: 'exact' });
+    const { harness, client, id } = await calling({}, { attribution: 'exact' });
     const second = await client.ask('tools/call', CALL);
     const list = await client.ask('tools/list');
     await settled();
-    expect(requestsTo(world.child(), 'tools/call')).toHaveLength(1);
-    await world.child().deliver({ id: lastCallOf(world.child(), 'tools/list'), result: { tools: [] } });
+    expect(requestsTo(harness.child(), 'tools/call')).toHaveLength(1);
+    await harness.child().deliver({ id: lastCallOf(harness.child(), 'tools/list'), result: { tools: [] } });
     expect(client.answerTo(list)).toBeDefined();
-    await world.child().deliver({ id: 'q', method: 'roots/list' });
+    await harness.child().deliver({ id: 'q', method: 'roots/list' });
     const demand = await demandOf(client, id);
     // A person who thinks must not keep the others waiting.
-    expect(requestsTo(world.child(), 'tools/call')).toHaveLength(2);
+    expect(requestsTo(harness.child(), 'tools/call')).toHaveLength(2);
     const retry = await comeBack(client, demand, [{ roots: [] }]);
-    expect(answerOf(world.child(), 'q')).toBeUndefined();
-    await world.child().deliver({ id: lastCallOf(world.child()), result: { content: [] } });
+    expect(answerOf(harness.child(), 'q')).toBeUndefined();
+    await harness.child().deliver({ id: lastCallOf(harness.child()), result: { content: [] } });
     expect(client.answerTo(second)).toBeDefined();
-    expect(answerOf(world.child(), 'q')).toMatchObject({ result: { roots: [] } });
+    expect(answerOf(harness.child(), 'q')).toMatchObject({ result: { roots: [] } });
     expect(client.answerTo(retry)).toBeUndefined();
   });
 
   test('that the server takes back is not asked any more', async () => {
-    const { world, client, id } = await calling();
-    await world.child().deliver({ id: 'q', method: 'roots/list' });
+    const { harness, client, id } = await calling();
+    await harness.child().deliver({ id: 'q', method: 'roots/list' });
     const demand = await demandOf(client, id);
-    await world.child().deliver({ method: 'notifications/cancelled', params: { requestId: 'q' } });
+    await harness.child().deliver({ method: 'notifications/cancelled', params: { requestId: 'q' } });
     const retry = await comeBack(client, demand, [{ roots: [] }]);
-    expect(answerOf(world.child(), 'q')).toBeUndefined();
-    await world.child().deliver({ id: lastCallOf(world.child()), result: { content: [] } });
+    expect(answerOf(harness.child(), 'q')).toBeUndefined();
+    await harness.child().deliver({ id: lastCallOf(harness.child()), result: { content: [] } });
     expect(client.answerTo(retry)?.result).toMatchObject({ resultType: 'complete' });
   });
 
   test('of a call whose client goes is answered, so that the server can end it', async () => {
-    const { world, client } = await calling();
-    await world.child().deliver({ id: 'q', method: 'roots/list' });
+    const { harness, client } = await calling();
+    await harness.child().deliver({ id: 'q', method: 'roots/list' });
     await client.leave();
-    expect(answerOf(world.child(), 'q')).toMatchObject({ error: { code: -32603 } });
-    expect(requestsTo(world.child(), 'notifications/cancelled')).toHaveLength(1);
+    expect(answerOf(harness.child(), 'q')).toMatchObject({ error: { code: -32603 } });
+    expect(requestsTo(harness.child(), 'notifications/cancelled')).toHaveLength(1);
   });
 });
 
 describe('a request state', () => {
-  test.each<[string, (demand: Demand, client: ModernTestClient, world: World) => Promise<RequestId>]>([
+  test.each<[string, (demand: Demand, client: ModernTestClient, harness: Harness) => Promise<RequestId>]>([
     ['forged', (demand, client) => retryWith(client, forge(demand.requestState), CALL)],
     ['missing', (_demand, client) => client.ask('tools/call', { ...CALL, inputResponses: {} })],
     ['no text', (_demand, client) => client.ask('tools/call', { ...CALL, requestState: 7 })],
@@ -257,13 +260,13 @@ describe('a request state', () => {
     ],
     [
       'of another principal',
-      (demand, client, world) =>
-        foreign(client, connect(world.pool, { principal: 'two', capabilities: CAPABILITIES }), demand),
+      (demand, client, harness) =>
+        foreign(client, connect(harness.pool, { principal: 'two', capabilities: CAPABILITIES }), demand),
     ],
     [
       'of another kind of client',
-      (demand, client, world) =>
-        foreign(client, connect(world.pool, { capabilities: { elicitation: {} } }), demand),
+      (demand, client, harness) =>
+        foreign(client, connect(harness.pool, { capabilities: { elicitation: {} } }), demand),
     ],
     [
       'used before',
@@ -273,10 +276,10 @@ describe('a request state', () => {
       },
     ],
   ])('%s reveals nothing', async (_what, misuse) => {
-    const { world, client, id } = await calling();
-    await world.child().deliver({ id: 'q', method: 'roots/list' });
+    const { harness, client, id } = await calling();
+    await harness.child().deliver({ id: 'q', method: 'roots/list' });
     const demand = await demandOf(client, id);
-    const answer = client.answerTo(await misuse(demand, client, world));
+    const answer = client.answerTo(await misuse(demand, client, harness));
     expect(answer?.error).toEqual({
       code: -32602,
       message: 'Invalid params: requestState does not belong to this request, or not any more',
@@ -285,26 +288,28 @@ describe('a request state', () => {
   });
 
   test('that has expired is not good any more, and the server is told what a user who walks away would say', async () => {
-    const { world, client, id } = await calling({}, { inputTtlMs: 10 });
-    await world.child().deliver({ id: 'form', method: 'elicitation/create', params: FORM });
-    await world.child().deliver({ id: 'roots', method: 'roots/list' });
+    const { harness, client, id } = await calling({}, { inputTtlMs: 10 });
+    await harness.child().deliver({ id: 'form', method: 'elicitation/create', params: FORM });
+    await harness.child().deliver({ id: 'roots', method: 'roots/list' });
     const demand = await demandOf(client, id);
     await eventually(() =>
-      expect(answerOf(world.child(), 'form')).toMatchObject({ result: { action: 'cancel' } }),
+      expect(answerOf(harness.child(), 'form')).toMatchObject({ result: { action: 'cancel' } }),
     );
-    expect(answerOf(world.child(), 'roots')).toMatchObject({ error: { data: { reason: 'input_expired' } } });
+    expect(answerOf(harness.child(), 'roots')).toMatchObject({
+      error: { data: { reason: 'input_expired' } },
+    });
     const retry = await comeBack(client, demand, [ACCEPTED]);
     expect(client.answerTo(retry)?.error?.code).toBe(-32602);
     // What it comes to is nobody's.
-    await world.child().deliver({ id: lastCallOf(world.child()), result: { content: [] } });
-    expect(world.pool.pending).toBe(0);
+    await harness.child().deliver({ id: lastCallOf(harness.child()), result: { content: [] } });
+    expect(harness.pool.pending).toBe(0);
   });
 
   test('of a process that has died says that the call is lost', async () => {
-    const { world, client, id } = await calling();
-    await world.child().deliver({ id: 'q', method: 'roots/list' });
+    const { harness, client, id } = await calling();
+    await harness.child().deliver({ id: 'q', method: 'roots/list' });
     const demand = await demandOf(client, id);
-    world.child().drop();
+    harness.child().drop();
     const retry = await comeBack(client, demand, [{ roots: [] }]);
     await eventually(() =>
       expect(client.answerTo(retry)?.error).toMatchObject({
@@ -317,46 +322,46 @@ describe('a request state', () => {
 
 describe('a call that waits for input', () => {
   test('is not cancelled when the connection that asked for it closes', async () => {
-    const { world, client, id } = await calling();
-    await world.child().deliver({ id: 'q', method: 'roots/list' });
+    const { harness, client, id } = await calling();
+    await harness.child().deliver({ id: 'q', method: 'roots/list' });
     const demand = await demandOf(client, id);
     await client.leave();
-    expect(requestsTo(world.child(), 'notifications/cancelled')).toEqual([]);
-    const again = connect(world.pool, { capabilities: CAPABILITIES });
+    expect(requestsTo(harness.child(), 'notifications/cancelled')).toEqual([]);
+    const again = connect(harness.pool, { capabilities: CAPABILITIES });
     await comeBack(again, demand, [{ roots: [] }]);
-    expect(answerOf(world.child(), 'q')).toMatchObject({ result: { roots: [] } });
+    expect(answerOf(harness.child(), 'q')).toMatchObject({ result: { roots: [] } });
   });
 
   test('keeps the answer that the server gave meanwhile', async () => {
-    const { world, client, id } = await calling();
-    await world.child().deliver({ id: 'q', method: 'roots/list' });
+    const { harness, client, id } = await calling();
+    await harness.child().deliver({ id: 'q', method: 'roots/list' });
     const demand = await demandOf(client, id);
-    await world.child().deliver({ id: lastCallOf(world.child()), result: { content: [], late: true } });
+    await harness.child().deliver({ id: lastCallOf(harness.child()), result: { content: [], late: true } });
     const retry = await comeBack(client, demand, [{ roots: [] }]);
     expect(client.answerTo(retry)?.result).toMatchObject({ late: true });
-    expect(answerOf(world.child(), 'q')).toBeUndefined();
+    expect(answerOf(harness.child(), 'q')).toBeUndefined();
   });
 
   test('makes way when there are too many', async () => {
-    const world = createWorld({ maxParked: 1 });
+    const harness = createHarness({ maxSuspended: 1 });
     const clients = ['one', 'two'].map((principal) =>
-      connect(world.pool, { principal, capabilities: CAPABILITIES }),
+      connect(harness.pool, { principal, capabilities: CAPABILITIES }),
     );
     for (const [n, client] of clients.entries()) {
       const id = await client.ask('tools/call', CALL);
       await settled();
-      await world.child(n).deliver({ id: 'q', method: 'elicitation/create', params: FORM });
+      await harness.child(n).deliver({ id: 'q', method: 'elicitation/create', params: FORM });
       await demandOf(client, id);
     }
-    expect(answerOf(world.child(0), 'q')).toMatchObject({ result: { action: 'cancel' } });
-    expect(answerOf(world.child(1), 'q')).toBeUndefined();
+    expect(answerOf(harness.child(0), 'q')).toMatchObject({ result: { action: 'cancel' } });
+    expect(answerOf(harness.child(1), 'q')).toBeUndefined();
   });
 
   test('that needs a URL visited first holds nothing: the retry makes it anew', async () => {
-    const { world, client, id } = await calling();
+    const { harness, client, id } = await calling();
     const elicitations = [{ mode: 'url', url: 'https://a.example', message: 'm', elicitationId: '1' }];
-    await world.child().deliver({
-      id: lastCallOf(world.child()),
+    await harness.child().deliver({
+      id: lastCallOf(harness.child()),
       error: { code: -32042, message: 'visit', data: { elicitations } },
     });
     const demand = await demandOf(client, id);
@@ -364,21 +369,21 @@ describe('a call that waits for input', () => {
       { method: 'elicitation/create', params: { mode: 'url', url: 'https://a.example', message: 'm' } },
     ]);
     await comeBack(client, demand, [{ action: 'accept' }]);
-    expect(requestsTo(world.child(), 'tools/call')).toHaveLength(2);
-    expect(requestsTo(world.child(), 'tools/call')[1]?.message.params).toEqual(CALL);
+    expect(requestsTo(harness.child(), 'tools/call')).toHaveLength(2);
+    expect(requestsTo(harness.child(), 'tools/call')[1]?.message.params).toEqual(CALL);
   });
 });
 
 /** A client whose call the server has got. */
 async function calling(
   options: Parameters<typeof connect>[1] = {},
-  overrides: Parameters<typeof createWorld>[0] = {},
-): Promise<{ world: World; client: ModernTestClient; id: RequestId }> {
-  const world = createWorld(overrides);
-  const client = connect(world.pool, { capabilities: CAPABILITIES, ...options });
+  overrides: Parameters<typeof createHarness>[0] = {},
+): Promise<{ harness: Harness; client: ModernTestClient; id: RequestId }> {
+  const harness = createHarness(overrides);
+  const client = connect(harness.pool, { capabilities: CAPABILITIES, ...options });
   const id = await client.ask('tools/call', CALL);
   await settled();
-  return { world, client, id };
+  return { harness, client, id };
 }
 
 async function demandOf(client: ModernTestClient, id: RequestId): Promise<Demand> {

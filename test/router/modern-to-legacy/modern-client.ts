@@ -1,4 +1,4 @@
-/** A client of revision 2026-07-28 on a link of its own, and what it has got. */
+/** A client of revision 2026-07-28 on a link of its own, and the messages that it has received. */
 import { META } from '../../../src/protocol/constants.ts';
 import { frameOf, parseFrame, type JsonRpcMessage, type RequestId } from '../../../src/protocol/frame.ts';
 import type { ModernBackend } from '../../../src/router/modern-backend.ts';
@@ -22,9 +22,9 @@ export interface ModernTestClient {
 
 let nextId = 1;
 
-export function connect(face: ModernBackend, options: ModernClientOptions = {}): ModernTestClient {
+export function connect(backend: ModernBackend, options: ModernClientOptions = {}): ModernTestClient {
   const { principal = 'one', capabilities = {}, name = 'client', withheld = [] } = options;
-  const link = face.open({ principal, withheld: new Set(withheld) });
+  const link = backend.open({ principal, withheld: new Set(withheld) });
   const received: JsonRpcMessage[] = [];
   link.onclose(() => {});
   link.onframe((frame) => void received.push(parseFrame(frame.bytes).message));

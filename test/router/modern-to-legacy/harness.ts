@@ -1,10 +1,10 @@
-/** A pool in front of servers that the test speaks for; each has answered `initialize`. */
+/** A pool in front of servers that the test plays; each answers `initialize`. */
 import { onTestFinished } from 'vitest';
 import { RunError } from '../../../src/errors.ts';
 import type { RequestId } from '../../../src/protocol/frame.ts';
 import {
-  createLegacyPool,
-  type LegacyPoolOptions,
+  createProcessPool,
+  type ProcessPoolOptions,
 } from '../../../src/router/modern-to-legacy/process-pool.ts';
 import type { ModernBackend } from '../../../src/router/modern-backend.ts';
 import { createRecordingLog } from '../../observe/recording-log.ts';
@@ -18,7 +18,7 @@ const CAPABILITIES = {
 };
 export const SERVER_INFO = { name: 'server', version: '7' };
 
-export interface World {
+export interface Harness {
   readonly pool: ModernBackend;
   /** In the order in which they were started. */
   readonly children: MemoryLink[];
@@ -27,10 +27,10 @@ export interface World {
   readonly child: (index?: number) => MemoryLink;
 }
 
-export function createWorld(overrides: Partial<LegacyPoolOptions> = {}): World {
+export function createHarness(overrides: Partial<ProcessPoolOptions> = {}): Harness {
   const children: MemoryLink[] = [];
   const principals: string[] = [];
-  const pool = createLegacyPool({
+  const pool = createProcessPool({
     server: 'files',
     version: '0',
     openChild: async (principal) => {
@@ -43,7 +43,7 @@ export function createWorld(overrides: Partial<LegacyPoolOptions> = {}): World {
     initializeTimeoutMs: 5_000,
     childIdleMs: 60_000,
     inputTtlMs: 60_000,
-    maxParked: 256,
+    maxSuspended: 256,
     attribution: 'concurrent',
     warm: 0,
     maxUnreadBytes: 1_000_000,
@@ -77,7 +77,7 @@ export function startServer(): MemoryLink {
   return link;
 }
 
-/** What the server was asked, without what only sets it up. */
+/** The messages of one method that the server has received. */
 export function requestsTo(link: MemoryLink, method: string): Sent[] {
   return link.sent.filter(({ message }) => message.method === method);
 }
@@ -89,7 +89,7 @@ export function lastCallOf(link: MemoryLink, method = 'tools/call'): RequestId {
   return id;
 }
 
-/** After all that was set off has happened. */
+/** After all promises that can settle have settled. */
 export function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 }
