@@ -1,9 +1,9 @@
 import { isJson, jsonOf, without, type Json } from './json.ts';
 
-/** Tasks are in both eras, and not the same: neither side is told of the other's. */
+/** Tasks differ between the eras: the capability of one era is never declared in the other. */
 const TASKS_EXTENSION = 'io.modelcontextprotocol/tasks';
 
-/** Capability → what becomes of it on the way into the other era; whatever is not listed passes. */
+/** Capability → its translation into the other era, undefined if it has none. Other capabilities pass unchanged. */
 type Rules = Readonly<Record<string, (value: Json) => Json | undefined>>;
 
 const dropped = (): undefined => undefined;
@@ -35,7 +35,7 @@ export function toLegacyServerCapabilities(capabilities: Json): Json {
 }
 
 /**
- * What a client would have to declare to be sent this request, in the form of `requiredCapabilities` (2026-07-28,
+ * The capabilities that a client needs for this request, in the form of `requiredCapabilities` (2026-07-28,
  * schema: MissingRequiredClientCapabilityError); undefined if it has declared that, or nothing is needed.
  */
 export function missingCapability(capabilities: Json, method: string, params: Json): Json | undefined {

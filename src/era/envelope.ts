@@ -3,23 +3,23 @@ import type { JsonRpcMessage } from '../protocol/frame.ts';
 import { isRequestId, type RequestId } from '../protocol/request-id.ts';
 import { isJson, jsonOf, withMeta, without, type Json } from './json.ts';
 
-/** What a request of revision 2026-07-28 says about its sender (2026-07-28, basic/index, per-request protocol fields). */
+/** The metadata of a request about its sender (2026-07-28, basic/index, per-request protocol fields). */
 export interface Envelope {
   readonly protocolVersion: string;
   readonly clientCapabilities: Json;
   readonly clientInfo: Json | undefined;
-  /** Least severity that the client wants to hear of while the request runs. */
+  /** Minimum severity of the log lines that the client wants while the request runs. */
   readonly logLevel: string | undefined;
 }
 
-/** `fault` says what is wrong, for people; `field` is the key of `_meta` that it is about. */
+/** `fault` is a text for people; `field` is the invalid key of `_meta`. */
 export type EnvelopeReading =
   | { readonly envelope: Envelope }
   | { readonly fault: string; readonly field: string };
 
 const KEYS = [META.protocolVersion, META.clientCapabilities, META.clientInfo, META.logLevel];
 
-/** Whether a message says that it is of a revision without handshake; `initialize` never does, whatever it carries. */
+/** Whether the metadata of a message names a revision without handshake; `initialize` never counts as such. */
 export function claimsModern(message: JsonRpcMessage): boolean {
   return message.method !== 'initialize' && META.protocolVersion in metaOf(message);
 }

@@ -6,7 +6,7 @@ import type { RpcErrorBody } from './results.ts';
 
 /** Requests that may be answered with a demand for input (2026-07-28, basic/patterns/mrtr, supported requests). */
 const MAY_NEED_INPUT: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read']);
-/** What may be demanded → the first revision whose clients know it. */
+/** Methods of input requests → the first revision whose clients know them. */
 const INPUT_METHODS: ReadonlyMap<unknown, string> = new Map([
   ['roots/list', '2024-11-05'],
   ['sampling/createMessage', '2024-11-05'],
@@ -34,7 +34,7 @@ export function toInputRequest(method: string, params: Json): Json {
 
 /**
  * An entry of `inputRequests` as a request to a client of a 2025 revision.
- * @returns undefined if it is none, or one that this revision has no words for
+ * @returns undefined if it is no input request, or one that this revision does not have
  */
 export function fromInputRequest(
   entry: Json,
@@ -69,7 +69,7 @@ export function urlElicitationsOf(error: RpcErrorBody): Json[] | undefined {
   return entries.length === 0 ? undefined : entries;
 }
 
-/** What makes a request the same one when it comes again: SHA-256 of its method and parameters, order of keys aside. */
+/** The same for a request and its retry: SHA-256 of method and parameters, independent of the order of keys. */
 export function requestDigest(method: string, params: Json): string {
   const salient = without(params, '_meta', 'inputResponses', 'requestState');
   return createHash('sha256')

@@ -1,4 +1,4 @@
-/** A JSON object of which nothing is known yet. */
+/** A JSON object of unknown members. */
 export type Json = Readonly<Record<string, unknown>>;
 
 export function isJson(value: unknown): value is Json {
@@ -10,7 +10,7 @@ export function jsonOf(value: unknown): Json {
   return isJson(value) ? value : {};
 }
 
-/** A copy without some keys. From entries: unlike an assignment, that keeps a key called `__proto__` what it is. */
+/** A copy without some keys. Built from entries, since assigning a key called `__proto__` would set the prototype. */
 export function without(object: Json, ...keys: readonly string[]): Json {
   return Object.fromEntries(Object.entries(object).filter(([key]) => !keys.includes(key)));
 }

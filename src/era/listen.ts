@@ -3,7 +3,7 @@ import type { JsonRpcMessage, RequestId } from '../protocol/frame.ts';
 import { isWithin, readResourceUri } from '../protocol/resource-uri.ts';
 import { isJson, jsonOf, withMeta, without, type Json } from './json.ts';
 
-/** What a `subscriptions/listen` asks for (2026-07-28, basic/patterns/subscriptions, notification filter). */
+/** The notifications that a `subscriptions/listen` requests (2026-07-28, basic/patterns/subscriptions, notification filter). */
 export interface Filter {
   readonly toolsListChanged: boolean;
   readonly promptsListChanged: boolean;
@@ -22,7 +22,7 @@ const LIST_CHANGES: ReadonlyMap<
 ]);
 const UPDATED = 'notifications/resources/updated';
 
-/** @returns undefined if the parameters hold no filter; what a filter does not know is not honoured */
+/** @returns undefined if the parameters hold no filter; unknown members of it are ignored */
 export function readFilter(params: Json): Filter | undefined {
   const { notifications } = params;
   if (!isJson(notifications)) return undefined;
@@ -41,7 +41,7 @@ export function readFilter(params: Json): Filter | undefined {
   };
 }
 
-/** What of it a server with these capabilities can do. */
+/** The part of a filter that a server with these capabilities can honour. */
 export function honouredFilter(filter: Filter, serverCapabilities: Json): Filter {
   const offered = filterOf(serverCapabilities, filter.resourceSubscriptions);
   return {
@@ -52,7 +52,7 @@ export function honouredFilter(filter: Filter, serverCapabilities: Json): Filter
   };
 }
 
-/** All that a server with these capabilities would tell, and of resources those. */
+/** All notifications that a server with these capabilities sends, of resources those of `uris`. */
 export function filterOf(serverCapabilities: Json, uris: readonly string[]): Filter {
   const { tools, prompts, resources } = serverCapabilities;
   return {
@@ -63,7 +63,7 @@ export function filterOf(serverCapabilities: Json, uris: readonly string[]): Fil
   };
 }
 
-/** As it stands in a message: what is not asked for is left out. */
+/** As a member of a message: without the parts that are not requested. */
 export function filterToJson(filter: Filter): Json {
   const entries = Object.entries(filter).filter(([, value]) =>
     Array.isArray(value) ? value.length > 0 : value,
@@ -75,7 +75,7 @@ export function isEmptyFilter(filter: Filter): boolean {
   return Object.keys(filterToJson(filter)).length === 0;
 }
 
-/** Whether who listens with this filter is to get a notification. `uri` may be a part of what was asked for. */
+/** Whether a notification passes the filter. Its `uri` may be a part of a resource that the filter names. */
 export function wants(filter: Filter, { method, params }: JsonRpcMessage): boolean {
   const change = LIST_CHANGES.get(method);
   if (change !== undefined) return filter[change];

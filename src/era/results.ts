@@ -8,7 +8,7 @@ export interface RpcErrorBody {
   readonly data?: unknown;
 }
 
-/** Methods whose results say how long they may be kept (2026-07-28, server/utilities/caching). */
+/** Methods whose results have cache hints (2026-07-28, server/utilities/caching). */
 const CACHEABLE: ReadonlySet<string> = new Set([
   'server/discover',
   'tools/list',
@@ -52,7 +52,7 @@ export function toModernError(method: string, error: RpcErrorBody): RpcErrorBody
 /** An error of a server of 2026-07-28 for a client of a 2025 revision. */
 export function toLegacyError(_method: string, error: RpcErrorBody): RpcErrorBody {
   const isOurs = error.code === RPC.headerMismatch || error.code === RPC.unsupportedProtocolVersion;
-  // What the client has not sent cannot be its mistake.
+  // The client has sent neither the header nor the revision that the error is about.
   return isOurs ? { ...error, code: RPC.internalError } : error;
 }
 

@@ -2,21 +2,21 @@ import type { RunError } from '../errors.ts';
 import type { Link } from '../link/link.ts';
 import type { Capability } from '../config/types.ts';
 
-/** Whom a link is opened for. */
+/** The client that a link is opened for. */
 export interface ModernClient {
   readonly principal: string;
-  /** What it may declare and the server does not get to see. */
+  /** Capabilities that are removed from its declarations. */
   readonly withheld: ReadonlySet<Capability>;
 }
 
-/** A server as clients of revision 2026-07-28 see it, whatever its own era. */
+/** A server of any era as clients of revision 2026-07-28 see it. */
 export interface ModernBackend {
-  /** Clients' requests without an answer, and what is held for a client's next request. */
+  /** Requests without an answer, and calls that wait for a client's next request. */
   readonly pending: number;
   /** A link for one client: for one POST, or for a whole stdio conversation. Opening it starts nothing. */
   open(client: ModernClient): Link;
-  /** Ends the process that this principal left idle longest; false if it has none to spare. */
+  /** Ends the process that this principal has left idle longest. @returns false if none is idle */
   evictIdle(principal: string): boolean;
-  /** Answers what is pending with `reason`, ends what listens in good order, and stops its processes. Idempotent. */
+  /** Answers pending requests with `reason`, ends subscriptions with a result, and stops the processes. Idempotent. */
   close(reason: RunError): Promise<void>;
 }

@@ -6,15 +6,15 @@ import { membersOf, membersOfMessage, valueOf, without, type Member } from '../p
 /** A client's request, read for its translation into the other era. */
 export interface RequestParts {
   readonly method: string;
-  /** The id's JSON text, to give it back digit for digit. */
+  /** The id's JSON text, so that the answer repeats it digit for digit. */
   readonly idText: Buffer | undefined;
-  /** Likewise. */
+  /** Likewise, of the progress token. */
   readonly tokenText: Buffer | undefined;
   readonly params: readonly Member[];
   readonly meta: readonly Member[];
 }
 
-/** What a request of revision 2026-07-28 says of its client, and what of 2025-11-25 it does not know. */
+/** Metadata of one revision only: about the client in 2026-07-28, about tasks in 2025-11-25. */
 const ENVELOPE: ReadonlySet<string> = new Set([
   META.protocolVersion,
   META.clientCapabilities,
@@ -22,7 +22,7 @@ const ENVELOPE: ReadonlySet<string> = new Set([
   META.logLevel,
   META.relatedTask,
 ]);
-/** What tells a retry from the first request: of that the client knows nothing. */
+/** Parameters of retries and tasks, which the other era does not have. */
 const RETRY: ReadonlySet<string> = new Set(['inputResponses', 'requestState', 'task']);
 
 export function readRequest(frame: Frame): RequestParts {

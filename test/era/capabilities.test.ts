@@ -32,7 +32,7 @@ describe.each([
   ])('%j become %j', (before, after) => expect(translate(before)).toEqual(after));
 });
 
-test('capabilities that are withheld are gone', () => {
+test('withheld capabilities are removed', () => {
   const declared = { roots: {}, sampling: {}, elicitation: {} };
   expect(toLegacyClientCapabilities(declared, new Set(['roots', 'sampling']))).toEqual({ elicitation: {} });
 });
@@ -40,7 +40,7 @@ test('capabilities that are withheld are gone', () => {
 describe.each([toModernServerCapabilities, toLegacyServerCapabilities])(
   "a server's capabilities",
   (translate) => {
-    test('pass, but for tasks', () => {
+    test('pass, except for tasks', () => {
       const offered = {
         tools: { listChanged: true },
         resources: { subscribe: true, listChanged: true },

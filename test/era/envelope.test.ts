@@ -24,7 +24,7 @@ const META_OF_IT = {
 };
 
 describe('claimsModern', () => {
-  test('is true of whatever stands at the key', () => {
+  test('is true of any value at the key', () => {
     expect(claimsModern(request({ _meta: { [META.protocolVersion]: 7 } }))).toBe(true);
   });
   test.each([undefined, {}, { _meta: 1 }, { _meta: { protocolVersion: '2026-07-28' } }])(
@@ -40,7 +40,7 @@ describe('readEnvelope', () => {
   test('reads all four fields', () => {
     expect(readEnvelope(request({ _meta: META_OF_IT }))).toEqual({ envelope: ENVELOPE });
   });
-  test('does without the optional ones', () => {
+  test('accepts an envelope without the optional ones', () => {
     const _meta = { [META.protocolVersion]: '2026-07-28', [META.clientCapabilities]: {} };
     expect(readEnvelope(request({ _meta }))).toEqual({
       envelope: {
@@ -58,13 +58,13 @@ describe('readEnvelope', () => {
     [{ ...META_OF_IT, [META.clientCapabilities]: [] }, META.clientCapabilities],
     [{ ...META_OF_IT, [META.clientInfo]: 'me' }, META.clientInfo],
     [{ ...META_OF_IT, [META.logLevel]: 'loud' }, META.logLevel],
-  ])('finds what is wrong in %j', (_meta, field) => {
+  ])('names the invalid field of %j', (_meta, field) => {
     expect(readEnvelope(request({ _meta }))).toMatchObject({ field, fault: expect.stringContaining(field) });
   });
 });
 
 describe('an envelope', () => {
-  test('is put around a message that keeps the rest of its _meta', () => {
+  test('is added to a message that keeps the rest of its _meta', () => {
     const message = request({ name: 'x', _meta: { traceparent: '00-1', [META.logLevel]: 'debug' } });
     expect(withEnvelope(message, { ...ENVELOPE, logLevel: undefined })).toEqual(
       request({
@@ -78,13 +78,13 @@ describe('an envelope', () => {
       }),
     );
   });
-  test('is taken off, and an empty _meta with it', () => {
+  test('is removed, together with an empty _meta', () => {
     expect(withoutEnvelope(request({ _meta: META_OF_IT }))).toEqual(request({}));
     expect(withoutEnvelope(request({ _meta: { ...META_OF_IT, baggage: 'a=b' } }))).toEqual(
       request({ _meta: { baggage: 'a=b' } }),
     );
   });
-  test('is taken off only where there is one', () => {
+  test('is removed only from a message that has one', () => {
     const message = request(undefined);
     expect(withoutEnvelope(message)).toBe(message);
   });
@@ -96,7 +96,7 @@ describe('a progress token', () => {
     expect(message).toEqual(request({ _meta: { progressToken: 7, x: 1 } }));
     expect(progressTokenOf(message)).toBe(7);
   });
-  test('is not invented', () => {
+  test('is not added to a message without one', () => {
     const message = request({ _meta: {} });
     expect(withProgressToken(message, 7)).toBe(message);
     expect(progressTokenOf(request({ _meta: { progressToken: {} } }))).toBeUndefined();

@@ -12,14 +12,14 @@ import {
 
 const newId = (): string => 'minted';
 
-test('three requests may be answered with a demand for input, for three things', () => {
+test('three methods may be answered with a demand for input of three kinds', () => {
   expect(['tools/call', 'prompts/get', 'resources/read'].every(mayNeedInput)).toBe(true);
   expect(['tools/list', 'completion/complete', 'toString'].some(mayNeedInput)).toBe(false);
   expect(['roots/list', 'sampling/createMessage', 'elicitation/create'].every(isInputMethod)).toBe(true);
   expect(isInputMethod('ping')).toBe(false);
 });
 
-test("a server's question becomes an entry without what only its own era knows", () => {
+test('a server request becomes an input request without members of its own era', () => {
   const params = {
     mode: 'url',
     url: 'https://example.com',
@@ -34,7 +34,7 @@ test("a server's question becomes an entry without what only its own era knows",
   expect(toInputRequest('roots/list', { _meta: { progressToken: 1 } })).toEqual({ method: 'roots/list' });
 });
 
-describe('an entry becomes a question', () => {
+describe('an input request becomes a server request', () => {
   const form = { method: 'elicitation/create', params: { mode: 'form', message: 'm' } };
   const url = { method: 'elicitation/create', params: { mode: 'url', url: 'https://example.com' } };
   test.each([
@@ -58,7 +58,7 @@ describe('an entry becomes a question', () => {
   });
 });
 
-test('the demand says what is needed and how to go on', () => {
+test('a demand for input has the input requests and the request state', () => {
   expect(inputRequiredResult({ r1: { method: 'roots/list' } }, 'state', { name: 's' })).toEqual({
     resultType: 'input_required',
     inputRequests: { r1: { method: 'roots/list' } },
@@ -67,7 +67,7 @@ test('the demand says what is needed and how to go on', () => {
   });
 });
 
-test('URLs that a call needs visited become entries', () => {
+test('the URLs of an error become input requests', () => {
   const elicitations = [{ mode: 'url', url: 'https://a.example', elicitationId: '1', message: 'm' }];
   expect(urlElicitationsOf({ code: -32042, message: '', data: { elicitations } })).toEqual([
     { method: 'elicitation/create', params: { mode: 'url', url: 'https://a.example', message: 'm' } },
@@ -76,7 +76,7 @@ test('URLs that a call needs visited become entries', () => {
   expect(urlElicitationsOf({ code: -32603, message: '', data: { elicitations } })).toBeUndefined();
 });
 
-test('a digest tells requests apart, whatever the order of their keys and however they come again', () => {
+test('a digest tells requests apart, and is the same for a retry and for another order of keys', () => {
   const digest = requestDigest('tools/call', { name: 'a', arguments: { x: [1, { y: null }], z: 'ü' } });
   expect(
     requestDigest('tools/call', {

@@ -22,7 +22,7 @@ const NOTHING: Filter = {
 };
 
 describe('readFilter', () => {
-  test('reads what it knows, and each resource once', () => {
+  test('reads the members that it knows, and each resource once', () => {
     const notifications = {
       toolsListChanged: true,
       promptsListChanged: 'yes',
@@ -44,7 +44,7 @@ describe('readFilter', () => {
   ])('refuses %j', (params) => expect(readFilter(params)).toBeUndefined());
 });
 
-test('a server honours what it offers', () => {
+test('a server honours the notifications that it offers', () => {
   const all: Filter = {
     toolsListChanged: true,
     promptsListChanged: true,
@@ -79,7 +79,7 @@ describe('wants', () => {
   });
 });
 
-test('messages of a subscription carry its id, and lose it for a client that has none', () => {
+test('messages of a subscription have its id, which is removed for a legacy client', () => {
   const plain = { jsonrpc: '2.0', method: 'notifications/tools/list_changed' } as const;
   const marked = stamped(plain, 'id');
   expect(marked).toEqual({ ...plain, params: { _meta: { [META.subscriptionId]: 'id' } } });

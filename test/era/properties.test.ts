@@ -1,4 +1,4 @@
-/** What must be true of every message, not only of those that somebody thought of. */
+/** Properties of every message, checked with random ones. */
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { toLegacyServerCapabilities, toModernServerCapabilities } from '../../src/era/capabilities.ts';
@@ -11,7 +11,7 @@ import { toLegacyResult, toModernResult } from '../../src/era/results.ts';
 import type { JsonRpcMessage } from '../../src/protocol/frame.ts';
 import { fuzz } from '../support/fuzz.ts';
 
-/** Names that nobody has given a meaning, `__proto__` among them. */
+/** Names without a meaning, `__proto__` among them. */
 const key = fc.oneof(
   fc.stringMatching(/^x-[a-z]{1,8}$/),
   fc.constant('__proto__'),
@@ -55,7 +55,7 @@ describe('nothing is lost', () => {
       expect(sorted(toLegacyResult(name, toModernResult(name, result, serverInfo)))).toEqual(sorted(result));
     });
   });
-  test('of what a server says of itself', () => {
+  test('of the description of a server', () => {
     check(fc.tuple(foreign, foreign, foreign), ([capabilities, info, rest]) => {
       const result = { ...rest, protocolVersion: '2025-11-25', capabilities, serverInfo: info };
       expect(sorted(initializeFromDiscover(discoverFromInitialize(result), '2025-11-25', 'x'))).toEqual(
@@ -70,7 +70,7 @@ describe('nothing is lost', () => {
       );
     });
   });
-  test('of a question to the user', () => {
+  test('of an elicitation', () => {
     check(
       fc.tuple(fc.constantFrom('sampling/createMessage', 'elicitation/create'), foreign),
       ([name, params]) => {
@@ -87,7 +87,7 @@ describe('nothing is lost', () => {
   });
 });
 
-test('no translation changes what it is given', () => {
+test('no translation changes its argument', () => {
   check(fc.tuple(request, envelope, foreign), ([message, around, result]) => {
     const before = text([message, around, result]);
     withEnvelope(message, around);
@@ -101,7 +101,7 @@ test('no translation changes what it is given', () => {
   });
 });
 
-test('a request is the same one in whatever order its keys come', () => {
+test('the digest of a request does not depend on the order of its keys', () => {
   check(fc.tuple(method, foreign), ([name, params]) => {
     const reversed = Object.fromEntries(Object.entries(params).toReversed());
     expect(requestDigest(name, reversed)).toBe(requestDigest(name, params));

@@ -1,16 +1,16 @@
 import { expect, test } from 'vitest';
-import { createRequestStates } from '../../src/era/request-state.ts';
+import { RequestStates } from '../../src/era/request-state.ts';
 
-test('opens what it has sealed, and shows nothing of it', () => {
-  const states = createRequestStates();
+test('a sealed state opens, and its text reveals nothing of it', () => {
+  const states = new RequestStates();
   const text = states.seal({ handle: 'secret', n: 1 });
   expect(states.open(text)).toEqual({ handle: 'secret', n: 1 });
   expect(Buffer.from(text.slice(3), 'base64url').toString('latin1')).not.toContain('secret');
   expect(states.seal({ handle: 'secret', n: 1 })).not.toBe(text);
 });
 
-test('opens nothing else: not one changed bit, not another process, not garbage', () => {
-  const states = createRequestStates();
+test('a state with a changed bit, of another process, or of garbage does not open', () => {
+  const states = new RequestStates();
   const text = states.seal({ a: 1 });
   const bytes = Buffer.from(text.slice(3), 'base64url');
   for (let at = 0; at < bytes.length; at += 1) {
@@ -18,7 +18,7 @@ test('opens nothing else: not one changed bit, not another process, not garbage'
     forged.writeUInt8(forged.readUInt8(at) ^ 1, at);
     expect(states.open(`m1.${forged.toString('base64url')}`)).toBeUndefined();
   }
-  expect(createRequestStates().open(text)).toBeUndefined();
+  expect(new RequestStates().open(text)).toBeUndefined();
   for (const garbage of [
     '',
     'm1.',

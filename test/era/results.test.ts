@@ -13,7 +13,7 @@ const CACHEABLE = [
 ];
 
 describe('a result for a modern client', () => {
-  test('is complete, and says whose it is', () => {
+  test('is complete, and names the server', () => {
     expect(toModernResult('tools/call', { content: [], _meta: { a: 1 } }, INFO)).toEqual({
       resultType: 'complete',
       content: [],
@@ -23,7 +23,7 @@ describe('a result for a modern client', () => {
       resultType: 'complete',
     });
   });
-  test.each(CACHEABLE)('of %s says that it must not be kept', (method) => {
+  test.each(CACHEABLE)('of %s says that it must not be cached', (method) => {
     expect(toModernResult(method, {}, undefined)).toEqual({
       resultType: 'complete',
       ttlMs: 0,
@@ -39,7 +39,7 @@ describe('a result for a modern client', () => {
     });
     expect(toModernResult('tools/call', { ttlMs: -1 }, undefined)).toMatchObject({ ttlMs: -1 });
   });
-  test('lists tools without how their tasks run', () => {
+  test('lists tools without their task support', () => {
     const tools = [{ name: 'a', execution: { taskSupport: 'optional' }, 'x-y': 1 }, 7];
     expect(toModernResult('tools/list', { tools, nextCursor: 'c' }, undefined)).toMatchObject({
       tools: [{ name: 'a', 'x-y': 1 }, 7],
@@ -49,7 +49,7 @@ describe('a result for a modern client', () => {
 });
 
 describe('a result for a legacy client', () => {
-  test('has nothing that only the other era knows', () => {
+  test('has no members of the other era', () => {
     const result = {
       resultType: 'complete',
       ttlMs: 1,
@@ -62,7 +62,7 @@ describe('a result for a legacy client', () => {
       ttlMs: 1,
     });
   });
-  test('lists tools without output schemas that it could not have', () => {
+  test('lists tools without output schemas that the revision does not allow', () => {
     const object = { name: 'a', outputSchema: { type: 'object' }, inputSchema: { 'x-mcp-header': 'A' } };
     expect(
       toLegacyResult('tools/list', { tools: [object, { name: 'b', outputSchema: { type: 'array' } }, null] }),
@@ -104,7 +104,7 @@ describe('an error', () => {
       data,
     });
   });
-  test('whose code cannot arrive says it in its data', () => {
+  test('with a reserved code has that code in its data', () => {
     expect(toModernError('tools/call', { code: -32050, message: 'm' })).toEqual({
       code: -32603,
       message: 'm',

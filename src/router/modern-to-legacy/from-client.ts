@@ -40,7 +40,7 @@ export class FromClient {
   readonly #options: FromClientOptions;
   readonly #process: ManagedProcess;
   readonly #calls: InFlightCalls;
-  /** Minimum severity that the process has been told to log at. */
+  /** The level that the process has been set to log at. */
   #level: number | undefined;
   #waitingForProcess = 0;
 
@@ -150,7 +150,7 @@ export class FromClient {
     if (mayNeedInput(call.request.method)) this.#options.serverRequests.assignUnmatched();
   }
 
-  /** The process logs at the lowest level that a call has asked for; for the other calls its log lines are filtered. */
+  /** The process logs at the lowest level of all calls; for the other calls its log lines are filtered. */
   #setLevel(wanted: number | undefined): void {
     const { current } = this.#process;
     if (wanted === undefined || current === undefined || !hasLogging(current.initialized)) return;
@@ -159,7 +159,7 @@ export class FromClient {
     this.#process.ask('logging/setLevel', { level: LOG_LEVELS[wanted] }).catch(() => {});
   }
 
-  /** A client has sent the request again, with the input that it was asked for. */
+  /** A client has sent the request again, with the input that the server needs. */
   #retry(caller: Caller, frame: Frame, request: RequestParts): void {
     const { port, id } = caller;
     const { server, suspended } = this.#options;

@@ -121,7 +121,7 @@ export class FromProcess {
     caller.port.deliver(replaceValues(scanned, undefined, [replacement]));
   }
 
-  /** All calls are those of one client: the newest one that has asked for such a log line gets it. */
+  /** All calls are those of one client: a log line goes to the newest one with a level that includes it. */
   #logged(scanned: Scanned, frame: Frame, relatedRequestId: RequestId | undefined): void {
     const severity = severityOf(valueAt(scanned, 'params.level'));
     const listeners = this.#calls.candidates().filter(({ level = Infinity }) => level <= severity);
@@ -146,8 +146,8 @@ export class FromProcess {
   }
 
   /**
-   * The request on whose stream a message came, if that proves anything: while calls run at the same time the server may
-   * have guessed the stream, and the answer to one may have overtaken an earlier message.
+   * The request on the stream of which a message came, if that proves anything: while calls run at the same time the server
+   * may have guessed the stream, and the answer to one may have overtaken an earlier message.
    */
   #callerByStream(
     candidates: readonly Caller[],

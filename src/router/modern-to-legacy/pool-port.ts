@@ -25,7 +25,7 @@ export class PoolPort extends ClientPort {
     this.#pool = pool;
   }
 
-  /** A request goes to this process: it is told when the client leaves. */
+  /** A request goes to this process, which has to learn when the client leaves. */
   addProcess(process: LegacyProcess): void {
     if (this.#process === process) return;
     if (this.#process === undefined) {

@@ -2,7 +2,7 @@ import { systemClock, type Clock } from '../../clock.ts';
 import type { AttributionMode } from '../../config/types.ts';
 import { RunError } from '../../errors.ts';
 import { readEnvelope, type Envelope } from '../../era/envelope.ts';
-import { createRequestStates } from '../../era/request-state.ts';
+import { RequestStates } from '../../era/request-state.ts';
 import type { Link } from '../../link/link.ts';
 import type { Log } from '../../observe/log.ts';
 import { MODERN_REVISION } from '../../protocol/constants.ts';
@@ -46,7 +46,7 @@ export interface ProcessPoolOptions {
   readonly log: Log;
 }
 
-/** Processes of one principal: a client may declare whatever it likes, and each variant needs one. */
+/** Processes of one principal: each combination of capabilities and client name needs one. */
 const MAX_VARIANTS = 8;
 /** Suspended calls of one process. */
 const MAX_SUSPENDED_EACH = 16;
@@ -62,7 +62,7 @@ const REMOVED_METHOD = /^(?:initialize|ping|logging\/setLevel|resources\/(?:un)?
 class ProcessPool implements ModernBackend, PortOwner {
   readonly #options: ProcessPoolOptions;
   readonly #clock: Clock;
-  readonly #states = createRequestStates();
+  readonly #states = new RequestStates();
   readonly #keys = new ProcessKeys();
   readonly #ports = new PortSet<PoolPort>();
   readonly #unread: SendBufferLimit;

@@ -8,7 +8,7 @@ import { frameOf, type Frame } from '../../protocol/frame.ts';
 import { isRequestId, type RequestId } from '../../protocol/request-id.ts';
 import { resultAnswer } from './answer.ts';
 import type { InFlightCalls } from './in-flight-calls.ts';
-import { expiredAnswer, MAX_OPEN, ownerOf, rejectionReason } from './open-requests.ts';
+import { expiredAnswer, MAX_OPEN, ownerOf, rejectionReason } from './server-request-rules.ts';
 import type { AssignedServerRequest, Caller, PendingCall, ServerRequest } from './pending-call.ts';
 import type { SuspendedCalls } from './suspended-calls.ts';
 import { UnmatchedRequests } from './unmatched.ts';

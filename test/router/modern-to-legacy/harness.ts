@@ -22,7 +22,7 @@ export interface Harness {
   readonly pool: ModernBackend;
   /** In the order in which they were started. */
   readonly children: MemoryLink[];
-  /** On whose behalf each was started. */
+  /** The principal that each was started for. */
   readonly principals: string[];
   readonly child: (index?: number) => MemoryLink;
 }

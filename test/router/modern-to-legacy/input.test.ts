@@ -1,4 +1,4 @@
-/** What a legacy server asks in the middle of a call, for a client that can only be answered with a demand for input. */
+/** Requests of a legacy server in the middle of a call, for a client that receives them as a demand for input. */
 import { describe, expect, test } from 'vitest';
 import { jsonOf, type Json } from '../../../src/era/json.ts';
 import { META } from '../../../src/protocol/constants.ts';
@@ -20,8 +20,8 @@ interface Demand {
   readonly keys: string[];
 }
 
-describe('a question', () => {
-  test('ends the request with a demand for input, and the retry takes the call up again', async () => {
+describe('a server request', () => {
+  test('ends the client’s request with a demand for input, and the retry resumes the call', async () => {
     const { harness, client, id } = await calling();
     await harness
       .child()
@@ -41,7 +41,7 @@ describe('a question', () => {
     expect(requestsTo(harness.child(), 'tools/call')).toHaveLength(1);
   });
 
-  test('comes together with those of the same moment, and a second round follows the first', async () => {
+  test('is sent together with those of the same moment, and a second round follows the first', async () => {
     const { harness, client, id } = await calling();
     await harness.child().deliver({ id: 1, method: 'elicitation/create', params: FORM });
     await harness
@@ -66,7 +66,7 @@ describe('a question', () => {
     expect(second.keys).toHaveLength(1);
   });
 
-  test('read a turn of the event loop after another is still of the same moment', async () => {
+  test('read a turn of the event loop after another belongs to the same moment', async () => {
     const clock = createFakeClock();
     const { harness, client, id } = await calling({}, { clock });
     await harness.child().deliver({ id: 1, method: 'elicitation/create', params: FORM });
@@ -77,7 +77,7 @@ describe('a question', () => {
     expect(Object.keys(jsonOf(client.answerTo(id)?.result?.['inputRequests']))).toHaveLength(2);
   });
 
-  test('that was not answered is asked again, and an answer to nothing is ignored', async () => {
+  test('without a response is sent again, and a response to no request is ignored', async () => {
     const { harness, client, id } = await calling();
     await harness.child().deliver({ id: 1, method: 'elicitation/create', params: FORM });
     await harness.child().deliver({ id: 2, method: 'roots/list' });
@@ -100,7 +100,7 @@ describe('a question', () => {
     ['example.com/ask', {}, { error: { code: -32601 } }],
     ['sampling/createMessage', { tools: [] }, { error: { code: -32602 } }],
     ['elicitation/create', { mode: 'url', url: 'file:///etc/passwd' }, { error: { code: -32602 } }],
-  ])('that the client need not be bothered with is answered: %s %j', async (method, params, answer) => {
+  ])('that does not concern the client is answered: %s %j', async (method, params, answer) => {
     const { harness, client } = await calling();
     await harness.child().deliver({ id: 'q', method, params });
     await settled();
@@ -108,13 +108,13 @@ describe('a question', () => {
     expect(client.received).toEqual([]);
   });
 
-  test('for a capability that the client has not declared is refused', async () => {
+  test('for a capability that the client has not declared is rejected', async () => {
     const { harness } = await calling({ capabilities: { elicitation: {} } });
     await harness.child().deliver({ id: 'q', method: 'roots/list' });
     expect(answerOf(harness.child(), 'q')).toMatchObject({ error: { code: -32601 } });
   });
 
-  test('too many at once, or without end, is refused', async () => {
+  test('above the limits of open requests and rounds is rejected', async () => {
     const { harness, client, id } = await calling();
     for (let n = 0; n < 9; n += 1) await harness.child().deliver({ id: n, method: 'roots/list' });
     expect(answerOf(harness.child(), 8)).toMatchObject({ error: { data: { reason: 'input_too_much' } } });
@@ -137,7 +137,7 @@ describe('a question', () => {
     expect(client.answerTo(last)).toBeUndefined();
   });
 
-  test('that belongs to no call waits for one', async () => {
+  test('without a call waits for one', async () => {
     const harness = createHarness();
     const client = connect(harness.pool, { capabilities: CAPABILITIES });
     await client.ask('tools/list');
@@ -147,7 +147,7 @@ describe('a question', () => {
     expect((await demandOf(client, id)).inputRequests).toMatchObject({ 'input-1': { method: 'roots/list' } });
   });
 
-  test('goes with the newest of several calls, or with its task, whichever that is', async () => {
+  test('belongs to the newest of several calls', async () => {
     const { harness, client, id } = await calling();
     const newest = await client.ask('tools/call', CALL);
     await harness.child().deliver({ id: 'q', method: 'roots/list' });
@@ -155,7 +155,7 @@ describe('a question', () => {
     expect(client.answerTo(id)).toBeUndefined();
   });
 
-  test('goes with the call that it came with, where the link knows, and with no other', async () => {
+  test('belongs to the call that it came with, where the link knows, and to no other', async () => {
     const { harness, client, id } = await calling();
     const newest = await client.ask('tools/call', CALL);
     await settled();
@@ -170,12 +170,12 @@ describe('a question', () => {
     expect(client.answerTo(newest)).toBeUndefined();
   });
 
-  test('goes with the next one when the call that it went with is answered', async () => {
+  test('belongs to another call when the call that it was assigned to is answered', async () => {
     const { harness, client, id } = await calling();
     const newest = await client.ask('tools/call', CALL);
     await settled();
     const number = lastCallOf(harness.child());
-    // As they come in one piece: nobody was told of the question yet.
+    // As they arrive in one piece: no client has been sent the request yet.
     void harness.child().deliver({ id: 'q', method: 'roots/list' });
     void harness.child().deliver({ id: number, result: { content: [] } });
     await comeBack(client, await demandOf(client, id), [{ roots: [] }]);
@@ -183,7 +183,7 @@ describe('a question', () => {
     expect(answerOf(harness.child(), 'q')).toMatchObject({ result: { roots: [] } });
   });
 
-  test('is answered by the client of a call that is answered meanwhile: another one may have asked', async () => {
+  test('receives the response of the client although its call is answered meanwhile', async () => {
     const { harness, client } = await calling();
     const newest = await client.ask('tools/call', CALL);
     await settled();
@@ -196,7 +196,7 @@ describe('a question', () => {
     expect(answerOf(harness.child(), 'q')).toMatchObject({ result: { roots: [] } });
   });
 
-  test('that its client leaves unanswered then goes with that other one', async () => {
+  test('of an answered call without a response is then assigned to the other call', async () => {
     const { harness, client, id } = await calling();
     const newest = await client.ask('tools/call', CALL);
     await settled();
@@ -209,7 +209,7 @@ describe('a question', () => {
     expect(answerOf(harness.child(), 'q')).toMatchObject({ result: { roots: [] } });
   });
 
-  test('has only one call to belong to where attribution is exact', async () => {
+  test('can belong to one call only where attribution is exact', async () => {
     const { harness, client, id } = await calling({}, { attribution: 'exact' });
     const second = await client.ask('tools/call', CALL);
     const list = await client.ask('tools/list');
@@ -219,7 +219,7 @@ describe('a question', () => {
     expect(client.answerTo(list)).toBeDefined();
     await harness.child().deliver({ id: 'q', method: 'roots/list' });
     const demand = await demandOf(client, id);
-    // A person who thinks must not keep the others waiting.
+    // A user who has not answered yet must not hold up the other calls.
     expect(requestsTo(harness.child(), 'tools/call')).toHaveLength(2);
     const retry = await comeBack(client, demand, [{ roots: [] }]);
     expect(answerOf(harness.child(), 'q')).toBeUndefined();
@@ -229,7 +229,7 @@ describe('a question', () => {
     expect(client.answerTo(retry)).toBeUndefined();
   });
 
-  test('that the server takes back is not asked any more', async () => {
+  test('that the server cancels needs no response any more', async () => {
     const { harness, client, id } = await calling();
     await harness.child().deliver({ id: 'q', method: 'roots/list' });
     const demand = await demandOf(client, id);
@@ -240,7 +240,7 @@ describe('a question', () => {
     expect(client.answerTo(retry)?.result).toMatchObject({ resultType: 'complete' });
   });
 
-  test('of a call whose client goes is answered, so that the server can end it', async () => {
+  test('is answered when the client of its call leaves, so that the server can end the call', async () => {
     const { harness, client } = await calling();
     await harness.child().deliver({ id: 'q', method: 'roots/list' });
     await client.leave();
@@ -287,7 +287,7 @@ describe('a request state', () => {
     });
   });
 
-  test('that has expired is not good any more, and the server is told what a user who walks away would say', async () => {
+  test('that has expired is rejected, and the server receives the responses of an absent user', async () => {
     const { harness, client, id } = await calling({}, { inputTtlMs: 10 });
     await harness.child().deliver({ id: 'form', method: 'elicitation/create', params: FORM });
     await harness.child().deliver({ id: 'roots', method: 'roots/list' });
@@ -300,12 +300,12 @@ describe('a request state', () => {
     });
     const retry = await comeBack(client, demand, [ACCEPTED]);
     expect(client.answerTo(retry)?.error?.code).toBe(-32602);
-    // What it comes to is nobody's.
+    // No client waits for its result.
     await harness.child().deliver({ id: lastCallOf(harness.child()), result: { content: [] } });
     expect(harness.pool.pending).toBe(0);
   });
 
-  test('of a process that has died says that the call is lost', async () => {
+  test('of a process that has exited says that the call is lost', async () => {
     const { harness, client, id } = await calling();
     await harness.child().deliver({ id: 'q', method: 'roots/list' });
     const demand = await demandOf(client, id);
@@ -320,8 +320,8 @@ describe('a request state', () => {
   });
 });
 
-describe('a call that waits for input', () => {
-  test('is not cancelled when the connection that asked for it closes', async () => {
+describe('a suspended call', () => {
+  test('is not cancelled when the connection of its client closes', async () => {
     const { harness, client, id } = await calling();
     await harness.child().deliver({ id: 'q', method: 'roots/list' });
     const demand = await demandOf(client, id);
@@ -332,7 +332,7 @@ describe('a call that waits for input', () => {
     expect(answerOf(harness.child(), 'q')).toMatchObject({ result: { roots: [] } });
   });
 
-  test('keeps the answer that the server gave meanwhile', async () => {
+  test('keeps an answer that the server sends meanwhile', async () => {
     const { harness, client, id } = await calling();
     await harness.child().deliver({ id: 'q', method: 'roots/list' });
     const demand = await demandOf(client, id);
@@ -342,7 +342,7 @@ describe('a call that waits for input', () => {
     expect(answerOf(harness.child(), 'q')).toBeUndefined();
   });
 
-  test('makes way when there are too many', async () => {
+  test('is discarded when there are too many', async () => {
     const harness = createHarness({ maxSuspended: 1 });
     const clients = ['one', 'two'].map((principal) =>
       connect(harness.pool, { principal, capabilities: CAPABILITIES }),
@@ -357,7 +357,7 @@ describe('a call that waits for input', () => {
     expect(answerOf(harness.child(1), 'q')).toBeUndefined();
   });
 
-  test('that needs a URL visited first holds nothing: the retry makes it anew', async () => {
+  test('is not needed for URLs that must be visited first: the retry sends the request anew', async () => {
     const { harness, client, id } = await calling();
     const elicitations = [{ mode: 'url', url: 'https://a.example', message: 'm', elicitationId: '1' }];
     await harness.child().deliver({
@@ -374,7 +374,7 @@ describe('a call that waits for input', () => {
   });
 });
 
-/** A client whose call the server has got. */
+/** A client with a call that the server has received. */
 async function calling(
   options: Parameters<typeof connect>[1] = {},
   overrides: Parameters<typeof createHarness>[0] = {},
@@ -397,7 +397,7 @@ async function demandOf(client: ModernTestClient, id: RequestId): Promise<Demand
   return { inputRequests, requestState: String(result['requestState']), keys: Object.keys(inputRequests) };
 }
 
-/** @param answers in the order of the questions */
+/** @param answers in the order of the input requests */
 async function comeBack(
   client: ModernTestClient,
   { requestState, keys }: Demand,
@@ -419,7 +419,7 @@ function retryWith(client: ModernTestClient, requestState: string, call: object)
   return client.ask('tools/call', { ...call, inputResponses: {}, requestState });
 }
 
-/** Somebody else tries; what that brings is shown to the first client. */
+/** Another client sends the state; the answer is added to those of the first client. */
 async function foreign(
   client: ModernTestClient,
   other: ModernTestClient,
@@ -435,7 +435,7 @@ function answerOf(link: MemoryLink, id: RequestId): Json | undefined {
   return link.answersTo(id)[0];
 }
 
-/** Another text, whatever it was: the last character but five is all data. */
+/** A different text: all bits of the last character but five are data. */
 function forge(state: string): string {
   return `${state.slice(0, -6)}${state.at(-6) === 'A' ? 'B' : 'A'}${state.slice(-5)}`;
 }

@@ -1,6 +1,6 @@
 /** Calls that wait for the input of their clients, and the states that find them again. */
 import { describe, expect, test } from 'vitest';
-import { createRequestStates } from '../../../src/era/request-state.ts';
+import { RequestStates } from '../../../src/era/request-state.ts';
 import { frameOf } from '../../../src/protocol/frame.ts';
 import { Caller, PendingCall } from '../../../src/router/modern-to-legacy/pending-call.ts';
 import { SuspendedCalls } from '../../../src/router/modern-to-legacy/suspended-calls.ts';
@@ -94,7 +94,7 @@ function harness(): {
   const expired: PendingCall[] = [];
   let keyText = 'key';
   const suspended = new SuspendedCalls({
-    states: createRequestStates(),
+    states: new RequestStates(),
     keyText: () => keyText,
     ttlMs: TTL_MS,
     onExpire: (call) => void expired.push(call),

@@ -27,8 +27,7 @@ export function rejectionReason(capabilities: Json, method: string, params: Json
 }
 
 /**
- * The call that a server request belongs to. stdio does not tell (2025-11-25, basic/transports) unless the request belongs
- * to a task; all calls of a process are of one client, so that a wrong guess reaches the same client.
+ * The call that a server request belongs to. Over stdio only a related task names it (2025-11-25, basic/transports); all calls of a process are of one client, so that a wrong guess reaches the same client.
  * @param relatedRequestId the call that it came with, where the link knows
  */
 export function ownerOf(
