@@ -21,6 +21,7 @@ export function ownEnvelope(version: string, protocolVersion: string = MODERN_RE
   return { protocolVersion, clientCapabilities: {}, clientInfo: ownClientInfo(version), logLevel: undefined };
 }
 
-function ownClientInfo(version: string): Json {
+/** @param version of mcp-run */
+export function ownClientInfo(version: string): Json {
   return { name: 'mcp-run', version };
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts';
+import { ownClientInfo } from '../../era/own-client.ts';
 import { canonicalText, type ProcessKey } from './key.ts';
 import type { LegacyProcess } from './legacy-process.ts';
 
@@ -54,7 +55,7 @@ export class PrewarmedProcesses {
     this.#ready.delete(kind);
     this.#ready.set(kind, ready);
     while (ready.length < count) {
-      const clientInfo = { name: 'mcp-run', version };
+      const clientInfo = ownClientInfo(version);
       const process = create({ text: '', principal: '', capabilities, clientInfo });
       process.prewarm();
       ready.push(process);
