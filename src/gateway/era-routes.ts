@@ -84,7 +84,7 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
       initializeTimeoutMs: supervisor.startTimeoutMs,
       childIdleMs: settings.childIdleMs,
       inputTtlMs: spec.inputTtlMs ?? settings.inputTtlMs,
-      maxSuspended: settings.maxParked,
+      maxSuspended: settings.maxSuspended,
       attribution: spec.attribution,
       warm: spec.warm,
       maxUnreadBytes,

@@ -26,7 +26,7 @@ export const DEFAULT_SETTINGS: Settings = {
   sessionIdleMs: 1800000,
   childIdleMs: 900000,
   inputTtlMs: 600000,
-  maxParked: 256,
+  maxSuspended: 256,
   keepAliveMs: 15000,
   drainTimeoutMs: 10000,
   receiveTimeoutMs: 30000,

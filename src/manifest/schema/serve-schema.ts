@@ -1,7 +1,29 @@
 import { z } from 'zod';
 import { ERA_SETTINGS, ISOLATIONS, LOG_FORMATS, LOG_LEVELS, TRANSPORTS } from '../../config/types.ts';
 import { parseBaseUrl } from './checks.ts';
-import { choice, duration, flag, integer, list, option, parsed, path, size, text } from './schema-parts.ts';
+import {
+  choice,
+  duration,
+  flag,
+  integer,
+  list,
+  option,
+  optionAlias,
+  parsed,
+  path,
+  size,
+  text,
+} from './schema-parts.ts';
+
+const maxSuspended = option('integer', integer(1, 100_000), {
+  flag: '--max-suspended <number>',
+  env: 'MCP_RUN_MAX_SUSPENDED',
+  group: 'Limits',
+  default: 256,
+  min: 1,
+  max: 100_000,
+  description: 'How many calls of one server may wait for input at once',
+});
 
 /** The `serve` block. */
 export const serveSchema = z
@@ -182,14 +204,10 @@ export const serveSchema = z
       default: '10m',
       description: 'How long a server of an older revision waits for the input of a client of 2026-07-28',
     }),
-    maxParked: option('integer', integer(1, 100_000), {
+    maxSuspended,
+    maxParked: optionAlias('maxSuspended', maxSuspended, {
       flag: '--max-parked <number>',
       env: 'MCP_RUN_MAX_PARKED',
-      group: 'Limits',
-      default: 256,
-      min: 1,
-      max: 100_000,
-      description: 'How many calls of one server may wait for input at once',
     }),
     keepAlive: option('duration', duration(), {
       flag: '--keep-alive <duration>',

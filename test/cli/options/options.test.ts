@@ -46,6 +46,29 @@ test('variables become the same settings', () => {
   expect(settingsFromVariables({ PORT: '8080', MCP_RUN_PORT: '9090' })).toEqual({ port: 9090 });
 });
 
+test('a former name of an option means the same, and the current one counts where both are given', () => {
+  expect(settingsFromFlags({ maxParked: '7' })).toEqual({ maxSuspended: 7 });
+  expect(settingsFromFlags({ maxParked: '7', maxSuspended: '8' })).toEqual({ maxSuspended: 8 });
+  expect(settingsFromVariables({ MCP_RUN_MAX_PARKED: '7' })).toEqual({ maxSuspended: 7 });
+  const both = { MCP_RUN_MAX_PARKED: '7', MCP_RUN_MAX_SUSPENDED: '8' };
+  expect(settingsFromVariables(both)).toEqual({ maxSuspended: 8 });
+  expect(() => settingsFromFlags({ maxParked: '0' })).toThrow('--max-parked: "0" is not a whole number');
+});
+
+test('a former key of the manifest means the same, and the current one counts where both are there', async () => {
+  const mcpServers = { a: { command: 'x' } };
+  const cwd = await createWorkspace({
+    'former.json': JSON.stringify({ mcpServers, serve: { maxParked: 7 } }),
+    'both.json': JSON.stringify({ mcpServers, serve: { maxParked: 7, maxSuspended: 8 } }),
+  });
+  const { context } = createTerminal({ cwd, env: {} });
+  const settingsOf = async (manifest: string) =>
+    (await readManifest({ manifest, command: undefined, flags: {} }, context)).settings;
+  expect(await settingsOf('former.json')).toMatchObject({ maxSuspended: 7 });
+  expect(await settingsOf('both.json')).toMatchObject({ maxSuspended: 8 });
+  expect(await settingsOf('both.json')).not.toHaveProperty('maxParked');
+});
+
 test.each([
   [{ port: '70000' }, '--port: "70000" is not a whole number from 0 to 65535'],
   [{ requestTimeout: '30' }, '--request-timeout: "30" needs a unit'],
