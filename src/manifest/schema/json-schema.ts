@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { optionRegistry } from './schema-parts.ts';
+import { optionRegistry, serverOptionRegistry } from './schema-parts.ts';
 import { manifestSchema } from './schema.ts';
 
 /** The manifest as JSON Schema, draft 7: the newest that editors understand throughout. */
@@ -9,7 +9,9 @@ export function manifestJsonSchema(): Record<string, unknown> {
     target: 'draft-7',
     override({ zodSchema, jsonSchema }) {
       // Where a value is transformed the default is not carried over: it is one of the input, as people write it.
-      const fallback = zodSchema instanceof z.ZodType ? optionRegistry.get(zodSchema)?.default : undefined;
+      if (!(zodSchema instanceof z.ZodType)) return;
+      const meta = optionRegistry.get(zodSchema) ?? serverOptionRegistry.get(zodSchema);
+      const fallback = meta?.default;
       if (fallback !== undefined)
         jsonSchema.default = typeof fallback === 'object' ? [...fallback] : fallback;
     },
