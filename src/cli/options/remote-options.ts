@@ -37,79 +37,103 @@ export async function readRemote(
   flags: Readonly<Record<string, unknown>>,
   context: CliContext,
 ): Promise<RemoteRequest> {
-  const values = launchValues(flags, context.env);
-  const warnings: string[] = [];
-  const text = (key: string): string | undefined => textOf(values.get(key));
-  const path = (key: string): string | undefined => absolute(text(key));
-  const options: RemoteOptions = {
-    transport: checked('transport', (value) => oneOf(REMOTE_TRANSPORTS, value, '--transport')),
-    headers: await readHeaders(),
-    allowHttp: booleanOf(values.get('allowHttp')),
-    caFile: path('caFile'),
-    certFile: path('certFile'),
-    keyFile: path('keyFile'),
-    oauth: await readOAuth(),
-  };
-  return { options, warnings };
+  return await new RemoteReader(launchValues(flags, context.env), context).read();
+}
 
-  async function readHeaders(): Promise<Headers> {
-    const lines = textsOf(values.get('header')).map((line) => headerOf(line, context));
+/** Reads the launch options that are about remote servers. Paths are relative to the working directory. */
+class RemoteReader {
+  readonly #values: ReadonlyMap<string, unknown>;
+  readonly #context: CliContext;
+  readonly #warnings: string[] = [];
+
+  constructor(values: ReadonlyMap<string, unknown>, context: CliContext) {
+    this.#values = values;
+    this.#context = context;
+  }
+
+  async read(): Promise<RemoteRequest> {
+    const options: RemoteOptions = {
+      transport: this.#choice('transport', '--transport', REMOTE_TRANSPORTS),
+      headers: await this.#readHeaders(),
+      allowHttp: this.#boolean('allowHttp'),
+      caFile: this.#path('caFile'),
+      certFile: this.#path('certFile'),
+      keyFile: this.#path('keyFile'),
+      oauth: await this.#readOAuth(),
+    };
+    return { options, warnings: this.#warnings };
+  }
+
+  async #readHeaders(): Promise<Headers> {
+    const lines = textsOf(this.#values.get('header')).map((line) => headerOf(line, this.#context));
     let headers: Headers = {};
-    for (const file of textsOf(values.get('headerFile')))
-      headers = { ...headers, ...(await contentOf(absolute(file), readHeaderFile)) };
+    for (const file of textsOf(this.#values.get('headerFile')))
+      headers = { ...headers, ...(await this.#readFile(this.#absolute(file), readHeaderFile)) };
     return { ...headers, ...toHeaders(lines) };
   }
 
-  async function readOAuth(): Promise<RemoteOptions['oauth']> {
-    if (values.get('oauth') === false) return false;
+  async #readOAuth(): Promise<RemoteOptions['oauth']> {
+    if (this.#values.get('oauth') === false) return false;
+    const secretFile = this.#path('oauthClientSecretFile');
     const oauth: OAuthOptions = {
-      grant: checked('oauthGrant', (value) => oneOf(OAUTH_GRANTS, value, '--oauth-grant')),
-      clientId: text('oauthClientId'),
-      clientSecret:
-        (await contentOf(path('oauthClientSecretFile'), readClientSecret)) ?? text('oauthClientSecret'),
-      privateKey: await contentOf(path('oauthPrivateKeyFile'), readPrivateKey),
-      clientMetadataUrl: parsed(
+      grant: this.#choice('oauthGrant', '--oauth-grant', OAUTH_GRANTS),
+      clientId: this.#text('oauthClientId'),
+      clientSecret: (await this.#readFile(secretFile, readClientSecret)) ?? this.#text('oauthClientSecret'),
+      privateKey: await this.#readFile(this.#path('oauthPrivateKeyFile'), readPrivateKey),
+      clientMetadataUrl: this.#parsed(
         'oauthClientMetadataUrl',
         '--oauth-client-metadata-url',
         parseClientMetadataUrl,
       ),
-      scope: text('oauthScope'),
-      resource: parsed('oauthResource', '--oauth-resource', parseResource),
-      issuer: parsed('oauthIssuer', '--oauth-issuer', parseIssuer),
-      audience: text('oauthAudience'),
-      assumePkce: booleanOf(values.get('oauthAssumePkce')),
-      browser: booleanOf(values.get('browser')),
-      callbackHost: parsed('callbackHost', '--callback-host', parseCallbackHost),
-      callbackPort: parsed('callbackPort', '--callback-port', (value) => parseInteger(value, 1, 65_535)),
-      timeoutMs: parsed('authTimeout', '--auth-timeout', parseDuration),
+      scope: this.#text('oauthScope'),
+      resource: this.#parsed('oauthResource', '--oauth-resource', parseResource),
+      issuer: this.#parsed('oauthIssuer', '--oauth-issuer', parseIssuer),
+      audience: this.#text('oauthAudience'),
+      assumePkce: this.#boolean('oauthAssumePkce'),
+      browser: this.#boolean('browser'),
+      callbackHost: this.#parsed('callbackHost', '--callback-host', parseCallbackHost),
+      callbackPort: this.#parsed('callbackPort', '--callback-port', (text) => parseInteger(text, 1, 65_535)),
+      timeoutMs: this.#parsed('authTimeout', '--auth-timeout', parseDuration),
     };
     return Object.values(oauth).every((value) => value === undefined) ? undefined : oauth;
   }
 
-  function checked<T>(key: string, check: (value: string) => T): T | undefined {
-    const value = text(key);
-    return value === undefined ? undefined : check(value);
+  #text(key: string): string | undefined {
+    return textOf(this.#values.get(key));
   }
 
-  function parsed<T>(key: string, flag: string, parse: (value: string) => Parsed<T>): T | undefined {
-    return checked(key, (value) => must(parse(value), flag));
+  #boolean(key: string): boolean | undefined {
+    const value = this.#values.get(key);
+    return typeof value === 'boolean' ? value : undefined;
   }
 
-  /** A path on the command line is relative to where that was typed. */
-  function absolute(file: string): string;
-  function absolute(file: string | undefined): string | undefined;
-  function absolute(file: string | undefined): string | undefined {
-    return file === undefined ? undefined : resolve(context.cwd, file);
+  #choice<T extends string>(key: string, flag: string, choices: readonly T[]): T | undefined {
+    const text = this.#text(key);
+    return text === undefined ? undefined : oneOf(choices, text, flag);
   }
 
-  async function contentOf<T>(
+  #parsed<T>(key: string, flag: string, parse: (text: string) => Parsed<T>): T | undefined {
+    const text = this.#text(key);
+    return text === undefined ? undefined : must(parse(text), flag);
+  }
+
+  #path(key: string): string | undefined {
+    const text = this.#text(key);
+    return text === undefined ? undefined : this.#absolute(text);
+  }
+
+  #absolute(file: string): string {
+    return resolve(this.#context.cwd, file);
+  }
+
+  async #readFile<T>(
     file: string | undefined,
     read: (file: string) => Promise<FromFile<T>>,
   ): Promise<T | undefined> {
     if (file === undefined) return undefined;
-    const content = await read(file);
-    warnings.push(...content.warnings);
-    return content.value;
+    const { value, warnings } = await read(file);
+    this.#warnings.push(...warnings);
+    return value;
   }
 }
 
@@ -123,12 +147,8 @@ function headerOf(line: string, { env }: CliContext): readonly [string, string] 
   return must('fault' in expanded ? expanded : parseHeader(expanded.value), '--header');
 }
 
-function booleanOf(value: unknown): boolean | undefined {
-  return typeof value === 'boolean' ? value : undefined;
-}
-
 /**
- * Sees to it that what is said about remote servers is about some, and that what proves who we are goes to one only.
+ * Checks that there are remote servers if options are about them, and that credentials go to one server only.
  * @param given the flags that say it
  * @throws RunError `USAGE`
  */

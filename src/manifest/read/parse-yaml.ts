@@ -41,81 +41,78 @@ export function parseYamlText(text: string): ParsedText {
     detail: `not YAML: ${firstLine(message)}`,
   }));
   if (faults.length > 0 || document.contents === null) return { root: undefined, faults };
-  return createConverter(document).convertRoot(document.contents);
+  return new Converter(document).convertRoot(document.contents);
 }
 
-function createConverter(document: Document.Parsed): { convertRoot(node: unknown): ParsedText } {
-  const faults: SyntaxFault[] = [];
-  const doubled: SyntaxFault[] = [];
-  const open = new Set<unknown>();
-  const targets = findTargets(document);
-  let count = 0;
+/** Turns the parser's nodes of one document into ours. */
+class Converter {
+  readonly #faults: SyntaxFault[] = [];
+  readonly #duplicates: SyntaxFault[] = [];
+  /** Nodes that are being converted: an alias of one of them would expand without end. */
+  readonly #open = new Set<unknown>();
+  readonly #targets: ReadonlyMap<Alias, YamlNode>;
+  #count = 0;
 
-  return {
-    convertRoot(node) {
-      const root = convert(node, [], 0);
-      return { root: faults.length > 0 ? undefined : root, faults: [...faults, ...doubled] };
-    },
-  };
+  constructor(document: Document.Parsed) {
+    this.#targets = findTargets(document);
+  }
 
-  function convert(node: unknown, path: KeyPath, parentOffset: number): Node {
+  convertRoot(node: unknown): ParsedText {
+    const root = this.#convert(node, [], 0);
+    const hasFailed = this.#faults.length > 0;
+    return { root: hasFailed ? undefined : root, faults: [...this.#faults, ...this.#duplicates] };
+  }
+
+  #convert(node: unknown, path: KeyPath, parentOffset: number): Node {
     const offset = offsetOf(node) ?? parentOffset;
-    const nothing: ScalarNode = { kind: 'scalar', offset, value: null, source: '' };
-    if (faults.length > 0) return nothing;
-    count += 1;
-    if (path.length > MAX_DEPTH) {
-      faults.push({ offset, path: [], detail: TOO_DEEP });
-      return nothing;
-    }
-    if (count > MAX_NODES || open.has(node)) {
-      faults.push({ offset, path, detail: 'its aliases expand without end' });
-      return nothing;
-    }
-    if (isAlias(node)) {
-      const target = targets.get(node);
-      if (target === undefined) {
-        faults.push({ offset, path, detail: `not YAML: there is no anchor &${node.source}` });
-        return nothing;
-      }
-      open.add(node);
-      const resolved = convert(target, path, offset);
-      open.delete(node);
-      return resolved;
-    }
+    if (this.#faults.length > 0) return nothingAt(offset);
+    this.#count += 1;
+    if (path.length > MAX_DEPTH) return this.#fail({ offset, path: [], detail: TOO_DEEP });
+    if (this.#count > MAX_NODES || this.#open.has(node))
+      return this.#fail({ offset, path, detail: 'its aliases expand without end' });
+    if (isAlias(node)) return this.#convertAlias(node, path, offset);
     if (isScalar(node)) return { kind: 'scalar', offset, ...scalarOf(node.value, node.source) };
-    open.add(node);
-    const converted = convertCollection(node, path, offset) ?? nothing;
-    open.delete(node);
+    this.#open.add(node);
+    const converted = this.#convertCollection(node, path, offset) ?? nothingAt(offset);
+    this.#open.delete(node);
     return converted;
   }
 
-  function convertCollection(node: unknown, path: KeyPath, offset: number): Node | undefined {
-    if (isSeq(node)) {
-      return {
-        kind: 'array',
-        offset,
-        items: node.items.map((item, index) => convert(item, [...path, index], offset)),
-      };
-    }
-    return isMap(node) ? { kind: 'object', offset, entries: entriesOf(node, path, offset) } : undefined;
+  #convertAlias(alias: Alias, path: KeyPath, offset: number): Node {
+    const target = this.#targets.get(alias);
+    if (target === undefined)
+      return this.#fail({ offset, path, detail: `not YAML: there is no anchor &${alias.source}` });
+    this.#open.add(alias);
+    const resolved = this.#convert(target, path, offset);
+    this.#open.delete(alias);
+    return resolved;
   }
 
-  function entriesOf(map: YAMLMap, path: KeyPath, parentOffset: number): Entry[] {
+  #fail(fault: SyntaxFault): Node {
+    this.#faults.push(fault);
+    return nothingAt(fault.offset);
+  }
+
+  #convertCollection(node: unknown, path: KeyPath, offset: number): Node | undefined {
+    if (isSeq(node)) {
+      const items = node.items.map((item, index) => this.#convert(item, [...path, index], offset));
+      return { kind: 'array', offset, items };
+    }
+    if (!isMap(node)) return undefined;
+    return { kind: 'object', offset, entries: this.#convertEntries(node, path, offset) };
+  }
+
+  #convertEntries(map: YAMLMap, path: KeyPath, parentOffset: number): Entry[] {
     const own: Entry[] = [];
     const merged: Entry[] = [];
     const names = new Set<string>();
     for (const pair of map.items) {
       const key = isScalar(pair.key) ? (pair.key.source ?? String(pair.key.value)) : String(pair.key);
       const keyOffset = offsetOf(pair.key) ?? parentOffset;
-      const value = convert(pair.value, [...path, key], keyOffset);
+      const value = this.#convert(pair.value, [...path, key], keyOffset);
       if (key === '<<') merged.push(...mergedEntries(value));
       else {
-        if (names.has(key))
-          doubled.push({
-            offset: keyOffset,
-            path: [...path, key],
-            detail: 'this key is there twice; remove one',
-          });
+        if (names.has(key)) this.#reportDuplicate([...path, key], keyOffset);
         names.add(key);
         own.push({ key, keyOffset, value });
       }
@@ -123,6 +120,14 @@ function createConverter(document: Document.Parsed): { convertRoot(node: unknown
     // Of several merged maps the earlier one wins, and readers of a tree take the last entry of a key.
     return [...merged.toReversed().filter((entry) => !names.has(entry.key)), ...own];
   }
+
+  #reportDuplicate(path: KeyPath, offset: number): void {
+    this.#duplicates.push({ offset, path, detail: 'this key is there twice; remove one' });
+  }
+}
+
+function nothingAt(offset: number): ScalarNode {
+  return { kind: 'scalar', offset, value: null, source: '' };
 }
 
 /** What each alias stands for: the last node before it that has its anchor. The package searches the whole document for each. */

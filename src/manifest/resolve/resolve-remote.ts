@@ -32,7 +32,7 @@ export interface Refusal {
   readonly problem: Problem;
 }
 
-/** What an entry says about a remote server, its files read; what is wrong goes to `problems`. */
+/** The remote server of an entry, with the contents of its files; errors go to `problems`. */
 export async function resolveRemote(
   server: string,
   url: string,
@@ -41,41 +41,65 @@ export async function resolveRemote(
   located: Located,
   context: RemoteContext,
 ): Promise<RemoteTarget> {
-  const problemAt = (keys: KeyPath, detail: string): Problem =>
-    located.source.problem([...located.path, ...keys], detail);
-  const absolute = (file: string | undefined): string | undefined =>
-    file === undefined ? undefined : resolve(workspaceFolderOf(located.source.path), file);
-  const own: RemoteOptions = {
-    transport,
-    headers: {
-      ...(await readAt(['headersFile'], entry.headersFile, readHeaderFile)),
-      ...toHeaders(Object.entries(entry.headers ?? {}).map(([name, value]) => [name, String(value)])),
-    },
-    allowHttp: entry.allowHttp,
-    caFile: absolute(entry.caFile),
-    certFile: absolute(entry.certFile),
-    keyFile: absolute(entry.keyFile),
-    oauth: await readOAuth(),
-  };
+  const own = await new EntryReader(entry, located, context).read(transport);
   const options = mergeRemote(own, context.remote);
-  for (const [keys, detail] of contradictionsIn(options)) context.problems.push(problemAt(keys, detail));
+  for (const [keys, detail] of contradictionsIn(options))
+    context.problems.push(problemAt(located, keys, detail));
   const refusal = refusalOf(server, url, options);
   if (refusal !== undefined) {
-    const culprits = [toDiagnostic(problemAt(['url'], refusal.message))];
+    const culprits = [toDiagnostic(problemAt(located, ['url'], refusal.message))];
     const error = refusalOf(server, url, options, culprits) ?? refusal;
-    context.refusals.push({ error, problem: problemAt(['url'], `${refusal.message}. ${refusal.hint}`) });
+    const problem = problemAt(located, ['url'], `${refusal.message}. ${refusal.hint}`);
+    context.refusals.push({ error, problem });
   }
   return createRemoteTarget(url, options, context.env);
+}
 
-  async function readOAuth(): Promise<RemoteOptions['oauth']> {
-    const { oauth } = entry;
+function problemAt({ source, path }: Located, keys: KeyPath, detail: string): Problem {
+  return source.problem([...path, ...keys], detail);
+}
+
+/** Reads the remote options of one entry, and the files that it names, which are relative to the manifest. */
+class EntryReader {
+  readonly #entry: ServerEntry;
+  readonly #located: Located;
+  readonly #context: RemoteContext;
+
+  constructor(entry: ServerEntry, located: Located, context: RemoteContext) {
+    this.#entry = entry;
+    this.#located = located;
+    this.#context = context;
+  }
+
+  async read(transport: RemoteTransport): Promise<RemoteOptions> {
+    const { headersFile, headers = {}, allowHttp, caFile, certFile, keyFile } = this.#entry;
+    return {
+      transport,
+      headers: {
+        ...(await this.#readFile(['headersFile'], headersFile, readHeaderFile)),
+        ...toHeaders(Object.entries(headers).map(([name, value]) => [name, String(value)])),
+      },
+      allowHttp,
+      caFile: this.#absolute(caFile),
+      certFile: this.#absolute(certFile),
+      keyFile: this.#absolute(keyFile),
+      oauth: await this.#readOAuth(),
+    };
+  }
+
+  async #readOAuth(): Promise<RemoteOptions['oauth']> {
+    const { oauth } = this.#entry;
     if (oauth === undefined || oauth === false) return oauth;
-    const fromFile = await readAt(['oauth', 'clientSecretFile'], oauth.clientSecretFile, readClientSecret);
+    const fromFile = await this.#readFile(
+      ['oauth', 'clientSecretFile'],
+      oauth.clientSecretFile,
+      readClientSecret,
+    );
     return {
       grant: oauth.grant,
       clientId: oauth.clientId,
       clientSecret: oauth.clientSecret ?? fromFile,
-      privateKey: await readAt(['oauth', 'privateKeyFile'], oauth.privateKeyFile, readPrivateKey),
+      privateKey: await this.#readFile(['oauth', 'privateKeyFile'], oauth.privateKeyFile, readPrivateKey),
       clientMetadataUrl: oauth.clientMetadataUrl,
       scope: oauth.scope === undefined ? undefined : listOf(oauth.scope).join(' '),
       resource: oauth.resource,
@@ -89,22 +113,26 @@ export async function resolveRemote(
     } satisfies OAuthOptions;
   }
 
-  async function readAt<T>(
+  async #readFile<T>(
     keys: KeyPath,
     name: string | undefined,
     read: (file: string) => Promise<FromFile<T>>,
   ): Promise<T | undefined> {
-    const file = absolute(name);
+    const file = this.#absolute(name);
     if (file === undefined) return undefined;
     try {
       const { value, warnings } = await read(file);
-      context.warnings.push(...warnings.map((warning) => problemAt(keys, warning)));
+      this.#context.warnings.push(...warnings.map((warning) => problemAt(this.#located, keys, warning)));
       return value;
     } catch (error) {
       if (!isRunError(error, 'MANIFEST_UNREADABLE')) throw error;
-      context.problems.push(problemAt(keys, error.message));
+      this.#context.problems.push(problemAt(this.#located, keys, error.message));
       return undefined;
     }
+  }
+
+  #absolute(file: string | undefined): string | undefined {
+    return file === undefined ? undefined : resolve(workspaceFolderOf(this.#located.source.path), file);
   }
 }
 
