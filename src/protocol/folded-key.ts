@@ -2,6 +2,10 @@
 const DOT = '\u0307';
 /** Longer than any name that is looked for. */
 const MAX_NAME = 64;
+const ASCII = 128;
+/** Keys that have as many characters once they are folded. */
+// oxlint-disable-next-line no-control-regex
+const PLAIN = /^[\x01-\x7f]*$/;
 
 /**
  * The same text for all keys that some parser takes for each other: parsers that ignore case (Go, .NET, Java) take the long s
@@ -18,18 +22,27 @@ export class ExactNames {
   readonly #names: ReadonlySet<string>;
   /** Folded name → name. */
   readonly #folded: ReadonlyMap<string, string>;
+  readonly #lengths: ReadonlySet<number>;
   /** How folded names begin. */
   readonly #initials: ReadonlySet<string>;
+  /** Whether a key may begin so, for each character of ASCII: most keys are told by that alone. */
+  readonly #isInitial: readonly boolean[];
 
   constructor(...names: readonly string[]) {
     this.#names = new Set(names);
     this.#folded = new Map(names.map((name) => [foldKey(name), name]));
+    this.#lengths = new Set([...this.#folded.keys()].map(({ length }) => length));
     this.#initials = new Set([...this.#folded.keys()].map((name) => name.slice(0, 1)));
+    this.#isInitial = Array.from({ length: ASCII }, (_, code) =>
+      this.#initials.has(foldKey(String.fromCharCode(code))),
+    );
   }
 
   /** @returns the name that the key is another spelling of */
   imitatedBy(key: string): string | undefined {
-    if (this.#names.has(key) || !this.#initials.has(foldKey(key.slice(0, 1)))) return undefined;
+    const mayBegin = this.#isInitial[key.charCodeAt(0)] ?? this.#initials.has(foldKey(key.slice(0, 1)));
+    if (!mayBegin || this.#names.has(key)) return undefined;
+    if (!this.#lengths.has(key.length) && PLAIN.test(key)) return undefined;
     return this.#folded.get(foldKey(key));
   }
 }

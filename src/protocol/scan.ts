@@ -37,28 +37,81 @@ const PRIMITIVE = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+
  * @param end where the object has to end, white space behind it included
  * @returns undefined if that is not one whole object, or has a key twice (escapes decoded)
  */
-export function scanObject(bytes: Buffer, start = 0, end = bytes.length): Member[] | undefined {
-  let at = skipSpace(bytes, start);
-  if (bytes[at] !== OPEN) return undefined;
-  at = skipSpace(bytes, at + 1);
+export function scanObject(
+  bytes: Buffer,
+  start = 0,
+  end = bytes.length,
+  within?: Within,
+): Member[] | undefined {
   const members: Member[] = [];
-  const hasKey = createKeyCheck(members);
-  if (bytes[at] === CLOSE) return endsAt(bytes, at + 1, end) ? members : undefined;
+  const last = readMembers(bytes, skipSpace(bytes, start), members, true, within);
+  return last !== -1 && endsAt(bytes, last, end) ? members : undefined;
+}
+
+/** Values of an object whose own members are wanted as well, found on the same way through the bytes. */
+export interface Within {
+  readonly key: string;
+  /** The members of the value; empty if it is no object, undefined for an object that cannot be read. */
+  members: Member[] | undefined;
+  /** Whether the whole is rejected if the value has a key twice, or cannot be read. */
+  readonly isStrict: boolean;
+  readonly within?: Within;
+  /** The next value to look for in the same object. */
+  readonly or?: Within;
+}
+
+/** @returns the index behind the closing brace, -1 if that is no whole object, or has a key twice where that matters */
+function readMembers(
+  bytes: Buffer,
+  start: number,
+  members: Member[],
+  isStrict: boolean,
+  within: Within | undefined,
+): number {
+  if (bytes[start] !== OPEN) return -1;
+  let at = skipSpace(bytes, start + 1);
+  if (bytes[at] === CLOSE) return at + 1;
+  let seen: Set<string> | undefined;
   for (;;) {
     const keyEnd = bytes[at] === QUOTE ? endOfString(bytes, at) : -1;
-    if (keyEnd === -1) return undefined;
+    if (keyEnd === -1) return -1;
     const key = keyOf(bytes, at, keyEnd);
     at = skipSpace(bytes, keyEnd);
-    if (key === undefined || bytes[at] !== COLON) return undefined;
+    if (key === undefined || bytes[at] !== COLON) return -1;
     const valueStart = skipSpace(bytes, at + 1);
-    const valueEnd = endOfValue(bytes, valueStart);
-    if (valueEnd === -1 || hasKey(key)) return undefined;
+    const valueEnd =
+      within !== undefined && bytes[valueStart] === OPEN
+        ? endOfObject(bytes, valueStart, key, within)
+        : endOfValue(bytes, valueStart);
+    if (valueEnd === -1) return -1;
+    if (isStrict) {
+      // A sender of half a million keys must not make us compare each with each.
+      if (members.length >= FEW) seen ??= new Set(members.map((member) => member.key));
+      if (seen === undefined ? isAmong(members, key) : seen.has(key)) return -1;
+      seen?.add(key);
+    }
     members.push({ key, start: valueStart, end: valueEnd });
     at = skipSpace(bytes, valueEnd);
-    if (bytes[at] === COMMA) at = skipSpace(bytes, at + 1);
-    else break;
+    if (bytes[at] !== COMMA) return bytes[at] === CLOSE ? at + 1 : -1;
+    at = skipSpace(bytes, at + 1);
   }
-  return bytes[at] === CLOSE && endsAt(bytes, at + 1, end) ? members : undefined;
+}
+
+/** The end of an object that may be one to look into. @returns -1 if it does not end, or has to be rejected */
+function endOfObject(bytes: Buffer, start: number, key: string, within: Within): number {
+  for (let wanted: Within | undefined = within; wanted !== undefined; wanted = wanted.or) {
+    if (wanted.key !== key) continue;
+    const members: Member[] = [];
+    const end = readMembers(bytes, start, members, wanted.isStrict, wanted.within);
+    wanted.members = end === -1 ? undefined : members;
+    if (end !== -1 || wanted.isStrict) return end;
+  }
+  return endOfNested(bytes, start);
+}
+
+function isAmong(members: readonly Member[], key: string): boolean {
+  for (const member of members) if (member.key === key) return true;
+  return false;
 }
 
 /**
@@ -120,26 +173,18 @@ export function elementsOf(array: Buffer, max = Infinity): Buffer[] {
 
 /** A copy with other values in the given places; everything else stays byte for byte. */
 export function spliceValues(bytes: Buffer, edits: readonly Edit[]): Buffer {
-  const parts: Buffer[] = [];
-  let at = 0;
-  for (const { start, end, text } of edits.toSorted((a, b) => a.start - b.start)) {
-    parts.push(bytes.subarray(at, start), Buffer.from(text));
-    at = end;
+  const ordered = edits.length > 1 ? edits.toSorted((a, b) => a.start - b.start) : edits;
+  let { length } = bytes;
+  for (const { start, end, text } of ordered) length += Buffer.byteLength(text) - (end - start);
+  const copy = Buffer.allocUnsafe(length);
+  let [from, to] = [0, 0];
+  for (const { start, end, text } of ordered) {
+    to += bytes.copy(copy, to, from, start);
+    to += copy.write(text, to);
+    from = end;
   }
-  parts.push(bytes.subarray(at));
-  return Buffer.concat(parts);
-}
-
-/** Whoever sends half a million keys must not make us compare each with each. */
-function createKeyCheck(members: readonly Member[]): (key: string) => boolean {
-  let seen: Set<string> | undefined;
-  return (key) => {
-    if (members.length < FEW) return members.some((member) => member.key === key);
-    seen ??= new Set(members.map((member) => member.key));
-    if (seen.has(key)) return true;
-    seen.add(key);
-    return false;
-  };
+  bytes.copy(copy, to, from);
+  return copy;
 }
 
 function keyOf(bytes: Buffer, start: number, end: number): string | undefined {

@@ -1,13 +1,13 @@
 import { jsonOf } from '../../era/json.ts';
 import { listenResult, readFilter } from '../../era/listen.ts';
-import { readEnvelope } from '../../era/envelope.ts';
 import { RunError } from '../../errors.ts';
 import type { Link } from '../../link/link.ts';
 import { META } from '../../protocol/constants.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import { frameOf, type Frame } from '../../protocol/frame.ts';
 import type { RequestId } from '../../protocol/request-id.ts';
-import { replaceValues, valueAt, type Scanned } from '../../protocol/rewrite.ts';
+import { replaceValues, textOf, valueAt, type Scanned } from '../../protocol/rewrite.ts';
+import type { Member } from '../../protocol/scan.ts';
 import { severityOf } from '../log-levels.ts';
 import type { ModernBackend } from '../modern-backend.ts';
 import type { InFlightRequest, RequestScope } from '../shared-process/in-flight-request.ts';
@@ -24,6 +24,8 @@ export interface ModernMultiplexerOptions extends MultiplexerOptions {
 
 type Request = InFlightRequest<ModernPort>;
 
+const QUOTE = 0x22;
+const BRACE = 0x7b;
 const LISTEN = 'subscriptions/listen';
 
 /**
@@ -87,7 +89,7 @@ export class ModernMultiplexer extends Multiplexer<ModernPort, RunningProcess> i
       return port.deliver(faultFrame(new RunError('NOT_SHARED', { method: frame.method ?? '' }), frame.id));
     const request = this.requestOf(port, frame, scanned, scopeOf(frame));
     if (request === undefined) return undefined;
-    identify(request, frame);
+    identify(request, scanned);
     return this.sendRequest(request, scanned);
   }
 
@@ -191,13 +193,28 @@ export class ModernMultiplexer extends Multiplexer<ModernPort, RunningProcess> i
   }
 }
 
-/** A client is a principal and a name; one without a name is known by its port alone. */
-function identify(request: Request, frame: Frame): void {
-  const reading = readEnvelope(frame.message);
-  if ('fault' in reading) return;
-  const { clientInfo, logLevel } = reading.envelope;
-  if (clientInfo !== undefined) request.owner = JSON.stringify([request.port.principal, clientInfo]);
-  if (logLevel !== undefined) request.level = severityOf(logLevel);
+/**
+ * A client is a principal and a name; one without a name is known by its port alone. What a faulty envelope says does not count
+ * (`readEnvelope`, without parsing the message).
+ */
+function identify(request: Request, scanned: Scanned): void {
+  const clientInfo = scanned.find('clientInfo');
+  const logLevel = scanned.find('logLevel');
+  if (clientInfo === undefined && logLevel === undefined) return;
+  const severity = logLevel === undefined ? undefined : severityOf(valueAt(scanned, 'logLevel'));
+  if (
+    severity === -1 ||
+    !startsWith(scanned, scanned.find('protocolVersion'), QUOTE) ||
+    !startsWith(scanned, scanned.find('clientCapabilities'), BRACE) ||
+    (clientInfo !== undefined && !startsWith(scanned, clientInfo, BRACE))
+  )
+    return;
+  if (clientInfo !== undefined) request.owner = `${request.port.principal}\n${textOf(scanned, clientInfo)}`;
+  request.level = severity;
+}
+
+function startsWith({ bytes }: Scanned, member: Member | undefined, byte: number): boolean {
+  return member !== undefined && bytes[member.start] === byte;
 }
 
 function scopeOf(frame: Frame): RequestScope {

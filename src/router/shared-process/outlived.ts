@@ -2,7 +2,7 @@ import { jsonOf } from '../../era/json.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import { asBuffer } from '../../protocol/bytes.ts';
 import { QUARANTINE_MS } from './attribution.ts';
-import type { Scanned } from '../../protocol/rewrite.ts';
+import { textOf, type Scanned } from '../../protocol/rewrite.ts';
 
 /** A task may run as long as a request may. */
 const TASK_MS = 30 * 60_000;
@@ -15,12 +15,13 @@ const COMPLETE_BYTES = 32;
 /**
  * How long a process may still work for a call that it has answered so: a tool that failed may have been given up by the
  * server only, a demand for input (2026-07-28, basic/patterns/mrtr) leaves it half done, and a task goes on by itself.
+ * @param scanned the answer, if it has been scanned; otherwise only whether it is an error
  */
-export function outlivedMs({ isError }: Pick<Scanned, 'isError'>, frame: Frame): number {
-  if (isError) return QUARANTINE_MS;
-  const bytes = asBuffer(frame.bytes);
+export function outlivedMs(scanned: Scanned | { readonly isError: boolean }, frame: Frame): number {
+  if (scanned.isError) return QUARANTINE_MS;
   // A result may be large: it is parsed only if it may say so.
-  if (isPlainResult(bytes)) return 0;
+  const isPlain = 'result' in scanned ? isComplete(scanned) : isPlainResult(asBuffer(frame.bytes));
+  if (isPlain) return 0;
   try {
     const result = jsonOf(frame.message.result);
     const { resultType = 'complete' } = result;
@@ -29,6 +30,19 @@ export function outlivedMs({ isError }: Pick<Scanned, 'isError'>, frame: Frame):
   } catch {
     return QUARANTINE_MS;
   }
+}
+
+/** Whether no member of the result says that it is not the end of the work. */
+function isComplete(scanned: Scanned): boolean {
+  const { result } = scanned;
+  if (result === undefined) return false;
+  for (const member of result) {
+    const { key } = member;
+    if (key === 'task') return false;
+    if (key === 'isError' && textOf(scanned, member) !== 'false') return false;
+    if (key === 'resultType' && textOf(scanned, member) !== '"complete"') return false;
+  }
+  return true;
 }
 
 function isPlainResult(bytes: Buffer): boolean {
