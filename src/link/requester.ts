@@ -68,7 +68,7 @@ export class Requester<Id extends RequestId = number> {
 
   /**
    * Sends a request and resolves with its answer, an error response included.
-   * Rejects with `timeoutError()`, the reason of the signal, or the error of `close`.
+   * Rejects with `timeoutError()`, the reason of the signal, or the error of `failAll` or `close`.
    */
   async request(request: Frame, options: RequestOptions = {}): Promise<Frame> {
     const { timeoutMs, timeoutError, signal } = options;
@@ -84,10 +84,11 @@ export class Requester<Id extends RequestId = number> {
         : this.#clock.after(timeoutMs, () => this.#fail(id, timeoutError?.()));
     const abort = (): void => this.#fail(id, signal?.reason);
     signal?.addEventListener('abort', abort);
-    void this.#link.send(request);
     try {
+      void this.#link.send(request);
       return await answer;
     } finally {
+      this.#pending.delete(id);
       stopTimer?.();
       signal?.removeEventListener('abort', abort);
     }
@@ -119,12 +120,17 @@ export class Requester<Id extends RequestId = number> {
     this.#pending.clear();
   }
 
-  /** Rejects the requests that are awaited, and those to come; forgets those that were started. */
-  close(error: Error): void {
-    this.#closedWith = error;
+  /** Rejects the requests that are awaited, and forgets those that were started. */
+  failAll(error: Error): void {
     const failed = [...this.#pending.values()];
     this.#pending.clear();
     for (const pending of failed) pending.onFailure?.(error);
+  }
+
+  /** The same at the end of the link: requests to come are rejected as well. */
+  close(error: Error): void {
+    this.#closedWith = error;
+    this.failAll(error);
   }
 
   #fail(id: unknown, error: unknown): void {

@@ -74,6 +74,16 @@ describe('a request', () => {
     expect(peer.sent).toHaveLength(1);
   });
 
+  it('rejects when all fail, and the next one is sent', async () => {
+    const { peer, requester, ask } = open();
+    const answer = requester.request(ask('ping'));
+    requester.failAll(LATE);
+    await expect(answer).rejects.toBe(LATE);
+    const next = requester.request(ask('ping'));
+    await peer.deliver({ id: 'mcpr:2', result: {} });
+    expect((await next).id).toBe('mcpr:2');
+  });
+
   it('may be answered before `send` returns', async () => {
     const peer = createMemoryLink(
       'server',

@@ -1,9 +1,11 @@
 import { systemClock, type Clock } from '../../clock.ts';
 import { isJson } from '../../era/json.ts';
+import { ownInitializeParams } from '../../era/own-client.ts';
 import { RunError, timeoutError } from '../../errors.ts';
 import type { Link } from '../../link/link.ts';
+import { Requester } from '../../link/requester.ts';
 import type { Log } from '../../observe/log.ts';
-import { LEGACY_REVISIONS, OWN_ID } from '../../protocol/constants.ts';
+import { OWN_ID } from '../../protocol/constants.ts';
 import { forParent, upstreamError } from '../../protocol/fault.ts';
 import { frameOf, type Frame, type JsonRpcMessage, type RequestId } from '../../protocol/frame.ts';
 import { ProcessLife, type ProcessLifeOptions, type RunningProcess } from './process-life.ts';
@@ -26,31 +28,29 @@ export interface Running extends RunningProcess {
   readonly initialized: JsonRpcMessage;
 }
 
-/** A request of our own. */
-interface OwnRequest {
-  readonly method: string;
-  readonly resolve: (answer: JsonRpcMessage) => void;
-  readonly reject: (error: RunError) => void;
-}
-
 /** A process of a revision with a handshake that several clients share: initialized once, by us and without capabilities. */
 export class ManagedProcess extends ProcessLife<Running> {
   readonly #options: ManagedProcessOptions;
   readonly #clock: Clock;
-  readonly #ownRequests = new Map<string, OwnRequest>();
-  #nextId = 1;
+  /** Of our own requests, whose ids are unique among all processes. */
+  readonly #requester: Requester<string>;
 
   constructor(options: ManagedProcessOptions) {
     super(options);
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#requester = new Requester<string>({
+      link: { send: (frame) => this.openLink.send(frame) },
+      idOf: (count) => `${OWN_ID}${count}`,
+      clock: this.#clock,
+    });
   }
 
   /** A process that cannot be initialized is of no use to any client. */
   protected override async prepare(link: Link): Promise<Running> {
     const { server } = this;
-    const params = this.#options.initializeParams ?? this.#paramsWithoutClient();
-    const initialized = await this.#request(link, 'initialize', params);
+    const { initializeParams, version } = this.#options;
+    const initialized = await this.ask('initialize', initializeParams ?? ownInitializeParams(version));
     if (initialized.error !== undefined)
       throw new RunError('UPSTREAM_ERROR', {
         server,
@@ -60,12 +60,6 @@ export class ManagedProcess extends ProcessLife<Running> {
     this.#requireReplayable(initialized);
     void link.send(frameOf({ method: 'notifications/initialized' }));
     return { link, initialized };
-  }
-
-  /** Without capabilities a server has no reason to send requests: nothing would tell which client they are for. */
-  #paramsWithoutClient(): Readonly<Record<string, unknown>> {
-    const clientInfo = { name: 'mcp-run', version: this.#options.version };
-    return { protocolVersion: LEGACY_REVISIONS[0], capabilities: {}, clientInfo };
   }
 
   /** The answer is replayed to every client. */
@@ -83,65 +77,38 @@ export class ManagedProcess extends ProcessLife<Running> {
 
   /** Sends a request of our own. Rejects with a RunError when the process ends first, or does not answer in time. */
   async ask(method: string, params: Readonly<Record<string, unknown>>): Promise<JsonRpcMessage> {
-    return await this.#request(this.openLink, method, params);
+    const { initializeTimeoutMs: timeoutMs } = this.#options;
+    const startedAt = this.#clock.now();
+    const request = frameOf({ id: this.#requester.nextId(), method, params: { ...params } });
+    const timeoutError = (): RunError => this.#timeoutError(method, startedAt);
+    return this.#messageOf(await this.#requester.request(request, { timeoutMs, timeoutError }), method);
   }
 
   protected override failOwnRequests(reason: RunError): void {
-    for (const { reject } of this.#ownRequests.values()) reject(reason);
+    this.#requester.failAll(reason);
   }
 
   protected override receive(frame: Frame, relatedRequestId?: RequestId): void {
-    const own = this.#ownRequestOf(frame);
-    if (own === undefined) super.receive(frame, relatedRequestId);
-    else this.#answerOwn(own, frame);
+    const onAnswer = frame.kind === 'response' ? this.#requester.take(frame.id) : undefined;
+    if (onAnswer === undefined) super.receive(frame, relatedRequestId);
+    else void onAnswer(frame);
   }
 
-  #ownRequestOf({ kind, id }: Frame): OwnRequest | undefined {
-    return kind === 'response' && typeof id === 'string' ? this.#ownRequests.get(id) : undefined;
-  }
-
-  #answerOwn({ method, resolve, reject }: OwnRequest, frame: Frame): void {
+  #messageOf(answer: Frame, method: string): JsonRpcMessage {
     const { server } = this;
+    // A failure of ours in the place of an answer differs between those that it may reach.
+    if (forParent(answer) !== answer) throw upstreamError(server, method, answer);
     try {
-      // A failure of ours in the place of an answer differs between those that it may reach.
-      if (forParent(frame) === frame) resolve(frame.message);
-      else reject(upstreamError(server, method, frame));
+      return answer.message;
     } catch (error) {
-      reject(new RunError('MALFORMED_ANSWER', { server, method: 'a request of ours' }, { cause: error }));
+      throw new RunError('MALFORMED_ANSWER', { server, method: 'a request of ours' }, { cause: error });
     }
   }
 
-  async #request(
-    link: Link,
-    method: string,
-    params: Readonly<Record<string, unknown>>,
-  ): Promise<JsonRpcMessage> {
-    const id = `${OWN_ID}${this.#nextId}`;
-    this.#nextId += 1;
-    const answer = new Promise<JsonRpcMessage>((resolve, reject) =>
-      this.#ownRequests.set(id, { method, resolve, reject }),
-    );
-    const startedAt = this.#clock.now();
-    const stopTimer = this.#clock.after(this.#options.initializeTimeoutMs, () =>
-      this.#timeOut(id, startedAt),
-    );
-    void link.send(frameOf({ id, method, params: { ...params } }));
-    try {
-      return await answer;
-    } finally {
-      stopTimer();
-      this.#ownRequests.delete(id);
-    }
-  }
-
-  #timeOut(id: string, startedAt: number): void {
-    const request = this.#ownRequests.get(id);
-    if (request === undefined) return;
-    const { server } = this;
-    const { method, reject } = request;
+  #timeoutError(method: string, startedAt: number): RunError {
     const { initializeTimeoutMs: timeoutMs, remarkSince } = this.#options;
     // A line that a server has written before it was asked may be the very reason why it does not start.
     const remark = remarkSince?.(method === 'initialize' ? 0 : startedAt);
-    reject(timeoutError({ server, method, timeoutMs }, [remark]));
+    return timeoutError({ server: this.server, method, timeoutMs }, [remark]);
   }
 }
