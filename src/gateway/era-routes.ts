@@ -2,9 +2,8 @@ import { RunError } from '../errors.ts';
 import type { Manifest, ServerSpec } from '../manifest/settings.ts';
 import type { Log } from '../observe/log.ts';
 import type { Link } from '../link/link.ts';
-import { ForwardingLink } from '../link/forward.ts';
 import { reattachable } from '../link/reattachable.ts';
-import { createEraCache } from '../router/negotiation/era-cache.ts';
+import { createEraCache, type EraCache } from '../router/negotiation/era-cache.ts';
 import { ModernClientRoute } from '../router/negotiation/modern-client.ts';
 import { createLegacyClientRoute, type LegacyClientOptions } from '../router/negotiation/legacy-client.ts';
 import { createStdioClientRoute } from '../router/negotiation/stdio-client.ts';
@@ -13,8 +12,9 @@ import type { ModernBackend } from '../router/modern-backend.ts';
 import { ModernMultiplexer } from '../router/multiplex/modern.ts';
 import { BackendPerPrincipal } from '../router/per-principal.ts';
 import { SendBufferLimit } from '../router/shared-process/send-buffer-limit.ts';
-import type { OwnOptions, Supervisor } from '../upstream/supervision/supervisor.ts';
+import type { Supervisor } from '../upstream/supervision/supervisor.ts';
 import type { SkippedOutput } from './skipped-output.ts';
+import { openPlaced } from './placed-link.ts';
 import type { ProcessSlots } from './process-slots.ts';
 import { packageVersion } from './version.ts';
 
@@ -25,18 +25,6 @@ interface LegacyClient {
   readonly noticed: SkippedOutput;
   /** Whether it can be asked something now. */
   canAsk(): boolean;
-}
-
-/** The ways to one server, by the era of who wants to go. */
-export interface EraRoutes {
-  /** For clients of revision 2026-07-28 over the network. */
-  readonly modern: ModernBackend;
-  /** A process for a client that sends `initialize`. */
-  openLegacy(client?: LegacyClient, abandoned?: AbortSignal): Promise<Link>;
-  /** A process for clients of one principal that have no sessions, which has a place for as long as it lives. */
-  openStateless(principal: string): Promise<Link>;
-  /** A process for the parent process. */
-  openStdio(client: Omit<LegacyClient, 'principal'>, abandoned?: AbortSignal): Promise<Link>;
 }
 
 export interface EraRoutesOptions {
@@ -58,28 +46,105 @@ export interface EraRoutesOptions {
 /** A local server that takes longer than this, or than half of its time to start, is taken for a legacy one. */
 const MIN_PROBE_MS = 30_000;
 
-/** Opens nothing by itself. */
-export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
-  const { spec, manifest, supervisor, open, places, makeRoom, noticed, maxUnreadBytes, log } = options;
-  const { name } = spec;
-  const { settings } = manifest;
-  const pinned = spec.era ?? settings.era;
-  const known = createEraCache(pinned === 'auto' ? undefined : pinned);
-  const version = packageVersion();
-  const isRemote = spec.target.kind === 'remote';
-  const probing = { version, ...limitsOfProbe(isRemote, supervisor.startTimeoutMs) };
-  const isShared = (spec.isolation ?? settings.isolation) === 'shared';
-  const toLegacyServer = (
-    openChild: (principal: string) => Promise<Link>,
+/**
+ * The ways to one server, by the eras of client and server:
+ *
+ * | client | legacy server | modern server |
+ * |---|---|---|
+ * | legacy | `#forLegacyClient`: as it is | `#forLegacyClient`: translated |
+ * | modern | `#legacyBackend`: translated | `#modernBackend`: as it is |
+ *
+ * Opens nothing by itself.
+ */
+export class EraRoutes {
+  /** For clients of revision 2026-07-28 over the network. */
+  readonly modern: ModernBackend;
+  readonly #options: EraRoutesOptions;
+  readonly #known: EraCache;
+  readonly #isRemote: boolean;
+  readonly #probing: { readonly version: string; readonly silenceMs?: number; readonly longestMs: number };
+
+  constructor(options: EraRoutesOptions) {
+    const { spec, manifest, supervisor } = options;
+    const pinned = spec.era ?? manifest.settings.era;
+    this.#options = options;
+    this.#known = createEraCache(pinned === 'auto' ? undefined : pinned);
+    this.#isRemote = spec.target.kind === 'remote';
+    this.#probing = {
+      version: packageVersion(),
+      ...limitsOfProbe(this.#isRemote, supervisor.startTimeoutMs),
+    };
+    this.modern = new ModernClientRoute({
+      ...this.#probing,
+      known: this.#known,
+      openChild: (principal) => this.#openPlaced(principal),
+      toModernServer: (first, principal) => this.#modernBackend(first, principal),
+      toLegacyServer: (first, principal) =>
+        this.#legacyBackend((owner) => this.#openPlaced(owner), first, principal),
+    });
+  }
+
+  // Legacy clients
+
+  /** A process for a client that sends `initialize`. */
+  async openLegacy(client?: LegacyClient, abandoned?: AbortSignal): Promise<Link> {
+    const child = await this.#open(client?.noticed, client?.principal, abandoned);
+    return this.#forLegacyClient(reattachable(child), client);
+  }
+
+  /** A process for clients of one principal that have no sessions, which has a place for as long as it lives. */
+  async openStateless(principal: string): Promise<Link> {
+    return this.#forLegacyClient(reattachable(await this.#openPlaced(principal)));
+  }
+
+  // Clients of either era
+
+  /** A process for the parent process. */
+  async openStdio(client: Omit<LegacyClient, 'principal'>, abandoned?: AbortSignal): Promise<Link> {
+    const reopen = (): Promise<Link> => this.#open(client.noticed);
+    const first = await this.#open(client.noticed, undefined, abandoned);
+    return createStdioClientRoute(first, {
+      ...this.#probing,
+      known: this.#known,
+      openChild: reopen,
+      toLegacyClient: (child, wasProbed) => this.#forLegacyClient(child, client, { wasProbed }),
+      toLegacyServer: (child) => this.#legacyBackend(reopen, child, first.principal),
+    });
+  }
+
+  /** A server of either era, as a legacy client sees it. */
+  #forLegacyClient(
+    child: Link,
+    client?: Omit<LegacyClient, 'principal'>,
+    { wasProbed = false }: Pick<LegacyClientOptions, 'wasProbed'> = {},
+  ): Link {
+    return createLegacyClientRoute(child, {
+      ...this.#probing,
+      server: this.#options.spec.name,
+      known: this.#known,
+      reopen: () => this.#open(client?.noticed),
+      asksFirst: this.#isRemote,
+      // Requests to a remote server have no process in common that one of them could settle.
+      wasProbed: wasProbed && !this.#isRemote,
+      ...(client !== undefined && { canAsk: () => client.canAsk() }),
+      log: this.#options.log,
+    });
+  }
+
+  /** A legacy server, as modern clients see it. */
+  #legacyBackend(
+    open: (principal: string) => Promise<Link>,
     first: Link | undefined,
     principalOfFirst: string,
-  ): ModernBackend =>
-    createProcessPool({
-      server: name,
-      version,
-      // It may turn out not to be one: then what it has begun goes on, and whoever comes next knows better.
-      openChild: async (principal) => toLegacyClient(reattachable(await openChild(principal))),
-      first: first === undefined ? undefined : toLegacyClient(first, undefined, { wasProbed: true }),
+  ): ModernBackend {
+    const { spec, manifest, supervisor, noticed, maxUnreadBytes, log } = this.#options;
+    const { settings } = manifest;
+    return createProcessPool({
+      server: spec.name,
+      version: this.#probing.version,
+      // It may turn out not to be one: then what it has begun goes on, and the next client is routed by what was found.
+      openChild: async (principal) => this.#forLegacyClient(reattachable(await open(principal))),
+      first: first === undefined ? undefined : this.#forLegacyClient(first, undefined, { wasProbed: true }),
       principalOfFirst,
       initializeTimeoutMs: supervisor.startTimeoutMs,
       childIdleMs: settings.childIdleMs,
@@ -91,40 +156,22 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
       remarkSince: noticed.remarkSince,
       log,
     });
+  }
 
-  return {
-    modern: new ModernClientRoute({
-      ...probing,
-      known,
-      openChild,
-      toModernServer,
-      toLegacyServer: (first, principal) => toLegacyServer(openChild, first, principal),
-    }),
-    openLegacy,
-    openStateless: async (principal) => toLegacyClient(reattachable(await openChild(principal))),
-    async openStdio(client, abandoned) {
-      const first = await open(abandoned, own(client.noticed));
-      return createStdioClientRoute(first, {
-        ...probing,
-        known,
-        openChild: () => reopen(client.noticed),
-        toLegacyClient: (child, wasProbed) => toLegacyClient(child, client, { wasProbed }),
-        toLegacyServer: (child) => toLegacyServer(() => reopen(client.noticed), child, first.principal),
-      });
-    },
-  };
-
-  /** One process for each principal, unless the server is to be shared. */
-  function toModernServer(first: Link | undefined, principal: string): ModernBackend {
-    const common = { server: name, maxUnreadBytes, idleMs: settings.childIdleMs, log };
-    if (isShared) return ModernMultiplexer.create({ ...common, first, openUpstream: () => openChild('') });
+  /** A modern server, as modern clients see it: one process for each principal, unless the server is to be shared. */
+  #modernBackend(first: Link | undefined, principal: string): ModernBackend {
+    const { spec, manifest, maxUnreadBytes, log } = this.#options;
+    const { settings } = manifest;
+    const common = { server: spec.name, maxUnreadBytes, idleMs: settings.childIdleMs, log };
+    if ((spec.isolation ?? settings.isolation) === 'shared')
+      return ModernMultiplexer.create({ ...common, first, openUpstream: () => this.#openPlaced('') });
     const unread = new SendBufferLimit(maxUnreadBytes, log);
     return BackendPerPrincipal.create(
       (owner, onUnused, own) =>
         ModernMultiplexer.create({
           ...common,
           first: own,
-          openUpstream: () => openChild(owner),
+          openUpstream: () => this.#openPlaced(owner),
           principal: owner,
           unread,
           onUnused,
@@ -133,72 +180,26 @@ export function createEraRoutes(options: EraRoutesOptions): EraRoutes {
     );
   }
 
-  async function openLegacy(client?: LegacyClient, abandoned?: AbortSignal): Promise<Link> {
-    const child = await open(abandoned, own(client?.noticed, client?.principal));
-    return toLegacyClient(reattachable(child), client);
-  }
+  // Processes
 
-  function toLegacyClient(
-    child: Link,
-    client?: Omit<LegacyClient, 'principal'>,
-    { wasProbed = false }: Pick<LegacyClientOptions, 'wasProbed'> = {},
-  ): Link {
-    return createLegacyClientRoute(child, {
-      ...probing,
-      server: name,
-      known,
-      reopen: () => reopen(client?.noticed),
-      asksFirst: isRemote,
-      // Requests to a remote server have no process in common that one of them could settle.
-      wasProbed: wasProbed && !isRemote,
-      ...(client !== undefined && { canAsk: () => client.canAsk() }),
-      log,
+  /** A process for clients without sessions, which has a place for as long as it lives. */
+  #openPlaced(principal: string): Promise<Link> {
+    const { spec, supervisor, places, noticed } = this.#options;
+    return openPlaced({
+      places,
+      server: spec.name,
+      principal,
+      open: async () => {
+        if (supervisor.isClosed) throw new RunError('SHUTTING_DOWN');
+        return await this.#open(noticed, principal);
+      },
     });
   }
 
-  function reopen(of?: SkippedOutput): Promise<Link> {
-    return open(undefined, own(of));
-  }
-
-  function own({ onSkipped }: SkippedOutput = noticed, principal?: string): OwnOptions {
-    return { onSkipped, ...(principal !== undefined && { makeRoom: () => makeRoom(principal) }) };
-  }
-
-  /** A process for clients without sessions, which has a place for as long as it lives. */
-  async function openChild(principal: string): Promise<Link> {
-    let isLeaving = false;
-    const place = places.acquire({ server: name, principal, isLeaving: () => isLeaving });
-    try {
-      await place.ready();
-      if (supervisor.isClosed) throw new RunError('SHUTTING_DOWN');
-      const child = await open(undefined, own(noticed, principal));
-      // A process that hung up runs on for a while, and keeps its place until it has ended.
-      const link = reattachable(child, () => {
-        isLeaving = true;
-        void child.close().finally(place.release);
-      });
-      return new PlacedLink(link, () => {
-        isLeaving = true;
-      });
-    } catch (error) {
-      place.release();
-      throw error;
-    }
-  }
-}
-
-/** A link whose process is about to end as soon as the link is closed. */
-class PlacedLink extends ForwardingLink {
-  readonly #onLeaving: () => void;
-
-  constructor(link: Link, onLeaving: () => void) {
-    super(link);
-    this.#onLeaving = onLeaving;
-  }
-
-  override close(reason?: Error): Promise<void> {
-    this.#onLeaving();
-    return super.close(reason);
+  #open(noticed = this.#options.noticed, principal?: string, abandoned?: AbortSignal): Promise<Link> {
+    const { open, makeRoom } = this.#options;
+    const room = principal === undefined ? {} : { makeRoom: () => makeRoom(principal) };
+    return open(abandoned, { onSkipped: noticed.onSkipped, ...room });
   }
 }
 

@@ -15,7 +15,7 @@ import { LegacyMultiplexer, type LegacyMultiplexerOptions } from '../router/mult
 import { SendBufferLimit } from '../router/shared-process/send-buffer-limit.ts';
 import { Supervisor } from '../upstream/supervision/supervisor.ts';
 import type { Upstreams } from '../upstream/upstream.ts';
-import { createEraRoutes } from './era-routes.ts';
+import { EraRoutes } from './era-routes.ts';
 import { createSkippedOutput, type SkippedOutput } from './skipped-output.ts';
 import { withoutLimit, type ProcessSlots, type SlotOwner } from './process-slots.ts';
 import { packageVersion } from './version.ts';
@@ -78,7 +78,7 @@ export function createServedServer(
   /** Of processes that several clients use. */
   const noticed = createSkippedOutput();
   const maxUnreadBytes = Math.max(MIN_UNREAD_BYTES, UNREAD_LINES * settings.lineLimitBytes);
-  const routes = createEraRoutes({
+  const routes = new EraRoutes({
     spec,
     manifest,
     supervisor,
