@@ -104,6 +104,24 @@ function addCommand(program: Command, text: (typeof COMMANDS)[number], onCommand
   return command;
 }
 
+const GROUPS = [
+  'What to serve',
+  'The server process',
+  'The remote server',
+  'Listening',
+  'Access',
+  'Sharing',
+  'Limits',
+  'Output',
+  'Log',
+] as const satisfies readonly OptionGroup[];
+
+/** What the groups are called where nothing is served. */
+const COMPANION_HEADINGS = new Map<OptionGroup, string>([
+  ['What to serve', 'Servers:'],
+  ['Log', 'Output:'],
+]);
+
 function addOptions(command: Command, name: CommandName): void {
   const rows = [...LAUNCH_OPTIONS, ...COMPANION_OPTIONS, ...SETTING_OPTIONS].filter((row) =>
     commandsOf(row).includes(name),
@@ -119,25 +137,13 @@ function commandsOf(row: Row): readonly CommandName[] {
   return ('commands' in row ? row.commands : undefined) ?? ['serve'];
 }
 
-/** What the groups are called where nothing is served. */
-const COMPANION_HEADINGS = new Map<OptionGroup, string>([
-  ['What to serve', 'Servers:'],
-  ['Log', 'Output:'],
-]);
-
-const GROUPS = [
-  'What to serve',
-  'The server process',
-  'The remote server',
-  'Listening',
-  'Access',
-  'Sharing',
-  'Limits',
-  'Output',
-  'Log',
-] as const satisfies readonly OptionGroup[];
-
 type Row = LaunchOption | SettingOption;
+
+const SWITCHES = new Map([
+  ['stdio', 'Serve on our own stdin and stdout'],
+  ['sse', 'Serve HTTP+SSE, of revision 2024-11-05 (default, together with --http)'],
+  ['http', 'Serve Streamable HTTP (default, together with --sse)'],
+]);
 
 function optionsFor(row: Row, heading: string): Option[] {
   if (row.flag === null) return [];
@@ -156,12 +162,6 @@ function optionsFor(row: Row, heading: string): Option[] {
   // Turns off again what a variable or the manifest turned on.
   return [option, new Option(`--no-${row.flag.slice(2)}`).hideHelp()];
 }
-
-const SWITCHES = new Map([
-  ['stdio', 'Serve on our own stdin and stdout'],
-  ['sse', 'Serve HTTP+SSE, of revision 2024-11-05 (default, together with --http)'],
-  ['http', 'Serve Streamable HTTP (default, together with --sse)'],
-]);
 
 /** Everything behind the first `--` belongs to the server. */
 function splitAtCommand(argv: readonly string[]): {

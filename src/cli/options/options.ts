@@ -2,7 +2,7 @@ import { RunError } from '../../errors.ts';
 import { parseBaseUrl, parseInteger, parsePath } from '../../manifest/schema/checks.ts';
 import type { SettingsLayer } from '../../manifest/resolve/layers.ts';
 import type { OptionKind, OptionValues } from '../../manifest/schema/options.ts';
-import { didYouMean } from '../../manifest/suggest.ts';
+import { didYouMean } from '../../manifest/read/suggest.ts';
 import { parseDuration, parseSize, type Parsed } from '../../manifest/schema/units.ts';
 import type { SettingOption } from './option-types.ts';
 import { COMPANION_OPTIONS, LAUNCH_OPTIONS, SETTING_OPTIONS } from './options.generated.ts';
@@ -115,16 +115,6 @@ export function readTimeout(flags: Readonly<Record<string, unknown>>, env: Varia
   return must(parseDuration(row?.default ?? ''), '--timeout');
 }
 
-function assign(layer: SettingsLayer, option: SettingOption, value: unknown, where: string): void {
-  if (option.isAlias === true && layer[option.setting] !== undefined) return;
-  // The schema demands that a key's values are of its kind, and generates the rows.
-  Object.assign(layer, { [option.setting]: PARSERS[option.kind](value, where, option) });
-}
-
-type Parsers = {
-  readonly [Kind in OptionKind]: (value: unknown, where: string, option: SettingOption) => OptionValues[Kind];
-};
-
 const PARSERS: Parsers = {
   boolean: toBoolean,
   string: String,
@@ -138,6 +128,16 @@ const PARSERS: Parsers = {
   list: textsOf,
   enum: (value, where, { choices = [] }) => oneOf(choices, String(value), where),
   switches: (value, where, { choices = [] }) => textsOf(value).map((name) => oneOf(choices, name, where)),
+};
+
+function assign(layer: SettingsLayer, option: SettingOption, value: unknown, where: string): void {
+  if (option.isAlias === true && layer[option.setting] !== undefined) return;
+  // The schema demands that a key's values are of its kind, and generates the rows.
+  Object.assign(layer, { [option.setting]: PARSERS[option.kind](value, where, option) });
+}
+
+type Parsers = {
+  readonly [Kind in OptionKind]: (value: unknown, where: string, option: SettingOption) => OptionValues[Kind];
 };
 
 export function must<T>(parsed: Parsed<T>, where: string): T {

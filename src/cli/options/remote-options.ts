@@ -29,17 +29,6 @@ export interface RemoteRequest {
   readonly warnings: readonly string[];
 }
 
-/**
- * Reads them, and the files that they name.
- * @throws RunError `USAGE`, `MANIFEST_UNREADABLE`
- */
-export async function readRemote(
-  flags: Readonly<Record<string, unknown>>,
-  context: CliContext,
-): Promise<RemoteRequest> {
-  return await new RemoteReader(launchValues(flags, context.env), context).read();
-}
-
 /** Reads the launch options that are about remote servers. Paths are relative to the working directory. */
 class RemoteReader {
   readonly #values: ReadonlyMap<string, unknown>;
@@ -135,6 +124,17 @@ class RemoteReader {
     this.#warnings.push(...warnings);
     return value;
   }
+}
+
+/**
+ * Reads them, and the files that they name.
+ * @throws RunError `USAGE`, `MANIFEST_UNREADABLE`
+ */
+export async function readRemote(
+  flags: Readonly<Record<string, unknown>>,
+  context: CliContext,
+): Promise<RemoteRequest> {
+  return await new RemoteReader(launchValues(flags, context.env), context).read();
 }
 
 /** `${NAME}` in it is taken from the environment: what is written out can be read by all users of the machine. */

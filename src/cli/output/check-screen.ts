@@ -49,6 +49,8 @@ export function countLine(servers: readonly CheckedServer[]): string {
   return `${servers.length} ${servers.length === 1 ? 'server' : 'servers'}: ${parts.join(', ')}`;
 }
 
+const SYMBOLS = { ready: '✔', failed: '✖', disabled: '–' } as const satisfies Record<Status, string>;
+
 function rowOf({ name, status, result }: CheckedServer): string[] {
   const { introduction, offer, startMs } = result ?? {};
   const symbol = SYMBOLS[status];
@@ -64,6 +66,13 @@ function rowOf({ name, status, result }: CheckedServer): string[] {
     otherCapabilities(introduction.capabilities).join(', '),
   ];
 }
+
+/** Which clients' messages are translated. */
+const TRANSLATIONS = {
+  legacy: 'legacy (translated for clients of 2026-07-28)',
+  modern: 'modern (translated for clients of 2025-11-25 and before)',
+  both: 'of both eras (never translated)',
+} as const satisfies Record<NonNullable<CheckResult['introduction']>['era'], string>;
 
 function summaryOf({ error, result }: CheckedServer): string {
   if (error !== undefined && error.culprits.length > 1) return `${error.culprits.length} errors in its entry`;
@@ -127,16 +136,7 @@ function countOf(count: number | undefined, noun: string): string {
   return count === undefined ? '' : `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** What is translated, and for whom. */
-const TRANSLATIONS = {
-  legacy: 'legacy (translated for clients of 2026-07-28)',
-  modern: 'modern (translated for clients of 2025-11-25 and before)',
-  both: 'of both eras (never translated)',
-} as const satisfies Record<NonNullable<CheckResult['introduction']>['era'], string>;
-
 type Status = CheckedServer['status'];
-
-const SYMBOLS = { ready: '✔', failed: '✖', disabled: '–' } as const satisfies Record<Status, string>;
 
 function mark(status: Status, colours: Palette): string {
   return paint(SYMBOLS[status], status, colours);

@@ -4,7 +4,7 @@ import { printableJson } from '../../observe/printable.ts';
 import { redact } from '../../observe/redact.ts';
 import type { CliContext } from '../context.ts';
 
-/** How this run talks to whoever reads its stderr. */
+/** The form of everything that is written to stderr. */
 export interface Reporting {
   readonly format: LogFormat;
   /** On stderr. */
@@ -32,7 +32,7 @@ export async function reportError(
     writeDocument({ ok: false, exitCode, error: describeError(error) }, context);
     return exitCode;
   }
-  // Whoever mistyped a flag is looking at a terminal or a build log, not at a log collector.
+  // A user who mistyped a flag reads a terminal or a build log, not a log collector.
   if (reporting.format === 'json' && code !== 'USAGE') {
     const line = {
       level: 'error',
@@ -95,6 +95,8 @@ export function writeDocument(document: object, { stdout }: CliContext): void {
   stdout.write(`${printableJson(JSON.stringify(document, null, 2))}\n`);
 }
 
+const COMPANIONS = new Set(['check', 'list', 'init', 'schema', 'login', 'logout', 'tokens']);
+
 /** What the command line and the environment say about it, read by hand: the error may be that it does not parse. */
 export function readReporting(
   argv: readonly string[],
@@ -114,8 +116,6 @@ export function readReporting(
     stacks: level === 'debug' || level === 'trace',
   };
 }
-
-const COMPANIONS = new Set(['check', 'list', 'init', 'schema', 'login', 'logout', 'tokens']);
 
 function wantsColour(env: CliContext['env'], isTerminal: boolean): boolean {
   const forced = env['FORCE_COLOR'] ?? '';

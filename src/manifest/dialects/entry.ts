@@ -53,64 +53,6 @@ const ALIASES = new Map([
 const VARIABLES = new Set(['env', 'envs', 'environment', 'environmentvariables', 'envvars']);
 const HEADERS = new Set(['headers', 'httpheaders', 'requestheaders', 'customheaders']);
 
-/** An entry of any client in mcp-run's words. What is not known stays, and is warned about where entries are checked. */
-export function normaliseEntry(written: WrittenEntry): Located {
-  const { source, path, node, name } = written;
-  const draft = new EntryDraft(name, source, path);
-  const reader = new EntryReader(draft, written.isListed);
-  for (const item of flatten(node, []).toSorted((a, b) => rankOf(a) - rankOf(b))) reader.read(item);
-  reader.finish();
-  if (written.leftOutBy !== undefined) leaveOut(draft, source, node.offset, written.leftOutBy);
-  const located = draft.located();
-  const known = translateReferences(draft.node(node.offset), {
-    hasBraceReferences: written.hasBraceReferences,
-    warn: (keys, detail) => draft.warnings.push(located.problem([...path, ...keys], detail)),
-  });
-  const { faults, warnings, dropped } = draft;
-  return { source: located, path, node: known, notes: { faults, warnings, dropped } };
-}
-
-function leaveOut(draft: EntryDraft, source: SourceFile, offset: number, by: KeyPath): void {
-  draft.replace('disabled', { key: 'disabled', keyOffset: offset, value: scalarAt(offset, true), from: [] });
-  draft.warnings.push(source.problem(by, `leaves the server "${draft.name}" out`, 'key'));
-}
-
-/** Where two keys say the same, the one that is read first counts. */
-function rankOf({ key }: Item): number {
-  if (URLS.get(fold(key)) !== undefined) return 0;
-  if (Object.hasOwn(serverSchema.shape, key)) return 1;
-  return 2;
-}
-
-/** Objects in which some clients keep what others say about the entry itself. */
-function flatten(node: Node, from: KeyPath): readonly Item[] {
-  return itemsOf(node, from).flatMap((item) => {
-    const key = fold(item.key);
-    const { value } = item;
-    if (value.kind !== 'object') return [item];
-    if (key === 'command' || key === 'cmd')
-      return itemsOf(value, item.from).map((inner) =>
-        fold(inner.key) === 'path' ? { ...inner, key: 'command' } : inner,
-      );
-    if (TYPES.has(key) || (key === 'config' && isServer(value))) return flatten(value, item.from);
-    return key === 'requestoptions' ? requestOptions(value, item) : [item];
-  });
-}
-
-function isServer(node: Node): boolean {
-  return ['command', 'cmd', 'url', 'uri', 'type'].some((key) => child(node, key) !== undefined);
-}
-
-/** Continue's, of which some concern the connection. */
-function requestOptions(value: Node, { from }: Item): readonly Item[] {
-  return itemsOf(value, from).flatMap((item) => {
-    const key = fold(item.key);
-    if (key === 'cabundlepath') return [{ ...item, key: 'caFile' }];
-    if (key !== 'clientcertificate') return [key === 'timeout' ? { ...item, key: 'timeoutSeconds' } : item];
-    return itemsOf(item.value, item.from).map((inner) => ({ ...inner, key: `${inner.key}File` }));
-  });
-}
-
 class EntryReader {
   readonly #draft: EntryDraft;
   readonly #isListed: boolean;
@@ -236,4 +178,62 @@ class EntryReader {
       );
     return ['extension', 'custom', 'settings'].includes(stringOf(item.value) ?? '');
   }
+}
+
+/** An entry of any client in mcp-run's words. What is not known stays, and is warned about where entries are checked. */
+export function normaliseEntry(written: WrittenEntry): Located {
+  const { source, path, node, name } = written;
+  const draft = new EntryDraft(name, source, path);
+  const reader = new EntryReader(draft, written.isListed);
+  for (const item of flatten(node, []).toSorted((a, b) => rankOf(a) - rankOf(b))) reader.read(item);
+  reader.finish();
+  if (written.leftOutBy !== undefined) leaveOut(draft, source, node.offset, written.leftOutBy);
+  const located = draft.located();
+  const known = translateReferences(draft.node(node.offset), {
+    hasBraceReferences: written.hasBraceReferences,
+    warn: (keys, detail) => draft.warnings.push(located.problem([...path, ...keys], detail)),
+  });
+  const { faults, warnings, dropped } = draft;
+  return { source: located, path, node: known, notes: { faults, warnings, dropped } };
+}
+
+function leaveOut(draft: EntryDraft, source: SourceFile, offset: number, by: KeyPath): void {
+  draft.replace('disabled', { key: 'disabled', keyOffset: offset, value: scalarAt(offset, true), from: [] });
+  draft.warnings.push(source.problem(by, `leaves the server "${draft.name}" out`, 'key'));
+}
+
+/** Where two keys say the same, the one that is read first counts. */
+function rankOf({ key }: Item): number {
+  if (URLS.get(fold(key)) !== undefined) return 0;
+  if (Object.hasOwn(serverSchema.shape, key)) return 1;
+  return 2;
+}
+
+/** Objects in which some clients keep what others say about the entry itself. */
+function flatten(node: Node, from: KeyPath): readonly Item[] {
+  return itemsOf(node, from).flatMap((item) => {
+    const key = fold(item.key);
+    const { value } = item;
+    if (value.kind !== 'object') return [item];
+    if (key === 'command' || key === 'cmd')
+      return itemsOf(value, item.from).map((inner) =>
+        fold(inner.key) === 'path' ? { ...inner, key: 'command' } : inner,
+      );
+    if (TYPES.has(key) || (key === 'config' && isServer(value))) return flatten(value, item.from);
+    return key === 'requestoptions' ? requestOptions(value, item) : [item];
+  });
+}
+
+function isServer(node: Node): boolean {
+  return ['command', 'cmd', 'url', 'uri', 'type'].some((key) => child(node, key) !== undefined);
+}
+
+/** Continue's, of which some concern the connection. */
+function requestOptions(value: Node, { from }: Item): readonly Item[] {
+  return itemsOf(value, from).flatMap((item) => {
+    const key = fold(item.key);
+    if (key === 'cabundlepath') return [{ ...item, key: 'caFile' }];
+    if (key !== 'clientcertificate') return [key === 'timeout' ? { ...item, key: 'timeoutSeconds' } : item];
+    return itemsOf(item.value, item.from).map((inner) => ({ ...inner, key: `${inner.key}File` }));
+  });
 }

@@ -9,11 +9,6 @@ export function syntaxOf(file: string): Syntax {
   return extension === '.json' ? 'json' : 'jsonc';
 }
 
-/** A manifest that works as it is, and says what else there is. Plain JSON has no room for comments. */
-export function starterText(syntax: Syntax): string {
-  return STARTERS[syntax];
-}
-
 const STARTERS: Readonly<Record<Syntax, string>> = {
   jsonc: `// What mcp-run serves, and how. Try it: mcp-run check, then mcp-run serve.
 {
@@ -81,3 +76,8 @@ serve:
   # requestTimeout: 5m
 `,
 };
+
+/** A manifest that works as it is, and says what else there is. Plain JSON has no room for comments. */
+export function starterText(syntax: Syntax): string {
+  return STARTERS[syntax];
+}

@@ -6,7 +6,7 @@ import type { SourceFile } from './read.ts';
 import { INPUTS, readInputs, type InputProblem } from './read-inputs.ts';
 import { readServers, type DeclaredServer } from './read-servers.ts';
 import type { InputEntry } from '../schema/schema.ts';
-import { closest } from '../suggest.ts';
+import { closest } from './suggest.ts';
 import { child, describeKind, type Node } from './node.ts';
 import { isNull, withoutUnsetSettings } from './unset.ts';
 import type { Located } from './validate.ts';

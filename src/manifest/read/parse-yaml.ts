@@ -20,30 +20,6 @@ const MAX_NODES = 100_000;
 /** How the parser reports a depth that its own recursion cannot follow. */
 const STACK_IS_FULL = /call stack|resource exhausted/i;
 
-/** Parses one YAML 1.2 document, with aliases and merge keys (`<<`). */
-export function parseYamlText(text: string): ParsedText {
-  // Keys that occur twice are found below, where it is known which part of the file they concern.
-  const options = { merge: true, uniqueKeys: false, prettyErrors: false, logLevel: 'silent' } as const;
-  let document: Document.Parsed;
-  try {
-    document = parseDocument(text, options);
-  } catch (error) {
-    // The parser is recursive.
-    if (!(error instanceof RangeError)) throw error;
-    return { root: undefined, faults: [{ offset: 0, path: [], detail: TOO_DEEP }] };
-  }
-  const full = document.errors.find(({ message }) => STACK_IS_FULL.test(message));
-  if (full !== undefined)
-    return { root: undefined, faults: [{ offset: full.pos[0], path: [], detail: TOO_DEEP }] };
-  const faults = document.errors.map(({ pos, message }) => ({
-    offset: pos[0],
-    path: [],
-    detail: `not YAML: ${firstLine(message)}`,
-  }));
-  if (faults.length > 0 || document.contents === null) return { root: undefined, faults };
-  return new Converter(document).convertRoot(document.contents);
-}
-
 /** Turns the parser's nodes of one document into ours. */
 class Converter {
   readonly #faults: SyntaxFault[] = [];
@@ -124,6 +100,30 @@ class Converter {
   #reportDuplicate(path: KeyPath, offset: number): void {
     this.#duplicates.push({ offset, path, detail: 'this key is there twice; remove one' });
   }
+}
+
+/** Parses one YAML 1.2 document, with aliases and merge keys (`<<`). */
+export function parseYamlText(text: string): ParsedText {
+  // Keys that occur twice are found below, where it is known which part of the file they concern.
+  const options = { merge: true, uniqueKeys: false, prettyErrors: false, logLevel: 'silent' } as const;
+  let document: Document.Parsed;
+  try {
+    document = parseDocument(text, options);
+  } catch (error) {
+    // The parser is recursive.
+    if (!(error instanceof RangeError)) throw error;
+    return { root: undefined, faults: [{ offset: 0, path: [], detail: TOO_DEEP }] };
+  }
+  const full = document.errors.find(({ message }) => STACK_IS_FULL.test(message));
+  if (full !== undefined)
+    return { root: undefined, faults: [{ offset: full.pos[0], path: [], detail: TOO_DEEP }] };
+  const faults = document.errors.map(({ pos, message }) => ({
+    offset: pos[0],
+    path: [],
+    detail: `not YAML: ${firstLine(message)}`,
+  }));
+  if (faults.length > 0 || document.contents === null) return { root: undefined, faults };
+  return new Converter(document).convertRoot(document.contents);
 }
 
 function nothingAt(offset: number): ScalarNode {

@@ -5,20 +5,20 @@ import { parseRemoteUrl } from '../schema/remote-checks.ts';
 import { oauthSchema } from '../schema/remote-schema.ts';
 import { serverSchema, type ServerEntry } from '../schema/server-schema.ts';
 import { kindOf, misplacedKeys, statedKind, statesKind } from '../schema/server-kind.ts';
-import { closest } from '../suggest.ts';
+import { closest } from './suggest.ts';
 import { isToolKey } from '../schema/tool-keys.ts';
 import { child, stringOf, type Node } from './node.ts';
 import { formatDuration, isPlainSeconds } from '../schema/units.ts';
 import { unknownKeys, validate, type Located } from './validate.ts';
 
-/** Checks one server as a whole; what is wrong goes to `problems`, what is doubtful to `warnings`. */
+/** Checks one server as a whole; errors go to `problems`, and what is allowed but probably a mistake to `warnings`. */
 export function readEntry(
   located: Located,
   problems: Problem[],
   warnings: Problem[],
 ): ServerEntry | undefined {
-  const { faults = [], warnings: doubtful = [] } = located.notes ?? {};
-  warnings.push(...doubtful);
+  const { faults = [], warnings: noted = [] } = located.notes ?? {};
+  warnings.push(...noted);
   problems.push(...faults);
   // What the entry is cannot be told then, and anything else said about it would mislead.
   if (faults.length > 0) return undefined;
@@ -33,9 +33,9 @@ export function readEntry(
   if (contradicted.length === 0) {
     const misplaced = misplacedKeys(located);
     problems.push(...misplaced.faults);
-    warnings.push(...misplaced.doubts);
+    warnings.push(...misplaced.warnings);
   }
-  if (entry !== undefined) warnings.push(...doubts(entry, located));
+  if (entry !== undefined) warnings.push(...warningsOf(entry, located));
   return problems.length === count ? entry : undefined;
 }
 
@@ -102,8 +102,8 @@ function insteadOf(wanted: readonly string[], unknown: readonly string[]): strin
   return typo === undefined ? '' : ` (did you mean that by "${typo}"?)`;
 }
 
-/** What is allowed and probably not meant. */
-function doubts(entry: ServerEntry, located: Located): Problem[] {
+/** Keys and values that are allowed and probably a mistake. */
+function warningsOf(entry: ServerEntry, located: Located): Problem[] {
   const { command, args, timeout, headers = {}, oauth } = entry;
   const { source, path } = located;
   const found: Problem[] = [];

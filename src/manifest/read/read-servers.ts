@@ -32,19 +32,6 @@ export interface ServersFile {
   readonly faults: ReadonlyMap<string, readonly Problem[]>;
 }
 
-/** Reads all entries of a file, each in mcp-run's words. */
-export function readServers(sections: readonly Section[], file: ServersFile): Servers {
-  const reader = new ServerReader(file);
-  for (const section of sections) reader.read(section);
-  return reader;
-}
-
-interface NamedEntry {
-  readonly name: string;
-  readonly path: KeyPath;
-  readonly node: Node;
-}
-
 class ServerReader implements Servers {
   readonly servers = new Map<string, DeclaredServer>();
   readonly duplicates: DeclaredServer[] = [];
@@ -119,6 +106,19 @@ class ServerReader implements Servers {
     });
     return { ...located, name, node: withoutUnset(located.node), faults };
   }
+}
+
+/** Reads all entries of a file, each in mcp-run's words. */
+export function readServers(sections: readonly Section[], file: ServersFile): Servers {
+  const reader = new ServerReader(file);
+  for (const section of sections) reader.read(section);
+  return reader;
+}
+
+interface NamedEntry {
+  readonly name: string;
+  readonly path: KeyPath;
+  readonly node: Node;
 }
 
 function asDuplicate(server: DeclaredServer, other: KeyPath): DeclaredServer {

@@ -30,7 +30,7 @@ export function maskUrl(text: string): string {
  * @param root undefined if the text does not parse; then keys are all there is to go by
  */
 export function redactSource(text: string, root: Node | undefined): string {
-  if (root === undefined) return blotQueries(blot(text, { isManifest: true }));
+  if (root === undefined) return redactQueries(blot(text, { isManifest: true }));
   const spans: Span[] = [];
   for (const { offset, source } of secretsIn(root, false)) {
     const quote = /^(?:"""|'''|["'])/.exec(text.slice(offset, offset + 3))?.[0] ?? '';
@@ -38,17 +38,31 @@ export function redactSource(text: string, root: Node | undefined): string {
     const end = quote === '' ? start + source.length : endOfQuoted(text, start, quote);
     if (start >= (spans.at(-1)?.end ?? 0)) spans.push({ start, end });
   }
-  return blotQueries(blot(blotSpans(text, spans)));
+  return redactQueries(blot(blotSpans(text, spans)));
 }
 
 /** Values of queries give themselves away wherever they stand: `https://host/?key=value`. */
-function blotQueries(text: string): string {
+function redactQueries(text: string): string {
   return text.replaceAll(/\bhttps?:\/\/[^\s"']*/gi, (url) =>
     url.replaceAll(/([?&#][^=&#?]*=)([^&#]+)/g, (_, name: string, value: string) =>
       isPlaceholder(value) ? name + value : name + value.replaceAll(/[^\n"']/g, '*'),
     ),
   );
 }
+
+/** What clients call arguments, and what they call variables and headers. */
+const ARGUMENT_KEYS = new Set(['args', 'arguments', 'command', 'cmd']);
+
+const VALUE_KEYS = new Set([
+  'env',
+  'envs',
+  'environment',
+  'headers',
+  'http_headers',
+  'httpHeaders',
+  'requestHeaders',
+  'customHeaders',
+]);
 
 function secretsIn(node: Node, isSecret: boolean): ScalarNode[] {
   if (node.kind === 'scalar') {
@@ -60,19 +74,6 @@ function secretsIn(node: Node, isSecret: boolean): ScalarNode[] {
     return secretsIn(value, isSecret || VALUE_KEYS.has(key) || isSecretName(key));
   });
 }
-
-/** What clients call arguments, and what they call variables and headers. */
-const ARGUMENT_KEYS = new Set(['args', 'arguments', 'command', 'cmd']);
-const VALUE_KEYS = new Set([
-  'env',
-  'envs',
-  'environment',
-  'headers',
-  'http_headers',
-  'httpHeaders',
-  'requestHeaders',
-  'customHeaders',
-]);
 
 function secretArgs(items: readonly Node[]): ScalarNode[] {
   const texts = items.map((item) => (item.kind === 'scalar' ? String(item.value) : ''));

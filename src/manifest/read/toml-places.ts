@@ -13,28 +13,12 @@ export interface TomlPlaces {
   valueAt(path: KeyPath): Span | undefined;
 }
 
-/** Finds the places in a text that is known to be valid TOML; the parser itself reports none. */
-export function findTomlPlaces(text: string): TomlPlaces {
-  const scanner = new TomlScanner(text);
-  scanner.scan();
-  return {
-    keyAt: (path) => scanner.keys.get(idOf(path)),
-    valueAt: (path) => scanner.values.get(idOf(path)),
-  };
-}
+const BLANK = /(?:[ \t\r\n]+|#[^\n]*)*/y;
 
-interface KeyPart {
-  readonly name: string;
-  readonly offset: number;
-}
-
-function idOf(path: KeyPath): string {
-  return JSON.stringify(path);
-}
+const SPACES = /[ \t]*/y;
 
 const BARE_KEY = /[\w-]+/y;
-const BLANK = /(?:[ \t\r\n]+|#[^\n]*)*/y;
-const SPACES = /[ \t]*/y;
+
 const BARE_VALUE = /[^,\]}#\r\n]*/y;
 
 class TomlScanner {
@@ -166,6 +150,25 @@ class TomlScanner {
     pattern.lastIndex = this.#at;
     this.#at += pattern.exec(this.#text)?.[0].length ?? 0;
   }
+}
+
+/** Finds the places in a text that is known to be valid TOML; the parser itself reports none. */
+export function findTomlPlaces(text: string): TomlPlaces {
+  const scanner = new TomlScanner(text);
+  scanner.scan();
+  return {
+    keyAt: (path) => scanner.keys.get(idOf(path)),
+    valueAt: (path) => scanner.values.get(idOf(path)),
+  };
+}
+
+interface KeyPart {
+  readonly name: string;
+  readonly offset: number;
+}
+
+function idOf(path: KeyPath): string {
+  return JSON.stringify(path);
 }
 
 function unquoted(quoted: string): string {

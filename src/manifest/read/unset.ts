@@ -7,6 +7,9 @@ export function isNull(node: Node | undefined): boolean {
   return node?.kind === 'scalar' && node.value === null;
 }
 
+/** Whose absence an empty string does not express. */
+const MEMBERS_OF_OTHER_TYPES = new Set(['args', 'env', 'headers', 'allow', 'oauth']);
+
 /** An entry without its unset members. An empty argument, variable or header is a value. */
 export function withoutUnset(server: Node): Node {
   return filterEntries(
@@ -22,6 +25,9 @@ export function withoutUnset(server: Node): Node {
   );
 }
 
+/** An empty host is every address, an empty path the root, and an empty file name hides that no token is needed. */
+const MEANINGFUL_IF_EMPTY = new Set(['host', 'httpPath', 'ssePath', 'messagesPath', 'tokenFile']);
+
 /** The `serve` block without its unset members. */
 export function withoutUnsetSettings(serve: Node): Node {
   return filterEntries(serve, ({ key, value }) => stringOf(value) !== '' || MEANINGFUL_IF_EMPTY.has(key));
@@ -31,12 +37,6 @@ export function withoutUnsetSettings(serve: Node): Node {
 export function withoutNulls(node: Node): Node {
   return filterEntries(node, () => true);
 }
-
-/** Whose absence an empty string does not express. */
-const MEMBERS_OF_OTHER_TYPES = new Set(['args', 'env', 'headers', 'allow', 'oauth']);
-
-/** An empty host is every address, an empty path the root, and an empty file name hides that no token is needed. */
-const MEANINGFUL_IF_EMPTY = new Set(['host', 'httpPath', 'ssePath', 'messagesPath', 'tokenFile']);
 
 type ObjectNode = Extract<Node, { kind: 'object' }>;
 

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { hasReference } from '../resolve/expand.ts';
 import type { KeyPath, Problem } from './diagnostics.ts';
 import type { SourceFile } from './read.ts';
-import { didYouMean } from '../suggest.ts';
+import { didYouMean } from './suggest.ts';
 import { describeKind, nodeAt, toPlain, type Node } from './node.ts';
 
 /** A part of a file, with its place in it. */

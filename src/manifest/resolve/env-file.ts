@@ -61,13 +61,6 @@ export function parseEnvFile(source: string): EnvFile {
   return { values, badLines, ownNames: [...ownNames] };
 }
 
-function valueOf([, , double, single, bare]: RegExpExecArray): string {
-  if (double !== undefined)
-    return double.replaceAll(/\\([^])/g, (whole, char: string) => ESCAPES.get(char) ?? whole);
-  if (single !== undefined) return single;
-  return (bare ?? '').replace(/(^|\s)#[^]*$/, '').trim();
-}
-
 const ESCAPES = new Map([
   ['n', '\n'],
   ['r', '\r'],
@@ -75,6 +68,13 @@ const ESCAPES = new Map([
   ['"', '"'],
   ['\\', '\\'],
 ]);
+
+function valueOf([, , double, single, bare]: RegExpExecArray): string {
+  if (double !== undefined)
+    return double.replaceAll(/\\([^])/g, (whole, char: string) => ESCAPES.get(char) ?? whole);
+  if (single !== undefined) return single;
+  return (bare ?? '').replace(/(^|\s)#[^]*$/, '').trim();
+}
 
 function matchAt(pattern: RegExp, text: string, offset: number): RegExpExecArray | undefined {
   pattern.lastIndex = offset;

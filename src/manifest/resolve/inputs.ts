@@ -1,5 +1,5 @@
 import type { InputEntry } from '../schema/schema.ts';
-import { didYouMean } from '../suggest.ts';
+import { didYouMean } from '../read/suggest.ts';
 import type { Parsed } from '../schema/units.ts';
 
 /** A value that only a person can give. */

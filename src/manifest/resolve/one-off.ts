@@ -113,7 +113,7 @@ function environmentOf(
   set: readonly Readonly<Record<string, string>>[],
 ): Readonly<Record<string, string>> {
   // A desktop client that starts us as a wrapper sets the server's variables on us. With a network transport
-  // nobody meant them for the server.
+  // they are not meant for the server.
   if (transports.every((transport) => transport === 'stdio')) return wholeEnvironment(env, set);
   return childEnvironment({ from: env, passEnv: child.passEnv ?? [], set });
 }

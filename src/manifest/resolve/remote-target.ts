@@ -25,7 +25,7 @@ type Variables = Readonly<Record<string, string | undefined>>;
 
 const CALLBACK_HOST = '127.0.0.1';
 const AUTHORIZATION_MS = 5 * 60_000;
-/** Whoever started us over stdio asks once, and takes a failure for the end of it. */
+/** A client that starts mcp-run over stdio sends `initialize` once, and takes a failure as final. */
 const STDIO_PATIENCE_MS = 10_000;
 
 /** All that is needed to reach a remote server. */
@@ -42,7 +42,7 @@ export function createRemoteTarget(url: string, options: RemoteOptions, env: Var
   };
 }
 
-/** How long an outage at the start is waited out, which depends on who waits. */
+/** How long an outage at the start is waited out, which depends on the client. */
 export function patienceFor(transports: readonly Transport[]): number {
   return transports.every((transport) => transport === 'stdio') ? STDIO_PATIENCE_MS : 0;
 }
@@ -74,7 +74,7 @@ function completeOAuth(
   { oauth = {}, headers = {} }: RemoteOptions,
   env: Variables,
 ): OAuthSettings | undefined {
-  // Who brings a header has authorization already.
+  // A header of that name is an authorization already.
   if (oauth === false || Object.hasOwn(headers, 'authorization')) return undefined;
   const { clientId, clientSecret, privateKey, clientMetadataUrl, scope, resource, callbackPort } = oauth;
   const { issuer, audience, assumePkce } = oauth;
@@ -126,7 +126,7 @@ export function contradictionsIn({
   return found;
 }
 
-/** Why this URL is not opened, if others can read along and nobody has agreed to that. */
+/** The error of a URL whose traffic others could read, unless plain HTTP is allowed. */
 export function refusalOf(
   server: string,
   url: string,

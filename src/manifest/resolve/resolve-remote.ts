@@ -32,33 +32,6 @@ export interface Refusal {
   readonly problem: Problem;
 }
 
-/** The remote server of an entry, with the contents of its files; errors go to `problems`. */
-export async function resolveRemote(
-  server: string,
-  url: string,
-  transport: RemoteTransport,
-  entry: ServerEntry,
-  located: Located,
-  context: RemoteContext,
-): Promise<RemoteTarget> {
-  const own = await new EntryReader(entry, located, context).read(transport);
-  const options = mergeRemote(own, context.remote);
-  for (const [keys, detail] of contradictionsIn(options))
-    context.problems.push(problemAt(located, keys, detail));
-  const refusal = refusalOf(server, url, options);
-  if (refusal !== undefined) {
-    const culprits = [toDiagnostic(problemAt(located, ['url'], refusal.message))];
-    const error = refusalOf(server, url, options, culprits) ?? refusal;
-    const problem = problemAt(located, ['url'], `${refusal.message}. ${refusal.hint}`);
-    context.refusals.push({ error, problem });
-  }
-  return createRemoteTarget(url, options, context.env);
-}
-
-function problemAt({ source, path }: Located, keys: KeyPath, detail: string): Problem {
-  return source.problem([...path, ...keys], detail);
-}
-
 /** Reads the remote options of one entry, and the files that it names, which are relative to the manifest. */
 class EntryReader {
   readonly #entry: ServerEntry;
@@ -134,6 +107,33 @@ class EntryReader {
   #absolute(file: string | undefined): string | undefined {
     return file === undefined ? undefined : resolve(workspaceFolderOf(this.#located.source.path), file);
   }
+}
+
+/** The remote server of an entry, with the contents of its files; errors go to `problems`. */
+export async function resolveRemote(
+  server: string,
+  url: string,
+  transport: RemoteTransport,
+  entry: ServerEntry,
+  located: Located,
+  context: RemoteContext,
+): Promise<RemoteTarget> {
+  const own = await new EntryReader(entry, located, context).read(transport);
+  const options = mergeRemote(own, context.remote);
+  for (const [keys, detail] of contradictionsIn(options))
+    context.problems.push(problemAt(located, keys, detail));
+  const refusal = refusalOf(server, url, options);
+  if (refusal !== undefined) {
+    const culprits = [toDiagnostic(problemAt(located, ['url'], refusal.message))];
+    const error = refusalOf(server, url, options, culprits) ?? refusal;
+    const problem = problemAt(located, ['url'], `${refusal.message}. ${refusal.hint}`);
+    context.refusals.push({ error, problem });
+  }
+  return createRemoteTarget(url, options, context.env);
+}
+
+function problemAt({ source, path }: Located, keys: KeyPath, detail: string): Problem {
+  return source.problem([...path, ...keys], detail);
 }
 
 function listOf(value: string | readonly string[] | undefined): readonly string[] {

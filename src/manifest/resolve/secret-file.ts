@@ -3,7 +3,7 @@ import { readText } from '../read/read-text.ts';
 
 export interface SecretFile {
   readonly text: string;
-  /** Who else may read it. */
+  /** Other users that may read it. */
   readonly warnings: readonly string[];
 }
 
@@ -14,10 +14,10 @@ const OTHERS_MAY_USE = 0o006;
  * @throws RunError `MANIFEST_UNREADABLE`; no message ever holds its content.
  */
 export async function readSecretFile(file: string): Promise<SecretFile> {
-  return { text: await readText(file, file), warnings: await doubtsAbout(file) };
+  return { text: await readText(file, file), warnings: await warningsAbout(file) };
 }
 
-async function doubtsAbout(file: string): Promise<readonly string[]> {
+async function warningsAbout(file: string): Promise<readonly string[]> {
   if (process.platform === 'win32') return [];
   const { mode } = await stat(file);
   return (mode & OTHERS_MAY_USE) === 0

@@ -2,6 +2,8 @@
 
 const PARAMETER = /^(?:env:)?([A-Za-z_]\w*)([^]*)$/;
 
+const EDITS = 'variables are not edited: set one to the value that is meant';
+
 /** What to write in place of a parameter expansion of the shell; undefined if the text within `${}` is none. */
 export function insteadOfShell(reference: string): string | undefined {
   if (/^[!#][A-Za-z_]/.test(reference)) return EDITS;
@@ -13,8 +15,6 @@ export function insteadOfShell(reference: string): string | undefined {
   if (/^:?\+/.test(rest)) return `write \${${name}}, or set another variable to the text that is meant`;
   return /^(?:[%#/^,@[]|:\s*[\d-])/.test(rest) ? EDITS : undefined;
 }
-
-const EDITS = 'variables are not edited: set one to the value that is meant';
 
 /** Programs whose arguments are meant for a shell. */
 const SHELLS = /(?:^|[\\/])(?:(?:ba|z|da|k|fi|a|pw)?sh|cmd|powershell)(?:\.exe)?$/i;

@@ -44,7 +44,7 @@ const URL_KEYS = {
 };
 
 /** What is said about a process that there is none of, or about a URL that there is none of. */
-export function misplacedKeys({ source, path, node }: Located): { faults: Problem[]; doubts: Problem[] } {
+export function misplacedKeys({ source, path, node }: Located): { faults: Problem[]; warnings: Problem[] } {
   const isCommand = kindOf(node) === 'stdio';
   const { shared, own } = isCommand ? URL_KEYS : COMMAND_KEYS;
   const why = isCommand
@@ -55,7 +55,7 @@ export function misplacedKeys({ source, path, node }: Located): { faults: Proble
   const isSaid = (key: string): boolean => !isEmpty(child(node, key));
   return {
     faults: own.filter(isSaid).map((key) => say(key, 'means nothing here')),
-    doubts: shared.filter(isSaid).map((key) => say(key, 'ignored')),
+    warnings: shared.filter(isSaid).map((key) => say(key, 'ignored')),
   };
 }
 
