@@ -6,10 +6,10 @@ export const NOTHING: ReadonlySet<Capability> = new Set();
 
 /** Withheld from every network client's server: some take the client's roots for directories to open to it. */
 const ALWAYS: readonly Capability[] = ['roots'];
-/** Withheld as well where nobody knows who the client is: no server should ask its user anything. */
+/** Withheld as well where clients are anonymous: no server should send requests to their users. */
 const INTERACTIVE: readonly Capability[] = [...ALWAYS, 'sampling', 'elicitation'];
 
-/** Whether others than this machine can come in without a proof of who they are. */
+/** Whether clients on other machines are accepted without authentication. */
 export function isOpenToAnyone({ settings, tokens }: Manifest): boolean {
   return tokens.length === 0 && !isLoopback(settings.host);
 }

@@ -8,7 +8,7 @@ export interface ServerEndpoints {
   readonly sse?: string;
 }
 
-/** What a gateway serves, and where. */
+/** The servers of a gateway, and where they are served. */
 export interface Endpoints {
   /** Of the HTTP listener, if there is one. */
   readonly url?: string;
@@ -16,7 +16,7 @@ export interface Endpoints {
   readonly servers: readonly ServerEndpoints[];
 }
 
-/** @param url of the HTTP listener; what clients are told is the public one, if the settings have it */
+/** @param url of the HTTP listener; clients get the public one, if the settings have it */
 export function describeEndpoints(manifest: Manifest, url: string | undefined): Endpoints {
   const { settings, servers, rejected = [] } = manifest;
   const { transports, httpPath, ssePath } = settings;

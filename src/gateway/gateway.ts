@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Listener, Readiness } from '../downstream/listeners.ts';
+import { systemClock, type Clock } from '../clock.ts';
+import type { HttpOptions, Listener, Readiness } from '../downstream/listeners.ts';
 import { RunError } from '../errors.ts';
 import type { Manifest } from '../manifest/settings.ts';
 import { secretsOf } from '../observe/known-secrets.ts';
@@ -10,9 +10,9 @@ import { maskLog } from '../observe/masked-log.ts';
 import { Upstreams } from '../upstream/upstream.ts';
 import { describeEndpoints, type Endpoints } from './endpoints.ts';
 import { warningsAbout } from './open-origins.ts';
-import { createProcessSlots } from './process-slots.ts';
+import { ProcessSlots } from './process-slots.ts';
 import { createServedServer, type ServedServer } from './served-server.ts';
-import { createStatus } from './status.ts';
+import { createStatus, type Status } from './status.ts';
 import { isOpenToAnyone } from './capability-policy.ts';
 
 export interface GatewayOptions {
@@ -34,134 +34,175 @@ export interface Gateway {
 }
 
 /** Connects the parts; nothing is opened before `start`. */
-export function createGateway({ manifest, log: openLog, stdin, stdout }: GatewayOptions): Gateway {
-  const { settings, source } = manifest;
-  // A server, a client, or we about them, may repeat what a server was started with.
-  const log = maskLog(openLog, createMask(manifest.servers.flatMap(({ target }) => secretsOf(target))));
-  const isNetwork = settings.transports.some((transport) => transport !== 'stdio');
-  const places = createProcessSlots(
-    settings,
-    (principal, server) => listener?.evictIdle(principal, server) === true || endIdlest(principal, server),
-  );
-  const upstreams = new Upstreams();
-  const servers = new Map(
-    manifest.servers.map((spec) => [spec.name, createServedServer(spec, manifest, places, upstreams, log)]),
-  );
-  const status = createStatus([...servers.values()].map(({ supervisor }) => supervisor));
-  let listener: Listener | undefined;
-  let closing: Promise<void> | undefined;
-  let resolveFinished: (exitCode: number) => void = () => {};
-  const finished = new Promise<number>((resolve) => {
-    resolveFinished = resolve;
-  });
+export function createGateway(options: GatewayOptions, clock: Clock = systemClock): Gateway {
+  return new ManifestGateway(options, clock);
+}
 
-  return {
-    finished,
-    async start() {
-      if (servers.size === 0) throw new RunError('NO_SERVERS', { source });
-      const stdioServer = settings.transports.includes('stdio') ? onlyServer() : undefined;
-      // Processes start while the listener loads: whoever serves over stdio has a client waiting, and one that all
-      // share is needed in any case.
-      for (const server of servers.values()) server.keep();
-      if (stdioServer !== undefined) await startStdio(stdioServer);
-      if (isNetwork) await startListener();
-      return describeEndpoints(manifest, listener?.url);
-    },
-    close() {
-      closing ??= shutDown();
-      return closing;
-    },
-  };
+class ManifestGateway implements Gateway {
+  readonly finished: Promise<number>;
+  readonly #options: GatewayOptions;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #isNetwork: boolean;
+  readonly #upstreams = new Upstreams();
+  readonly #servers: ReadonlyMap<string, ServedServer>;
+  readonly #status: Status;
+  #listener: Listener | undefined;
+  /** Set from the call of `close` on. */
+  #closing: Promise<void> | undefined;
+  #resolveFinished: (exitCode: number) => void = () => {};
 
-  function onlyServer(): ServedServer {
-    const [server, ...others] = servers.values();
+  constructor(options: GatewayOptions, clock: Clock) {
+    const { manifest } = options;
+    const { settings, servers } = manifest;
+    this.#options = options;
+    this.#clock = clock;
+    // Messages of a server, of a client or about them may repeat the secrets that a server was started with.
+    const log = maskLog(options.log, createMask(servers.flatMap(({ target }) => secretsOf(target))));
+    this.#log = log;
+    this.#isNetwork = settings.transports.some((transport) => transport !== 'stdio');
+    const slots = new ProcessSlots(settings, (principal, server) => this.#evictIdle(principal, server));
+    this.#servers = new Map(
+      servers.map((spec) => [spec.name, createServedServer(spec, manifest, slots, this.#upstreams, log)]),
+    );
+    this.#status = createStatus([...this.#servers.values()].map(({ supervisor }) => supervisor));
+    this.finished = new Promise((resolve) => {
+      this.#resolveFinished = resolve;
+    });
+  }
+
+  async start(): Promise<Endpoints> {
+    const { manifest } = this.#options;
+    if (this.#servers.size === 0) throw new RunError('NO_SERVERS', { source: manifest.source });
+    const stdioServer = manifest.settings.transports.includes('stdio') ? this.#onlyServer() : undefined;
+    // Processes start while the listener loads: over stdio a client is waiting already, and a process that all clients
+    // share is needed in any case.
+    for (const server of this.#servers.values()) server.keep();
+    if (stdioServer !== undefined) await this.#startStdio(stdioServer);
+    if (this.#isNetwork) await this.#startListener();
+    return describeEndpoints(manifest, this.#listener?.url);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#shutDown();
+    return this.#closing;
+  }
+
+  // Start
+
+  #onlyServer(): ServedServer {
+    const [server, ...others] = this.#servers.values();
     if (server === undefined || others.length > 0) {
-      const available = [...servers.keys()].join(', ');
-      throw new RunError('SERVER_AMBIGUOUS', { source, count: servers.size, available });
+      const { source } = this.#options.manifest;
+      const available = [...this.#servers.keys()].join(', ');
+      throw new RunError('SERVER_AMBIGUOUS', { source, count: this.#servers.size, available });
     }
     return server;
   }
 
-  async function startStdio(server: ServedServer): Promise<void> {
+  async #startStdio(server: ServedServer): Promise<void> {
     const { createStdioDownstream } = await import('../downstream/stdio.ts');
-    if (closing !== undefined) return;
-    const { lineLimitBytes } = settings;
+    if (this.#closing !== undefined) return;
+    const { manifest, stdin, stdout } = this.#options;
     const link = createStdioDownstream({
       input: stdin ?? process.stdin,
       output: stdout ?? process.stdout,
-      lineLimitBytes,
+      lineLimitBytes: manifest.settings.lineLimitBytes,
+      clock: this.#clock,
     });
     const { closed } = server.join(link, { isNetwork: false, eager: true });
     void closed.then((reason) => {
       // Serving over the network as well, we stay for those clients.
-      if (!isNetwork) resolveFinished(exitCodeOf(reason));
+      if (!this.#isNetwork) this.#resolveFinished(exitCodeOf(reason));
     });
   }
 
-  async function startListener(): Promise<void> {
-    warnIfOpen();
+  async #startListener(): Promise<void> {
+    this.#warnIfOpen();
     const [{ startHttpListener }] = await Promise.all([
       import('../downstream/http/server.ts'),
-      upstreams.load(manifest.servers.map(({ target }) => target)),
+      this.#upstreams.load(this.#options.manifest.servers.map(({ target }) => target)),
     ]);
-    listener = await startHttpListener({
-      ...settings,
-      tokens: manifest.tokens,
-      sse: settings.transports.includes('sse'),
-      http: settings.transports.includes('http'),
-      servers: [...servers.keys()],
-      admit(name) {
-        const refusal = serverNamed(name).supervisor.rejectionReason();
-        if (refusal !== undefined) throw refusal;
-      },
-      accept(link, name, use) {
-        serverNamed(name).join(link, { isNetwork: true, eager: use === 'request' });
-      },
-      begin: (client, name) => serverNamed(name).begin(client),
-      readiness,
-      log,
-    });
-    // Closed while it was being opened: `shutDown` has not seen it.
-    if (closing !== undefined) return listener.close();
-    // No process is started before its client comes: say now what would fail then.
-    await Promise.all([...servers.values()].map(({ supervisor }) => supervisor.inspect()));
+    this.#listener = await startHttpListener(this.#httpOptions(), this.#clock);
+    // Closed while it was being opened: `#shutDown` has not seen it.
+    if (this.#closing !== undefined) return this.#listener.close();
+    // No process is started before its client comes: report now the errors that its start would have.
+    await Promise.all([...this.#servers.values()].map(({ supervisor }) => supervisor.inspect()));
   }
 
-  function readiness(): Readiness {
-    const current = status.readiness();
-    if (closing === undefined) return current;
+  #httpOptions(): HttpOptions {
+    const { settings, tokens } = this.#options.manifest;
+    return {
+      ...settings,
+      tokens,
+      sse: settings.transports.includes('sse'),
+      http: settings.transports.includes('http'),
+      servers: [...this.#servers.keys()],
+      admit: (name) => {
+        const reason = this.#serverNamed(name).supervisor.rejectionReason();
+        if (reason !== undefined) throw reason;
+      },
+      accept: (link, name, use) => {
+        this.#serverNamed(name).join(link, { isNetwork: true, eager: use === 'request' });
+      },
+      begin: (client, name) => this.#serverNamed(name).begin(client),
+      readiness: () => this.#readiness(),
+      log: this.#log,
+    };
+  }
+
+  #warnIfOpen(): void {
+    const { manifest } = this.#options;
+    for (const warning of warningsAbout(manifest.settings))
+      this.#log.warn({ event: 'gateway.open-origin' }, warning);
+    if (!isOpenToAnyone(manifest)) return;
+    const { host } = manifest.settings;
+    const text = `anyone who reaches ${host} can use the servers; what lets them ask a client's user is withheld`;
+    this.#log.warn({ event: 'gateway.open', host }, text);
+  }
+
+  // For its parts
+
+  #readiness(): Readiness {
+    const current = this.#status.readiness();
+    if (this.#closing === undefined) return current;
     return { ...current, codes: ['shutting down'], problems: { gateway: 'shutting down' } };
   }
 
-  function endIdlest(principal: string, server: string | undefined): boolean {
-    for (const served of servers.values()) {
+  #serverNamed(name: string): ServedServer {
+    const server = this.#servers.get(name);
+    if (this.#closing !== undefined || server === undefined) throw new RunError('SHUTTING_DOWN');
+    return server;
+  }
+
+  /** Ends the conversation that the principal left idle longest; a session first. @returns false if there is none to spare */
+  #evictIdle(principal: string, server: string | undefined): boolean {
+    if (this.#listener?.evictIdle(principal, server) === true) return true;
+    for (const served of this.#servers.values()) {
       if ((server === undefined || served.name === server) && served.evictIdle(principal)) return true;
     }
     return false;
   }
 
-  function serverNamed(name: string): ServedServer {
-    const server = servers.get(name);
-    if (closing !== undefined || server === undefined) throw new RunError('SHUTTING_DOWN');
-    return server;
-  }
+  // End
 
-  function warnIfOpen(): void {
-    for (const warning of warningsAbout(settings)) log.warn({ event: 'gateway.open-origin' }, warning);
-    if (!isOpenToAnyone(manifest)) return;
-    const { host } = settings;
-    const text = `anyone who reaches ${host} can use the servers; what lets them ask a client's user is withheld`;
-    log.warn({ event: 'gateway.open', host }, text);
-  }
-
-  async function shutDown(): Promise<void> {
-    listener?.drain();
-    const drained = Promise.all([...servers.values()].map((server) => server.idle()));
-    await Promise.race([drained, delay(settings.drainTimeoutMs, undefined, { ref: false })]);
+  async #shutDown(): Promise<void> {
+    this.#listener?.drain();
+    await this.#drained();
     const reason = new RunError('SHUTTING_DOWN');
-    await Promise.all([...servers.values()].map((server) => server.close(reason)));
-    await Promise.all([listener?.close(), upstreams.close()]);
-    resolveFinished(0);
+    await Promise.all([...this.#servers.values()].map((server) => server.close(reason)));
+    await Promise.all([this.#listener?.close(), this.#upstreams.close()]);
+    this.#resolveFinished(0);
+  }
+
+  /** Resolves when no call is running, or after the time for that. */
+  async #drained(): Promise<void> {
+    let cancel: () => void = () => {};
+    const { drainTimeoutMs } = this.#options.manifest.settings;
+    const timedOut = new Promise<void>((resolve) => (cancel = this.#clock.after(drainTimeoutMs, resolve)));
+    const drained = Promise.all([...this.#servers.values()].map((server) => server.idle()));
+    await Promise.race([drained, timedOut]);
+    cancel();
   }
 }
 

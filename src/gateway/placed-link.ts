@@ -16,7 +16,7 @@ export async function openPlaced({ places, server, principal, open }: PlacedOpti
   const place = places.acquire({ server, principal, isLeaving: () => stay.isLeaving });
   try {
     await place.ready();
-    return new PlacedLink(await open(), stay, place.release).watch();
+    return new PlacedLink(await open(), stay, () => place.release()).watch();
   } catch (error) {
     place.release();
     throw error;

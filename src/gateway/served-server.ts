@@ -17,7 +17,7 @@ import { Supervisor } from '../upstream/supervision/supervisor.ts';
 import type { Upstreams } from '../upstream/upstream.ts';
 import { EraRoutes } from './era-routes.ts';
 import { createSkippedOutput, type SkippedOutput } from './skipped-output.ts';
-import { withoutLimit, type ProcessSlots, type SlotOwner } from './process-slots.ts';
+import type { ProcessSlots, SlotOwner } from './process-slots.ts';
 import { packageVersion } from './version.ts';
 import { NOTHING, withheldFrom } from './capability-policy.ts';
 
@@ -61,7 +61,7 @@ export function createServedServer(
 ): ServedServer {
   const { name } = spec;
   const { settings } = manifest;
-  const places = spec.target.kind === 'remote' ? withoutLimit(gatewayPlaces) : gatewayPlaces;
+  const places = spec.target.kind === 'remote' ? gatewayPlaces.withoutLimit() : gatewayPlaces;
   const log = gatewayLog.child({ server: name });
   const isShared = (spec.isolation ?? settings.isolation) === 'shared';
   const supervisor = new Supervisor({

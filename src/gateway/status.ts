@@ -1,14 +1,14 @@
 import type { Readiness } from '../downstream/listeners.ts';
 import type { ServerSnapshot, Supervisor } from '../upstream/supervision/supervisor.ts';
 
-/** How every server fares; the one source of /readyz and listings. */
+/** Status of every server; the one source of /readyz and listings. */
 export interface Status {
   snapshots(): readonly ServerSnapshot[];
   /** Whether new clients can count on the servers. */
   readiness(): Readiness;
 }
 
-/** Why no new client can count on a server: for anyone, and for those that may know its name. */
+/** Why no new client can count on a server: for every client, and for those that may know its name. */
 interface Problem {
   readonly code: string;
   readonly text: string;
@@ -37,7 +37,7 @@ export function createStatus(supervisors: Iterable<Pick<Supervisor, 'snapshot'>>
 
 /**
  * Without a process a server is ready unless its last start failed: processes are started by clients. `degraded` is
- * ready: a load balancer that turns away would cut off the clients whose processes answer.
+ * ready: a load balancer that drops it would cut off the clients whose processes answer.
  */
 function problemOf({ state, lastFailure }: ServerSnapshot): Problem | undefined {
   const reason = lastFailure?.publicMessage;

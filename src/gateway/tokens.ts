@@ -10,6 +10,8 @@ import { listTokenStores, serverUrl } from '../upstream/oauth/token-store.ts';
 
 export { listBindings, type Binding, type TokenInfo as Holding };
 
+const NO_TLS = { caFile: undefined, certFile: undefined, keyFile: undefined };
+
 interface Call {
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -44,11 +46,11 @@ export interface LoggedOut {
   readonly bindings: readonly Binding[];
 }
 
-/** What is needed besides what is stored. */
+/** The settings that are needed besides the stored tokens. */
 export type Account = Pick<RemoteTarget, 'url' | 'tls' | 'oauth'>;
 
 /**
- * Deletes what is stored about these servers, or about all, and revokes their tokens where that is possible.
+ * Deletes the tokens of these servers, or of all, and revokes them where that is possible.
  * @param accounts undefined: all
  */
 export async function logOut(
@@ -56,14 +58,14 @@ export async function logOut(
   accounts: readonly Account[] | undefined,
   { log, signal }: Call,
 ): Promise<readonly LoggedOut[]> {
-  const { logOut: forget } = await import('../upstream/oauth/log-out.ts');
+  const { logOut: deleteTokens } = await import('../upstream/oauth/log-out.ts');
   const bindings = await listBindings(directory);
   const done: LoggedOut[] = [];
   for (const server of await listTokenStores(directory, log)) {
     const { url, tokens } = server.stored;
     const account = accounts?.find((each) => serverUrl(each).href === url);
     if (accounts !== undefined && account === undefined) continue;
-    const isRevoked = await forget(server, {
+    const isRevoked = await deleteTokens(server, {
       tls: account?.tls ?? NO_TLS,
       credentials: account?.oauth,
       log,
@@ -75,9 +77,7 @@ export async function logOut(
   return done;
 }
 
-const NO_TLS = { caFile: undefined, certFile: undefined, keyFile: undefined };
-
-/** What is stored. */
+/** The stored tokens. */
 export async function listTokenInfo(directory: string, log: Log): Promise<readonly TokenInfo[]> {
   return (await listTokenStores(directory, log)).flatMap(({ stored }) => tokenInfoOf(stored) ?? []);
 }

@@ -1,45 +1,45 @@
 import { expect, test } from 'vitest';
-import { createProcessSlots, type ProcessSlot, type SlotOwner } from '../../src/gateway/process-slots.ts';
+import { ProcessSlots, type ProcessSlot, type SlotOwner } from '../../src/gateway/process-slots.ts';
 
-interface Guest extends SlotOwner {
-  isGone: boolean;
+interface Owner extends SlotOwner {
+  isLeft: boolean;
 }
 
-function guest(server = 'a', principal = 'p'): Guest {
-  const self: Guest = { server, principal, isGone: false, isLeaving: () => self.isGone };
+function owner(server = 'a', principal = 'p'): Owner {
+  const self: Owner = { server, principal, isLeft: false, isLeaving: () => self.isLeft };
   return self;
 }
 
 const never = (): boolean => false;
 
-test('as many as allowed start at once, of one server and of all', async () => {
-  const places = createProcessSlots({ maxChildren: 3, childrenPerServer: 2 }, never);
-  for (const server of ['a', 'a', 'b']) await places.acquire(guest(server)).ready();
-  expect(() => places.acquire(guest('a'))).toThrow('Too many processes of server "a" (2)');
-  expect(() => places.acquire(guest('b'))).toThrow('Too many processes of all servers (3)');
+test('starts as many processes at once as allowed, of one server and of all', async () => {
+  const slots = new ProcessSlots({ maxChildren: 3, childrenPerServer: 2 }, never);
+  for (const server of ['a', 'a', 'b']) await slots.acquire(owner(server)).ready();
+  expect(() => slots.acquire(owner('a'))).toThrow('Too many processes of server "a" (2)');
+  expect(() => slots.acquire(owner('b'))).toThrow('Too many processes of all servers (3)');
 });
 
-test('a place that is left is free again, once', async () => {
-  const places = createProcessSlots({ maxChildren: 9, childrenPerServer: 1 }, never);
-  const place = places.acquire(guest());
-  await place.ready();
-  place.release();
-  place.release();
-  await places.acquire(guest()).ready();
-  expect(() => places.acquire(guest())).toThrow('Too many');
+test('frees a released slot, once', async () => {
+  const slots = new ProcessSlots({ maxChildren: 9, childrenPerServer: 1 }, never);
+  const slot = slots.acquire(owner());
+  await slot.ready();
+  slot.release();
+  slot.release();
+  await slots.acquire(owner()).ready();
+  expect(() => slots.acquire(owner())).toThrow('Too many');
 });
 
-test('the newcomer for whom another leaves waits until the process of that one is gone', async () => {
-  const old = guest();
+test('holds a new process back until the one that was evicted for it has ended', async () => {
+  const old = owner();
   const asked: (string | undefined)[] = [];
-  const places = createProcessSlots({ maxChildren: 9, childrenPerServer: 1 }, (principal, server) => {
+  const slots = new ProcessSlots({ maxChildren: 9, childrenPerServer: 1 }, (principal, server) => {
     asked.push(principal, server);
-    old.isGone = true;
+    old.isLeft = true;
     return true;
   });
-  const first = places.acquire(old);
+  const first = slots.acquire(old);
   await first.ready();
-  const second = places.acquire(guest('a', 'q'));
+  const second = slots.acquire(owner('a', 'q'));
   const events: string[] = [];
   const started = second.ready().then(() => events.push('started'));
   await Promise.resolve();
@@ -50,29 +50,29 @@ test('the newcomer for whom another leaves waits until the process of that one i
   expect(asked).toEqual(['q', 'a']);
 });
 
-test('the limit on all servers looks for one to end among all of them', () => {
+test('looks for an idle conversation among all servers at the limit on all of them', () => {
   const asked: (string | undefined)[] = [];
-  const places = createProcessSlots({ maxChildren: 1, childrenPerServer: 5 }, (_principal, server) => {
+  const slots = new ProcessSlots({ maxChildren: 1, childrenPerServer: 5 }, (_principal, server) => {
     asked.push(server);
     return false;
   });
-  places.acquire(guest('a'));
-  expect(() => places.acquire(guest('b'))).toThrow('Too many');
+  slots.acquire(owner('a'));
+  expect(() => slots.acquire(owner('b'))).toThrow('Too many');
   expect(asked).toEqual([undefined]);
 });
 
-test('who waits starts in the order of arrival, and who gives up lets the next one pass', async () => {
-  const guests = [guest(), guest(), guest(), guest()];
-  const places = createProcessSlots({ maxChildren: 9, childrenPerServer: 1 }, () => {
-    // Whoever came last gives way, without a process of its own to wait for.
-    const idle = guests.find(({ isGone }) => !isGone);
-    if (idle !== undefined) idle.isGone = true;
+test('starts waiting processes in the order of arrival, and skips a released slot', async () => {
+  const owners = [owner(), owner(), owner(), owner()];
+  const slots = new ProcessSlots({ maxChildren: 9, childrenPerServer: 1 }, () => {
+    // The last one gives way, without a process of its own to wait for.
+    const idle = owners.find(({ isLeft }) => !isLeft);
+    if (idle !== undefined) idle.isLeft = true;
     return idle !== undefined;
   });
-  const [first, ...waiting] = guests.map((each) => places.acquire(each)) as [ProcessSlot, ...ProcessSlot[]];
+  const [first, ...waiting] = owners.map((each) => slots.acquire(each)) as [ProcessSlot, ...ProcessSlot[]];
   await first.ready();
   const order: number[] = [];
-  const ready = waiting.map((place, index) => place.ready().then(() => order.push(index)));
+  const ready = waiting.map((slot, index) => slot.ready().then(() => order.push(index)));
   waiting[0]?.release();
   await ready[0];
   expect(order).toEqual([0]);
@@ -84,9 +84,35 @@ test('who waits starts in the order of arrival, and who gives up lets the next o
   expect(order).toEqual([0, 1, 2]);
 });
 
-test('a process that is started in any case counts', () => {
-  const places = createProcessSlots({ maxChildren: 1, childrenPerServer: 1 }, never);
-  places.acquireAlways(guest());
-  places.acquireAlways(guest());
-  expect(() => places.acquire(guest())).toThrow('Too many');
+test('counts a process that is started in any case', () => {
+  const slots = new ProcessSlots({ maxChildren: 1, childrenPerServer: 1 }, never);
+  slots.acquireAlways(owner());
+  slots.acquireAlways(owner());
+  expect(() => slots.acquire(owner())).toThrow('Too many');
+});
+
+test('does not limit remote servers, and still evicts their sessions', async () => {
+  const asked: (string | undefined)[] = [];
+  const limited = new ProcessSlots({ maxChildren: 1, childrenPerServer: 1 }, (_principal, server) => {
+    asked.push(server);
+    return true;
+  });
+  const slots = limited.withoutLimit();
+  for (let count = 0; count < 3; count += 1) await slots.acquire(owner()).ready();
+  expect(asked).toEqual([]);
+  expect(slots.evictIdle('p', 'a')).toBe(true);
+  expect(asked).toEqual(['a']);
+});
+
+test('wakes the waiting owner that releases its slot, and counts it no more', async () => {
+  const old = owner();
+  const slots = new ProcessSlots({ maxChildren: 1, childrenPerServer: 1 }, () => {
+    old.isLeft = true;
+    return true;
+  });
+  await slots.acquire(old).ready();
+  const waiting = slots.acquire(owner());
+  const ready = waiting.ready();
+  waiting.release();
+  await ready;
 });
