@@ -19,13 +19,6 @@ export interface StdioOptions {
   readonly clock?: Clock;
 }
 
-/** The client that started us, on our own stdin and stdout (2025-11-25, basic/transports, stdio). */
-export function createStdioDownstream(options: StdioOptions): Link {
-  const link = new StdioDownstream(options);
-  link.watch();
-  return link;
-}
-
 /** `ended`: the client sends nothing more and still reads. */
 type Phase = 'open' | 'ended' | 'closed';
 
@@ -154,4 +147,11 @@ class StdioDownstream implements Link {
     this.#phase = 'closed';
     this.#onclose();
   }
+}
+
+/** The client that started us, on our own stdin and stdout (2025-11-25, basic/transports, stdio). */
+export function createStdioDownstream(options: StdioOptions): Link {
+  const link = new StdioDownstream(options);
+  link.watch();
+  return link;
 }

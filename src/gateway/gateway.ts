@@ -33,11 +33,6 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-/** Connects the parts; nothing is opened before `start`. */
-export function createGateway(options: GatewayOptions, clock: Clock = systemClock): Gateway {
-  return new ManifestGateway(options, clock);
-}
-
 class ManifestGateway implements Gateway {
   readonly finished: Promise<number>;
   readonly #options: GatewayOptions;
@@ -204,6 +199,11 @@ class ManifestGateway implements Gateway {
     await Promise.race([drained, timedOut]);
     cancel();
   }
+}
+
+/** Connects the parts; nothing is opened before `start`. */
+export function createGateway(options: GatewayOptions, clock: Clock = systemClock): Gateway {
+  return new ManifestGateway(options, clock);
 }
 
 /** The server's own exit code, if it has chosen one; else what the reason stands for. */

@@ -25,12 +25,6 @@ export interface LineHandlers {
  */
 export type LineSplitter = (chunk: Buffer, maxLines?: number) => number;
 
-/** Cuts a byte stream into lines, without the byte order mark that it may begin with. Copies only lines that arrive in several chunks. */
-export function createLineSplitter(maxBytes: number, handlers: LineHandlers): LineSplitter {
-  const lines = new LineBuffer(maxBytes, handlers);
-  return (chunk, maxLines = Infinity) => lines.take(chunk, maxLines);
-}
-
 class LineBuffer {
   readonly #maxBytes: number;
   readonly #handlers: LineHandlers;
@@ -109,6 +103,12 @@ class LineBuffer {
     this.#isFirst = false;
     return withoutBom(line);
   }
+}
+
+/** Cuts a byte stream into lines, without the byte order mark that it may begin with. Copies only lines that arrive in several chunks. */
+export function createLineSplitter(maxBytes: number, handlers: LineHandlers): LineSplitter {
+  const lines = new LineBuffer(maxBytes, handlers);
+  return (chunk, maxLines = Infinity) => lines.take(chunk, maxLines);
 }
 
 function withoutCr(line: Buffer): Buffer {

@@ -26,16 +26,6 @@ const MAX_CHECK_MS = 5_000;
 /** How long a connection may rest between two requests: longer than load balancers keep theirs, so that they close first. */
 const CONNECTION_IDLE_MS = 72_000;
 
-/**
- * Starts the HTTP listener for both HTTP transports.
- * @throws RunError `PORT_IN_USE`, `LISTEN_FAILED`
- */
-export async function startHttpListener(options: HttpOptions, clock: Clock = systemClock): Promise<Listener> {
-  const listener = new HttpListener(options, clock);
-  await listener.start();
-  return listener;
-}
-
 class HttpListener implements Listener {
   readonly #options: HttpOptions;
   readonly #sessions: Sessions;
@@ -139,6 +129,16 @@ class HttpListener implements Listener {
     server.on('checkExpectation', refuseExpectation);
     return server;
   }
+}
+
+/**
+ * Starts the HTTP listener for both HTTP transports.
+ * @throws RunError `PORT_IN_USE`, `LISTEN_FAILED`
+ */
+export async function startHttpListener(options: HttpOptions, clock: Clock = systemClock): Promise<Listener> {
+  const listener = new HttpListener(options, clock);
+  await listener.start();
+  return listener;
 }
 
 /** Each server under its name, and a single one without it as well. */

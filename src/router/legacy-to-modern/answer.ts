@@ -41,7 +41,7 @@ export function legacyAnswer(server: string, method: string, frame: Frame): Lega
 
 function translate(server: string, method: string, frame: Frame): LegacyAnswer {
   const message = readMembers(frame.bytes);
-  // A second `id` would be somebody else's answer.
+  // A second `id` would be the answer to another client.
   if (message === undefined) throw new RunError('INVALID_REQUEST', { detail: 'a key is there twice' });
   const error = valueOf(message, 'error');
   if (error !== undefined) return answer('error', legacyError(method, error, frame));

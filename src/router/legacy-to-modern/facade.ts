@@ -28,11 +28,6 @@ export interface FacadeOptions {
   readonly log: Log;
 }
 
-/** A server of revision 2026-07-28 as a link to a server of the legacy revisions, for one client. */
-export function presentAsLegacy(server: Link, options: FacadeOptions): Link {
-  return new LegacyFacade(server, options);
-}
-
 /** `discovering`: `initialize` waits for the answer to `server/discover`. */
 type Phase = 'new' | 'discovering' | 'ready' | 'closed';
 
@@ -169,4 +164,9 @@ class LegacyFacade extends ForwardingLink {
     this.#outgoing.clear();
     this.#session?.clear();
   }
+}
+
+/** A server of revision 2026-07-28 as a link to a server of the legacy revisions, for one client. */
+export function presentAsLegacy(server: Link, options: FacadeOptions): Link {
+  return new LegacyFacade(server, options);
 }

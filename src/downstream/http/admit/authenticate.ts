@@ -2,10 +2,10 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { RunError } from '../../../errors.ts';
 
-/** Who sent the request. @throws RunError `UNAUTHORIZED` */
+/** The principal of a request. @throws RunError `UNAUTHORIZED` */
 export type Authenticate = (request: IncomingMessage) => string;
 
-/** The principal of everyone while nobody has to prove anything. */
+/** The principal of all clients on a listener without tokens. */
 const ANYONE = 'local';
 
 /**

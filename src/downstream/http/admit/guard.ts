@@ -52,7 +52,7 @@ export function createGuard(options: GuardOptions): Guard {
     response: ServerResponse,
     isAllowed: (host: string) => boolean,
   ): void {
-    // Whatever the answer is: a cache must not show it to another origin.
+    // With any answer: a cache must not show it to another origin.
     if (cors.size > 0) response.setHeader('vary', 'Origin');
     checkTarget(request, isAllowed);
     const { host = '', origin, 'sec-fetch-site': site } = request.headers;

@@ -18,7 +18,7 @@ const MAX_TOOLS = 1_000;
 const ANNOTATION = Buffer.from('"x-mcp-header"');
 
 /**
- * `Mcp-Param-*`, checked against the tools that the client was told of. What nobody has listed through this process
+ * `Mcp-Param-*`, checked against the tools that the client has listed. A tool that was not listed through this process
  * is not known, and then only the form is checked.
  */
 export interface ParameterHeaders {
@@ -66,7 +66,7 @@ export function createParameterHeaders(): ParameterHeaders {
 
 function remember(tools: Map<string, readonly ParameterHeader[]>, name: string, inputSchema: unknown): void {
   const found = parameterHeadersOf(inputSchema) ?? [];
-  // Clients leave out a tool whose annotations are wrong, and nobody can keep to them.
+  // Clients leave out a tool whose annotations are wrong, and no caller can keep to them.
   tools.delete(name);
   if (found.length > 0) tools.set(name, found);
   if (tools.size > MAX_TOOLS) dropOldest(tools);

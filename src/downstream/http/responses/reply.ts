@@ -28,7 +28,7 @@ export function sendJson(
     'content-type': 'application/json',
     'content-length': body.length,
   });
-  // Latin-1 maps every byte to one character and back, so that the bytes leave unchanged whatever they are.
+  // Latin-1 maps every byte to one character and back, so that all bytes leave unchanged.
   if (body.length > ONE_WRITE_BYTES) response.end(body);
   else response.end(Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1'), 'latin1');
   return response.writableLength > HIGH_WATER_BYTES ? taken(response) : undefined;

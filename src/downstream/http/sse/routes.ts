@@ -11,16 +11,6 @@ import { createSessionId } from '../sessions.ts';
 import { observeTools } from '../../../link/observe-tools.ts';
 import { SseSession } from './session.ts';
 
-/** HTTP+SSE: a GET that streams, and POSTs that it names (2024-11-05, basic/transports). */
-export function createSseRoutes(context: RouteContext): [path: string, route: Route][] {
-  const { ssePath, messagesPath } = context.options;
-  const routes = new SseRoutes(context);
-  return [
-    [ssePath, { GET: (call) => routes.open(call) }],
-    [messagesPath, { POST: (call) => routes.post(call) }],
-  ];
-}
-
 class SseRoutes {
   readonly #context: RouteContext;
 
@@ -97,4 +87,14 @@ class SseRoutes {
       ? prefix.replace(/\/$/, '')
       : '';
   }
+}
+
+/** HTTP+SSE: a GET that streams, and POSTs that it names (2024-11-05, basic/transports). */
+export function createSseRoutes(context: RouteContext): [path: string, route: Route][] {
+  const { ssePath, messagesPath } = context.options;
+  const routes = new SseRoutes(context);
+  return [
+    [ssePath, { GET: (call) => routes.open(call) }],
+    [messagesPath, { POST: (call) => routes.post(call) }],
+  ];
 }

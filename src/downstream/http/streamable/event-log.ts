@@ -12,7 +12,7 @@ const DROPPED: Entry = { stream: -1, sequence: 0, data: new Uint8Array() };
  * no live object, so that another store can take its place.
  */
 export interface EventLog {
-  /** @param unsent nobody has seen it yet: keep it even if it alone is over the limit. */
+  /** @param unsent no client has received it yet: keep it even if it alone is over the limit. */
   add(stream: number, sequence: number, data: Uint8Array, unsent: boolean): void;
   /** What was sent on `stream` after `sequence`, oldest first. */
   after(stream: number, sequence: number): readonly Entry[];

@@ -15,18 +15,6 @@ import { StreamableSession } from './session.ts';
 const JSON_ONLY = ['application/json'];
 const POST_TYPES = ['application/json', 'text/event-stream'];
 
-/** Streamable HTTP with sessions: one path for POST, GET and DELETE (2025-11-25, basic/transports). */
-export function createStreamableRoutes(context: RouteContext): [path: string, route: Route][] {
-  const { httpPath, jsonResponse } = context.options;
-  const routes = new StreamableRoutes(context);
-  const route: Route = {
-    POST: (call) => routes.post(call),
-    ...(!jsonResponse && { GET: (call: HttpCall) => routes.get(call) }),
-    DELETE: (call) => routes.remove(call),
-  };
-  return [[httpPath, route]];
-}
-
 class StreamableRoutes {
   readonly #context: RouteContext;
   readonly #modern: ModernPosts;
@@ -123,6 +111,18 @@ class StreamableRoutes {
     sessions.add(session);
     return session;
   }
+}
+
+/** Streamable HTTP with sessions: one path for POST, GET and DELETE (2025-11-25, basic/transports). */
+export function createStreamableRoutes(context: RouteContext): [path: string, route: Route][] {
+  const { httpPath, jsonResponse } = context.options;
+  const routes = new StreamableRoutes(context);
+  const route: Route = {
+    POST: (call) => routes.post(call),
+    ...(!jsonResponse && { GET: (call: HttpCall) => routes.get(call) }),
+    DELETE: (call) => routes.remove(call),
+  };
+  return [[httpPath, route]];
 }
 
 /** Without sessions there is nothing to stream and nothing to end (2026-07-28, basic/transports/streamable-http). */

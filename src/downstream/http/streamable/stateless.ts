@@ -14,16 +14,6 @@ import type { HttpCall, Route, RouteContext } from '../route.ts';
 import { observeTools } from '../../../link/observe-tools.ts';
 import { StatelessExchange } from './stateless-exchange.ts';
 
-/**
- * Streamable HTTP without sessions: every POST is a conversation of its own, so any replica can answer it (2025-11-25,
- * basic/transports: a server MAY assign a session id). Servers cannot send requests, and nothing can be resumed.
- */
-export function createStatelessRoutes(context: RouteContext): [path: string, route: Route][] {
-  const routes = new StatelessRoutes(context);
-  context.onTick((now) => routes.tick(now));
-  return [[context.options.httpPath, { POST: (call) => routes.post(call) }]];
-}
-
 class StatelessRoutes {
   readonly #context: RouteContext;
   readonly #modern: ModernPosts;
@@ -97,4 +87,14 @@ class StatelessRoutes {
     });
     for (const frame of requests) exchange.receive(frame);
   }
+}
+
+/**
+ * Streamable HTTP without sessions: every POST is a conversation of its own, so any replica can answer it (2025-11-25,
+ * basic/transports: a server MAY assign a session id). Servers cannot send requests, and nothing can be resumed.
+ */
+export function createStatelessRoutes(context: RouteContext): [path: string, route: Route][] {
+  const routes = new StatelessRoutes(context);
+  context.onTick((now) => routes.tick(now));
+  return [[context.options.httpPath, { POST: (call) => routes.post(call) }]];
 }
