@@ -100,6 +100,12 @@ export function createServedServer(
     ...common(noticed),
     backend: routes.modern,
     withheld: withheldFrom(spec, manifest),
+    // A request of 2026-07-28 declares its client's capabilities each time, and each would be logged.
+    onWithheld: (capabilities) =>
+      log.debug(
+        { event: 'client.withheld', capabilities },
+        `withheld from the server: ${capabilities.join(', ')}`,
+      ),
     clock: systemClock,
   });
 

@@ -6,9 +6,10 @@ import type { ClientExchange, ServerExchange } from '../link/client-exchange.ts'
 import type { Log } from '../observe/log.ts';
 import { faultFrame } from '../protocol/fault.ts';
 import type { Frame } from '../protocol/frame.ts';
+import type { ExchangeLimits } from './deadlines.ts';
 import type { ModernBackend, ModernClient } from './modern-backend.ts';
-import { ModernExchange, type ExchangeHost } from './modern-exchange.ts';
-import { ModernExchanges } from './modern-exchanges.ts';
+import { RoutedExchange, type ExchangeHost } from './routed-exchange.ts';
+import { RoutedExchanges } from './routed-exchanges.ts';
 import { UnmatchedAnswers } from './unmatched-answers.ts';
 
 export interface ModernConversationOptions {
@@ -17,6 +18,8 @@ export interface ModernConversationOptions {
   readonly backend: Pick<ModernBackend, 'open'>;
   /** What a client may declare and the server does not get to see. */
   readonly withheld: ReadonlySet<Capability>;
+  /** Called with the names of what a request declared and the server was not told. */
+  readonly onWithheld: (names: readonly string[]) => void;
   readonly requestTimeoutMs: number;
   readonly maxRequestTimeMs: number;
   /** Observations since `time`, in ms since 1970, that may explain why the server does not answer. */
@@ -32,9 +35,10 @@ export interface ModernConversationOptions {
 export class ModernConversation implements ExchangeHost {
   readonly server: string;
   readonly clientGone: RunError;
+  readonly limits: ExchangeLimits;
   readonly #options: ModernConversationOptions;
   readonly #client: ModernClient;
-  readonly #exchanges: ModernExchanges<ModernExchange>;
+  readonly #exchanges: RoutedExchanges<RoutedExchange>;
   readonly #unmatched: UnmatchedAnswers;
   #usedAt: number;
   #idleWaiters: (() => void)[] = [];
@@ -46,8 +50,8 @@ export class ModernConversation implements ExchangeHost {
     this.clientGone = clientGone;
     this.#options = options;
     this.#client = { principal, withheld };
-    const limits = { timeoutMs: requestTimeoutMs, maxMs: maxRequestTimeMs };
-    this.#exchanges = new ModernExchanges(limits, clock);
+    this.limits = { timeoutMs: requestTimeoutMs, maxMs: maxRequestTimeMs };
+    this.#exchanges = new RoutedExchanges((exchange, limitMs) => this.#timedOut(exchange, limitMs), clock);
     this.#unmatched = new UnmatchedAnswers(log, clock);
     this.#usedAt = clock.now();
   }
@@ -57,7 +61,7 @@ export class ModernConversation implements ExchangeHost {
     return this.#exchanges.size === 0;
   }
 
-  /** When the last request was sent; ms, on the clock of the options. */
+  /** When the last request was sent; ms since 1970. */
   get usedAt(): number {
     return this.#usedAt;
   }
@@ -73,7 +77,7 @@ export class ModernConversation implements ExchangeHost {
    */
   begin(client: ClientExchange): ServerExchange {
     const request = this.#withoutWithheld(client.request);
-    const exchange = new ModernExchange(this, client);
+    const exchange = new RoutedExchange(this, client);
     this.#usedAt = exchange.startedAt;
     this.#exchanges.add(exchange);
     try {
@@ -103,7 +107,7 @@ export class ModernConversation implements ExchangeHost {
     return this.#options.clock.now();
   }
 
-  remove(exchange: ModernExchange): boolean {
+  remove(exchange: RoutedExchange): boolean {
     const isOpen = this.#exchanges.remove(exchange);
     if (isOpen) this.#checkIdle();
     return isOpen;
@@ -113,27 +117,23 @@ export class ModernConversation implements ExchangeHost {
     this.#unmatched.report(response);
   }
 
-  timedOut({ id, method, startedAt }: ModernExchange, timeoutMs: number): Frame {
+  #timedOut(exchange: RoutedExchange, timeoutMs: number): void {
+    const { id, method, startedAt } = exchange;
     const { server, remarkSince, log } = this.#options;
     const remarks = [remarkSince?.(startedAt), this.#unmatched.remarkSince(startedAt)];
     const error = timeoutError({ server, method, timeoutMs }, remarks);
     const text = [error.message, error.hint].filter((part) => part !== '').join('. ');
     log.warn({ event: 'exchange.timeout', method, timeoutMs }, text);
     this.#unmatched.abandoned(id);
+    exchange.timeOut(faultFrame(error, id));
     this.#checkIdle();
-    return faultFrame(error, id);
   }
 
-  /** Each request declares anew what its client can do, so that each would be worth a line. */
   #withoutWithheld(request: Frame): Frame {
-    const { withheld, log } = this.#options;
+    const { withheld, onWithheld } = this.#options;
     const stripped = withoutRequestCapabilities(request, withheld);
     if (stripped === undefined) return request;
-    const { names } = stripped;
-    log.debug(
-      { event: 'client.withheld', capabilities: names },
-      `withheld from the server: ${names.join(', ')}`,
-    );
+    onWithheld(stripped.names);
     return stripped.frame;
   }
 

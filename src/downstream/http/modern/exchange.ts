@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { Clock } from '../../../clock.ts';
 import { isRunError, RunError } from '../../../errors.ts';
 import type { ClientExchange, ServerExchange } from '../../../link/client-exchange.ts';
 import { META } from '../../../protocol/constants.ts';
@@ -16,6 +17,7 @@ const RETRY_LATER = { 'retry-after': String(RETRY_AFTER_S) };
 
 /** What the exchanges of one listener have in common. */
 export interface ModernExchangeHost {
+  readonly clock: Clock;
   /** Whether an answer may become a stream; if not, what comes before the response is left out. */
   readonly canStream: boolean;
   /** Sends the request to the server. @throws RunError if it is refused, before anything is sent */
@@ -59,7 +61,7 @@ export class ModernExchange implements ClientExchange, AnswerHost {
     this.canStream = host.canStream;
     this.#host = host;
     this.#response = response;
-    this.#answer = new Answer(this, response, 1, false);
+    this.#answer = new Answer(this, response, 1, false, host.clock);
   }
 
   get isListening(): boolean {

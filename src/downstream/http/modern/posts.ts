@@ -1,3 +1,4 @@
+import type { Clock } from '../../../clock.ts';
 import { isRunError, RunError } from '../../../errors.ts';
 import type { ServerExchange } from '../../../link/client-exchange.ts';
 import { isTooDeep } from '../../../protocol/depth.ts';
@@ -31,12 +32,14 @@ export function createModernPosts(context: RouteContext): ModernPosts {
  * answered by itself (2026-07-28, basic/transports/streamable-http).
  */
 class OpenPosts implements ModernPosts, ModernExchangeHost {
+  readonly clock: Clock;
   readonly canStream: boolean;
   readonly #context: RouteContext;
   readonly #exchanges = new TransientMap<ModernExchange, ModernExchange>();
 
   constructor(context: RouteContext) {
     this.#context = context;
+    this.clock = context.clock;
     this.canStream = !context.options.jsonResponse;
   }
 

@@ -6,7 +6,8 @@ import { faultFrame } from '../protocol/fault.ts';
 import { frameOf, type Frame } from '../protocol/frame.ts';
 import type { RequestId } from '../protocol/request-id.ts';
 import { LISTEN } from './exchanges.ts';
-import type { TimedExchange } from './modern-exchanges.ts';
+import type { ExchangeLimits } from './deadlines.ts';
+import type { TimedExchange } from './routed-exchanges.ts';
 
 /** What an exchange needs of the conversation that it is part of. */
 export interface ExchangeHost {
@@ -14,14 +15,13 @@ export interface ExchangeHost {
   readonly server: string;
   /** What the server's link is closed with after a response; one for all, since a stack trace costs more than a call. */
   readonly clientGone: RunError;
-  /** @returns ms, on the clock of the conversation */
+  readonly limits: ExchangeLimits;
+  /** @returns ms since 1970 */
   now(): number;
   /** Takes the exchange out of the table. @returns false if it has been answered, cancelled or timed out before */
-  remove(exchange: ModernExchange): boolean;
+  remove(exchange: RoutedExchange): boolean;
   /** The server has sent a response that answers no open request. */
   onUnmatched(response: Frame): void;
-  /** @returns the response of an exchange that has timed out */
-  timedOut(exchange: ModernExchange, limitMs: number): Frame;
 }
 
 /**
@@ -33,10 +33,11 @@ export interface ExchangeHost {
 type State = 'open' | 'answered' | 'closed';
 
 /** A class with one object for each POST: closures and promises would cost more than the call. */
-export class ModernExchange implements TimedExchange, ServerExchange {
+export class RoutedExchange implements TimedExchange, ServerExchange {
   readonly id: RequestId;
   readonly method: string;
   readonly isSubscription: boolean;
+  readonly limits: ExchangeLimits;
   readonly startedAt: number;
   lastProgressAt: number;
   readonly #host: ExchangeHost;
@@ -49,6 +50,7 @@ export class ModernExchange implements TimedExchange, ServerExchange {
     this.id = id;
     this.method = method;
     this.isSubscription = method === LISTEN;
+    this.limits = host.limits;
     this.startedAt = host.now();
     this.lastProgressAt = this.startedAt;
     this.#host = host;
@@ -70,8 +72,8 @@ export class ModernExchange implements TimedExchange, ServerExchange {
     this.#release();
   }
 
-  timeOut(limitMs: number): void {
-    const response = this.#host.timedOut(this, limitMs);
+  /** Called when the exchange has timed out and is no longer in the table. @param response tells the client */
+  timeOut(response: Frame): void {
     this.#state = 'answered';
     const params = { requestId: this.id, reason: 'timeout' };
     void this.#link?.send(frameOf({ method: 'notifications/cancelled', params }));
