@@ -128,12 +128,78 @@ it('tools that an entry does not allow are not counted by check', async () => {
   expect(JSON.parse(stdout)).toMatchObject({ servers: [{ tools: 1 }] });
 });
 
+it('tools that --ignore-tool names are not counted by check', async () => {
+  const file = await fileOf({ a: entryOf('legacy'), b: entryOf('modern') });
+  const counts: number[] = [];
+  for (const ignored of [[], ['--ignore-tool', 'e*']]) {
+    const { stdout } = await promisify(execFile)(NODE, [MCP_RUN, 'check', file, '--json', ...ignored]);
+    const { servers } = json(JSON.parse(stdout));
+    counts.push(...(servers as Json[]).map(({ tools }) => Number(tools)));
+  }
+  const [a = 0, b = 0, fewerOfA = a, fewerOfB = b] = counts;
+  expect([fewerOfA < a, fewerOfB < b]).toEqual([true, true]);
+});
+
 it('--ignore-tool hides tools of a command on the command line', async () => {
   const { url } = await startMcpRun(serve(['--http'], fixtureServer('behaviours'), '--ignore-tool', 'e*'));
   const client = await connectRaw({ kind: 'http', url: `${url}/mcp` });
   const names = namesOf((await client.request('tools/list'))['tools']);
   expect(names).toContain('burst');
   expect(names.filter((name) => name.startsWith('e'))).toEqual([]);
+});
+
+const HTTP = ['--http', '--port', '0'];
+const farUrlOf = async (server: Way['server']): Promise<string> =>
+  String(json(await farEntryOf(server))['url']);
+
+describe('--ignore-tool hides tools of every kind of server', () => {
+  it.for<[string, () => Promise<string[]>]>([
+    ['a command', async () => serve(['--http'], fixtureServer('behaviours'))],
+    ['the demo', async () => ['serve', '--demo', ...HTTP]],
+    ['a URL', async () => ['serve', await farUrlOf('legacy'), ...HTTP]],
+    ['the URL of a modern server', async () => ['serve', await farUrlOf('modern'), ...HTTP]],
+  ])('%s', async ([, argsOf]) => {
+    const [command = '', ...args] = await argsOf();
+    const all = await namesBehind([command, ...args]);
+    const [hidden = ''] = all;
+    expect(hidden).not.toBe('');
+    expect(await namesBehind([command, '--ignore-tool', hidden, ...args])).toEqual(all.slice(1));
+  });
+
+  it.for([[], ['--isolation', 'shared'], ['--stateless']])(
+    'all servers of a manifest %j',
+    async (options) => {
+      const file = await fileOf({
+        legacy: entryOf('legacy'),
+        modern: entryOf('modern'),
+        far: await farEntryOf('legacy'),
+        'far-modern': await farEntryOf('modern'),
+      });
+      const run = await startMcpRun([
+        'serve',
+        file,
+        '--http',
+        '--port',
+        '0',
+        '--ignore-tool',
+        'e*',
+        ...options,
+      ]);
+      for (const name of ['legacy', 'modern', 'far', 'far-modern'])
+        for (const connect of [connectRaw, connectRawModern]) {
+          const client = await connect({ kind: 'http', url: `${run.url}/${name}/mcp` });
+          const names = namesOf((await client.request('tools/list'))['tools']);
+          expect(names, name).toContain('burst');
+          expect(
+            names.filter((tool) => tool.startsWith('e')),
+            name,
+          ).toEqual([]);
+          await expect(client.request('tools/call', { name: 'echo', arguments: {} })).rejects.toMatchObject({
+            code: -32602,
+          });
+        }
+    },
+  );
 });
 
 it('a pattern that matches no tool of the server is logged', async () => {
@@ -144,6 +210,13 @@ it('a pattern that matches no tool of the server is logged', async () => {
   const line = await run.waitForLog(({ event }) => event === 'server.tools-unmatched');
   expect(line).toMatchObject({ level: 'warn', patterns: ['ehco'] });
 });
+
+/** The tools that a client sees of the only server. */
+async function namesBehind(args: readonly string[]): Promise<string[]> {
+  const { url } = await startMcpRun(args);
+  const client = await connectRaw({ kind: 'http', url: `${url}/mcp` });
+  return namesOf((await client.request('tools/list'))['tools']);
+}
 
 function namesOf(tools: unknown): string[] {
   return (tools as Json[]).map(({ name }) => String(name));
@@ -173,10 +246,13 @@ async function farEntryOf(server: Way['server']): Promise<object> {
 }
 
 async function manifestOf(entry: object): Promise<string> {
+  return await fileOf({ a: { includeTools: ['e*'], excludeTools: ['exit'], ...entry } });
+}
+
+async function fileOf(mcpServers: object): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'mcp-run-test-'));
   onTestFinished(() => rm(folder, { recursive: true }));
   const file = join(folder, 'mcp.json');
-  const restricted = { includeTools: ['e*'], excludeTools: ['exit'], ...entry };
-  await writeFile(file, JSON.stringify({ mcpServers: { a: restricted } }));
+  await writeFile(file, JSON.stringify({ mcpServers }));
   return file;
 }
