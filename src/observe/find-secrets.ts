@@ -43,18 +43,6 @@ const PLACEHOLDER =
 const NOTHING = /^(?:true|false|null|undefined|none)$/i;
 const MAX_PLACEHOLDER = 256;
 
-/** Of the whole text, in order, without overlaps. */
-export function findSecrets(text: string, options: FindOptions = {}): readonly Span[] {
-  return new Finder(text, options.isManifest ?? false).find();
-}
-
-/** Whether the text only names a variable, or shows where a value goes. */
-export function isPlaceholder(text: string): boolean {
-  return (
-    text.length <= MAX_PLACEHOLDER && PLACEHOLDER.test(text.replace(/^(?:bearer|basic|token)[ \t]+/i, ''))
-  );
-}
-
 class Finder {
   readonly #text: string;
   readonly #isManifest: boolean;
@@ -356,6 +344,18 @@ class Finder {
     if (end > start && !isPlaceholder(value) && !NOTHING.test(value)) this.#spans.push({ start, end });
     return Math.max(end, start);
   }
+}
+
+/** Of the whole text, in order, without overlaps. */
+export function findSecrets(text: string, options: FindOptions = {}): readonly Span[] {
+  return new Finder(text, options.isManifest ?? false).find();
+}
+
+/** Whether the text only names a variable, or shows where a value goes. */
+export function isPlaceholder(text: string): boolean {
+  return (
+    text.length <= MAX_PLACEHOLDER && PLACEHOLDER.test(text.replace(/^(?:bearer|basic|token)[ \t]+/i, ''))
+  );
 }
 
 function isWordCode(code: number): boolean {

@@ -13,28 +13,6 @@ const MIN_CUT = 8;
 const MAX_CUTTABLE = 512;
 const MAX_CUT_SECRETS = 64;
 
-/**
- * A function that masks these values, and what looks like a secret. It reads a text once, however many values there are
- * (Aho and Corasick, 1975); the tables are made at the first call.
- */
-export function createMask(secrets: readonly string[]): Mask {
-  if (secrets.length === 0) return redact;
-  let matcher: Matcher | undefined;
-  return (text) => {
-    matcher ??= new Matcher(secrets);
-    return redact(matcher.mask(text));
-  };
-}
-
-interface Node {
-  readonly next: Map<number, Node>;
-  fail: Node | undefined;
-  /** Length of the longest value that ends here and is masked anywhere. */
-  long: number;
-  /** Lengths of values that end here and are masked where they stand by themselves. */
-  short: readonly number[];
-}
-
 class Matcher {
   readonly #root: Node = createNode();
   /** Values of which a part is masked where a line is cut. */
@@ -135,6 +113,28 @@ class Matcher {
     }
     return masked + mark;
   }
+}
+
+/**
+ * A function that masks these values, and what looks like a secret. It reads a text once, however many values there are
+ * (Aho and Corasick, 1975); the tables are made at the first call.
+ */
+export function createMask(secrets: readonly string[]): Mask {
+  if (secrets.length === 0) return redact;
+  let matcher: Matcher | undefined;
+  return (text) => {
+    matcher ??= new Matcher(secrets);
+    return redact(matcher.mask(text));
+  };
+}
+
+interface Node {
+  readonly next: Map<number, Node>;
+  fail: Node | undefined;
+  /** Length of the longest value that ends here and is masked anywhere. */
+  long: number;
+  /** Lengths of values that end here and are masked where they stand by themselves. */
+  short: readonly number[];
 }
 
 /** How much of the end of a secret a text begins with, or of its beginning the text ends with. */

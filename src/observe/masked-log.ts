@@ -12,35 +12,6 @@ const MIN_DIGITS = 6;
 /** Names of our own fields, which hold no secrets: a key of a manifest, a session's and a request's. */
 const OWN = /^(?:keys?|session|sessionId|tokens?|auth|credentials|secrets)$/;
 
-/** The same log, in which texts are masked: the message, and all texts in fields, however deep. */
-export function maskLog(log: Log, mask: Mask): Log {
-  const write =
-    (level: LineLevel): Log['info'] =>
-    ({ event, ...fields }, text) => {
-      // Masking what is not written would cost the same.
-      if (log.isLevelEnabled(level)) log[level]({ event, ...maskFields(fields, mask) }, mask(text));
-    };
-  return {
-    trace: write('trace'),
-    debug: write('debug'),
-    info: write('info'),
-    warn: write('warn'),
-    error: write('error'),
-    child: (fields) => maskLog(log.child(fields), mask),
-    isLevelEnabled: (level) => log.isLevelEnabled(level),
-  };
-}
-
-function maskFields(fields: Omit<LogFields, 'event'>, mask: Mask): Record<string, unknown> {
-  const masked = maskValue(fields, mask);
-  return typeof masked === 'object' && masked !== null ? { ...masked } : {};
-}
-
-/** A copy of plain data in which each text is masked; an error becomes data. */
-export function maskValue(value: unknown, mask: Mask): unknown {
-  return new Copy(mask).of(value, 0);
-}
-
 class Copy {
   readonly #mask: Mask;
   readonly #above = new Set<object>();
@@ -95,6 +66,35 @@ class Copy {
     const digits = String(value);
     return digits.length >= MIN_DIGITS && this.#mask(digits) === MASK ? MASK : value;
   }
+}
+
+/** The same log, in which texts are masked: the message, and all texts in fields, however deep. */
+export function maskLog(log: Log, mask: Mask): Log {
+  const write =
+    (level: 'trace' | 'debug' | 'info' | 'warn' | 'error'): Log['info'] =>
+    ({ event, ...fields }, text) => {
+      // Masking what is not written would cost the same.
+      if (log.isLevelEnabled(level)) log[level]({ event, ...maskFields(fields, mask) }, mask(text));
+    };
+  return {
+    trace: write('trace'),
+    debug: write('debug'),
+    info: write('info'),
+    warn: write('warn'),
+    error: write('error'),
+    child: (fields) => maskLog(log.child(fields), mask),
+    isLevelEnabled: (level) => log.isLevelEnabled(level),
+  };
+}
+
+function maskFields(fields: Omit<LogFields, 'event'>, mask: Mask): Record<string, unknown> {
+  const masked = maskValue(fields, mask);
+  return typeof masked === 'object' && masked !== null ? { ...masked } : {};
+}
+
+/** A copy of plain data in which each text is masked; an error becomes data. */
+export function maskValue(value: unknown, mask: Mask): unknown {
+  return new Copy(mask).of(value, 0);
 }
 
 function isHidden(name: string, value: unknown): boolean {

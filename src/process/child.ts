@@ -62,59 +62,6 @@ const FLUSH_MS = 250;
 /** More than a pipe holds. */
 const LEFT_BYTES = 4 * 1024 * 1024;
 
-/**
- * Starts a process in its own process group, without a shell.
- * @param registry ends it if we cannot stop it properly
- * @throws RunError `COMMAND_NOT_FOUND` or `SPAWN_FAILED`.
- */
-export async function startChild(options: ChildOptions, registry: ProcessRegistry): Promise<Child> {
-  const marker = createMarker();
-  const container = await prepareContainer(options);
-  try {
-    const spawned = await spawnPiped({ ...options, args: container?.args ?? options.args }, marker.value);
-    const descendants = new Descendants(marker.id, registry.proc, registry.clock);
-    const { log, ladder = STOP_LADDER } = options;
-    const started = { spawned, pid: spawned.pid ?? 0, descendants, container, log };
-    const leader = new GroupLeader(started, ladder, registry);
-    leader.observe();
-    return leader;
-  } catch (error) {
-    await container?.dispose();
-    throw error;
-  }
-}
-
-async function spawnPiped(options: ChildOptions, marker: string): Promise<Spawned> {
-  try {
-    const child = await spawnByPlatform(options, marker);
-    await once(child, 'spawn');
-    // A write to a process that has just ended is reported by `exited`, not here.
-    child.stdin.on('error', () => {});
-    child.on('error', () => {});
-    return child;
-  } catch (error) {
-    throw await explain(error, options);
-  }
-}
-
-async function spawnByPlatform(options: ChildOptions, marker: string): Promise<Spawned> {
-  // First, where it is found soonest; and ours, also if the variables have one of that name.
-  const env: Record<string, string> = { [MARKER]: marker, ...options.env };
-  env[MARKER] = marker;
-  const settings = {
-    cwd: options.cwd,
-    env: process.platform === 'linux' ? env : options.env,
-    stdio: 'pipe',
-    // A group of its own: Ctrl-C reaches us alone, and a signal to the group reaches what npx has started.
-    detached: process.platform !== 'win32',
-    windowsHide: true,
-  } as const;
-  if (process.platform !== 'win32') return spawn(options.command, options.args, { ...settings });
-  // Windows cannot start npx.cmd and the like without help.
-  const { default: crossSpawn } = await import('cross-spawn');
-  return crossSpawn.spawn(options.command, [...options.args], { ...settings });
-}
-
 /** The leader of a process group, from its start until nothing is left of it. */
 class GroupLeader implements Child {
   readonly pid: number;
@@ -219,6 +166,59 @@ class GroupLeader implements Child {
     await endLeftovers(this.#started, this.#ladder.termMs, isOver, this.#clock);
     this.#registry.remove(this.#started);
   }
+}
+
+/**
+ * Starts a process in its own process group, without a shell.
+ * @param registry ends it if we cannot stop it properly
+ * @throws RunError `COMMAND_NOT_FOUND` or `SPAWN_FAILED`.
+ */
+export async function startChild(options: ChildOptions, registry: ProcessRegistry): Promise<Child> {
+  const marker = createMarker();
+  const container = await prepareContainer(options);
+  try {
+    const spawned = await spawnPiped({ ...options, args: container?.args ?? options.args }, marker.value);
+    const descendants = new Descendants(marker.id, registry.proc, registry.clock);
+    const { log, ladder = STOP_LADDER } = options;
+    const started = { spawned, pid: spawned.pid ?? 0, descendants, container, log };
+    const leader = new GroupLeader(started, ladder, registry);
+    leader.observe();
+    return leader;
+  } catch (error) {
+    await container?.dispose();
+    throw error;
+  }
+}
+
+async function spawnPiped(options: ChildOptions, marker: string): Promise<Spawned> {
+  try {
+    const child = await spawnByPlatform(options, marker);
+    await once(child, 'spawn');
+    // A write to a process that has just ended is reported by `exited`, not here.
+    child.stdin.on('error', () => {});
+    child.on('error', () => {});
+    return child;
+  } catch (error) {
+    throw await explain(error, options);
+  }
+}
+
+async function spawnByPlatform(options: ChildOptions, marker: string): Promise<Spawned> {
+  // First, where it is found soonest; and ours, also if the variables have one of that name.
+  const env: Record<string, string> = { [MARKER]: marker, ...options.env };
+  env[MARKER] = marker;
+  const settings = {
+    cwd: options.cwd,
+    env: process.platform === 'linux' ? env : options.env,
+    stdio: 'pipe',
+    // A group of its own: Ctrl-C reaches us alone, and a signal to the group reaches what npx has started.
+    detached: process.platform !== 'win32',
+    windowsHide: true,
+  } as const;
+  if (process.platform !== 'win32') return spawn(options.command, options.args, { ...settings });
+  // Windows cannot start npx.cmd and the like without help.
+  const { default: crossSpawn } = await import('cross-spawn');
+  return crossSpawn.spawn(options.command, [...options.args], { ...settings });
 }
 
 async function explain(error: unknown, options: ChildOptions): Promise<RunError> {

@@ -98,28 +98,6 @@ function takesValue(option: string): boolean {
   return !option.includes('=') && !SWITCHES.has(option);
 }
 
-/**
- * Prepares a command that runs a container for its end.
- * @returns undefined for any other command, and where the id cannot be had
- */
-export async function prepareContainer(launch: Launch): Promise<Container | undefined> {
-  const run = parseRun(launch.command, launch.args);
-  if (run === undefined) return undefined;
-  if (run.cidFile !== undefined) {
-    const file = resolve(launch.cwd ?? '', run.cidFile);
-    // The client refuses a file that exists: the container in it is another one.
-    return (await exists(file)) ? undefined : new Container(launch, run, file, undefined);
-  }
-  // A snap has a /tmp of its own, and would not find the directory.
-  if (await isSnap(launch)) return undefined;
-  try {
-    const directory = await mkdtemp(join(tmpdir(), 'mcp-run-'));
-    return new Container(launch, run, join(directory, 'cid'), directory);
-  } catch {
-    return undefined;
-  }
-}
-
 export interface ContainerEnding {
   readonly id: string;
   /** Why the engine could not end it. */
@@ -202,6 +180,28 @@ export class Container {
         setImmediate(() => settle(code === 0 ? undefined : words.trim() || `ended with ${signal ?? code}`)),
       );
     });
+  }
+}
+
+/**
+ * Prepares a command that runs a container for its end.
+ * @returns undefined for any other command, and where the id cannot be had
+ */
+export async function prepareContainer(launch: Launch): Promise<Container | undefined> {
+  const run = parseRun(launch.command, launch.args);
+  if (run === undefined) return undefined;
+  if (run.cidFile !== undefined) {
+    const file = resolve(launch.cwd ?? '', run.cidFile);
+    // The client refuses a file that exists: the container in it is another one.
+    return (await exists(file)) ? undefined : new Container(launch, run, file, undefined);
+  }
+  // A snap has a /tmp of its own, and would not find the directory.
+  if (await isSnap(launch)) return undefined;
+  try {
+    const directory = await mkdtemp(join(tmpdir(), 'mcp-run-'));
+    return new Container(launch, run, join(directory, 'cid'), directory);
+  } catch {
+    return undefined;
   }
 }
 

@@ -26,7 +26,7 @@ function sendToGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
     process.kill(-pid, signal);
     return true;
   } catch {
-    // ESRCH: nobody is left. EPERM: what is left belongs to another user and is out of our hands.
+    // ESRCH: no process is left. EPERM: what is left belongs to another user and is out of our hands.
     return false;
   }
 }

@@ -7,7 +7,7 @@ export interface Challenge {
   readonly sent: string | undefined;
 }
 
-/** Proves to one remote server who we are. What clients send us is never part of it. */
+/** Our credentials for one remote server. Those that clients send us are never part of it. */
 export interface Authorization {
   /**
    * The `Authorization` header of the next request; undefined if there is none (yet).

@@ -28,7 +28,7 @@ export interface Sending {
   readonly response: Promise<HttpResponse>;
   /** Resolves when the response has come to its end, or will not. */
   readonly over: Promise<void>;
-  /** Somebody may be asked to sign in: that is not the server's slowness. */
+  /** A user may be signing in: that time is not the server's. */
   readonly isAuthorizing: boolean;
   /** Idempotent; the response then fails, or its body ends without a word. */
   abort(): void;
@@ -58,32 +58,13 @@ const MAX_BUSY = 3;
 const MAX_BUSY_MS = 10_000;
 /** How long a server that was told that a session is over may take to note it. */
 const ROOM_MS = 250;
-/** How long the refusal of a busy server may take, and how long it may be. */
+/** How long the rejection of a busy server may take, and how long it may be. */
 const EXPLANATION_MS = 2_000;
 const MAX_EXPLANATION = 1024 * 1024;
 const BUSY: ReadonlySet<number> = new Set([429, 503]);
 /** Those that send a request elsewhere as it is, and those that have always been used as if they did. */
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 307, 308]);
 const BROKEN: ReadonlySet<string | undefined> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
-
-export function createConnection(options: ConnectionOptions): Connection {
-  return { send: (request, repeatable) => new Attempts(request, repeatable, options) };
-}
-
-export function createScope(connection: Connection): ConnectionScope {
-  const open = new Set<Sending>();
-  return {
-    send(request, repeatable) {
-      const sending = connection.send(request, repeatable);
-      open.add(sending);
-      void sending.over.then(() => open.delete(sending));
-      return sending;
-    },
-    abort() {
-      for (const sending of open) sending.abort();
-    },
-  };
-}
 
 /** One request, sent as often as it takes. */
 class Attempts implements Sending {
@@ -212,11 +193,12 @@ class Attempts implements Sending {
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const signal = this.#signal();
+      let cancel: () => void = () => {};
       const end = (): void => {
         cancel();
         resolve();
       };
-      const cancel = this.#clock.after(ms, end, true);
+      cancel = this.#clock.after(ms, end, true);
       if (signal.aborted) end();
       else signal.addEventListener('abort', end, { once: true });
     });
@@ -227,6 +209,25 @@ class Attempts implements Sending {
     if (this.#isAborted) this.#aborted.abort();
     return this.#aborted.signal;
   }
+}
+
+export function createConnection(options: ConnectionOptions): Connection {
+  return { send: (request, repeatable) => new Attempts(request, repeatable, options) };
+}
+
+export function createScope(connection: Connection): ConnectionScope {
+  const open = new Set<Sending>();
+  return {
+    send(request, repeatable) {
+      const sending = connection.send(request, repeatable);
+      open.add(sending);
+      void sending.over.then(() => open.delete(sending));
+      return sending;
+    },
+    abort() {
+      for (const sending of open) sending.abort();
+    },
+  };
 }
 
 /** More scopes are wanted than the token has (RFC 6750, section 3.1). */

@@ -31,7 +31,7 @@ const STATEMENTS = [
 const MAX_STATEMENT = 300;
 
 /**
- * Whether a refusal means that the server does not know the session (2025-11-25, basic/transports, session management),
+ * Whether a rejection means that the server does not know the session (2025-11-25, basic/transports, session management),
  * so that the request was not processed and may be sent again in another session. A reply that names the request comes
  * from a server that has processed it.
  * @param sessionId that the request was sent with

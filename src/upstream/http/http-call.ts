@@ -10,10 +10,10 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
   /**
-   * Reads the refusal of a server that is too busy.
+   * Reads the rejection of a server that is too busy.
    * @returns whether room was made there, so that the request is worth sending again at once
    */
-  readonly makeRoom?: (refusal: HttpResponse) => Promise<boolean>;
+  readonly makeRoom?: (rejection: HttpResponse) => Promise<boolean>;
   /**
    * Whether the body with which a busy server refuses is the answer to the request, which is not sent again then. Without
    * this, the request may be sent again in any case.
@@ -52,7 +52,7 @@ export interface BodyReader {
   failed(error: Error): void;
 }
 
-/** A response whose head is there. Its body comes when somebody reads it, decoded. */
+/** A response whose head is there. Its body comes when it is read, decoded. */
 export interface HttpResponse {
   readonly status: number;
   /**
@@ -129,7 +129,7 @@ export class HttpCall implements Dispatcher.DispatchHandler, HttpResponse {
     this.#decoder?.destroy();
     this.#controller?.abort(new Error('aborted'));
     this.#resolveOver();
-    // While there is no connection yet, nobody else would say so.
+    // While there is no connection yet, no event follows.
     if (this.status === 0) this.#settle(new Error('aborted'));
   }
 

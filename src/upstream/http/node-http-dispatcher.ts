@@ -5,6 +5,7 @@ import {
   type IncomingMessage,
   type RequestOptions,
 } from 'node:http';
+import type * as Https from 'node:https';
 import type { LookupFunction, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SecureContextOptions } from 'node:tls';
@@ -86,7 +87,7 @@ export class NodeHttpDispatcher implements HttpDispatcher {
   readonly #clock: Clock;
   #hasContinued = false;
 
-  private constructor(options: NodeHttpOptions, https: typeof import('node:https') | undefined) {
+  private constructor(options: NodeHttpOptions, https: typeof Https | undefined) {
     const { origin, tls, lookup, connectMs, keepAliveMs, clock = systemClock } = options;
     const keeping = { keepAlive: true, timeout: keepAliveMs };
     this.#request = https?.request ?? requestByHttp;

@@ -189,8 +189,8 @@ export class Post {
   #take(frame: Frame): void | Promise<void> {
     if (this.isOver) return undefined;
     if (frame.kind === 'response') {
-      // A server has no other request's answer to give here, and must not give it to somebody else. An error without an
-      // id is from one that has not understood whom it answers.
+      // A server has no other request's answer to give here, and must not give it to another client. An error without an
+      // id is from a server that has not understood which request it answers.
       if (frame.id !== undefined && frame.id !== this.id) return this.#handler.unmatched(frame.id);
       if (!isSound(frame)) throw this.#malformed();
       this.isAnswered = true;

@@ -23,7 +23,7 @@ export interface RejectionReason {
   readonly isCut: boolean;
 }
 
-/** How long a refusal may take to explain itself. */
+/** How long a rejection may take to explain itself. */
 const EXPLANATION_MS = 2_000;
 /** The answers by which a server says that it is of the older transport (2025-11-25, basic/transports, backward compatibility). */
 const NOT_STREAMABLE: ReadonlySet<number> = new Set([400, 404, 405]);
@@ -71,7 +71,7 @@ export async function readRejectionReason(
   };
 }
 
-/** A refusal of which no more is known. */
+/** A rejection of which no more is known. */
 export function rejectionReason(status: number, text = ''): RejectionReason {
   return { status, error: undefined, result: undefined, replies: [], text, isCut: false };
 }
@@ -124,7 +124,7 @@ function writable(message: Parameters<typeof frameOf>[0]): Frame | undefined {
   }
 }
 
-/** Whether a refusal of `initialize` may be that of a server of HTTP+SSE. */
+/** Whether a rejection of `initialize` may be that of a server of HTTP+SSE. */
 export function mayBeOlder({ status, error }: RejectionReason): boolean {
   return NOT_STREAMABLE.has(status) && !OF_STREAMABLE.has(codeOf(error));
 }
@@ -135,17 +135,17 @@ export const NO_STREAM = ', but not with a stream of events';
 const STREAMLESS: ReadonlySet<unknown> = new Set([400, 404, 405, 406, 415, 501]);
 
 /**
- * Whether the failure of HTTP+SSE is a better explanation than the refusal of Streamable HTTP before it: the server has a
+ * Whether the failure of HTTP+SSE is a better explanation than the rejection of Streamable HTTP before it: the server has a
  * stream of events, or may have one.
  */
-export function isMoreSpecific(failure: RunError, refusal: RejectionReason): boolean {
+export function isMoreSpecific(failure: RunError, reason: RejectionReason): boolean {
   const { code, fields, cause } = failure;
   if (isForeignEndpoint(failure)) return true;
-  // A server that explains its refusal knows better.
-  if (refusal.error !== undefined) return false;
+  // A server that explains its rejection knows better.
+  if (reason.error !== undefined) return false;
   if (code === 'UPSTREAM_HTTP') return !isStreamless(fields);
   // Streamable HTTP has such a stream as well, and it names no endpoint.
-  if (code === 'UPSTREAM_UNREACHABLE' && failureCode(cause) === undefined) return detailOf(refusal) === '';
+  if (code === 'UPSTREAM_UNREACHABLE' && failureCode(cause) === undefined) return detailOf(reason) === '';
   return true;
 }
 
@@ -167,7 +167,7 @@ export function isError(answer: Frame): boolean {
 }
 
 /**
- * Whether the body of a refusal may answer a request: the server has processed it, at any status, and it must
+ * Whether the body of a rejection may answer a request: the server has processed it, at any status, and it must
  * not be sent again. A reply that names no request may be to this one.
  */
 export function isProcessed(body: Buffer, id: RequestId): boolean {

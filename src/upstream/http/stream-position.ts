@@ -30,7 +30,7 @@ export class StreamPosition {
     this.#retryMs = Math.min(LONGEST_RETRY_MS, Math.max(SHORTEST_RETRY_MS, ms));
   }
 
-  /** Asks for a stream, from there on. What has to come at once must not wait in somebody's compressor. */
+  /** Asks for a stream, from there on. An event that has to come at once must not wait in a proxy's compressor. */
   headers(): Record<string, string> {
     return {
       accept: 'text/event-stream',

@@ -35,7 +35,7 @@ export async function readTlsFiles(
   return context;
 }
 
-/** What is no certificate would be found out with the first connection, and nobody would know which file it was. */
+/** An invalid certificate would show with the first connection only, and that error does not name the file. */
 function check(server: string, file = '', use: () => unknown): void {
   try {
     use();

@@ -2,7 +2,7 @@ import { BlockList, isIP, isIPv6 } from 'node:net';
 import type { AddressScope } from './address-scope.ts';
 
 /**
- * Ranges that are not for everybody (IANA special-purpose address registries). IPv6 addresses outside of the global unicast
+ * Ranges that are not public (IANA special-purpose address registries). IPv6 addresses outside of the global unicast
  * range are reserved without being listed.
  */
 const RANGES: readonly (readonly [reach: Exclude<AddressScope, 'public'>, subnets: readonly string[]])[] = [

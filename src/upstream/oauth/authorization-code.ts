@@ -178,7 +178,7 @@ function codeOf(params: URLSearchParams, context: OAuthContext): string {
   return code;
 }
 
-/** An authorization server that has forgotten who we are tells the user rather than us, and nobody comes back. */
+/** An authorization server that has forgotten our client shows that to the user, and the browser does not come back. */
 function mayBeForgotten(error: unknown): boolean {
   return isUnknownClient(error) || (isRunError(error) && error.cause instanceof DOMException);
 }

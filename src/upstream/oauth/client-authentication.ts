@@ -18,7 +18,7 @@ const CURVES = new Map([
 ]);
 const RSA = ['RS256', 'PS256', 'RS384', 'RS512', 'PS384', 'PS512'];
 
-/** How a client with a private key says who it is (RFC 7523); undefined without a key: by its secret, or not at all. */
+/** How a client with a private key authenticates (RFC 7523); undefined without a key: by its secret, or not at all. */
 export function authenticateByKey(
   clientId: string,
   pem: string | undefined,

@@ -14,7 +14,7 @@ import type { StoredClient } from './stored.ts';
 const NAME = 'mcp-run';
 
 /**
- * Who we are to an authorization server: registered by the user, or by a metadata document of the user's, or before, or
+ * Our client at an authorization server: registered by the user, or by a metadata document of the user's, or before, or
  * now (2026-07-28, basic/authorization/client-registration).
  * @param redirectUri undefined: there is no user
  */

@@ -26,7 +26,7 @@ export function isRefusal(error: unknown): error is OAuthError {
   return error instanceof OAuthError && !PASSING.has(error.code);
 }
 
-/** Whether it does not know who we are, or not any more. */
+/** Whether it does not know our client, or not any more. */
 export function isUnknownClient(error: unknown): boolean {
   return error instanceof OAuthError && UNKNOWN_CLIENT.has(error.code);
 }

@@ -56,7 +56,7 @@ export async function acquireFileLock(
   heartbeat.unref();
   return async () => {
     clearInterval(heartbeat);
-    // Somebody may have thought us dead.
+    // Another process may have taken this one for dead.
     if ((await look(file))?.text === mark) await rm(file, { force: true });
   };
 }
@@ -95,7 +95,7 @@ async function create(file: string, mark: string): Promise<boolean> {
   }
 }
 
-/** Two who find the same stale lock must not remove each other's new one: only one of them looks and removes at a time. */
+/** Two processes that find the same stale lock must not remove each other's new one: only one of them looks and removes at a time. */
 async function removeStale(file: string, stale: Held, heartbeatMs: number): Promise<void> {
   const breaker = `${file}.breaking`;
   if (!(await create(breaker, markOf()))) {
@@ -113,7 +113,7 @@ async function removeStale(file: string, stale: Held, heartbeatMs: number): Prom
   }
 }
 
-/** Who holds a lock; no two are the same. */
+/** Names the holder of a lock; no two are the same. */
 function markOf(): string {
   return JSON.stringify({ pid: process.pid, host: hostname(), nonce: randomUUID() });
 }

@@ -47,15 +47,11 @@ const RESOLVE_MS = 5_000;
 const ALLOWED: Readonly<Record<AddressScope, readonly AddressScope[]>> = {
   public: [],
   private: ['private'],
-  // Whoever runs a server on this machine is at home here.
+  // A server on this machine has access to its private networks anyway.
   loopback: ['loopback', 'private'],
   'link-local': ['link-local'],
   reserved: ['reserved'],
 };
-
-export function createGuard(serverUrl: URL, options: GuardOptions = {}): Guard {
-  return new AddressGuard(serverUrl, options);
-}
 
 class AddressGuard implements Guard {
   readonly #server: URL;
@@ -174,6 +170,10 @@ class AddressGuard implements Guard {
     this.#addresses.add(allowed);
     return allowed;
   }
+}
+
+export function createGuard(serverUrl: URL, options: GuardOptions = {}): Guard {
+  return new AddressGuard(serverUrl, options);
 }
 
 /** Of a server with this address; one that can be taken for two kinds is the less trusted of both. */

@@ -106,27 +106,6 @@ function refuseForeignPlace(issuer: string, authority: Authority, context: OAuth
   );
 }
 
-export function openBindingStore(
-  server: string,
-  url: string,
-  settings: Credentials & Pick<OAuthSettings, 'storeDirectory'>,
-): BindingStore {
-  const clientId = secretClientOf(settings) ?? '';
-  const key = JSON.stringify(['issuer', url, clientId]);
-  const name = createHash('sha256').update(key).digest('hex').slice(0, 32);
-  return new BindingFile(server, join(settings.storeDirectory, `${name}.issuer.json`), url, clientId);
-}
-
-/** All that can be read in a directory. */
-export async function listBindings(directory: string): Promise<readonly Binding[]> {
-  const names = await readdir(directory).catch(() => []);
-  const files = names.filter((name) => FILE.test(name)).map((name) => join(directory, name));
-  const texts = await Promise.all(files.map((file) => readRegularFile(file).catch(() => '')));
-  return texts
-    .flatMap((text) => parseBinding(text.toString()) ?? [])
-    .toSorted((a, b) => a.url.localeCompare(b.url) || a.clientId.localeCompare(b.clientId));
-}
-
 class BindingFile implements BindingStore {
   readonly #server: string;
   readonly #file: string;
@@ -192,6 +171,27 @@ class BindingFile implements BindingStore {
   #create(issuer: string): Binding {
     return { url: this.#url, clientId: this.#clientId, issuer, since: Date.now() };
   }
+}
+
+export function openBindingStore(
+  server: string,
+  url: string,
+  settings: Credentials & Pick<OAuthSettings, 'storeDirectory'>,
+): BindingStore {
+  const clientId = secretClientOf(settings) ?? '';
+  const key = JSON.stringify(['issuer', url, clientId]);
+  const name = createHash('sha256').update(key).digest('hex').slice(0, 32);
+  return new BindingFile(server, join(settings.storeDirectory, `${name}.issuer.json`), url, clientId);
+}
+
+/** All that can be read in a directory. */
+export async function listBindings(directory: string): Promise<readonly Binding[]> {
+  const names = await readdir(directory).catch(() => []);
+  const files = names.filter((name) => FILE.test(name)).map((name) => join(directory, name));
+  const texts = await Promise.all(files.map((file) => readRegularFile(file).catch(() => '')));
+  return texts
+    .flatMap((text) => parseBinding(text.toString()) ?? [])
+    .toSorted((a, b) => a.url.localeCompare(b.url) || a.clientId.localeCompare(b.clientId));
 }
 
 function formatBinding(binding: Binding): string {

@@ -87,7 +87,7 @@ function isMissing(status: number): boolean {
   return status === 404 || status === 405;
 }
 
-/** Nothing was asked for: by a server that lets everybody in, or because there is none. */
+/** No authorization was required: by a server without authorization, or because there is no server. */
 function refuseMissing(status: number, server: string): undefined {
   if (isMissing(status) || status >= 500) throw new RunError('UPSTREAM_HTTP', { server, status, detail: '' });
 }

@@ -13,7 +13,7 @@ import { withLock, type StoredServer } from './token-store.ts';
 
 export interface LogoutOptions {
   readonly tls: TlsSettings;
-  /** What proves who we are and is not stored. */
+  /** Our credentials that are not stored. */
   readonly credentials: Credentials | undefined;
   readonly log: Log;
   readonly signal: AbortSignal;

@@ -9,7 +9,7 @@ import type { TokenStore } from './token-store.ts';
 export function keepInMemory(store: TokenStore, log: Log): TokenStore {
   let memory: Stored | undefined;
   let hasWarned = false;
-  /** Who has the lock, and who waits for it, while there is none that others would see. */
+  /** The holder of the lock and those that wait for it, while there is no lock that other processes would see. */
   let queue: Promise<void> = Promise.resolve();
 
   return {

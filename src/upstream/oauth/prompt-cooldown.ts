@@ -1,8 +1,8 @@
 import type { StoredFailure } from './stored.ts';
 
 /**
- * After a user was asked in vain nobody is asked for a while, by no process, and for longer each time: clients try again by
- * themselves, and nobody may be there.
+ * After a prompt in vain no process prompts the user for a while, which is longer each time: clients try again by
+ * themselves, and the user may be away.
  */
 const FIRST_MS = 60_000;
 const FACTOR = 5;

@@ -6,7 +6,7 @@ export interface Stored {
   /** The server's. */
   readonly url: string;
   readonly tokens: StoredTokens | undefined;
-  /** Who we are registered as, at each authorization server that has ever been asked. */
+  /** Our registration at each authorization server so far. */
   readonly clients: readonly StoredClient[];
   /** The last time a user was asked in vain. */
   readonly failure: StoredFailure | undefined;

@@ -1,7 +1,7 @@
 import { isSameIssuer } from './names.ts';
 import type { Stored } from './stored.ts';
 
-/** What may be known about the tokens of a server by anybody who may not have them. */
+/** The facts about the tokens of a server that may be shown. */
 export interface TokenInfo {
   /** The server's; may hold a secret of its own. */
   readonly url: string;

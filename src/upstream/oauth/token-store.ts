@@ -34,7 +34,7 @@ export interface StoredServer extends TokenStore {
 
 /** Nothing is created before the first lock. What cannot be written is kept for this process. */
 export function openTokenStore(url: string, settings: OAuthSettings, log: Log): TokenStore {
-  // Whoever asks for something else gets tokens of their own.
+  // Other settings get tokens of their own.
   const { grant, clientId = null, resource = null, scope = null, issuer, audience } = settings;
   const key: unknown[] = [url, grant, clientId, resource, scope];
   // Files that are there already keep their names.

@@ -80,12 +80,13 @@ export class StartPause {
 
 function waitFor(ms: number, signals: readonly (AbortSignal | undefined)[], clock: Clock): Promise<void> {
   return new Promise((resolve) => {
+    let cancel: () => void = () => {};
     const end = (): void => {
       cancel();
       for (const signal of signals) signal?.removeEventListener('abort', end);
       resolve();
     };
-    const cancel = clock.after(ms, end);
+    cancel = clock.after(ms, end);
     for (const signal of signals) signal?.addEventListener('abort', end);
   });
 }
