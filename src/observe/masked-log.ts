@@ -1,4 +1,3 @@
-import type { LineLevel } from '../config/types.ts';
 import type { Log, LogFields } from './log.ts';
 import type { Mask } from './mask.ts';
 import { MASK } from './redact.ts';

@@ -6,7 +6,7 @@ import type { Readable, Writable } from 'node:stream';
 import { RunError } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
 import { prepareContainer } from './containers.ts';
-import type { Clock } from './clock.ts';
+import type { Clock } from '../clock.ts';
 import { Descendants } from './descendants.ts';
 import { endLeftovers, isRunning, noteDescendants, type Spawned, type Started } from './leftovers.ts';
 import { createMarker, MARKER } from './marker.ts';

@@ -1,4 +1,4 @@
-import { sleep, systemClock, type Clock } from './clock.ts';
+import { sleep, systemClock, type Clock } from '../clock.ts';
 import type { ProcessRef, ProcReader } from './proc.ts';
 
 /** What became of the descendants of a process that had left its process group. */

@@ -2,7 +2,7 @@ import type { ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import type { Log } from '../observe/log.ts';
-import { sleep, type Clock } from './clock.ts';
+import { sleep, type Clock } from '../clock.ts';
 import type { Container } from './containers.ts';
 import type { Descendants } from './descendants.ts';
 import { isTreeAlive, signalTree } from './process-group.ts';

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
-import { systemClock, type Clock } from './clock.ts';
+import { systemClock, type Clock } from '../clock.ts';
 import { idsIn, MARKER, RELEASED } from './marker.ts';
 
 /** Reads /proc (Linux). Where it is missing, no process is found. */

@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from './clock.ts';
+import { systemClock, type Clock } from '../clock.ts';
 import { Descendants } from './descendants.ts';
 import { noteDescendants, type Started } from './leftovers.ts';
 import { ProcReader } from './proc.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts';
+import type { Clock } from '../clock.ts';
 
 /** Whether `promise` settles within `ms`. */
 export async function settles(promise: Promise<unknown>, ms: number, clock: Clock): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Log } from '../observe/log.ts';
-import { systemClock, type Clock } from './clock.ts';
+import { systemClock, type Clock } from '../clock.ts';
 import type { Container } from './containers.ts';
 import { MARKER, RELEASED } from './marker.ts';
 import { WATCHDOG_SCRIPT } from './watchdog-script.ts';

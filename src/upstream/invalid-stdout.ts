@@ -1,5 +1,5 @@
 import type { Log } from '../observe/log.ts';
-import type { Clock } from './clock.ts';
+import type { Clock } from '../clock.ts';
 
 /** Lines that are logged one by one; those that come after them are counted. */
 const SHOWN_LINES = 3;

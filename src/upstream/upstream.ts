@@ -38,7 +38,8 @@ export class Upstreams {
 
   /** Releases what is left once all conversations have been closed. Idempotent; another `open` is allowed. */
   async close(): Promise<void> {
-    const openers = await Promise.allSettled(Object.values(this.#openers));
+    const { stdio, remote } = this.#openers;
+    const openers = await Promise.allSettled([stdio, remote]);
     for (const opener of openers) if (opener.status === 'fulfilled') opener.value?.close();
   }
 

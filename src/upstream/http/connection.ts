@@ -1,6 +1,6 @@
 import { RunError } from '../../errors.ts';
 import type { Authorization } from '../authorization.ts';
-import { systemClock, type Clock } from '../clock.ts';
+import { systemClock, type Clock } from '../../clock.ts';
 import { failureCode, originOf, unreachable } from './failure.ts';
 import {
   bufferedResponse,

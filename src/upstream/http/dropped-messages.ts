@@ -1,6 +1,6 @@
 import type { Log } from '../../observe/log.ts';
 import type { RequestId } from '../../protocol/frame.ts';
-import { systemClock, type Clock } from '../clock.ts';
+import { systemClock, type Clock } from '../../clock.ts';
 import { excerptOf } from '../invalid-stdout.ts';
 
 /** Warnings that may follow each other at once, and the time after which there may be another one. */

@@ -9,7 +9,7 @@ import type * as Https from 'node:https';
 import type { LookupFunction, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SecureContextOptions } from 'node:tls';
-import { systemClock, type Clock } from '../clock.ts';
+import { systemClock, type Clock } from '../../clock.ts';
 import type { CallController, CallOptions, HttpCall, HttpDispatcher } from './http-call.ts';
 
 export interface NodeHttpOptions {

@@ -1,6 +1,6 @@
 import { RunError, timeoutError } from '../../errors.ts';
 import { withoutBom } from '../../protocol/bom.ts';
-import { every, type Clock } from '../clock.ts';
+import { every, type Clock } from '../../clock.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Connection, Sending } from './connection.ts';
 import { readEvents } from './events.ts';

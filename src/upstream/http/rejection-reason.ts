@@ -2,7 +2,7 @@ import type { ErrorFields, RunError } from '../../errors.ts';
 import { RPC } from '../../protocol/constants.ts';
 import { withoutBom } from '../../protocol/bom.ts';
 import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
-import { systemClock, type Clock } from '../clock.ts';
+import { systemClock, type Clock } from '../../clock.ts';
 import { failureCode, isForeignEndpoint } from './failure.ts';
 import { readAll, type HttpResponse } from './http-call.ts';
 import { readMessages } from './messages.ts';

@@ -1,5 +1,5 @@
 import { toRunError, type RunError } from '../../errors.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../../clock.ts';
 import type { Post } from './post.ts';
 import { isDown, isShut } from './rejection-reason.ts';
 import type { RemoteTransportOptions } from './transport.ts';

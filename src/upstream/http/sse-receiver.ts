@@ -2,7 +2,7 @@ import { RunError } from '../../errors.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import type { RequestId } from '../../protocol/request-id.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../../clock.ts';
 import { DroppedMessages } from './dropped-messages.ts';
 import { logFailure } from './failure.ts';
 import { Handshake } from './handshake.ts';

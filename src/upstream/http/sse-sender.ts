@@ -1,6 +1,6 @@
 import { RunError } from '../../errors.ts';
 import type { Frame } from '../../protocol/frame.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../../clock.ts';
 import type { Connection } from './connection.ts';
 import { discard } from './http-call.ts';
 import { withId } from './messages.ts';

@@ -1,6 +1,6 @@
 import { RunError, timeoutError, toRunError } from '../../errors.ts';
 import type { Frame } from '../../protocol/frame.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../../clock.ts';
 import type { Connection } from './connection.ts';
 import { shown } from './failure.ts';
 import { isDown, isError } from './rejection-reason.ts';

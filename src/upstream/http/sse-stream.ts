@@ -1,5 +1,5 @@
 import { RunError } from '../../errors.ts';
-import { every, type Clock } from '../clock.ts';
+import { every, type Clock } from '../../clock.ts';
 import type { Connection } from './connection.ts';
 import { readEvents } from './events.ts';
 import { foreignEndpoint, unreachable } from './failure.ts';

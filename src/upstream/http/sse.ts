@@ -1,7 +1,7 @@
 import { RunError, toRunError } from '../../errors.ts';
 import { claimsModern } from '../../era/envelope.ts';
 import type { Frame } from '../../protocol/frame.ts';
-import { systemClock } from '../clock.ts';
+import { systemClock } from '../../clock.ts';
 import { createScope, type ConnectionScope } from './connection.ts';
 import { SseReceiver } from './sse-receiver.ts';
 import { SseSender } from './sse-sender.ts';

@@ -1,5 +1,5 @@
 import { toRunError, type RunError } from '../../errors.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../../clock.ts';
 import type { Connection, Sending } from './connection.ts';
 import { readEvents } from './events.ts';
 import { mediaTypeOf, readAll, type HttpResponse } from './http-call.ts';

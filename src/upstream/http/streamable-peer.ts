@@ -3,7 +3,7 @@ import { claimedRevision } from '../../era/envelope.ts';
 import { isLegacyRevision } from '../../protocol/constants.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import { HEADER } from '../../protocol/mirrored-headers.ts';
-import { systemClock, type Clock } from '../clock.ts';
+import { systemClock, type Clock } from '../../clock.ts';
 import { createScope, type ConnectionScope } from './connection.ts';
 import { DroppedMessages } from './dropped-messages.ts';
 import { logFailure } from './failure.ts';

@@ -1,5 +1,5 @@
 import type { Frame, RequestId } from '../../protocol/frame.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../../clock.ts';
 import { sortMessages, withId } from './messages.ts';
 import type { Post, PostHandler } from './post.ts';
 import type { StreamablePeer } from './streamable-peer.ts';

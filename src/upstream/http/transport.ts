@@ -1,7 +1,7 @@
 import type { RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../../clock.ts';
 import type { Connection } from './connection.ts';
 import type { RequestHeaders } from './request-headers.ts';
 

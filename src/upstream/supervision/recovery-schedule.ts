@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../../clock.ts';
 
 /** Runs recovery probes of one server, one at a time, each at the time that was set last. */
 export class RecoverySchedule {

@@ -1,5 +1,5 @@
 import type { Log } from '../../observe/log.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../../clock.ts';
 import { hintForSilence, mayBeFetching, type Launch } from './hints.ts';
 
 /** Silence after which a server that has a request to answer is worth a line. */

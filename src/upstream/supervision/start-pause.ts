@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../../clock.ts';
 import {
   LOOP_RETRY_MS,
   NO_FAILED_STARTS,

@@ -1,7 +1,7 @@
 import { isRunError, RunError, toRunError } from '../../errors.ts';
 import type { Link } from '../../link/link.ts';
 import { observeHealth, type HealthObserver } from '../../link/observe-health.ts';
-import { systemClock, type Clock } from '../clock.ts';
+import { systemClock, type Clock } from '../../clock.ts';
 import type { Target } from '../../config/types.ts';
 import type { UpstreamOptions } from '../target.ts';
 import { findMissing } from '../upstream.ts';

@@ -1,1 +1,0 @@
-export { every, sleep, systemClock, type Clock } from '../clock.ts';

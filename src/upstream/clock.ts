@@ -1,1 +1,0 @@
-export { every, systemClock, type Clock } from '../clock.ts';
