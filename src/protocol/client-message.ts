@@ -4,8 +4,13 @@ import { asBuffer } from './bytes.ts';
 import { MAX_BATCH } from './constants.ts';
 import { ExactNames } from './folded-key.ts';
 import { parseBody, parseFrame, type Frame } from './frame.ts';
-import { nameSourceOf } from './mirrored-headers.ts';
+import { NAME_PARAMETERS, nameSourceOf } from './mirrored-headers.ts';
 import { refusedId } from './outline.ts';
+
+/** Made once: each call of a tool is checked. */
+const SPELLINGS: ReadonlyMap<string, ExactNames> = new Map(
+  NAME_PARAMETERS.map((name) => [name, new ExactNames(name)]),
+);
 
 /**
  * Parses one message of a client, which has to mean the same to every server.
@@ -27,8 +32,8 @@ export function parseClientBody(bytes: Uint8Array): Frame | Frame[] {
 /** What a header repeats must not be there in another spelling either. */
 function findOtherName({ method = '', message }: Frame): string | undefined {
   const source = nameSourceOf(method);
-  if (source === undefined || message.params === undefined) return undefined;
-  const names = new ExactNames(source);
+  const names = source === undefined ? undefined : SPELLINGS.get(source);
+  if (names === undefined || message.params === undefined) return undefined;
   const other = Object.keys(message.params).find((key) => names.imitatedBy(key) !== undefined);
   return other === undefined
     ? undefined

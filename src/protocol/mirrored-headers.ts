@@ -35,6 +35,9 @@ const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
 const SENTINEL = /^=\?base64\?(.*)\?=$/;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
+/** All parameters that `Mcp-Name` may repeat. */
+export const NAME_PARAMETERS: readonly string[] = [...new Set(NAME_SOURCES.values())];
+
 /** The parameter that `Mcp-Name` repeats; undefined for methods without one. */
 export function nameSourceOf(method: string): string | undefined {
   return NAME_SOURCES.get(method);
