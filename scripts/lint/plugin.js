@@ -55,6 +55,54 @@ const runError = {
   },
 };
 
+const COLLECTIONS = /^(?:Weak|Transient)?(?:Map|Set)$/;
+
+/** `mcp-run/module-state`: no variable and no empty collection belongs to a module; what changes is a field of an object. */
+const moduleState = {
+  meta: {
+    type: 'problem',
+    messages: { state: '{{name}} is state of a module: make it a field of an object' },
+  },
+  /** @param {any} context */
+  create(context) {
+    return {
+      /** @param {any} program */
+      Program(program) {
+        for (const statement of program.body) {
+          const node = statement.type === 'ExportNamedDeclaration' ? statement.declaration : statement;
+          if (node?.type !== 'VariableDeclaration' || node.declare === true) continue;
+          for (const { id, init } of node.declarations) {
+            if (node.kind === 'const' && !isChanging(id, init)) continue;
+            context.report({ node, messageId: 'state', data: { name: id.name ?? 'a variable' } });
+          }
+        }
+      },
+    };
+  },
+};
+
+/** @param {any} id @param {any} init An empty collection whose type does not say that it stays empty. */
+function isChanging(id, init) {
+  if (init?.type !== 'NewExpression' || init.arguments.length > 0) return false;
+  const type = id.typeAnnotation?.typeAnnotation.typeName?.name ?? '';
+  return COLLECTIONS.test(init.callee.name ?? '') && !type.startsWith('Readonly');
+}
+
+/** `mcp-run/link-literal`: a link is an object of a class; those that wrap links are in `src/link/`. */
+const linkLiteral = {
+  meta: { type: 'problem', messages: { literal: 'a link is an object of a class (src/link/forward.ts)' } },
+  /** @param {any} context */
+  create(context) {
+    return {
+      /** @param {any} node */
+      ObjectExpression(node) {
+        const names = new Set(node.properties.map((/** @type {any} */ { key }) => key?.name));
+        if (names.has('onframe') && names.has('onclose')) context.report({ node, messageId: 'literal' });
+      },
+    };
+  },
+};
+
 /** @param {any} callee `require(…)`, `process.getBuiltinModule(…)`. */
 function loadsModule(callee) {
   if (callee.type === 'Identifier') return callee.name === 'require';
@@ -62,4 +110,7 @@ function loadsModule(callee) {
 }
 
 // oxlint loads a plugin by its default export.
-export default { meta: { name: 'mcp-run' }, rules: { layers, 'run-error': runError } };
+export default {
+  meta: { name: 'mcp-run' },
+  rules: { layers, 'run-error': runError, 'module-state': moduleState, 'link-literal': linkLiteral },
+};

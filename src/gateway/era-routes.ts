@@ -31,8 +31,6 @@ export interface EraRoutesOptions {
   readonly spec: ServerSpec;
   readonly manifest: Manifest;
   readonly supervisor: Supervisor;
-  /** Opens a conversation with the server, as `supervisor` does. */
-  readonly open: Supervisor['open'];
   readonly places: ProcessSlots;
   /** Ends an idle session of the principal for a new one; false if there is none. */
   makeRoom(principal: string): Promise<boolean>;
@@ -197,9 +195,9 @@ export class EraRoutes {
   }
 
   #open(noticed = this.#options.noticed, principal?: string, abandoned?: AbortSignal): Promise<Link> {
-    const { open, makeRoom } = this.#options;
+    const { supervisor, makeRoom } = this.#options;
     const room = principal === undefined ? {} : { makeRoom: () => makeRoom(principal) };
-    return open(abandoned, { onSkipped: noticed.onSkipped, ...room });
+    return supervisor.open(abandoned, { onSkipped: noticed.onSkipped, ...room });
   }
 }
 

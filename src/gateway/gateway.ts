@@ -11,7 +11,7 @@ import { Upstreams } from '../upstream/upstream.ts';
 import { describeEndpoints, type Endpoints } from './endpoints.ts';
 import { warningsAbout } from './open-origins.ts';
 import { ProcessSlots } from './process-slots.ts';
-import { createServedServer, type ServedServer } from './served-server.ts';
+import { ServedServer } from './served-server.ts';
 import { createStatus, type Status } from './status.ts';
 import { isOpenToAnyone } from './capability-policy.ts';
 
@@ -58,7 +58,10 @@ class ManifestGateway implements Gateway {
     this.#isNetwork = settings.transports.some((transport) => transport !== 'stdio');
     const slots = new ProcessSlots(settings, (principal, server) => this.#evictIdle(principal, server));
     this.#servers = new Map(
-      servers.map((spec) => [spec.name, createServedServer(spec, manifest, slots, this.#upstreams, log)]),
+      servers.map((spec) => [
+        spec.name,
+        new ServedServer({ spec, manifest, slots, upstreams: this.#upstreams, log }),
+      ]),
     );
     this.#status = createStatus([...this.#servers.values()].map(({ supervisor }) => supervisor));
     this.finished = new Promise((resolve) => {

@@ -10,19 +10,6 @@ export interface PlacedOptions {
   readonly open: () => Promise<Link>;
 }
 
-/** Opens a process for clients without sessions, which has a place for as long as it lives. Rejects with a RunError. */
-export async function openPlaced({ places, server, principal, open }: PlacedOptions): Promise<Link> {
-  const stay = new Stay();
-  const place = places.acquire({ server, principal, isLeaving: () => stay.isLeaving });
-  try {
-    await place.ready();
-    return new PlacedLink(await open(), stay, () => place.release()).watch();
-  } catch (error) {
-    place.release();
-    throw error;
-  }
-}
-
 /** Whether a process is about to end. */
 class Stay {
   isLeaving = false;
@@ -48,5 +35,18 @@ class PlacedLink extends ForwardingLink {
     this.#stay.isLeaving = true;
     void this.link.close().finally(this.#release);
     super.closed(error);
+  }
+}
+
+/** Opens a process for clients without sessions, which has a place for as long as it lives. Rejects with a RunError. */
+export async function openPlaced({ places, server, principal, open }: PlacedOptions): Promise<Link> {
+  const stay = new Stay();
+  const place = places.acquire({ server, principal, isLeaving: () => stay.isLeaving });
+  try {
+    await place.ready();
+    return new PlacedLink(await open(), stay, () => place.release()).watch();
+  } catch (error) {
+    place.release();
+    throw error;
   }
 }

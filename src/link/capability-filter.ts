@@ -15,11 +15,6 @@ export interface CapabilityFilterOptions {
   readonly onWithheld: (names: readonly string[]) => void;
 }
 
-/** Withholds capabilities of the client behind a link: its server neither sees them nor can use them. */
-export function capabilityFilter(options: CapabilityFilterOptions): LinkFilter {
-  return (link) => (options.withheld.size === 0 ? link : new CapabilityFilter(link, options));
-}
-
 class CapabilityFilter extends ForwardingLink {
   readonly #withheld: ReadonlySet<Capability>;
   readonly #onWithheld: (names: readonly string[]) => void;
@@ -44,18 +39,18 @@ class CapabilityFilter extends ForwardingLink {
   }
 
   #request(frame: Frame, relatedRequestId: RequestId | undefined): void | Promise<void> {
-    const stripped = this.#strip(frame);
+    // An older client declares its capabilities here alone; requests of 2026-07-28 are stripped by their conversation.
+    const stripped = frame.method === 'initialize' ? withoutCapabilities(frame, this.#withheld) : undefined;
     const wait = super.fromPeer(stripped?.frame ?? frame, relatedRequestId);
     // Not before: a request that is refused has told the server nothing.
     if (stripped !== undefined) this.#onWithheld(stripped.names);
     return wait;
   }
+}
 
-  /** A client of 2026-07-28 declares its capabilities with each request, an older one in `initialize` alone. */
-  #strip(frame: Frame): Withheld | undefined {
-    if (frame.method === 'initialize') return withoutCapabilities(frame, this.#withheld);
-    return this.era === 'modern' ? withoutRequestCapabilities(frame, this.#withheld) : undefined;
-  }
+/** Withholds capabilities of the client behind a link: its server neither sees them nor can use them. */
+export function capabilityFilter(options: CapabilityFilterOptions): LinkFilter {
+  return (link) => (options.withheld.size === 0 ? link : new CapabilityFilter(link, options));
 }
 
 /**

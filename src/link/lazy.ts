@@ -4,14 +4,6 @@ import type { Frame, RequestId } from '../protocol/frame.ts';
 import { RelayLink } from './forward.ts';
 import type { Era, Link } from './link.ts';
 
-/**
- * A link that opens another one when the first frame is sent. When that fails, the request is answered with the error, and the
- * next frame tries again.
- */
-export function lazyLink(era: Era, open: () => Promise<Link>): Link {
-  return new LazyLink(era, open);
-}
-
 class LazyLink extends RelayLink {
   readonly peer = 'server';
   readonly era: Era;
@@ -60,4 +52,12 @@ class LazyLink extends RelayLink {
       throw error;
     }
   }
+}
+
+/**
+ * A link that opens another one when the first frame is sent. When that fails, the request is answered with the error, and the
+ * next frame tries again.
+ */
+export function lazyLink(era: Era, open: () => Promise<Link>): Link {
+  return new LazyLink(era, open);
 }

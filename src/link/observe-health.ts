@@ -1,6 +1,7 @@
 import { isRunError, RunError, toRunError } from '../errors.ts';
 import { OFFER_ID } from '../protocol/constants.ts';
 import type { Frame, RequestId } from '../protocol/frame.ts';
+import type { LinkFilter } from './compose.ts';
 import { ForwardingLink } from './forward.ts';
 import type { Link } from './link.ts';
 
@@ -13,11 +14,6 @@ export interface HealthObserver {
   forgives(): boolean;
   /** The link is gone. `isFailedStart`: it died, or was too slow, before it had proved itself. */
   gone(error: RunError, isFailedStart: boolean): void;
-}
-
-/** A link to a server that passes everything on and reports the server's health to `observer`. */
-export function observeHealth(link: Link, observer: HealthObserver): Link {
-  return new ObservedLink(link, observer).watch();
 }
 
 class ObservedLink extends ForwardingLink {
@@ -86,4 +82,9 @@ class ObservedLink extends ForwardingLink {
     if (isRunError(error, 'REQUEST_TIMEOUT')) return this.#answers === 0;
     return isRunError(error, 'UPSTREAM_ERROR') || isRunError(error, 'MALFORMED_ANSWER');
   }
+}
+
+/** A filter around a link to a server that passes everything on and reports the server's health to `observer`. */
+export function observeHealth(observer: HealthObserver): LinkFilter {
+  return (link) => new ObservedLink(link, observer).watch();
 }

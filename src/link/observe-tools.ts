@@ -5,11 +5,6 @@ import type { Link } from './link.ts';
 /** Requests without an answer that are remembered for each link. */
 const MAX_LISTING = 1_000;
 
-/** The same link of a client. @param onTools called with each answer to `tools/list`, before it is sent */
-export function observeTools(link: Link, onTools: (answer: Frame) => void): Link {
-  return new ToolsObserver(link, onTools);
-}
-
 class ToolsObserver extends ForwardingLink {
   readonly #onTools: (answer: Frame) => void;
   readonly #listing = new Set<RequestId>();
@@ -35,4 +30,9 @@ class ToolsObserver extends ForwardingLink {
       this.#listing.add(frame.id);
     return super.fromPeer(frame, relatedRequestId);
   }
+}
+
+/** The same link of a client. @param onTools called with each answer to `tools/list`, before it is sent */
+export function observeTools(link: Link, onTools: (answer: Frame) => void): Link {
+  return new ToolsObserver(link, onTools);
 }

@@ -89,14 +89,6 @@ export interface ToolFilterOptions {
   readonly onUnmatched?: (patterns: readonly string[]) => void;
 }
 
-/**
- * A filter around links to a server. Clients neither see nor call the tools that `filter` does not allow: they are left out of
- * answers to `tools/list`, and calls are answered with -32602, as for an unknown tool (2025-11-25 and 2026-07-28, server/tools).
- */
-export function toolFilter(options: ToolFilterOptions): LinkFilter {
-  return (link) => new ToolFilterLink(link, options);
-}
-
 class ToolFilterLink extends ForwardingLink {
   readonly #server: string;
   readonly #filter: ToolFilter;
@@ -163,6 +155,14 @@ class ToolFilterLink extends ForwardingLink {
     const patterns = this.#filter.findUnmatched(namesOf(answer));
     if (patterns.length > 0) this.#onUnmatched(patterns);
   }
+}
+
+/**
+ * A filter around links to a server. Clients neither see nor call the tools that `filter` does not allow: they are left out of
+ * answers to `tools/list`, and calls are answered with -32602, as for an unknown tool (2025-11-25 and 2026-07-28, server/tools).
+ */
+export function toolFilter(options: ToolFilterOptions): LinkFilter {
+  return (link) => new ToolFilterLink(link, options);
 }
 
 /** Whether an answer to `tools/list` has all tools: there is no further page. */

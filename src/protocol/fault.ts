@@ -14,6 +14,26 @@ export function faultFrame(error: RunError, id: RequestId | null | undefined): F
   return withParentView(faultOf(error, id, publicFault(error)), () => faultOf(error, id, parentFault(error)));
 }
 
+class TwoViews implements Frame {
+  readonly kind: FrameKind;
+  declare readonly id?: RequestId;
+  readonly bytes: Uint8Array;
+  readonly message: JsonRpcMessage;
+  readonly #render: () => Frame;
+
+  constructor({ kind, id, bytes, message }: Frame, render: () => Frame) {
+    this.kind = kind;
+    if (id !== undefined) this.id = id;
+    this.bytes = bytes;
+    this.message = message;
+    this.#render = render;
+  }
+
+  get parentView(): Frame {
+    return this.#render();
+  }
+}
+
 /** The frame for the process that started us: what it runs is no secret to it. */
 export function forParent(frame: Frame): Frame {
   return frame instanceof TwoViews ? frame.parentView : frame;
@@ -44,26 +64,6 @@ interface Fault {
   code: number;
   message: string;
   data: { reason: string; hint?: string; stderr?: string; supported?: readonly string[]; requested?: string };
-}
-
-class TwoViews implements Frame {
-  readonly kind: FrameKind;
-  declare readonly id?: RequestId;
-  readonly bytes: Uint8Array;
-  readonly message: JsonRpcMessage;
-  readonly #render: () => Frame;
-
-  constructor({ kind, id, bytes, message }: Frame, render: () => Frame) {
-    this.kind = kind;
-    if (id !== undefined) this.id = id;
-    this.bytes = bytes;
-    this.message = message;
-    this.#render = render;
-  }
-
-  get parentView(): Frame {
-    return this.#render();
-  }
 }
 
 function faultOf(error: RunError, id: RequestId | null | undefined, fault: Fault): Frame {

@@ -42,6 +42,23 @@ const SPACES: ReadonlySet<number | undefined> = new Set([SPACE, 0x09, LF, CR]);
 /** Messages in one batch of a server; each that cannot be read is an error of its own. */
 const MAX_SERVER_BATCH = 10_000;
 
+class ParsedFrame implements Frame {
+  readonly kind: FrameKind;
+  declare readonly id?: RequestId;
+  declare readonly method?: string;
+  readonly bytes: Uint8Array;
+  readonly message: JsonRpcMessage;
+
+  constructor(bytes: Uint8Array, message: JsonRpcMessage) {
+    const { id, method } = message;
+    this.kind = method === undefined ? 'response' : id === undefined ? 'notification' : 'request';
+    if (id !== undefined && id !== null) this.id = id;
+    if (method !== undefined) this.method = method;
+    this.bytes = bytes;
+    this.message = message;
+  }
+}
+
 /**
  * A frame made here.
  * @throws RunError `INVALID_REQUEST` if what it is made of is nested too deeply to be written.
@@ -113,6 +130,26 @@ function lastBeforeSpace(bytes: Buffer): number {
   let at = bytes.length - 1;
   while (SPACES.has(bytes[at])) at -= 1;
   return at;
+}
+
+class LazyFrame implements Frame {
+  readonly kind: FrameKind;
+  declare readonly id?: RequestId;
+  declare readonly method?: string;
+  readonly bytes: Uint8Array;
+  #message: JsonRpcMessage | undefined;
+
+  constructor(kind: FrameKind, bytes: Uint8Array, id: RequestId | undefined, method: string | undefined) {
+    this.kind = kind;
+    if (id !== undefined) this.id = id;
+    if (method !== undefined) this.method = method;
+    this.bytes = bytes;
+  }
+
+  get message(): JsonRpcMessage {
+    this.#message ??= validate(parseJson(this.bytes));
+    return this.#message;
+  }
 }
 
 /** A frame whose kind, id and method are known already; parsed when its message is asked for. */
@@ -240,41 +277,4 @@ function findFault(value: unknown): string | undefined {
 function singleLine(bytes: Uint8Array): Uint8Array {
   if (!bytes.includes(LF) && !bytes.includes(CR)) return bytes;
   return bytes.map((byte) => (byte === LF || byte === CR ? SPACE : byte));
-}
-
-class ParsedFrame implements Frame {
-  readonly kind: FrameKind;
-  declare readonly id?: RequestId;
-  declare readonly method?: string;
-  readonly bytes: Uint8Array;
-  readonly message: JsonRpcMessage;
-
-  constructor(bytes: Uint8Array, message: JsonRpcMessage) {
-    const { id, method } = message;
-    this.kind = method === undefined ? 'response' : id === undefined ? 'notification' : 'request';
-    if (id !== undefined && id !== null) this.id = id;
-    if (method !== undefined) this.method = method;
-    this.bytes = bytes;
-    this.message = message;
-  }
-}
-
-class LazyFrame implements Frame {
-  readonly kind: FrameKind;
-  declare readonly id?: RequestId;
-  declare readonly method?: string;
-  readonly bytes: Uint8Array;
-  #message: JsonRpcMessage | undefined;
-
-  constructor(kind: FrameKind, bytes: Uint8Array, id: RequestId | undefined, method: string | undefined) {
-    this.kind = kind;
-    if (id !== undefined) this.id = id;
-    if (method !== undefined) this.method = method;
-    this.bytes = bytes;
-  }
-
-  get message(): JsonRpcMessage {
-    this.#message ??= validate(parseJson(this.bytes));
-    return this.#message;
-  }
 }

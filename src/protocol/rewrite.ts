@@ -57,6 +57,64 @@ const PARAMS_OF: ReadonlyMap<string | undefined, ExactNames> = new Map([
   ['resources/unsubscribe', new ExactNames('_meta', 'uri')],
 ]);
 
+class ScannedMessage implements Scanned {
+  readonly bytes: Buffer;
+  readonly id: RequestId | undefined;
+  readonly method: string | undefined;
+  readonly result: readonly Member[] | undefined;
+  readonly parentView: Scanned | undefined;
+  readonly #envelope: readonly Member[];
+  readonly #params: readonly Member[];
+  readonly #meta: readonly Member[];
+
+  constructor(
+    bytes: Buffer,
+    id: RequestId | undefined,
+    method: string | undefined,
+    envelope: readonly Member[],
+    params: readonly Member[],
+    meta: readonly Member[],
+    result: readonly Member[] | undefined,
+    parentView: Scanned | undefined,
+  ) {
+    this.bytes = bytes;
+    this.id = id;
+    this.method = method;
+    this.#envelope = envelope;
+    this.#params = params;
+    this.#meta = meta;
+    this.result = result;
+    this.parentView = parentView;
+  }
+
+  get isError(): boolean {
+    return find(this.#envelope, 'error') !== undefined;
+  }
+
+  find(place: Place): Member | undefined {
+    switch (place) {
+      case 'id':
+      case 'params':
+        return find(this.#envelope, place);
+      case 'token':
+        return find(this.#meta, 'progressToken');
+      case 'subscription':
+        return find(this.#meta, META_KEY.subscriptionId);
+      case 'protocolVersion':
+      case 'clientCapabilities':
+      case 'clientInfo':
+      case 'logLevel':
+        return find(this.#meta, META_KEY[place]);
+      case 'params.progressToken':
+      case 'params.requestId':
+      case 'params.uri':
+      case 'params.task':
+      case 'params.level':
+        return find(this.#params, place.slice('params.'.length));
+    }
+  }
+}
+
 /**
  * @returns undefined for what is not one object, has an id that is none, or says anything twice that says whom it is
  * about. Different case counts as twice: there are peers that read `ID` as `id`.
@@ -127,64 +185,6 @@ export function replaceValues(
   return parentView === undefined
     ? replaced
     : withParentView(replaced, () => replaceValues(parentView, id, replacements));
-}
-
-class ScannedMessage implements Scanned {
-  readonly bytes: Buffer;
-  readonly id: RequestId | undefined;
-  readonly method: string | undefined;
-  readonly result: readonly Member[] | undefined;
-  readonly parentView: Scanned | undefined;
-  readonly #envelope: readonly Member[];
-  readonly #params: readonly Member[];
-  readonly #meta: readonly Member[];
-
-  constructor(
-    bytes: Buffer,
-    id: RequestId | undefined,
-    method: string | undefined,
-    envelope: readonly Member[],
-    params: readonly Member[],
-    meta: readonly Member[],
-    result: readonly Member[] | undefined,
-    parentView: Scanned | undefined,
-  ) {
-    this.bytes = bytes;
-    this.id = id;
-    this.method = method;
-    this.#envelope = envelope;
-    this.#params = params;
-    this.#meta = meta;
-    this.result = result;
-    this.parentView = parentView;
-  }
-
-  get isError(): boolean {
-    return find(this.#envelope, 'error') !== undefined;
-  }
-
-  find(place: Place): Member | undefined {
-    switch (place) {
-      case 'id':
-      case 'params':
-        return find(this.#envelope, place);
-      case 'token':
-        return find(this.#meta, 'progressToken');
-      case 'subscription':
-        return find(this.#meta, META_KEY.subscriptionId);
-      case 'protocolVersion':
-      case 'clientCapabilities':
-      case 'clientInfo':
-      case 'logLevel':
-        return find(this.#meta, META_KEY[place]);
-      case 'params.progressToken':
-      case 'params.requestId':
-      case 'params.uri':
-      case 'params.task':
-      case 'params.level':
-        return find(this.#params, place.slice('params.'.length));
-    }
-  }
 }
 
 function find(members: readonly Member[], key: string): Member | undefined {

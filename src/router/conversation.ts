@@ -57,7 +57,8 @@ export class Conversation {
   #idleWaiters: (() => void)[] = [];
   #resolveClosed: (reason: RunError) => void = () => {};
 
-  private constructor(client: Link, options: ConversationOptions) {
+  /** Nothing happens before `start`. */
+  constructor(client: Link, options: ConversationOptions) {
     const { requestTimeoutMs, initializeTimeoutMs, maxRequestTimeMs: maxMs, clock = systemClock } = options;
     this.#client = client;
     this.#options = options;
@@ -69,10 +70,12 @@ export class Conversation {
   }
 
   /** Takes the client's link and, if `eager`, opens the server's. */
-  static join(client: Link, options: ConversationOptions): Conversation {
-    const conversation = new Conversation(client, options);
-    conversation.#start();
-    return conversation;
+  start(): this {
+    this.#client.onframe((frame) => this.#fromClient(frame));
+    this.#client.onend(() => this.#clientEnd());
+    this.#client.onclose(() => void this.close(new RunError('CLIENT_GONE')));
+    if (this.#options.eager) void this.#open();
+    return this;
   }
 
   /** It takes no more messages, and its server is ending or has ended. */
@@ -97,13 +100,6 @@ export class Conversation {
     // Not twice: closing a link calls `close` back before `#shut` has returned.
     if (this.#phase !== 'closed') void this.#shut(reason);
     return this.closed.then(() => {});
-  }
-
-  #start(): void {
-    this.#client.onframe((frame) => this.#fromClient(frame));
-    this.#client.onend(() => this.#clientEnd());
-    this.#client.onclose(() => void this.close(new RunError('CLIENT_GONE')));
-    if (this.#options.eager) void this.#open();
   }
 
   // From the client to the server

@@ -59,12 +59,12 @@ test.each([
 function observe(isForgiven = false): { server: MemoryLink; link: Link; seen: string[] } {
   const server = createMemoryLink('server');
   const seen: string[] = [];
-  const link = observeHealth(server, {
+  const link = observeHealth({
     answered: () => void seen.push('answered'),
     proved: () => void seen.push('proved'),
     forgives: () => isForgiven,
     gone: (_error, isFailedStart) => void seen.push(isFailedStart ? 'gone: failed' : 'gone'),
-  });
+  })(server);
   link.onframe(() => {});
   return { server, link, seen };
 }

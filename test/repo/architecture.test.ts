@@ -123,6 +123,15 @@ const RULE_VIOLATIONS: readonly [path: string, text: string, rule: string][] = [
     `const g = async () => 1;\nexport const f = async () => {\n  try {\n    return g();\n  } catch {\n    return 2;\n  }\n};`,
     'return-await',
   ],
+  ['gateway/let.ts', `export let count = 0;`, 'module-state'],
+  ['gateway/map.ts', `export const known = new Map<string, string>();`, 'module-state'],
+  [
+    'gateway/link.ts',
+    `export const link = { send: () => {}, onframe: () => {}, onclose: () => {} };`,
+    'link-literal',
+  ],
+  ['gateway/long.ts', `export function f() {\n${'  void 0;\n'.repeat(60)}}`, 'max-lines-per-function'],
+  ['gateway/early.ts', `export const a = b;\nconst b = 1;`, 'no-use-before-define'],
   ['gateway/cycle.ts', `import './cycle-2.ts';\nexport {};`, 'no-cycle'],
 ];
 

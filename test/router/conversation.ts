@@ -34,7 +34,7 @@ export function join(overrides: Overrides = {}): Setup {
   let opened = 0;
   const onWithheld = (capabilities: readonly string[]): void =>
     log.info({ event: 'client.withheld', capabilities }, 'withheld');
-  const conversation = Conversation.join(capabilityFilter({ withheld, onWithheld })(client), {
+  const conversation = new Conversation(capabilityFilter({ withheld, onWithheld })(client), {
     server: 'files',
     eager: false,
     reserve: () => {},
@@ -47,7 +47,7 @@ export function join(overrides: Overrides = {}): Setup {
     },
     log,
     ...options,
-  });
+  }).start();
   onTestFinished(() => conversation.close(new RunError('SHUTTING_DOWN')));
   return {
     client,

@@ -34,9 +34,8 @@ export class ProcessTable {
 
   add(process: LegacyProcess): void {
     const { clock, idleMs } = this.#options;
-    const idleTimer = new IdleTimer(clock, idleMs, () => this.#end(entry));
-    const entry: Entry = { process, usedAt: clock.now(), idleTimer };
-    this.#entries.set(process.key.text, entry);
+    const idleTimer = new IdleTimer(clock, idleMs, () => this.#endIdle(process));
+    this.#entries.set(process.key.text, { process, usedAt: clock.now(), idleTimer });
   }
 
   /** The process of a key, for a request: it counts as used now. */
@@ -90,6 +89,11 @@ export class ProcessTable {
     const entries = [...this.#entries.values()];
     for (const { idleTimer } of entries) idleTimer.stop();
     return entries.map(({ process }) => process);
+  }
+
+  #endIdle(process: LegacyProcess): void {
+    const entry = this.#entries.get(process.key.text);
+    if (entry?.process === process) this.#end(entry);
   }
 
   #end(entry: Entry): void {

@@ -60,16 +60,6 @@ const INCONCLUSIVE: ReadonlySet<string> = new Set([
   'AUTHORIZATION_FAILED',
 ]);
 
-/**
- * Finds out which era a server is of (2026-07-28, basic/transports/stdio, backward compatibility): a modern answer is
- * one that only a modern server gives, whatever else it says or does means legacy. Takes the link's handlers over, and
- * leaves it as it is.
- * @throws RunError what ended a link to a remote server, which says nothing about its era
- */
-export function detectEra(link: Link, options: DetectEraOptions): Promise<EraVerdict> {
-  return new EraProbe(link, options).run();
-}
-
 class EraProbe {
   readonly #link: Link;
   readonly #options: DetectEraOptions;
@@ -145,6 +135,16 @@ class EraProbe {
     this.#requester.clear();
     this.#resolve(verdict);
   }
+}
+
+/**
+ * Finds out which era a server is of (2026-07-28, basic/transports/stdio, backward compatibility): a modern answer is
+ * one that only a modern server gives, whatever else it says or does means legacy. Takes the link's handlers over, and
+ * leaves it as it is.
+ * @throws RunError what ended a link to a remote server, which says nothing about its era
+ */
+export function detectEra(link: Link, options: DetectEraOptions): Promise<EraVerdict> {
+  return new EraProbe(link, options).run();
 }
 
 /** Whether a server shows to be modern after all, by an answer to the probe that comes when the probe has given up. */

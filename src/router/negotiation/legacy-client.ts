@@ -44,19 +44,6 @@ type Wait = void | Promise<void>;
 /** Messages that a client may send before the response to `initialize` without being asked to wait. */
 const EARLY_FRAMES = 100;
 
-/**
- * A server for a client of the revisions with a handshake. Its `initialize` is forwarded as it is: a server of both eras is
- * never translated, even if it lists modern revisions only. A server that refuses `initialize` is probed, and translated if
- * it is modern.
- * @param link a reattachable one
- */
-export function createLegacyClientRoute(link: Link, options: LegacyClientOptions): Link {
-  const { known } = options;
-  if (known.legacy === false) return presentAsLegacy(link, options);
-  if (known.legacy === true && known.modern === false) return link;
-  return new LegacyClientLink(link, options);
-}
-
 class LegacyClientLink extends RelayLink {
   readonly peer = 'server';
   readonly era = 'legacy';
@@ -239,4 +226,17 @@ class LegacyClientLink extends RelayLink {
   #isClosed(): boolean {
     return this.#phase === 'closed';
   }
+}
+
+/**
+ * A server for a client of the revisions with a handshake. Its `initialize` is forwarded as it is: a server of both eras is
+ * never translated, even if it lists modern revisions only. A server that refuses `initialize` is probed, and translated if
+ * it is modern.
+ * @param link a reattachable one
+ */
+export function createLegacyClientRoute(link: Link, options: LegacyClientOptions): Link {
+  const { known } = options;
+  if (known.legacy === false) return presentAsLegacy(link, options);
+  if (known.legacy === true && known.modern === false) return link;
+  return new LegacyClientLink(link, options);
 }

@@ -31,16 +31,6 @@ export interface StdioClientOptions {
 
 type Wait = void | Promise<void>;
 
-/**
- * A server for the one client that started us, of whichever era that is: `initialize` says that it is of one, any
- * request with metadata that it is of the other. `server/discover` settles nothing, since clients of both eras may ask
- * (2026-07-28, basic/transports/stdio, backward compatibility).
- * @param first its process, started ahead of the first message
- */
-export function createStdioClientRoute(first: Link, options: StdioClientOptions): Link {
-  return new StdioClientLink(first, options).attach();
-}
-
 class StdioClientLink extends RelayLink {
   readonly peer = 'server';
   readonly era = 'legacy';
@@ -198,6 +188,16 @@ class StdioClientLink extends RelayLink {
   async #reopen(): Promise<Link> {
     return reattachable(await this.#options.openChild());
   }
+}
+
+/**
+ * A server for the one client that started us, of whichever era that is: `initialize` says that it is of one, any
+ * request with metadata that it is of the other. `server/discover` settles nothing, since clients of both eras may ask
+ * (2026-07-28, basic/transports/stdio, backward compatibility).
+ * @param first its process, started ahead of the first message
+ */
+export function createStdioClientRoute(first: Link, options: StdioClientOptions): Link {
+  return new StdioClientLink(first, options).attach();
 }
 
 /** Ends a process that no client can use; the conversation goes on with another one. */

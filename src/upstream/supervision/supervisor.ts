@@ -1,5 +1,6 @@
 import { isRunError, RunError, toRunError } from '../../errors.ts';
 import type { Link } from '../../link/link.ts';
+import { compose, type LinkFilter } from '../../link/compose.ts';
 import { observeHealth, type HealthObserver } from '../../link/observe-health.ts';
 import { systemClock, type Clock } from '../../clock.ts';
 import type { Target } from '../../config/types.ts';
@@ -33,6 +34,11 @@ export interface SupervisorOptions extends UpstreamOptions {
   readonly random?: () => number;
   /** Opens a conversation with the server, as `Upstreams.open` does. */
   readonly openUpstream: (target: Target, options: UpstreamOptions) => Promise<Link>;
+  /**
+   * The filters around each link, in the order in which a request passes them; `health` has to be one of them. That alone by
+   * default.
+   */
+  readonly filters?: (health: LinkFilter) => readonly LinkFilter[];
   /** Finds what is missing for that; the real function by default. */
   readonly findMissing?: typeof findMissing;
 }
@@ -141,7 +147,8 @@ export class Supervisor {
     const onReachabilityChange = (failure: RunError | undefined): void => this.#onReachability(failure);
     try {
       const link = await openUpstream(target, { ...this.#options, onReachabilityChange, ...own });
-      return observeHealth(link, this.#observer());
+      const health = observeHealth(this.#observer());
+      return compose(link, this.#options.filters?.(health) ?? [health]);
     } catch (thrown) {
       this.#unanswered -= 1;
       const error = toRunError(thrown);

@@ -19,14 +19,6 @@ export interface ModernPosts {
   post(call: HttpCall, body: Frame | readonly Frame[]): void;
 }
 
-export function createModernPosts(context: RouteContext): ModernPosts {
-  const exchanges = new OpenPosts(context);
-  context.onTick((now) => exchanges.tick(now));
-  // The others are answered by their servers, which have until the end of the drain.
-  context.onDrain(() => exchanges.endListening());
-  return exchanges;
-}
-
 /**
  * Streamable HTTP of revision 2026-07-28: every POST is one request that says all there is to know about it, and is
  * answered by itself (2026-07-28, basic/transports/streamable-http).
@@ -118,4 +110,12 @@ class OpenPosts implements ModernPosts, ModernExchangeHost {
     if (listens.length >= MAX_LISTENS) throw new RunError('TOO_MANY_LISTENS', { max: MAX_LISTENS });
     if (own.length >= MAX_LISTENS_EACH) throw new RunError('TOO_MANY_LISTENS', { max: MAX_LISTENS_EACH });
   }
+}
+
+export function createModernPosts(context: RouteContext): ModernPosts {
+  const exchanges = new OpenPosts(context);
+  context.onTick((now) => exchanges.tick(now));
+  // The others are answered by their servers, which have until the end of the drain.
+  context.onDrain(() => exchanges.endListening());
+  return exchanges;
 }
