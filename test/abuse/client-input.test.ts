@@ -4,9 +4,9 @@ import { describe, expect, test } from 'vitest';
 import { MCP_HEADERS, openSocket, send, type Answer } from '../support/http.ts';
 import { at, json } from '../support/json.ts';
 import type { Peer, PeerAnswer } from '../support/peer.ts';
-import { call, expectEcho, inTime, NETWORK, setUpWorld, type Network } from './world.ts';
+import { call, expectEcho, inTime, NETWORK, setUpHarness, type Network } from './harness.ts';
 
-const world = setUpWorld({ other: ['true'] });
+const world = setUpHarness({ other: ['true'] });
 const LEVELS = 100_000;
 const BODY_LIMIT = 4 * 1024 * 1024;
 const PING = JSON.stringify({ jsonrpc: '2.0', id: 'ping', method: 'ping' });

@@ -7,7 +7,7 @@ import { serve, spawnMcpRun, startMcpRun, type ListeningMcpRun } from '../suppor
 import { fixtureServer } from '../support/paths.ts';
 import { connectPeer, type Peer } from '../support/peer.ts';
 import { childrenOf, processAlive } from '../support/processes.ts';
-import { call, expectEcho, faultOf, inTime, NETWORK, settled, unreadable, type Network } from './world.ts';
+import { call, expectEcho, faultOf, inTime, NETWORK, settled, unreadable, type Network } from './harness.ts';
 
 describe.each(NETWORK)('over %s', (kind) => {
   test.each(['SIGINT', 'SIGTERM'] as const)('%s lets calls finish, and refuses new ones', async (signal) => {

@@ -4,7 +4,7 @@ import type { Json } from '../support/json.ts';
 import { measurable } from '../support/memory.ts';
 import { connectPeer } from '../support/peer.ts';
 import { ROOT } from '../support/paths.ts';
-import { inTime, ISOLATIONS, NETWORK, setUpWorld, type Network } from './world.ts';
+import { inTime, ISOLATIONS, NETWORK, setUpHarness, type Network } from './harness.ts';
 
 const TINY = ['/bin/sh', `${ROOT}fixtures/servers/tiny.sh`];
 /** Of a round: there are two for each transport. */
@@ -15,7 +15,7 @@ const LIMITS = ['--session-idle', '2s', '--max-children', '250', '--children-per
 
 describe.each(ISOLATIONS)('isolation: %s', (isolation) => {
   const memory = measurable();
-  const world = setUpWorld(
+  const world = setUpHarness(
     { tiny: TINY },
     {
       isolation,

@@ -7,7 +7,7 @@ import { connectModernPeer } from '../support/modern-peer.ts';
 import { mirroredHeaders, modernRequest } from '../support/modern.ts';
 import { fixtureServer } from '../support/paths.ts';
 import type { Peer } from '../support/peer.ts';
-import { call, expectEcho, faultOf, inTime, setUpWorld } from './world.ts';
+import { call, expectEcho, faultOf, inTime, setUpHarness } from './harness.ts';
 
 const MB = 1024 * 1024;
 const QUESTION = {
@@ -16,7 +16,7 @@ const QUESTION = {
 };
 
 const memory = measurable();
-const world = setUpWorld({ mortal: fixtureServer('behaviours') }, { env: memory.env });
+const world = setUpHarness({ mortal: fixtureServer('behaviours') }, { env: memory.env });
 const names = ['bystander', 'victim', 'abuser'] as const;
 
 /** Each name is a client of its own, with a process of its own. */

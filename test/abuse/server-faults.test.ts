@@ -4,7 +4,16 @@ import { at, textOf, type Json } from '../support/json.ts';
 import { fixtureServer } from '../support/paths.ts';
 import { InitializeRefused, PeerGone, type Peer, type PeerAnswer } from '../support/peer.ts';
 import { processAlive } from '../support/processes.ts';
-import { call, expectEcho, faultOf, inTime, NETWORK, setUpWorld, settled, type Network } from './world.ts';
+import {
+  call,
+  expectEcho,
+  faultOf,
+  inTime,
+  NETWORK,
+  setUpHarness,
+  settled,
+  type Network,
+} from './harness.ts';
 
 const MB = 1024 * 1024;
 const FLOOD = 20_000;
@@ -21,7 +30,7 @@ const FAILING = {
   ),
 };
 
-const world = setUpWorld(
+const world = setUpHarness(
   {
     impatient: fixtureServer('behaviours'),
     stubborn: fixtureServer('stubborn'),

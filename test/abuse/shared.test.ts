@@ -4,14 +4,23 @@ import { at, textOf } from '../support/json.ts';
 import { measurable } from '../support/memory.ts';
 import { fixtureServer } from '../support/paths.ts';
 import { processAlive } from '../support/processes.ts';
-import { call, expectEcho, faultOf, inTime, NETWORK, setUpWorld, settled, type Network } from './world.ts';
+import {
+  call,
+  expectEcho,
+  faultOf,
+  inTime,
+  NETWORK,
+  setUpHarness,
+  settled,
+  type Network,
+} from './harness.ts';
 
 const MB = 1024 * 1024;
 const BOUND_MB = 150;
 const FLOOD = 20_000;
 
 const memory = measurable();
-const world = setUpWorld(
+const world = setUpHarness(
   { mortal: fixtureServer('behaviours'), parent: fixtureServer('behaviours', '--grandchild') },
   {
     isolation: 'shared',

@@ -7,7 +7,7 @@ import { measurable } from '../support/memory.ts';
 import { fixtureServer } from '../support/paths.ts';
 import { childrenOf } from '../support/processes.ts';
 import type { Peer } from '../support/peer.ts';
-import { call, inTime, NETWORK, setUpWorld, settled, type Network } from './world.ts';
+import { call, inTime, NETWORK, setUpHarness, settled, type Network } from './harness.ts';
 
 const MB = 1024 * 1024;
 /** What one client may make the gateway hold: much less than what is offered to it below. */
@@ -20,7 +20,7 @@ const INITIALIZE = {
 };
 
 const memory = measurable();
-const world = setUpWorld(
+const world = setUpHarness(
   { silent: fixtureServer('at-initialize', 'silent') },
   {
     isIdleShort: true,

@@ -6,7 +6,7 @@ import { spawnMcpRun, type McpRun } from '../support/mcp-run.ts';
 import { measurable } from '../support/memory.ts';
 import { fixtureServer } from '../support/paths.ts';
 import { childrenOf, processAlive } from '../support/processes.ts';
-import { faultOf, inTime, settled, unreadable } from './world.ts';
+import { faultOf, inTime, settled, unreadable } from './harness.ts';
 
 const MB = 1024 * 1024;
 const BEHAVIOURS = fixtureServer('behaviours');

@@ -4,14 +4,14 @@
  */
 import { describe, expect, test } from 'vitest';
 import { TIER } from '../../scripts/tiers.js';
-import { settled, unreadable } from '../abuse/world.ts';
+import { settled, unreadable } from '../abuse/harness.ts';
 import { newSeed } from '../support/fuzz.ts';
 import { measurable, type Measurable } from '../support/memory.ts';
 import { serve, startMcpRun, type ListeningMcpRun } from '../support/mcp-run.ts';
 import { fixtureServer } from '../support/paths.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 import { childrenOf, commandOf, orphans } from '../support/processes.ts';
-import { act, type Tally } from './actor.ts';
+import { act, type Tally } from './client.ts';
 import { createRandom } from '../support/random.ts';
 
 const { chaosMs: DURATION_MS, seed: SEED = newSeed() } = TIER;

@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import { TIER } from '../../scripts/tiers.js';
 import type { Era } from '../../src/link/link.ts';
 import { toolsOfNode24 } from '../../scripts/node24.js';
-import { createPlayer } from './player.ts';
-import { openStage } from './stage.ts';
+import { createClient } from './client.ts';
+import { openHarness } from './harness.ts';
 import { requiredScenarios, runSuite, surprises } from './suite.ts';
 
 interface Run {
@@ -40,7 +40,7 @@ for (const { revision, era, required, isOwn } of RUNS) {
       // Where messages are translated, those about authorization see none of that.
       (scenario) => TIER.isWhole || isOwn || !scenario.startsWith('auth/'),
     );
-    const command = await openStage(createPlayer(era, played));
+    const command = await openHarness(createClient(era, played));
     const args = ['--command', command, '--timeout', String(INSTALL_AND_RUN_MS)];
     const findings = await runSuite(node24, 'client', revision, args);
     const passed = played.filter((scenario) => findings.get(scenario)?.length === 0);

@@ -1,9 +1,9 @@
 /** What a client does in each of the suite's client scenarios. */
 import type { Json } from '../support/json.ts';
 import { at, json } from '../support/json.ts';
-import type { Cue } from './stage.ts';
+import type { Step } from './harness.ts';
 
-export interface Actor {
+export interface Server {
   /** Resolves with the result. */
   ask(method: string, params?: Json): Promise<Json>;
 }
@@ -11,13 +11,13 @@ export interface Actor {
 export interface Part {
   readonly capabilities?: Json;
   /** Fills in a form. */
-  readonly fillIn?: (actor: Actor) => Promise<Json>;
-  readonly act: (actor: Actor, cue: Cue) => Promise<unknown>;
+  readonly fillIn?: (actor: Server) => Promise<Json>;
+  readonly act: (actor: Server, cue: Step) => Promise<unknown>;
   /** The client has to fail: what the server or its authorization server says is wrong. */
   readonly isRefused?: true;
 }
 
-const list = (actor: Actor): Promise<Json> => actor.ask('tools/list');
+const list = (actor: Server): Promise<Json> => actor.ask('tools/list');
 
 /** What the scenarios about authorization have in common: they look at how it was obtained. */
 const authorized: Part = {
@@ -106,11 +106,11 @@ export function partIn(scenario: string): Part {
   return PARTS[scenario] ?? authorized;
 }
 
-function call(actor: Actor, name: string, args: Json = {}): Promise<Json> {
+function call(actor: Server, name: string, args: Json = {}): Promise<Json> {
   return actor.ask('tools/call', { name, arguments: args });
 }
 
-async function namesOf(actor: Actor, kind: string, key: string): Promise<string[]> {
+async function namesOf(actor: Server, kind: string, key: string): Promise<string[]> {
   const listed = await actor.ask(`${kind}/list`);
   return array(at(listed, kind)).map((entry) => String(entry[key]));
 }

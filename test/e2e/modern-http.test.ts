@@ -15,7 +15,7 @@ import { childrenOf, orphans } from '../support/processes.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { connectRawModern } from '../support/raw-modern.ts';
 import { connectSdkV2Modern } from '../support/sdk-v2-modern.ts';
-import { PARENT } from './hygiene.ts';
+import { PARENT } from './harness.ts';
 
 const CLIENTS: Record<string, ModernClientFactory> = {
   'our own client': connectRawModern,

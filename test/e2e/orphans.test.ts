@@ -7,7 +7,7 @@ import { serve, startMcpRun } from '../support/mcp-run.ts';
 import { fixtureServer, MCP_RUN, NODE, ROOT } from '../support/paths.ts';
 import { childrenOf, commandOf, orphans, processAlive } from '../support/processes.ts';
 import { connectRaw } from '../support/raw-client.ts';
-import { converse, PARENT, STUBBORN } from './hygiene.ts';
+import { converse, PARENT, STUBBORN } from './harness.ts';
 
 describe.each([
   ['a server with a grandchild', PARENT],

@@ -5,7 +5,7 @@ import { send } from '../support/http.ts';
 import { at, textOf } from '../support/json.ts';
 import type { ListeningMcpRun } from '../support/mcp-run.ts';
 import { orphans } from '../support/processes.ts';
-import { converse, PARENT, STUBBORN } from './hygiene.ts';
+import { converse, PARENT, STUBBORN } from './harness.ts';
 
 test.each(['http', 'sse'] as const)(
   'a call in flight over %s is answered before SIGTERM ends mcp-run',

@@ -18,7 +18,7 @@ export interface Tally {
   answers: number;
 }
 
-export interface ActorOptions {
+export interface ClientOptions {
   readonly name: string;
   readonly random: Random;
   readonly urls: Readonly<Record<'http' | 'sse', string>>;
@@ -49,7 +49,7 @@ class ServerKilled extends Error {}
 
 type Step = (session: Session) => Promise<'over' | void>;
 
-export async function act(options: ActorOptions): Promise<void> {
+export async function act(options: ClientOptions): Promise<void> {
   for (let life = 0; Date.now() < options.until; life++) {
     try {
       await live(options, life);
@@ -62,7 +62,7 @@ export async function act(options: ActorOptions): Promise<void> {
 }
 
 async function live(
-  { name, random, urls, tally, until, isShared }: ActorOptions,
+  { name, random, urls, tally, until, isShared }: ClientOptions,
   life: number,
 ): Promise<void> {
   const kind = random.pick<'http' | 'sse' | 'modern'>(['http', 'sse', 'modern']);

@@ -30,7 +30,7 @@ const BYSTANDER_PAUSE_MS = 25;
 const POLL_MS = 25;
 const STEADY = 'steady';
 
-export interface World {
+export interface Harness {
   readonly gateway: ListeningMcpRun;
   /** Where a server is reached. */
   url(kind: Network, server?: string): string;
@@ -59,7 +59,7 @@ interface WorldOptions {
 }
 
 /** Opens one for all tests of a file or a `describe`. Servers by name; `steady` is there already. */
-export function setUpWorld(
+export function setUpHarness(
   servers: Readonly<Record<string, readonly string[]>>,
   {
     isolation = 'session',
@@ -69,7 +69,7 @@ export function setUpWorld(
     env = {},
     isIdleShort = false,
   }: WorldOptions = {},
-): World {
+): Harness {
   const folder = mkdtempSync(join(tmpdir(), 'mcp-run-abuse-'));
   let running: ListeningMcpRun | undefined;
   let bystanders: Peer[] = [];
@@ -116,7 +116,7 @@ export function setUpWorld(
     expect(await settled(() => pids.filter(processAlive).map(describe))).toEqual([]);
   });
 
-  const world: World = {
+  const world: Harness = {
     get gateway() {
       if (running === undefined) throw new Error('not started');
       return running;

@@ -10,8 +10,8 @@ import { inheritedEnvironment } from '../support/environment.ts';
 import { json, type Json } from '../support/json.ts';
 import { MODERN_REVISION } from '../support/modern.ts';
 import { MCP_RUN, NODE, ROOT } from '../support/paths.ts';
-import { partIn, type Actor, type Part } from './scenarios.ts';
-import type { Cue, Play } from './stage.ts';
+import { partIn, type Server, type Part } from './scenarios.ts';
+import type { Step, Play } from './harness.ts';
 
 /** How a client of each era is told to be one. */
 const MODES = {
@@ -24,7 +24,7 @@ const BROWSER = `${process.execPath} ${join(ROOT, 'fixtures/clients/browser.js')
 const METADATA_URL = 'https://conformance-test.local/client-metadata.json';
 
 /** @param wanted scenarios; all others fail */
-export function createPlayer(era: Era, wanted: readonly string[]): Play {
+export function createClient(era: Era, wanted: readonly string[]): Play {
   return async (cue) => {
     if (!wanted.includes(cue.scenario)) throw new Error('not played');
     const folder = await mkdtemp(join(tmpdir(), 'mcp-run-conformance-'));
@@ -37,10 +37,10 @@ export function createPlayer(era: Era, wanted: readonly string[]): Play {
 }
 
 /** @param folder where mcp-run keeps its tokens, and finds its credentials */
-async function perform(part: Part, cue: Cue, era: Era, folder: string): Promise<void> {
+async function perform(part: Part, cue: Step, era: Era, folder: string): Promise<void> {
   const { capabilities = {}, fillIn, act, isRefused = false } = part;
   const client = new Client(CLIENT_INFO, { capabilities, versionNegotiation: { mode: MODES[era] } });
-  const actor: Actor = { ask: (method, params = {}) => client.request({ method, params }, ANYTHING) };
+  const actor: Server = { ask: (method, params = {}) => client.request({ method, params }, ANYTHING) };
   if (fillIn)
     client.setRequestHandler('elicitation/create', async (): Promise<any> => ({
       action: 'accept',
@@ -67,7 +67,7 @@ async function perform(part: Part, cue: Cue, era: Era, folder: string): Promise<
   if (failure === undefined && isRefused) throw new Error(`accepted what it had to refuse\n${log}`);
 }
 
-async function flagsFor({ scenario, context }: Cue, folder: string): Promise<string[]> {
+async function flagsFor({ scenario, context }: Step, folder: string): Promise<string[]> {
   if (!scenario.startsWith('auth/')) return [];
   const { client_id: id, client_secret: secret, private_key_pem: key } = context;
   const flags = ['--oauth-client-metadata-url', METADATA_URL];

@@ -1,7 +1,7 @@
 /** Frames keep their order while they wait. */
 import { expect, test } from 'vitest';
-import { frameOf, type Frame } from '../../../src/protocol/frame.ts';
-import { createFrameQueue } from '../../../src/link/frame-queue.ts';
+import { frameOf, type Frame } from '../../src/protocol/frame.ts';
+import { createFrameQueue } from '../../src/link/frame-queue.ts';
 
 const [A, B, C] = ['a', 'b', 'c'].map((method) => frameOf({ method })) as [Frame, Frame, Frame];
 

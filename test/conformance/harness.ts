@@ -7,7 +7,7 @@ import { at, json, type Json } from '../support/json.ts';
 import { ROOT } from '../support/paths.ts';
 
 /** One scenario, as the suite tells a client of it. */
-export interface Cue {
+export interface Step {
   readonly scenario: string;
   /** Of the server that the client has to use. */
   readonly url: string;
@@ -16,7 +16,7 @@ export interface Cue {
 }
 
 /** Rejects if the client has failed, which some scenarios want. */
-export type Play = (cue: Cue) => Promise<void>;
+export type Play = (cue: Step) => Promise<void>;
 
 /** What two cores carry without making the scenarios wait for each other. */
 const AT_ONCE = 3;
@@ -24,7 +24,7 @@ const AT_ONCE = 3;
 /**
  * @returns the command for the suite to start as its client
  */
-export async function openStage(play: Play): Promise<string> {
+export async function openHarness(play: Play): Promise<string> {
   const waiting: (() => Promise<void>)[] = [];
   let playing = 0;
   const server = createServer((socket) => {
