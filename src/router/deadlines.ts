@@ -60,7 +60,8 @@ export class Deadlines<T extends Timed> {
     if (at >= this.#wakesAt) return;
     this.#cancelTimer?.();
     this.#wakesAt = at;
-    this.#cancelTimer = this.#clock.after(Math.max(0, at - now), () => this.#check());
+    // A call between two rounds of input at a remote server has no other handle that keeps the process alive.
+    this.#cancelTimer = this.#clock.after(Math.max(0, at - now), () => this.#check(), true);
   }
 
   #check(): void {

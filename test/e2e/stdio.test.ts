@@ -5,6 +5,7 @@ import { at, json, textOf, type Json } from '../support/json.ts';
 import { spawnMcpRun, type McpRun, type RunOptions } from '../support/mcp-run.ts';
 import { fixtureServer } from '../support/paths.ts';
 import { childrenOf, orphans } from '../support/processes.ts';
+import { nameOf, openScriptedServer } from '../upstream/http/scripted-server.ts';
 
 const INITIALIZE = request(0, 'initialize', {
   protocolVersion: '2025-11-25',
@@ -38,6 +39,30 @@ test('answers what was written before stdin ended, even all at once', async () =
   run.stdin.end();
   expect(await run.exited).toEqual({ code: 0, signal: null });
   expect(output.all.map((line) => json(JSON.parse(line))['id'])).toEqual([0, ...calls.map(({ id }) => id)]);
+});
+
+test('finishes a call that waits to be retried at a remote server when stdin ends', async () => {
+  let rounds = 0;
+  const server = await openScriptedServer((call) => {
+    const name = nameOf(call);
+    if (name === 'server/discover')
+      return call.result({ resultType: 'complete', supportedVersions: ['2026-07-28'], capabilities: {} });
+    if (name !== 'tools/call') return call.status(400);
+    rounds += 1;
+    return call.result(
+      rounds < 3
+        ? { resultType: 'input_required', requestState: String(rounds) }
+        : { resultType: 'complete', content: [{ type: 'text', text: `round ${rounds}` }] },
+    );
+  });
+  const run = spawnMcpRun(['serve', '--stdio', server.url]);
+  const output = readLines(run);
+  run.stdin.write(`${JSON.stringify(INITIALIZE)}\n`);
+  await output.message(0);
+  // Between two rounds no connection is in use: only the time-out of the call keeps the process alive.
+  run.stdin.end(`${JSON.stringify(request(1, 'tools/call', { name: 'any', arguments: {} }))}\n`);
+  expect(textOf((await output.message(1))['result'])).toBe('round 3');
+  expect(await run.exited).toEqual({ code: 0, signal: null });
 });
 
 test("ends with the server's exit code when stdin ends", async () => {

@@ -60,6 +60,19 @@ describe('timeout', () => {
     expect(exchanges.settle(1)).toBeUndefined();
   });
 
+  it('keeps the process alive while a request is running', () => {
+    const keepsAlive: (boolean | undefined)[] = [];
+    const clock = {
+      now: () => 0,
+      after: (_ms: number, _run: () => void, keeps?: boolean) => {
+        keepsAlive.push(keeps);
+        return () => {};
+      },
+    };
+    new Exchanges(() => {}, clock).start(request(1), LIMITS);
+    expect(keepsAlive).toEqual([true]);
+  });
+
   it('starts anew with every progress', () => {
     const timedOut = vi.fn();
     const exchanges = new Exchanges(timedOut);
