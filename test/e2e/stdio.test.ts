@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { CLIENT_INFO } from '../support/clients.ts';
 import { at, json, textOf, type Json } from '../support/json.ts';
+import { envelope } from '../support/modern.ts';
 import { spawnMcpRun, type McpRun, type RunOptions } from '../support/mcp-run.ts';
 import { fixtureServer } from '../support/paths.ts';
 import { childrenOf, orphans } from '../support/processes.ts';
@@ -64,6 +65,18 @@ test('finishes a call that waits to be retried at a remote server when stdin end
   expect(textOf((await output.message(1))['result'])).toBe('round 3');
   expect(await run.exited).toEqual({ code: 0, signal: null });
 });
+
+test.each(['behaviours', 'modern-behaviours', 'dual-behaviours'])(
+  'ends with 0 when a client of revision 2026-07-28 ends stdin (%s)',
+  async (server) => {
+    const run = serveStdio(fixtureServer(server));
+    const output = run.lines();
+    run.write(request(1, 'tools/call', { name: 'echo', arguments: {}, _meta: envelope() }));
+    await output.message(1);
+    run.stdin.end();
+    expect(await run.exited).toEqual({ code: 0, signal: null });
+  },
+);
 
 test("ends with the server's exit code when stdin ends", async () => {
   const run = serveStdio(fixtureServer('exits-with', '7'));

@@ -76,7 +76,12 @@ class StdioClientLink extends RelayLink {
     this.#isClosed = true;
     const error = toRunError(reason ?? new RunError('CLIENT_GONE'));
     await Promise.all([this.#target?.close(reason), this.#spare?.close(reason), this.#backend?.close(error)]);
-    if (this.#backend !== undefined) this.closed(reason);
+    if (this.#backend !== undefined) super.closed(reason);
+  }
+
+  /** While the link is being closed, the end of a backend's port is not the end of the server, and no reason for an exit code. */
+  protected override closed(error?: Error): void {
+    if (!this.#isClosed || this.#backend === undefined) super.closed(error);
   }
 
   #route(frame: Frame): Wait {
