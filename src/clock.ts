@@ -29,8 +29,8 @@ export function sleep(clock: Clock, ms: number): Promise<void> {
   });
 }
 
-/** Calls `run` every `ms`. The timer keeps this process alive. @returns what ends that */
-export function every(clock: Clock, ms: number, run: () => void): () => void {
+/** Calls `run` every `ms`. @param keepsAlive as for `Clock.after`, but true by default @returns what ends that */
+export function every(clock: Clock, ms: number, run: () => void, keepsAlive = true): () => void {
   let cancel: () => void = () => {};
   const next = (): void => {
     cancel = clock.after(
@@ -39,7 +39,7 @@ export function every(clock: Clock, ms: number, run: () => void): () => void {
         next();
         run();
       },
-      true,
+      keepsAlive,
     );
   };
   next();

@@ -54,8 +54,5 @@ export class Deadline {
 /** Keeps the process alive until a timer has run: between two attempts to reach a server nothing else does. */
 export const holdingClock: Clock = {
   now: () => systemClock.now(),
-  after(ms, run) {
-    const timer = setTimeout(run, ms);
-    return () => clearTimeout(timer);
-  },
+  after: (ms, run) => systemClock.after(ms, run, true),
 };

@@ -1,3 +1,4 @@
+import { every, systemClock, type Clock } from '../../clock.ts';
 import type { CliContext } from '../context.ts';
 import { printableStyled, widthOf } from '../../observe/printable.ts';
 import { printable, type Palette } from './palette.ts';
@@ -24,16 +25,20 @@ interface Row {
 }
 
 /** A spinner for each name that was started. */
-export function createProgress(total: number, { stderr, columns }: CliContext, colours: Palette): Progress {
+export function createProgress(
+  total: number,
+  { stderr, columns }: CliContext,
+  colours: Palette,
+  clock: Clock = systemClock,
+): Progress {
   const rows = new Map<string, Row>();
   let drawn = 0;
   let frame = 0;
-  const timer = setInterval(draw, FRAME_MS);
-  timer.unref();
+  const stopDrawing = every(clock, FRAME_MS, draw, false);
 
   return {
     started(name) {
-      rows.set(name, { state: 'running', said: '', since: performance.now() });
+      rows.set(name, { state: 'running', said: '', since: clock.now() });
       draw();
     },
     said(name, line) {
@@ -46,7 +51,7 @@ export function createProgress(total: number, { stderr, columns }: CliContext, c
       draw();
     },
     stop() {
-      clearInterval(timer);
+      stopDrawing();
       stderr.write(clear());
       drawn = 0;
     },
@@ -71,7 +76,7 @@ export function createProgress(total: number, { stderr, columns }: CliContext, c
       const symbol = state === 'ok' ? colours.green('✔') : colours.red('✖');
       return `${symbol} ${cut(printable(name), columns() - 3)}`;
     }
-    const seconds = ((performance.now() - since) / 1000).toFixed(1);
+    const seconds = ((clock.now() - since) / 1000).toFixed(1);
     const head = cut(`${printable(name)}  starting, ${seconds} s`, columns() - 3);
     const rest = cut(said, columns() - 6 - widthOf(head));
     const spinner = colours.cyan(FRAMES[frame % FRAMES.length] ?? '');

@@ -93,7 +93,7 @@ export class ProcessTable {
 
   #endIdle(process: LegacyProcess): void {
     const entry = this.#entries.get(process.key.text);
-    if (entry?.process === process) this.#end(entry);
+    if (entry?.process === process && process.isIdle) this.#end(entry);
   }
 
   #end(entry: Entry): void {

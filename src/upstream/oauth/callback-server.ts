@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIPv6, type AddressInfo } from 'node:net';
+import { systemClock, type Clock } from '../../clock.ts';
 import { RunError } from '../../errors.ts';
 import { callbackPage } from './callback-page.ts';
 
@@ -24,14 +25,22 @@ export interface CallbackOptions {
   readonly host: string;
   /** 0: any that is free. */
   readonly port: number;
+  readonly clock?: Clock;
 }
 
 const PATH = '/callback';
+/** How long connections may take to close by themselves, in ms. */
+const CLOSE_MS = 500;
 /** How many ports behind a taken one are tried before any free one will do. */
 const NEXT_PORTS = 10;
 
 /** @throws RunError `AUTHORIZATION_FAILED` */
-export async function openCallbackServer({ server, host, port }: CallbackOptions): Promise<CallbackServer> {
+export async function openCallbackServer({
+  server,
+  host,
+  port,
+  clock = systemClock,
+}: CallbackOptions): Promise<CallbackServer> {
   const name = host.replace(/^\[(.*)\]$/, '$1');
   const waiting = new Map<string, (callback: Callback) => void>();
   const http = createServer({ requestTimeout: 10_000 }, (request, response) => {
@@ -67,7 +76,7 @@ export async function openCallbackServer({ server, host, port }: CallbackOptions
         http.close(() => resolve());
         // A browser keeps connections open for nothing.
         http.closeIdleConnections();
-        setTimeout(() => http.closeAllConnections(), 500).unref();
+        clock.after(CLOSE_MS, () => http.closeAllConnections());
       }),
   };
 }

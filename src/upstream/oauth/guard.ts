@@ -1,6 +1,6 @@
 import type { LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock, type Clock } from '../../clock.ts';
 import { createServerAddresses, toLookup, type ServerAddresses } from '../http/server-addresses.ts';
 import { isFake, reachesOf, reachOf } from './addresses.ts';
 import { hostOf, isLocalScope, isLoopbackName, normalizeHost } from './hosts.ts';
@@ -38,6 +38,7 @@ export interface GuardOptions {
   readonly issuer?: string | undefined;
   /** How long a name that another program resolves may take here. */
   readonly resolveMs?: number;
+  readonly clock?: Clock;
 }
 
 /** Where a proxy resolves all names, there may be no name server that answers us. */
@@ -59,6 +60,7 @@ class AddressGuard implements Guard {
   readonly #addresses: ServerAddresses;
   readonly #knownReach: AddressScope | undefined;
   readonly #resolveMs: number;
+  readonly #clock: Clock;
   readonly #issuer: URL | undefined;
   /** Names that no name server has answered in time. */
   readonly #unanswered = new Set<string>();
@@ -72,6 +74,7 @@ class AddressGuard implements Guard {
     this.#addresses = addresses ?? createServerAddresses();
     this.#knownReach = knownReach;
     this.#resolveMs = resolveMs;
+    this.#clock = options.clock ?? systemClock;
     this.#issuer = issuer !== undefined && URL.canParse(issuer) ? new URL(issuer) : undefined;
   }
 
@@ -126,14 +129,21 @@ class AddressGuard implements Guard {
   }
 
   async #resolveInTime(host: string): Promise<readonly LookupAddress[]> {
-    const late = Symbol('late');
-    const answer = await Promise.race([
-      this.#addresses.resolve(host, {}).catch(() => []),
-      sleep(this.#resolveMs, late, { ref: false }),
-    ]);
-    if (answer !== late) return answer;
+    const answer = await this.#inTime(this.#addresses.resolve(host, {}).catch(() => []));
+    if (answer !== undefined) return answer;
     this.#unanswered.add(host);
     return [];
+  }
+
+  /** @returns undefined if the answer takes longer than `resolveMs` */
+  #inTime(resolving: Promise<readonly LookupAddress[]>): Promise<readonly LookupAddress[] | undefined> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.after(this.#resolveMs, () => resolve(undefined));
+      void resolving.then((found) => {
+        cancel();
+        resolve(found);
+      });
+    });
   }
 
   async #resolveForeign(hostname: string, options: object): Promise<readonly LookupAddress[] | Error> {
