@@ -14,7 +14,7 @@ import { root } from './run.js';
  */
 const INSIDE = ['chalk', 'commander', 'eventsource-parser'];
 
-/** What `serve --stdio` loads, with a command or a URL. */
+/** What `serve --stdio` loads; with a URL, `REMOTE` as well. */
 const START = [
   'cli/program.js',
   'cli/commands/serve.js',
@@ -24,8 +24,8 @@ const START = [
   'gateway/gateway.js',
   'downstream/stdio.js',
   'upstream/stdio.js',
-  'upstream/http/remote.js',
 ];
+const REMOTE = 'upstream/http/remote.js';
 
 /**
  * @param {string} compiled The folder with the output of the compiler.
@@ -50,7 +50,10 @@ export async function bundle(compiled, out) {
     minify: false,
     comments: { legal: false, annotation: false, jsdoc: false },
     codeSplitting: {
-      groups: [{ name: 'start', test: (id) => start.has(id) }],
+      groups: [
+        { name: 'start', test: (id) => start.has(id), priority: 1 },
+        { name: 'remote', test: (id) => id === join(compiled, REMOTE) },
+      ],
     },
   });
   await bundling.close();

@@ -7,9 +7,7 @@ import { createEraCache, type EraCache } from '../router/negotiation/era-cache.t
 import { ModernClientRoute } from '../router/negotiation/modern-client.ts';
 import { createLegacyClientRoute, type LegacyClientOptions } from '../router/negotiation/legacy-client.ts';
 import { createStdioClientRoute } from '../router/negotiation/stdio-client.ts';
-import { createProcessPool } from '../router/modern-to-legacy/process-pool.ts';
 import type { ModernBackend } from '../router/modern-backend.ts';
-import { ModernMultiplexer } from '../router/multiplex/modern.ts';
 import { BackendPerPrincipal } from '../router/per-principal.ts';
 import { SendBufferLimit } from '../router/shared-process/send-buffer-limit.ts';
 import type { Supervisor } from '../upstream/supervision/supervisor.ts';
@@ -115,7 +113,7 @@ export class EraRoutes {
     child: Link,
     client?: Omit<LegacyClient, 'principal'>,
     { wasProbed = false }: Pick<LegacyClientOptions, 'wasProbed'> = {},
-  ): Link {
+  ): Promise<Link> {
     return createLegacyClientRoute(child, {
       ...this.#probing,
       server: this.#options.spec.name,
@@ -130,11 +128,12 @@ export class EraRoutes {
   }
 
   /** A legacy server, as modern clients see it. */
-  #legacyBackend(
+  async #legacyBackend(
     open: (principal: string) => Promise<Link>,
     first: Link | undefined,
     principalOfFirst: string,
-  ): ModernBackend {
+  ): Promise<ModernBackend> {
+    const { createProcessPool } = await import('../router/modern-to-legacy/process-pool.ts');
     const { spec, manifest, supervisor, noticed, maxUnreadBytes, log } = this.#options;
     const { settings } = manifest;
     return createProcessPool({
@@ -142,7 +141,7 @@ export class EraRoutes {
       version: this.#probing.version,
       // It may turn out not to be one: then what it has begun goes on, and the next client is routed by what was found.
       openChild: async (principal) => this.#forLegacyClient(reattachable(await open(principal))),
-      first: first === undefined ? undefined : this.#forLegacyClient(first, undefined, { wasProbed: true }),
+      first: first && (await this.#forLegacyClient(first, undefined, { wasProbed: true })),
       principalOfFirst,
       initializeTimeoutMs: supervisor.startTimeoutMs,
       childIdleMs: settings.childIdleMs,
@@ -157,7 +156,8 @@ export class EraRoutes {
   }
 
   /** A modern server, as modern clients see it: one process for each principal, unless the server is to be shared. */
-  #modernBackend(first: Link | undefined, principal: string): ModernBackend {
+  async #modernBackend(first: Link | undefined, principal: string): Promise<ModernBackend> {
+    const { ModernMultiplexer } = await import('../router/multiplex/modern.ts');
     const { spec, manifest, maxUnreadBytes, log } = this.#options;
     const { settings } = manifest;
     const common = { server: spec.name, maxUnreadBytes, idleMs: settings.childIdleMs, log };
@@ -199,6 +199,18 @@ export class EraRoutes {
     const room = principal === undefined ? {} : { makeRoom: () => makeRoom(principal) };
     return supervisor.open(abandoned, { onSkipped: noticed.onSkipped, ...room });
   }
+}
+
+/**
+ * Loads what stands between the eras ahead of the first client that needs it. A gateway that listens runs for long, and an
+ * update may replace its files meanwhile.
+ */
+export async function loadTranslators(): Promise<void> {
+  await Promise.all([
+    import('../router/legacy-to-modern/facade.ts'),
+    import('../router/modern-to-legacy/process-pool.ts'),
+    import('../router/multiplex/modern.ts'),
+  ]);
 }
 
 /**

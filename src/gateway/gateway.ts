@@ -9,6 +9,7 @@ import { createMask } from '../observe/mask.ts';
 import { maskLog } from '../observe/masked-log.ts';
 import { Upstreams } from '../upstream/upstream.ts';
 import { describeEndpoints, type Endpoints } from './endpoints.ts';
+import { loadTranslators } from './era-routes.ts';
 import { warningsAbout } from './open-origins.ts';
 import { ProcessSlots } from './process-slots.ts';
 import { ServedServer } from './served-server.ts';
@@ -120,6 +121,7 @@ class ManifestGateway implements Gateway {
     const [{ startHttpListener }] = await Promise.all([
       import('../downstream/http/server.ts'),
       this.#upstreams.load(this.#options.manifest.servers.map(({ target }) => target)),
+      loadTranslators(),
     ]);
     this.#listener = await startHttpListener(this.#httpOptions(), this.#clock);
     // Closed while it was being opened: `#shutDown` has not seen it.

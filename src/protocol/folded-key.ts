@@ -33,9 +33,12 @@ export class ExactNames {
     this.#folded = new Map(names.map((name) => [foldKey(name), name]));
     this.#lengths = new Set([...this.#folded.keys()].map(({ length }) => length));
     this.#initials = new Set([...this.#folded.keys()].map((name) => name.slice(0, 1)));
-    this.#isInitial = Array.from({ length: ASCII }, (_, code) =>
-      this.#initials.has(foldKey(String.fromCharCode(code))),
-    );
+    const isInitial = Array.from({ length: ASCII }, () => false);
+    // In ASCII, a letter and its lower case are all that fold to it.
+    for (const initial of this.#initials)
+      for (const form of [initial, initial.toLowerCase()])
+        if (form.charCodeAt(0) < ASCII) isInitial[form.charCodeAt(0)] = true;
+    this.#isInitial = isInitial;
   }
 
   /** @returns the name that the key is another spelling of */

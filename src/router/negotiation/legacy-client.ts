@@ -6,7 +6,7 @@ import type { Link, PeerSupport } from '../../link/link.ts';
 import type { Log } from '../../observe/log.ts';
 import { isLegacyRevision } from '../../protocol/constants.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
-import { presentAsLegacy } from '../legacy-to-modern/facade.ts';
+import type { FacadeOptions } from '../legacy-to-modern/facade.ts';
 import { isModernBy, messageOf } from './detect-era.ts';
 import type { EraCache } from './era-cache.ts';
 import { InitializeAttempt, type AttemptOutcome } from './initialize-attempt.ts';
@@ -193,7 +193,7 @@ class LegacyClientLink extends RelayLink {
 
   async #facadeOf({ link, verdict: { discovered } }: ModernServer): Promise<Link> {
     if (link !== this.#link) await this.#replace(link);
-    return presentAsLegacy(link, { ...this.#options, ...(discovered !== undefined && { discovered }) });
+    return await translated(link, { ...this.#options, ...(discovered !== undefined && { discovered }) });
   }
 
   async #translate(facade: Link, request: Frame, isFinal: boolean): Promise<void> {
@@ -234,9 +234,15 @@ class LegacyClientLink extends RelayLink {
  * it is modern.
  * @param link a reattachable one
  */
-export function createLegacyClientRoute(link: Link, options: LegacyClientOptions): Link {
+export async function createLegacyClientRoute(link: Link, options: LegacyClientOptions): Promise<Link> {
   const { known } = options;
-  if (known.legacy === false) return presentAsLegacy(link, options);
+  if (known.legacy === false) return await translated(link, options);
   if (known.legacy === true && known.modern === false) return link;
   return new LegacyClientLink(link, options);
+}
+
+/** The translator is loaded when a server needs it: most servers are of their client's era. */
+async function translated(link: Link, options: FacadeOptions): Promise<Link> {
+  const { presentAsLegacy } = await import('../legacy-to-modern/facade.ts');
+  return presentAsLegacy(link, options);
 }

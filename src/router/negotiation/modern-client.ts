@@ -19,9 +19,9 @@ export interface ModernClientOptions {
   /** Rejects with a RunError. */
   readonly openChild: (principal: string) => Promise<Link>;
   /** @param first a process that runs already, opened for `principal` */
-  readonly toModernServer: (first: Link | undefined, principal: string) => ModernBackend;
+  readonly toModernServer: (first: Link | undefined, principal: string) => Promise<ModernBackend>;
   /** @param first a process that runs already and was not initialized, opened for `principal` */
-  readonly toLegacyServer: (first: Link | undefined, principal: string) => ModernBackend;
+  readonly toLegacyServer: (first: Link | undefined, principal: string) => Promise<ModernBackend>;
 }
 
 const PROBE_AGAIN_MS = 10_000;
@@ -89,8 +89,8 @@ export class ModernClientRoute implements ModernBackend {
   async #find(principal: string): Promise<ModernBackend> {
     const child = this.#known.modern === undefined ? await this.#probe(principal) : undefined;
     this.#serverEra = this.#known.modern === true ? 'modern' : 'legacy';
-    if (this.#serverEra === 'modern') return this.#options.toModernServer(child, principal);
-    if (this.#mistaken === undefined) return this.#options.toLegacyServer(child, principal);
+    if (this.#serverEra === 'modern') return await this.#options.toModernServer(child, principal);
+    if (this.#mistaken === undefined) return await this.#options.toLegacyServer(child, principal);
     const before = this.#mistaken;
     this.#mistaken = undefined;
     await child?.close();

@@ -24,9 +24,9 @@ export interface StdioClientOptions {
   /** Opens another process. Rejects with a RunError. */
   readonly openChild: () => Promise<Link>;
   /** A process for a client that sends `initialize`. @param wasProbed whether it has been sent `server/discover` */
-  readonly toLegacyClient: (child: Link, wasProbed: boolean) => Link;
+  readonly toLegacyClient: (child: Link, wasProbed: boolean) => Promise<Link>;
   /** A server of a 2025 revision for a modern client. @param first a process that runs already and was not initialized */
-  readonly toLegacyServer: (first: Link | undefined) => ModernBackend;
+  readonly toLegacyServer: (first: Link | undefined) => Promise<ModernBackend>;
 }
 
 type Wait = void | Promise<void>;
@@ -118,9 +118,9 @@ class StdioClientLink extends RelayLink {
     this.#clientEra = 'legacy';
     if (this.#process === 'used') await discard(this.#takeSpare() ?? this.#target);
     const child = this.#takeSpare() ?? this.#reusableTarget() ?? (await this.#reopenUnprobed());
-    if (this.#isClosed) return child.close();
-    this.#use(this.#options.toLegacyClient(child, this.#process !== 'fresh'));
-    return this.#target?.send(frame);
+    const link = await this.#options.toLegacyClient(child, this.#process !== 'fresh');
+    if (this.#isClosed) return link.close();
+    return this.#use(link).send(frame);
   }
 
   /** What a probe has left is as good as new; what a modern client's requests have left is not. */
@@ -131,14 +131,13 @@ class StdioClientLink extends RelayLink {
   async #sendModern(frame: Frame): Promise<Wait> {
     this.#clientEra = 'modern';
     if (this.#known.modern === undefined) await this.#learn(undefined);
-    return this.#modernTarget().send(frame);
+    return await this.#sendToModernTarget(frame);
   }
 
   /** The client's own question is the one that we would ask. */
   async #discover(frame: Frame): Promise<Wait> {
-    if (this.#known.modern !== undefined) return this.#modernTarget().send(frame);
-    const answer = await this.#learn(frame);
-    return answer === undefined ? this.#modernTarget().send(frame) : this.deliver(answer);
+    const answer = this.#known.modern === undefined ? await this.#learn(frame) : undefined;
+    return answer === undefined ? await this.#sendToModernTarget(frame) : this.deliver(answer);
   }
 
   /** @returns the answer, if the server is modern */
@@ -159,8 +158,14 @@ class StdioClientLink extends RelayLink {
     return verdict.era === 'modern' ? verdict.answer : undefined;
   }
 
+  async #sendToModernTarget(frame: Frame): Promise<Wait> {
+    const target = await this.#modernTarget();
+    // Closed in the meantime: it has not seen what has been opened since.
+    return this.#isClosed ? await this.close() : target.send(frame);
+  }
+
   /** Where a modern client's requests go: as they are to a modern server, translated to any other. */
-  #modernTarget(): Link {
+  async #modernTarget(): Promise<Link> {
     if (this.#known.modern === true) {
       const child = this.#takeSpare();
       if (child !== undefined) return this.#use(child);
@@ -169,7 +174,7 @@ class StdioClientLink extends RelayLink {
     const child = this.#takeSpare();
     // The backend starts another one if it ends.
     child?.onclose(() => {});
-    this.#backend ??= this.#options.toLegacyServer(child);
+    this.#backend ??= await this.#options.toLegacyServer(child);
     return this.#use(this.#backend.open({ principal: this.principal, withheld: new Set() }));
   }
 

@@ -26,7 +26,7 @@ const DISCOVERED = {
 };
 
 test('a server that takes initialize is left alone: frames pass as they are', async () => {
-  const { server, link, got, known } = open();
+  const { server, link, got, known } = await open();
   const frame = frameOf(INITIALIZE);
   await link.send(frame);
   expect(server.sent[0]?.frame).toBe(frame);
@@ -39,7 +39,7 @@ test('a server that takes initialize is left alone: frames pass as they are', as
 });
 
 test('a server that refuses it and is modern is presented as what the client knows, to all that come', async () => {
-  const { server, link, got, known } = open();
+  const { server, link, got, known } = await open();
   await link.send(frameOf(INITIALIZE));
   await server.deliver({ id: 1, error: REFUSED });
   // A client that is in a hurry.
@@ -53,13 +53,13 @@ test('a server that refuses it and is modern is presented as what the client kno
   expect(got.at(-1)).toEqual({ jsonrpc: '2.0', id: 2, result: { tools: [] } });
   expect(known).toEqual({ legacy: false, modern: true });
 
-  const next = open({ known });
+  const next = await open({ known });
   await next.link.send(frameOf(INITIALIZE));
   expect(next.server.sent[0]?.message.method).toBe('server/discover');
 });
 
 test('a server that refuses it and is not modern has refused it', async () => {
-  const { server, link, got, known } = open();
+  const { server, link, got, known } = await open();
   await link.send(frameOf(INITIALIZE));
   await server.deliver({ id: 1, error: { code: -32602, message: 'not you' } });
   await answer(server, 'server/discover', { error: { code: -32601, message: 'what?' } });
@@ -73,7 +73,7 @@ test('a server that refuses it and is not modern has refused it', async () => {
 });
 
 test('a server that was too slow to say what it is says so when it refuses initialize', async () => {
-  const { server, link, got, known } = open({ known: { legacy: undefined, modern: false } });
+  const { server, link, got, known } = await open({ known: { legacy: undefined, modern: false } });
   await link.send(frameOf(INITIALIZE));
   await server.deliver({ id: 1, error: REFUSED });
   await answer(server, 'server/discover', { result: DISCOVERED });
@@ -83,7 +83,7 @@ test('a server that was too slow to say what it is says so when it refuses initi
 });
 
 test('a server that is known to be legacy is not asked why it refuses a client', async () => {
-  const { server, link, got } = open({ known: { legacy: undefined, modern: false } });
+  const { server, link, got } = await open({ known: { legacy: undefined, modern: false } });
   await link.send(frameOf(INITIALIZE));
   await server.deliver({ id: 1, error: { code: -32602, message: 'not you' } });
   await new Promise(setImmediate);
@@ -92,7 +92,9 @@ test('a server that is known to be legacy is not asked why it refuses a client',
 });
 
 test('a server that has ended at the question and cannot be started again has refused', async () => {
-  const { server, link, got, closed } = open({ again: new RunError('CRASH_LOOP', { server: 'files' }) });
+  const { server, link, got, closed } = await open({
+    again: new RunError('CRASH_LOOP', { server: 'files' }),
+  });
   await link.send(frameOf(INITIALIZE));
   await server.deliver({ id: 1, error: REFUSED });
   server.drop(new Error('exit'));
@@ -102,7 +104,7 @@ test('a server that has ended at the question and cannot be started again has re
 
 test('a client that leaves while another process is asked leaves none behind', async () => {
   const again = createMemoryLink('server');
-  const { server, link } = open({ again });
+  const { server, link } = await open({ again });
   await link.send(frameOf(INITIALIZE));
   await server.deliver({ id: 1, error: REFUSED });
   server.drop(new Error('exit'));
@@ -115,7 +117,7 @@ test('a client that leaves while another process is asked leaves none behind', a
 
 test('a server that ends at the question is started once more', async () => {
   const again = createMemoryLink('server');
-  const { server, link, got } = open({ again });
+  const { server, link, got } = await open({ again });
   await link.send(frameOf(INITIALIZE));
   await server.deliver({ id: 1, error: REFUSED });
   server.drop(new Error('exit'));
@@ -128,7 +130,7 @@ test('a server that ends at the question is started once more', async () => {
 describe('a server that is asked first, and lists modern revisions only,', () => {
   test('is not translated if it accepts an initialize of our own, for clients that come later as well', async () => {
     const again = createMemoryLink('server');
-    const { server, link, got, known } = open({ asksFirst: true, again });
+    const { server, link, got, known } = await open({ asksFirst: true, again });
     const frame = frameOf(INITIALIZE);
     void link.send(frame);
     await answer(server, 'server/discover', { result: DISCOVERED });
@@ -143,14 +145,14 @@ describe('a server that is asked first, and lists modern revisions only,', () =>
     ]);
     expect(known).toEqual({ legacy: true, modern: true });
 
-    const next = open({ asksFirst: true, known });
+    const next = await open({ asksFirst: true, known });
     void next.link.send(frame);
     expect(next.server.sent[0]?.frame).toBe(frame);
   });
 
   test('is sent an initialize with metadata of a revision that has it', async () => {
     const again = createMemoryLink('server');
-    const { server, link } = open({ asksFirst: true, again });
+    const { server, link } = await open({ asksFirst: true, again });
     void link.send(frameOf(INITIALIZE));
     await answer(server, 'server/discover', { result: DISCOVERED });
     const { message } = await again.waitFor(({ message: { method } }) => method === 'initialize');
@@ -181,7 +183,7 @@ describe('a server that is asked first, and lists modern revisions only,', () =>
     ],
   ])('is translated if it %s', async (_title, outcome, legacy) => {
     const again = createMemoryLink('server');
-    const { server, link, got, known } = open({ asksFirst: true, again });
+    const { server, link, got, known } = await open({ asksFirst: true, again });
     void link.send(frameOf(INITIALIZE));
     void link.send(frameOf({ method: 'notifications/initialized' }));
     void link.send(frameOf({ id: 2, method: 'tools/list' }));
@@ -199,7 +201,7 @@ describe('a server that is asked first, and lists modern revisions only,', () =>
 
   test('is translated if it does not answer initialize, and the next client does not wait for it', async () => {
     const again = createMemoryLink('server');
-    const { server, link, got, known } = open({ asksFirst: true, again, offerMs: 1 });
+    const { server, link, got, known } = await open({ asksFirst: true, again, offerMs: 1 });
     void link.send(frameOf(INITIALIZE));
     void link.send(frameOf({ id: 2, method: 'tools/list' }));
     await answer(server, 'server/discover', { result: DISCOVERED });
@@ -208,7 +210,7 @@ describe('a server that is asked first, and lists modern revisions only,', () =>
     expect(known).toMatchObject({ legacy: undefined, modern: true });
 
     const untouched = createMemoryLink('server');
-    const next = open({ asksFirst: true, known, again: untouched });
+    const next = await open({ asksFirst: true, known, again: untouched });
     void next.link.send(frameOf(INITIALIZE));
     await answer(next.server, 'server/discover', { result: DISCOVERED });
     await new Promise(setImmediate);
@@ -218,7 +220,7 @@ describe('a server that is asked first, and lists modern revisions only,', () =>
 
   test('leaves no link behind if the client leaves while it is asked', async () => {
     const again = createMemoryLink('server');
-    const { server, link } = open({ asksFirst: true, again });
+    const { server, link } = await open({ asksFirst: true, again });
     void link.send(frameOf(INITIALIZE));
     await answer(server, 'server/discover', { result: DISCOVERED });
     await again.waitFor(({ message }) => message.method === 'initialize');
@@ -229,7 +231,7 @@ describe('a server that is asked first, and lists modern revisions only,', () =>
 
 test('a server that was found to be modern by another client is asked first as well', async () => {
   const again = createMemoryLink('server');
-  const { server, link, known } = open({
+  const { server, link, known } = await open({
     asksFirst: true,
     known: { legacy: undefined, modern: true },
     again,
@@ -245,7 +247,7 @@ test.each([
   ['an error of the other era', { error: REFUSED }],
   ['a revision without handshake', { result: { protocolVersion: '2026-07-28' } }],
 ])('a server that accepts others is not translated for a client that gets %s', async (_title, outcome) => {
-  const { server, link, got, known } = open({ known: { legacy: true, modern: true } });
+  const { server, link, got, known } = await open({ known: { legacy: true, modern: true } });
   void link.send(frameOf(INITIALIZE));
   await server.deliver({ id: 1, ...outcome });
   await new Promise(setImmediate);
@@ -256,7 +258,7 @@ test.each([
 test.each(['unreadable_answer', 'line_too_long'])(
   'an answer in whose place there is an error of ours (%s) is passed on at once',
   async (reason) => {
-    const { server, link, got, known } = open();
+    const { server, link, got, known } = await open();
     void link.send(frameOf(INITIALIZE));
     await server.deliver({ id: 1, error: { code: -32603, message: '?', data: { reason } } });
     expect(got).toMatchObject([{ id: 1, error: { code: -32603 } }]);
@@ -266,7 +268,7 @@ test.each(['unreadable_answer', 'line_too_long'])(
 );
 
 test('a failure to answer server/discover says nothing about the era', async () => {
-  const { server, link, got, known } = open({ asksFirst: true });
+  const { server, link, got, known } = await open({ asksFirst: true });
   void link.send(frameOf(INITIALIZE));
   await answer(server, 'server/discover', { error: httpFault(500) });
   await answer(server, 'initialize', { result: { protocolVersion: '2025-06-18' } });
@@ -275,7 +277,7 @@ test('a failure to answer server/discover says nothing about the era', async () 
 });
 
 test('a server of both eras that refuses one client is not translated for the others', async () => {
-  const { server, link, got, known } = open({ known: { legacy: true, modern: true } });
+  const { server, link, got, known } = await open({ known: { legacy: true, modern: true } });
   void link.send(frameOf(INITIALIZE));
   await server.deliver({ id: 1, error: { code: -32602, message: 'not you' } });
   await new Promise(setImmediate);
@@ -286,7 +288,7 @@ test('a server of both eras that refuses one client is not translated for the ot
 
 test('a process that was probed, and then refuses initialize, is replaced', async () => {
   const again = createMemoryLink('server');
-  const { server, link, got, known } = open({ again, wasProbed: true });
+  const { server, link, got, known } = await open({ again, wasProbed: true });
   void link.send(frameOf(INITIALIZE));
   await server.deliver({ id: 1, error: REFUSED });
   await answer(again, 'initialize', { result: { protocolVersion: '2025-06-18' } });
@@ -296,7 +298,7 @@ test('a process that was probed, and then refuses initialize, is replaced', asyn
 });
 
 test('a server that answers the probe when that has given up is known to be modern', async () => {
-  const { server, link, got, known } = open({
+  const { server, link, got, known } = await open({
     known: { legacy: undefined, modern: false },
     wasProbed: true,
   });
@@ -309,7 +311,7 @@ test('a server that answers the probe when that has given up is known to be mode
 
 test('a modern server whose process has settled for initialize is probed in a new one', async () => {
   const again = createMemoryLink('server');
-  const { server, link, got } = open({ again });
+  const { server, link, got } = await open({ again });
   void link.send(frameOf(INITIALIZE));
   await server.deliver({ id: 1, result: { protocolVersion: '2026-07-28' } });
   await answer(server, 'server/discover', { error: { code: -32601, message: 'settled' } });
@@ -319,7 +321,7 @@ test('a modern server whose process has settled for initialize is probed in a ne
 });
 
 test('what a client sends behind initialize waits until the server has accepted it, in order', async () => {
-  const { server, link, got } = open();
+  const { server, link, got } = await open();
   const sent = ['notifications/initialized', 'tools/list', 'ping'];
   void link.send(frameOf(INITIALIZE));
   for (const [id, method] of sent.entries()) void link.send(frameOf({ id: id + 10, method }));
@@ -344,7 +346,7 @@ test.each([
   'a server that is asked first, and %s, gets initialize as it is, and nobody asks again',
   async (...row) => {
     const [, outcome, modern] = row;
-    const { server, link, got, known } = open({ asksFirst: true });
+    const { server, link, got, known } = await open({ asksFirst: true });
     const frame = frameOf(INITIALIZE);
     void link.send(frame);
     await answer(server, 'server/discover', outcome);
@@ -353,14 +355,14 @@ test.each([
     expect(got).toMatchObject([{ id: 1, result: { protocolVersion: '2025-06-18' } }]);
     expect(known).toEqual({ legacy: true, modern });
 
-    const next = open({ asksFirst: true, known });
+    const next = await open({ asksFirst: true, known });
     await next.link.send(frame);
     expect(next.server.sent[0]?.frame).toBe(frame);
   },
 );
 
 test('a server that cannot be reached when it is asked first has ended, and shown nothing', async () => {
-  const { server, link, closed, known } = open({ asksFirst: true });
+  const { server, link, closed, known } = await open({ asksFirst: true });
   const sent = link.send(frameOf(INITIALIZE));
   server.drop(new Error('unreachable'));
   await Promise.all([sent, closed]);
@@ -368,11 +370,11 @@ test('a server that cannot be reached when it is asked first has ended, and show
 });
 
 test('a server that is pinned is asked nothing', async () => {
-  const legacy = open({ known: createEraCache('legacy') });
+  const legacy = await open({ known: createEraCache('legacy') });
   await legacy.link.send(frameOf(INITIALIZE));
   await legacy.server.deliver({ id: 1, error: REFUSED });
   expect(legacy.got).toMatchObject([{ error: { code: -32022 } }]);
-  const modern = open({ known: createEraCache('modern') });
+  const modern = await open({ known: createEraCache('modern') });
   await modern.link.send(frameOf(INITIALIZE));
   expect(modern.server.sent[0]?.message.method).toBe('server/discover');
 });
@@ -386,20 +388,20 @@ interface Setting {
   readonly offerMs?: number;
 }
 
-function open({
+async function open({
   known = createEraCache(undefined),
   again = createMemoryLink('server'),
   asksFirst = false,
   ...more
-}: Setting = {}): {
+}: Setting = {}): Promise<{
   server: MemoryLink;
   link: Link;
   got: JsonRpcMessage[];
   known: EraCache;
   closed: Promise<void>;
-} {
+}> {
   const server = createMemoryLink('server');
-  const link = createLegacyClientRoute(reattachable(server), {
+  const link = await createLegacyClientRoute(reattachable(server), {
     server: 'files',
     version: '0',
     ...more,

@@ -53,8 +53,8 @@ function open() {
     version: '0',
     known,
     openChild: async () => child,
-    toModernServer: () => face('modern'),
-    toLegacyServer: () => face('legacy'),
+    toModernServer: async () => face('modern'),
+    toLegacyServer: async () => face('legacy'),
   });
   return { route, child, known, sent, closed };
 }

@@ -156,6 +156,25 @@ test('closing it ends whatever it has come to', async () => {
   expect(translated.faced.isClosed).toBe(true);
 });
 
+test('a backend that is opened while the link is being closed is closed as well', async () => {
+  const { link, faced } = open(createEraCache('legacy'));
+  const sent = link.send(frameOf(CALL));
+  await link.close();
+  await sent;
+  expect(faced.isClosed).toBe(true);
+  expect(faced.sent).toEqual([]);
+});
+
+test('a process that a legacy client is given while the link is being closed is closed as well', async () => {
+  const { first, link, got } = open(createEraCache('legacy'));
+  const sent = link.send(frameOf(INITIALIZE));
+  await link.close();
+  await sent;
+  expect(first.isClosed).toBe(true);
+  expect(first.sent).toEqual([]);
+  expect(got).toEqual([]);
+});
+
 function open(
   known: EraCache = createEraCache(undefined),
   probing: { silenceMs?: number } = {},
@@ -182,11 +201,11 @@ function open(
       opened.push(next);
       return next;
     },
-    toLegacyClient: (child) => {
+    toLegacyClient: async (child) => {
       taken.push(child);
       return child;
     },
-    toLegacyServer: (child) => {
+    toLegacyServer: async (child) => {
       faced.firsts.push(child);
       return face(faced);
     },
