@@ -54,5 +54,6 @@ export class Deadline {
 /** Keeps the process alive until a timer has run: between two attempts to reach a server nothing else does. */
 export const holdingClock: Clock = {
   now: () => systemClock.now(),
+  date: () => systemClock.date(),
   after: (ms, run) => systemClock.after(ms, run, true),
 };

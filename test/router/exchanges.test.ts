@@ -64,6 +64,7 @@ describe('timeout', () => {
     const keepsAlive: (boolean | undefined)[] = [];
     const clock = {
       now: () => 0,
+      date: () => 0,
       after: (_ms: number, _run: () => void, keeps?: boolean) => {
         keepsAlive.push(keeps);
         return () => {};

@@ -11,6 +11,7 @@ export function createFakeClock(): FakeClock {
 
   return {
     now: () => now,
+    date: () => now,
     after(ms, run) {
       const entry = { at: now + ms, run };
       due.add(entry);
