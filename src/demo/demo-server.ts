@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import type { Clock } from '../clock.ts';
 import { isRunError } from '../errors.ts';
 import { isLegacyRevision, LEGACY_REVISIONS, RPC } from '../protocol/constants.ts';
 import { frameOf, parseFrame, type Frame, type JsonRpcMessage } from '../protocol/frame.ts';
@@ -22,6 +23,7 @@ const PROMPT = {
 export class DemoServer {
   readonly #input: Readable;
   readonly #output: Writable;
+  readonly #clock: Clock;
   /** The client's requests that are not answered yet. */
   readonly #pending = new Map<RequestId, AbortController>();
   /** Requests of the server that the client has not answered yet. */
@@ -31,9 +33,10 @@ export class DemoServer {
   // Quieter than what a tool logs: only a client that asked for logs gets them.
   #logLevel = 'warning';
 
-  constructor(input: Readable, output: Writable) {
+  constructor(input: Readable, output: Writable, clock: Clock) {
     this.#input = input;
     this.#output = output;
+    this.#clock = clock;
   }
 
   /** With its input at an end, the process ends by itself as soon as it has nothing left to do. */
@@ -159,6 +162,7 @@ export class DemoServer {
     const token = object(params['_meta'])['progressToken'];
     return {
       signal,
+      clock: this.#clock,
       clientCapabilities: this.#clientCapabilities,
       report: async (progress, total) => {
         if (token === undefined) return;

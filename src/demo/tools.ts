@@ -1,9 +1,11 @@
+import { sleep, type Clock } from '../clock.ts';
 import type { JsonRpcMessage } from '../protocol/frame.ts';
 import { numberArgument, object, text, type Json } from './arguments.ts';
 
 /** What a tool knows of the call that it answers. */
 export interface Call {
   readonly signal: AbortSignal;
+  readonly clock: Clock;
   readonly clientCapabilities: Json;
   /** Tells the client how far the call is, if its request has a progress token. */
   report(progress: number, total: number): Promise<void>;
@@ -59,11 +61,11 @@ export const TOOLS: ReadonlyMap<string, Tool> = new Map<string, Tool>([
   ],
 ]);
 
-async function countSteps(args: Json, { signal, report }: Call): Promise<Json> {
+async function countSteps(args: Json, { signal, clock, report }: Call): Promise<Json> {
   const steps = numberArgument(args, 'steps', 5, 100_000);
   const pauseMs = numberArgument(args, 'pauseMs', 200, 10_000);
   for (let step = 1; step <= steps && !signal.aborted; step++) {
-    if (pauseMs > 0) await pause(pauseMs, signal);
+    if (pauseMs > 0) await pause(pauseMs, signal, clock);
     await report(step, steps);
   }
   return text(`took ${steps} steps`);
@@ -86,16 +88,9 @@ async function askUser(args: Json, { clientCapabilities, ask }: Call): Promise<J
   return text(`The user answered: ${String(object(answer.result['content'])['answer'])}`);
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    }
-  });
+/** Ends early, without an error, when the call is cancelled. */
+function pause(ms: number, signal: AbortSignal, clock: Clock): Promise<void> {
+  return sleep(clock, ms, signal).catch(() => {});
 }
 
 function input(properties: Json, required: readonly string[] = []): Json {
