@@ -1,8 +1,9 @@
 import type { Readable, Writable } from 'node:stream';
+import type { Clock } from '../clock.ts';
 import { takeEnvironment } from './options/environment.ts';
 
 /** Everything the command line takes from its process, so that a test can be one. */
-export interface CliContext {
+export interface ProcessContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly stdin: Readable;
@@ -20,8 +21,13 @@ export interface CliContext {
   readonly canAsk: boolean;
 }
 
+/** What a command works with. The clock is added where commands are loaded, since `--version` loads no module for it. */
+export interface CliContext extends ProcessContext {
+  readonly clock: Clock;
+}
+
 /** The real process. */
-export function processContext(): CliContext {
+export function processContext(): ProcessContext {
   const { stdin, stdout, stderr } = process;
   const env = takeEnvironment(process.env);
   // `mcp-run --help | head -1` closes our stdout early; that is no failure.

@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import type { Clock } from '../clock.ts';
 
 /** The only place that decides how the process ends. */
 
@@ -49,13 +50,13 @@ export function watchCrashes(cleanUp: (error: unknown) => Promise<void>): { rele
 }
 
 /** Ends the process soon after its work is done, even if a forgotten handle would keep it alive. */
-export function endSoon(code: number, lastUnread = Infinity): void {
-  setTimeout(() => {
+export function endSoon(code: number, clock: Clock, lastUnread = Infinity): void {
+  clock.after(LINGER_MS, () => {
     // A slow reader may still be taking the last answer; one that takes nothing of it has stopped.
     const unread = process.stdout.writableLength;
-    if (unread > 0 && unread < lastUnread) endSoon(code, unread);
+    if (unread > 0 && unread < lastUnread) endSoon(code, clock, unread);
     else process.exit(code);
-  }, LINGER_MS).unref();
+  });
 }
 
 function withResolvers<T>(): {

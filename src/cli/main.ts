@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { processContext, type CliContext } from './context.ts';
+import { processContext, type ProcessContext } from './context.ts';
 
 /** Runs one command line and returns its exit code; never throws and never exits. */
 export async function main(
   argv: readonly string[] = process.argv.slice(2),
-  context: CliContext = processContext(),
+  context: ProcessContext = processContext(),
 ): Promise<number> {
   // Answered before anything is loaded: this is what scripts call to see whether the program is there.
   if (argv.length === 1 && /^(--version|-v|-V)$/.test(argv[0] ?? '')) {

@@ -1,8 +1,9 @@
 import { Command, CommanderError, Option } from 'commander';
+import { systemClock } from '../clock.ts';
 import { RunError, toRunError } from '../errors.ts';
 import type { CommandName, OptionGroup } from '../manifest/schema/options.ts';
 import { COMMANDS } from './command-table.ts';
-import type { CliContext } from './context.ts';
+import type { CliContext, ProcessContext } from './context.ts';
 import type { LaunchOption, SettingOption } from './options/option-types.ts';
 import { COMPANION_OPTIONS, LAUNCH_OPTIONS, SETTING_OPTIONS } from './options/options.generated.ts';
 import { readReporting, reportError } from './output/report.ts';
@@ -19,9 +20,10 @@ Examples:
 /** Parses the command line, runs the command, reports what went wrong; returns the exit code. */
 export async function runProgram(
   argv: readonly string[],
-  context: CliContext,
+  taken: ProcessContext | CliContext,
   version: string,
 ): Promise<number> {
+  const context: CliContext = { clock: systemClock, ...taken };
   const { own, command } = splitAtCommand(argv);
   const reporting = readReporting(argv, context);
   let exitCode = 0;

@@ -1,3 +1,4 @@
+import { systemClock, type Clock } from '../clock.ts';
 import { LINE_LEVELS, type LineLevel, type LogFormat, type LogLevel } from '../config/types.ts';
 import { printable, printableJson, printableLines, printableStyled } from './printable.ts';
 
@@ -22,22 +23,29 @@ export interface LogOptions {
 const MAX_UNREAD_BYTES = 1024 * 1024;
 
 /** Opens the log. It writes to stderr only, and never blocks on a reader that has stopped. */
-export async function openLog(options: LogOptions): Promise<Log> {
+export async function openLog(options: LogOptions, clock: Clock = systemClock): Promise<Log> {
   const sink = createSink(process.stderr);
   const destination =
     options.format === 'json'
       ? { write: (line: string) => sink.write(printableJson(line)) }
       : await createPrettyPrinter(sink, options.colour);
-  return createLog(destination, options.level, {});
+  return createLog({ sink: destination, clock }, options.level, {});
+}
+
+/** Where the lines of a log go, and what dates them. */
+interface Output {
+  readonly sink: Sink;
+  readonly clock: Clock;
 }
 
 /** A log whose lines all have these fields. */
-function createLog(sink: Sink, level: LogOptions['level'], bound: object): Log {
+function createLog(output: Output, level: LogOptions['level'], bound: object): Log {
+  const { sink, clock } = output;
   const lowest = level === 'silent' ? LINE_LEVELS.length : LINE_LEVELS.indexOf(level);
   const isLevelEnabled = (name: LineLevel): boolean => LINE_LEVELS.indexOf(name) >= lowest;
   const at = (name: LineLevel): Log[LineLevel] =>
     isLevelEnabled(name)
-      ? (fields, text) => sink.write(lineOf({ level: name, time: Date.now(), ...bound }, fields, text))
+      ? (fields, text) => sink.write(lineOf({ level: name, time: clock.date(), ...bound }, fields, text))
       : () => {};
   return {
     trace: at('trace'),
@@ -45,7 +53,7 @@ function createLog(sink: Sink, level: LogOptions['level'], bound: object): Log {
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
-    child: (fields) => createLog(sink, level, { ...bound, ...fields }),
+    child: (fields) => createLog(output, level, { ...bound, ...fields }),
     isLevelEnabled,
   };
 }

@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { main } from '../../src/cli/main.ts';
+import { systemClock } from '../../src/clock.ts';
 import type { CliContext } from '../../src/cli/context.ts';
 
 /** A process around the command line: nothing in the environment, and pipes for streams. */
@@ -13,6 +14,7 @@ export function createTerminal(overrides: Partial<CliContext> = {}) {
     stdin,
     stdout,
     stderr,
+    clock: systemClock,
     stderrIsTerminal: false,
     stdoutIsTerminal: false,
     columns: () => 80,

@@ -52,7 +52,7 @@ async function run(
   try {
     const results = await done;
     const code = interrupt.signal.aborted ? await signals.stopped : report(results);
-    endSoon(code);
+    endSoon(code, call.context.clock);
     return code;
   } finally {
     signals.release();

@@ -35,7 +35,7 @@ export async function login(call: CommandCall): Promise<number> {
       const logins = await done;
       const code = interrupt.signal.aborted ? await signals.stopped : exitCodeOf(logins);
       if (reporting.document) writeDocument(documentOf(logins, code), context);
-      endSoon(code);
+      endSoon(code, context.clock);
       return code;
     } finally {
       signals.release();
@@ -62,18 +62,18 @@ async function logInAll(
     logins.push(outcome);
     if (reporting.document || signal.aborted) continue;
     if (outcome.error === undefined)
-      writeText(context.stdout, `${lineOf(outcome, reporting.stdoutColour)}\n`);
+      writeText(context.stdout, `${lineOf(outcome, reporting.stdoutColour, context.clock.date())}\n`);
     else await reportError(outcome.error, context, reporting);
   }
   return logins;
 }
 
-function lineOf({ server, holding }: Login, colour: boolean): string {
+function lineOf({ server, holding }: Login, colour: boolean, now: number): string {
   const { green, dim } = createPalette(colour);
   const name = printable(server.name);
   if (holding === undefined) return `${dim('–')} ${name}: asks for no authorization`;
   const scope = holding.scope === undefined ? '' : `, scope ${printable(holding.scope)}`;
-  return `${green('✓')} ${name}: authorized by ${printable(holding.issuer)}${scope}, ${expiryText(holding)}`;
+  return `${green('✓')} ${name}: authorized by ${printable(holding.issuer)}${scope}, ${expiryText(holding, now)}`;
 }
 
 function exitCodeOf(logins: readonly Login[]): number {

@@ -27,7 +27,7 @@ export async function logout(call: CommandCall): Promise<number> {
       for (const { error } of rejected) await reportError(error, context, reporting);
       writeText(context.stdout, `${linesOf(done, reporting.stdoutColour).join('\n')}\n`);
     }
-    endSoon(code);
+    endSoon(code, context.clock);
     return code;
   } catch (error) {
     return await reportError(toRunError(error), context, reporting);

@@ -1,10 +1,11 @@
+import type { Clock } from '../../clock.ts';
 import { toRunError } from '../../errors.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
 import type { Endpoints } from '../../gateway/endpoints.ts';
 import type { LogFormat } from '../../config/types.ts';
 import type { Manifest, Settings } from '../../manifest/settings.ts';
 import { secretsOf } from '../../observe/known-secrets.ts';
-import type { Log } from '../../observe/log.ts';
+import type { Log, LogOptions } from '../../observe/log.ts';
 import { createMask } from '../../observe/mask.ts';
 import { maskLog } from '../../observe/masked-log.ts';
 import { redact } from '../../observe/redact.ts';
@@ -24,7 +25,7 @@ export async function serve(
   try {
     const manifest = await readManifest(args, context);
     format = manifest.settings.logFormat ?? reporting.format;
-    const log = await startLog(manifest, format, reporting);
+    const log = await startLog(manifest, { format, colour: reporting.colour }, context.clock);
     const masked = maskLog(log, createMask(manifest.servers.flatMap(({ target }) => secretsOf(target))));
     for (const warning of manifest.warnings) masked.warn({ event: 'manifest.warning' }, warning);
     await reportRejected(manifest, format, masked, context, reporting);
@@ -39,9 +40,13 @@ export async function serve(
   }
 }
 
-async function startLog({ settings }: Manifest, format: LogFormat, { colour }: Reporting): Promise<Log> {
+async function startLog(
+  { settings }: Manifest,
+  form: Pick<LogOptions, 'format' | 'colour'>,
+  clock: Clock,
+): Promise<Log> {
   const { openLog } = await import('../../observe/log.ts');
-  return await openLog({ level: levelOf(settings), format, colour });
+  return await openLog({ level: levelOf(settings), ...form }, clock);
 }
 
 /** Entries that are left out must not go unnoticed: `quiet` does not silence it. */
@@ -77,8 +82,9 @@ async function run(
   context: CliContext,
   onReady: (listening: Endpoints) => void | Promise<void>,
 ): Promise<number> {
+  const { stdin, stdout, clock } = context;
   const { createGateway } = await import('../../gateway/gateway.ts');
-  const gateway = createGateway({ manifest, log, stdin: context.stdin, stdout: context.stdout });
+  const gateway = createGateway({ manifest, log, stdin, stdout }, clock);
   // Before the start: a signal in the middle of it must close what is open by then.
   const signals = watchSignals(() => gateway.close());
   const crashes = watchCrashes(async (error) => {
@@ -91,7 +97,7 @@ async function run(
   });
   try {
     const code = await Promise.race([startAndWait(gateway, onReady), signals.stopped]);
-    endSoon(code);
+    endSoon(code, clock);
     return code;
   } finally {
     await gateway.close();

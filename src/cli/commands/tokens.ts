@@ -21,7 +21,10 @@ export async function tokens({ context, reporting }: CommandCall): Promise<numbe
       const servers = holdings.map(describeHolding);
       writeDocument({ ok: true, exitCode: 0, directory, servers, ...bound }, context);
     } else {
-      const lines = [...tableOf(holdings, directory, reporting.stdoutColour), ...bindings.map(lineOf)];
+      const lines = [
+        ...tableOf(holdings, directory, { colour: reporting.stdoutColour, now: context.clock.date() }),
+        ...bindings.map(lineOf),
+      ];
       writeText(context.stdout, `${lines.join('\n')}\n`);
     }
     return 0;
@@ -36,13 +39,17 @@ function lineOf({ url, clientId, issuer, since }: Binding): string {
   return `Client ${printable(clientId)} of ${printable(maskUrl(url))} is bound to ${printable(issuer)} since ${day}`;
 }
 
-function tableOf(holdings: readonly Holding[], directory: string, colour: boolean): string[] {
+function tableOf(
+  holdings: readonly Holding[],
+  directory: string,
+  { colour, now }: { readonly colour: boolean; readonly now: number },
+): string[] {
   if (holdings.length === 0) return [`No tokens are stored in ${printable(directory)}`];
   const rows = holdings.map((holding) => [
     maskUrl(holding.url),
     holding.issuer,
     holding.scope ?? '–',
-    expiryText(holding),
+    expiryText(holding, now),
   ]);
   const [head = '', ...lines] = alignColumns(
     [['SERVER', 'ISSUER', 'SCOPE', 'GOOD'], ...rows.map((row) => row.map(printable))],

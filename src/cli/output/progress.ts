@@ -1,4 +1,4 @@
-import { every, systemClock, type Clock } from '../../clock.ts';
+import { every } from '../../clock.ts';
 import type { CliContext } from '../context.ts';
 import { printableStyled, widthOf } from '../../observe/printable.ts';
 import { printable, type Palette } from './palette.ts';
@@ -27,9 +27,8 @@ interface Row {
 /** A spinner for each name that was started. */
 export function createProgress(
   total: number,
-  { stderr, columns }: CliContext,
+  { stderr, columns, clock }: CliContext,
   colours: Palette,
-  clock: Clock = systemClock,
 ): Progress {
   const rows = new Map<string, Row>();
   let drawn = 0;

@@ -36,7 +36,7 @@ export async function reportError(
   if (reporting.format === 'json' && code !== 'USAGE') {
     const line = {
       level: 'error',
-      time: Date.now(),
+      time: context.clock.date(),
       event: 'command.failed',
       code,
       exitCode,

@@ -23,7 +23,7 @@ export function describeBinding({ url, clientId, issuer, since }: Binding): obje
 }
 
 /** For people. */
-export function expiryText({ expiresAt, isRenewable }: Holding, now = Date.now()): string {
+export function expiryText({ expiresAt, isRenewable }: Holding, now: number): string {
   const renewal = isRenewable ? ', then renewed' : '';
   if (expiresAt === undefined) return 'for as long as the server likes';
   if (expiresAt <= now) return isRenewable ? 'expired, renewed at the next use' : 'expired';
