@@ -36,6 +36,7 @@ export function sendJson(
 
 /** Without it a client that asks for much and reads nothing would have us hold all of it. */
 function taken(response: ServerResponse): Promise<void> {
+  // Node's own timer of an idle socket, which each write of the response starts again: no clock can be handed to it.
   response.setTimeout(STALL_MS, () => response.destroy());
   return new Promise((resolve) => {
     response.once('finish', resolve);

@@ -83,7 +83,7 @@ export class SseResponse {
     if (!this.isOpen) return;
     this.#flush();
     this.#response.end();
-    // No tick comes any more to disconnect a client that stalls.
+    // No tick comes any more to disconnect a client that stalls; Node's own timer of an idle socket does it.
     if (this.#stall !== undefined) this.#response.setTimeout(STALL_MS, () => this.#response.destroy());
     this.#closed();
   }
