@@ -40,7 +40,7 @@ class ManifestGateway implements Gateway {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #isNetwork: boolean;
-  readonly #upstreams = new Upstreams();
+  readonly #upstreams: Upstreams;
   readonly #servers: ReadonlyMap<string, ServedServer>;
   readonly #status: Status;
   #listener: Listener | undefined;
@@ -53,6 +53,7 @@ class ManifestGateway implements Gateway {
     const { settings, servers } = manifest;
     this.#options = options;
     this.#clock = clock;
+    this.#upstreams = new Upstreams(clock);
     // Messages of a server, of a client or about them may repeat the secrets that a server was started with.
     const log = maskLog(options.log, createMask(servers.flatMap(({ target }) => secretsOf(target))));
     this.#log = log;

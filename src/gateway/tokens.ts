@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts';
 import { RunError } from '../errors.ts';
 import type { RemoteTarget } from '../config/types.ts';
 import type { Log } from '../observe/log.ts';
@@ -15,6 +16,7 @@ const NO_TLS = { caFile: undefined, certFile: undefined, keyFile: undefined };
 interface Call {
   readonly log: Log;
   readonly signal: AbortSignal;
+  readonly clock: Clock;
 }
 
 /**
@@ -25,7 +27,7 @@ interface Call {
 export async function logIn(
   name: string,
   target: RemoteTarget,
-  { log, signal }: Call,
+  { log, signal, clock }: Call,
 ): Promise<TokenInfo | undefined> {
   const { oauth } = target;
   if (oauth === undefined) {
@@ -35,7 +37,7 @@ export async function logIn(
   }
   const { logIn: obtain } = await import('../upstream/oauth/log-in.ts');
   const quiet = maskLog(log.child({ server: name }), createMask(secretsOf(target)));
-  return await obtain({ ...target, oauth }, { server: name, log: quiet, signal });
+  return await obtain({ ...target, oauth }, { server: name, log: quiet, signal, clock });
 }
 
 export interface LoggedOut {
@@ -56,7 +58,7 @@ export type Account = Pick<RemoteTarget, 'url' | 'tls' | 'oauth'>;
 export async function logOut(
   directory: string,
   accounts: readonly Account[] | undefined,
-  { log, signal }: Call,
+  { log, signal, clock }: Call,
 ): Promise<readonly LoggedOut[]> {
   const { logOut: deleteTokens } = await import('../upstream/oauth/log-out.ts');
   const bindings = await listBindings(directory);
@@ -70,6 +72,7 @@ export async function logOut(
       credentials: account?.oauth,
       log,
       signal,
+      clock,
     });
     const own = bindings.filter((binding) => binding.url === url);
     done.push({ url, issuer: tokens?.issuer, isRevoked, bindings: own });

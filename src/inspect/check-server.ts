@@ -13,7 +13,7 @@ import { detectEra, type EraVerdict } from '../router/negotiation/detect-era.ts'
 import { hintForSilence } from '../upstream/supervision/hints.ts';
 import { nextState, type ServerState } from '../upstream/supervision/server-state.ts';
 import { Upstreams } from '../upstream/upstream.ts';
-import { Deadline, GivenUp, holdingClock } from './deadline.ts';
+import { Deadline, GivenUp, keepingAlive } from './deadline.ts';
 import { Inspector, type Introduction, type Offer } from './inspector.ts';
 import { maskError, maskIntroduction } from './mask-result.ts';
 import { ServerOutput } from './server-output.ts';
@@ -46,8 +46,7 @@ export interface CheckOptions {
   readonly lineLimitBytes: number;
   /** Ends what is running. */
   readonly signal: AbortSignal;
-  /** One that keeps the process alive by default. */
-  readonly clock?: Clock;
+  readonly clock: Clock;
 }
 
 /** Tells whoever watches how far it is. */
@@ -85,7 +84,7 @@ class ServerCheck {
     this.#output = new ServerOutput((line) => watcher.said(server, line));
     this.#filters = tools === undefined ? [] : [toolFilter({ server, filter: createToolFilter(tools) })];
     this.#upstreams = upstreams;
-    this.#clock = options.clock ?? holdingClock;
+    this.#clock = keepingAlive(options.clock);
   }
 
   /** Starts the server, performs the handshake, counts what it offers, and stops it. Never rejects. */
@@ -243,7 +242,7 @@ export async function checkServers(
 ): Promise<readonly CheckResult[]> {
   const queue = [...specs.entries()];
   const results: CheckResult[] = [];
-  const upstreams = new Upstreams();
+  const upstreams = new Upstreams(options.clock);
   const work = async (): Promise<void> => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const [index, spec] = next;

@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import type { RunError } from '../errors.ts';
 
 /** Why the requests of a check are not awaited any more. */
@@ -51,9 +51,11 @@ export class Deadline {
   readonly #interrupt = (): void => this.#giveUp.abort(new GivenUp(this.#options.interruptError));
 }
 
-/** Keeps the process alive until a timer has run: between two attempts to reach a server nothing else does. */
-export const holdingClock: Clock = {
-  now: () => systemClock.now(),
-  date: () => systemClock.date(),
-  after: (ms, run) => systemClock.after(ms, run, true),
-};
+/** The same clock, whose timers keep the process alive: between two attempts to reach a server nothing else does. */
+export function keepingAlive(clock: Clock): Clock {
+  return {
+    now: () => clock.now(),
+    date: () => clock.date(),
+    after: (ms, run) => clock.after(ms, run, true),
+  };
+}

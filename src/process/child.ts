@@ -174,7 +174,7 @@ class GroupLeader implements Child {
  * @throws RunError `COMMAND_NOT_FOUND` or `SPAWN_FAILED`.
  */
 export async function startChild(options: ChildOptions, registry: ProcessRegistry): Promise<Child> {
-  const marker = createMarker();
+  const marker = createMarker(registry.clock.date());
   const container = await prepareContainer(options);
   try {
     const spawned = await spawnPiped({ ...options, args: container?.args ?? options.args }, marker.value);

@@ -1,4 +1,4 @@
-import { sleep, systemClock, type Clock } from '../clock.ts';
+import { sleep, type Clock } from '../clock.ts';
 import type { ProcessRef, ProcReader } from './proc.ts';
 
 /** What became of the descendants of a process that had left its process group. */
@@ -30,7 +30,7 @@ export class Descendants {
   readonly #denied = new Set<number>();
 
   /** @param id of the marker of the server process */
-  constructor(id: string, proc: ProcReader, clock: Clock = systemClock) {
+  constructor(id: string, proc: ProcReader, clock: Clock) {
     this.id = id;
     this.#proc = proc;
     this.#clock = clock;

@@ -17,9 +17,12 @@ export interface Marker {
   readonly value: string;
 }
 
-/** @param outer value of the variable in our own environment: we were started by a server of another mcp-run */
-export function createMarker(outer = process.env[MARKER]): Marker {
-  const parts = [process.pid, Date.now()].map((part) => part.toString(36));
+/**
+ * @param now milliseconds since 1970
+ * @param outer value of the variable in our own environment: we were started by a server of another mcp-run
+ */
+export function createMarker(now: number, outer = process.env[MARKER]): Marker {
+  const parts = [process.pid, now].map((part) => part.toString(36));
   const id = [...parts, Math.random().toString(36).slice(2)].join('');
   return { id, value: [...idsIn(outer ?? '').slice(1 - MAX_LEVELS), id].join(':') };
 }

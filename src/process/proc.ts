@@ -1,5 +1,5 @@
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
-import { systemClock, type Clock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { idsIn, MARKER, RELEASED } from './marker.ts';
 
 /** Reads /proc (Linux). Where it is missing, no process is found. */
@@ -43,7 +43,7 @@ export class ProcReader {
   #scanning: Promise<Marked> | undefined;
   #nextScan: Promise<Marked> | undefined;
 
-  constructor(clock: Clock = systemClock) {
+  constructor(clock: Clock) {
     this.#clock = clock;
   }
 

@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { Descendants } from './descendants.ts';
 import { noteDescendants, type Started } from './leftovers.ts';
 import { ProcReader } from './proc.ts';
@@ -17,7 +17,7 @@ export class ProcessRegistry {
   readonly #onExit = (): void => this.#killAll();
   #isClosed = false;
 
-  constructor(clock: Clock = systemClock) {
+  constructor(clock: Clock) {
     this.clock = clock;
     this.proc = new ProcReader(clock);
     this.#watchdog = new Watchdog(clock);

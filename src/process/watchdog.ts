@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Log } from '../observe/log.ts';
-import { systemClock, type Clock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import type { Container } from './containers.ts';
 import { MARKER, RELEASED } from './marker.ts';
 import { WATCHDOG_SCRIPT } from './watchdog-script.ts';
@@ -41,7 +41,7 @@ export class Watchdog {
   #failures = 0;
   #hasWarned = false;
 
-  constructor(clock: Clock = systemClock) {
+  constructor(clock: Clock) {
     this.#clock = clock;
   }
 

@@ -6,7 +6,7 @@ import { startChild, type Child, type ChildExit } from '../process/child.ts';
 import { ProcessRegistry } from '../process/process-registry.ts';
 import type { Frame } from '../protocol/frame.ts';
 import { createLineWriter, type LineWriter } from '../protocol/line-writer.ts';
-import { systemClock, type Clock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { FairReader } from './fair-reader.ts';
 import { excerptOf, InvalidStdout } from './invalid-stdout.ts';
 import type { Opener } from './opener.ts';
@@ -209,7 +209,7 @@ export class StdioOpener implements Opener<StdioTarget> {
   readonly #clock: Clock;
   readonly #processes: ProcessRegistry;
 
-  constructor(clock: Clock = systemClock) {
+  constructor(clock: Clock) {
     this.#clock = clock;
     this.#processes = new ProcessRegistry(clock);
   }

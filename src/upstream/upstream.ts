@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts';
 import { RunError } from '../errors.ts';
 import { findCommand } from '../process/find-command.ts';
 import type { Link } from '../link/link.ts';
@@ -10,14 +11,19 @@ type Kind = Target['kind'];
 type TargetOf<K extends Kind> = Extract<Target, { kind: K }>;
 
 /** Kind → how its opener is loaded. A new kind of target does not compile without its row. */
-const LOADERS: { readonly [K in Kind]: () => Promise<Opener<TargetOf<K>>> } = {
-  stdio: async () => new (await import('./stdio.ts')).StdioOpener(),
-  remote: async () => new (await import('./http/remote.ts')).RemoteOpener(),
+const LOADERS: { readonly [K in Kind]: (clock: Clock) => Promise<Opener<TargetOf<K>>> } = {
+  stdio: async (clock) => new (await import('./stdio.ts')).StdioOpener(clock),
+  remote: async (clock) => new (await import('./http/remote.ts')).RemoteOpener(clock),
 };
 
 /** How the composition root opens servers; one object for all servers that run together. */
 export class Upstreams {
+  readonly #clock: Clock;
   readonly #openers: { [K in Kind]?: Promise<Opener<TargetOf<K>>> | undefined } = {};
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /**
    * Loads the modules that open servers of these kinds. A listener that its clients leave without file descriptors could not
@@ -53,11 +59,13 @@ export class Upstreams {
   }
 
   #stdio(): Promise<Opener<TargetOf<'stdio'>>> {
-    return (this.#openers.stdio ??= LOADERS.stdio().catch((error: unknown) => this.#failed('stdio', error)));
+    return (this.#openers.stdio ??= LOADERS.stdio(this.#clock).catch((error: unknown) =>
+      this.#failed('stdio', error),
+    ));
   }
 
   #remote(): Promise<Opener<TargetOf<'remote'>>> {
-    return (this.#openers.remote ??= LOADERS.remote().catch((error: unknown) =>
+    return (this.#openers.remote ??= LOADERS.remote(this.#clock).catch((error: unknown) =>
       this.#failed('remote', error),
     ));
   }

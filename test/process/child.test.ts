@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import { MARKER } from '../../src/process/marker.ts';
 import { ProcessRegistry } from '../../src/process/process-registry.ts';
 import { startChild, STOP_LADDER, type Child, type ChildOptions } from '../../src/process/child.ts';
@@ -18,7 +19,7 @@ interface Started {
   readonly line: string;
 }
 
-const registry = new ProcessRegistry();
+const registry = new ProcessRegistry(systemClock);
 const started: Child[] = [];
 afterAll(() => Promise.all(started.map((child) => child.stop())));
 

@@ -2,13 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import { startChild, type Child } from '../../src/process/child.ts';
 import { ProcessRegistry } from '../../src/process/process-registry.ts';
 import { createRecordingLog, type RecordingLog } from '../observe/recording-log.ts';
 import { fixtureServer } from '../support/paths.ts';
 import { orphans, processAlive, processesWith } from '../support/processes.ts';
 
-const registry = new ProcessRegistry();
+const registry = new ProcessRegistry(systemClock);
 
 interface Started {
   readonly child: Child;

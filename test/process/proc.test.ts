@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import { childrenByThread, ProcReader } from '../../src/process/proc.ts';
 import { createWorkspace } from '../manifest/workspace.ts';
 
-const proc = new ProcReader();
+const proc = new ProcReader(systemClock);
 
 describe('the children of a process', () => {
   it('are those of all its threads', async () => {

@@ -35,9 +35,9 @@ it.each([
   ['grep', async () => '/usr/bin:/bin'],
   ['the shell alone', bareFolder],
 ])('finds marked processes by %s, and leaves those of others alone', async (_how, pathOf) => {
-  const markers = [createMarker(''), createMarker(''), createMarker('')] as const;
+  const markers = [createMarker(0, ''), createMarker(0, ''), createMarker(0, '')] as const;
   const [gone, kept, ours] = markers;
-  const inner = createMarker(ours.value);
+  const inner = createMarker(0, ours.value);
   const pids = await Promise.all([gone, kept, ours, inner].map(({ value }) => startMarked(value)));
   const shell = spawn('/bin/sh', ['-c', WATCHDOG_SCRIPT], {
     stdio: ['pipe', 'ignore', 'ignore'],

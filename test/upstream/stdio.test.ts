@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import { frameOf, type Frame } from '../../src/protocol/frame.ts';
 import type { Link } from '../../src/link/link.ts';
 import { Upstreams } from '../../src/upstream/upstream.ts';
@@ -16,7 +17,7 @@ interface Opened {
   waitFor(matches: (frame: Frame) => boolean): Promise<Frame>;
 }
 
-const upstreams = new Upstreams();
+const upstreams = new Upstreams(systemClock);
 const links: Link[] = [];
 afterAll(() => Promise.all(links.map((link) => link.close())));
 

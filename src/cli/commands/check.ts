@@ -40,6 +40,7 @@ async function run(
     timeoutMs,
     lineLimitBytes: manifest.settings.lineLimitBytes,
     signal: interrupt.signal,
+    clock: call.context.clock,
   };
   const wanted = readLaunch(call.args.flags, call.context.env).server;
   const show = createDisplay(manifest, inventory, wanted, call);

@@ -55,7 +55,7 @@ async function logInAll(
   const logins: Login[] = [];
   for (const server of servers) {
     if (signal.aborted) break;
-    const outcome = await logIn(server.name, server.target, { log, signal }).then(
+    const outcome = await logIn(server.name, server.target, { log, signal, clock: context.clock }).then(
       (holding): Login => ({ server, holding }),
       (error: unknown): Login => ({ server, error: toRunError(error) }),
     );

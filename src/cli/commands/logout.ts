@@ -20,7 +20,11 @@ export async function logout(call: CommandCall): Promise<number> {
     const { logOut } = await import('../../gateway/tokens.ts');
     const { signal } = new AbortController();
     const log = createPlainLog(context);
-    const done = await logOut(tokenStoreDirectory(context.env), accounts, { log, signal });
+    const done = await logOut(tokenStoreDirectory(context.env), accounts, {
+      log,
+      signal,
+      clock: context.clock,
+    });
     const code = rejected[0]?.error.exitCode ?? 0;
     if (reporting.document) writeDocument(documentOf(done, rejected, code), context);
     else {

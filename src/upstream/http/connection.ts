@@ -1,6 +1,6 @@
 import { RunError } from '../../errors.ts';
 import type { Authorization } from '../authorization.ts';
-import { systemClock, type Clock } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import { failureCode, originOf, unreachable } from './failure.ts';
 import {
   bufferedResponse,
@@ -47,7 +47,7 @@ export interface ConnectionOptions {
   readonly headers: Readonly<Record<string, string>>;
   /** Undefined: a server that asks for authorization is refused. */
   readonly authorization: Authorization | undefined;
-  readonly clock?: Clock;
+  readonly clock: Clock;
 }
 
 const MAX_REDIRECTS = 5;
@@ -80,7 +80,7 @@ class Attempts implements Sending {
 
   constructor(request: HttpRequest, repeatable: boolean, options: ConnectionOptions) {
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = options.clock;
     this.response = this.#run(request, repeatable);
     // A caller that has aborted it does not look.
     this.over = this.response.then(
@@ -120,12 +120,12 @@ class Attempts implements Sending {
       } else if (status === 401 || (status === 403 && isStepUp(response))) {
         challenges += 1;
         await this.#challenged(response, authorization, challenges);
-      } else if (BUSY.has(status) && busy < MAX_BUSY && isSoon(response)) {
+      } else if (BUSY.has(status) && busy < MAX_BUSY && isSoon(response, this.#clock)) {
         busy += 1;
         const answer = await answerIn(request, response, this.#clock);
         if (answer !== undefined) return answer;
-        const isRoom = await hasMadeRoom(request, response);
-        await this.#pause(isRoom ? ROOM_MS : retryAfterMs(response));
+        const isRoom = await hasMadeRoom(request, response, this.#clock);
+        await this.#pause(isRoom ? ROOM_MS : retryAfterMs(response, this.#clock));
       } else {
         return response;
       }
@@ -165,7 +165,7 @@ class Attempts implements Sending {
     const { server, authorization } = this.#options;
     const { status } = response;
     const wwwAuthenticate = response.header('www-authenticate');
-    discard(response);
+    discard(response, this.#clock);
     const detail = ` (HTTP status ${status})`;
     if (authorization === undefined) throw new RunError('AUTHORIZATION_REQUIRED', { server, detail });
     this.isAuthorizing = true;
@@ -179,7 +179,7 @@ class Attempts implements Sending {
   #redirected(response: HttpResponse, from: URL): URL {
     const { server } = this.#options;
     const location = response.header('location');
-    discard(response);
+    discard(response, this.#clock);
     const to =
       location !== undefined && URL.canParse(location, from.href) ? new URL(location, from) : undefined;
     if (to === undefined)
@@ -254,21 +254,25 @@ async function answerIn(
 }
 
 /** Takes the response. One that is still refused then is told again: what was ended may have had no place there. */
-async function hasMadeRoom({ makeRoom, isAnswer }: HttpRequest, response: HttpResponse): Promise<boolean> {
+async function hasMadeRoom(
+  { makeRoom, isAnswer }: HttpRequest,
+  response: HttpResponse,
+  clock: Clock,
+): Promise<boolean> {
   if (makeRoom !== undefined) return await makeRoom(response).catch(() => false);
-  if (isAnswer === undefined) discard(response);
+  if (isAnswer === undefined) discard(response, clock);
   return false;
 }
 
-function isSoon(response: HttpResponse): boolean {
-  const ms = retryAfterMs(response);
+function isSoon(response: HttpResponse, clock: Clock): boolean {
+  const ms = retryAfterMs(response, clock);
   return ms >= 0 && ms <= MAX_BUSY_MS;
 }
 
 /** `Retry-After` (RFC 9110, section 10.2.3); -1 without. */
-function retryAfterMs(response: HttpResponse): number {
+function retryAfterMs(response: HttpResponse, clock: Clock): number {
   const value = response.header('retry-after')?.trim() ?? '';
   if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
   const date = Date.parse(value);
-  return Number.isNaN(date) ? -1 : Math.max(0, date - Date.now());
+  return Number.isNaN(date) ? -1 : Math.max(0, date - clock.date());
 }

@@ -1,5 +1,6 @@
 import type { LookupFunction } from 'node:net';
 import type { Dispatcher } from 'undici';
+import type { Clock } from '../../clock.ts';
 import type { TlsSettings } from '../../config/types.ts';
 import { NodeHttpDispatcher } from './node-http-dispatcher.ts';
 import type { HttpDispatcher } from './http-call.ts';
@@ -25,12 +26,15 @@ const WORTH_LOADING = 200;
  * Connections to a remote server, kept alive and used again; through a proxy if the environment names one.
  * @throws RunError `TLS_FILE_UNREADABLE`
  */
-export async function openDispatcher(url: URL, options: DispatcherOptions): Promise<HttpDispatcher> {
+export async function openDispatcher(
+  url: URL,
+  options: DispatcherOptions & { readonly clock: Clock },
+): Promise<HttpDispatcher> {
   if (proxiesOf(options) !== undefined) return await createDispatcher(options);
-  const { lookup } = options;
+  const { lookup, clock } = options;
   const tls = await readTls(options);
   const limits = { connectMs: CONNECT_MS, keepAliveMs: KEEP_ALIVE_MS };
-  const first = await NodeHttpDispatcher.open({ origin: url, tls, lookup, ...limits });
+  const first = await NodeHttpDispatcher.open({ origin: url, tls, lookup, clock, ...limits });
   const load = async (): Promise<HttpDispatcher> =>
     first.hasContinued ? first : await createDispatcher(options);
   return createSwitchingDispatcher(first, load, WORTH_LOADING);

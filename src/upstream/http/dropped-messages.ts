@@ -1,6 +1,6 @@
 import type { Log } from '../../observe/log.ts';
 import type { RequestId } from '../../protocol/frame.ts';
-import { systemClock, type Clock } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import { excerptOf } from '../invalid-stdout.ts';
 
 /** Warnings that may follow each other at once, and the time after which there may be another one. */
@@ -25,7 +25,7 @@ export class DroppedMessages {
   #endedBefore: ReadonlySet<RequestId> = new Set();
   #hasUnknownAnswer = false;
 
-  constructor(log: Log, clock: Clock = systemClock) {
+  constructor(log: Log, clock: Clock) {
     this.#log = log;
     this.#clock = clock;
     this.#renewedAt = clock.now();

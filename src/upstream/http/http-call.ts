@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import { createBrotliDecompress, createGunzip, createInflate, constants, type Zlib } from 'node:zlib';
 import type { Transform } from 'node:stream';
 import type { Dispatcher } from 'undici';
@@ -286,7 +286,7 @@ export function mediaTypeOf(response: HttpResponse): string {
 }
 
 /** Reads a body that is not needed, so that the connection can be used again. */
-export function discard(response: HttpResponse, clock: Clock = systemClock): void {
+export function discard(response: HttpResponse, clock: Clock): void {
   // There is no telling when that would end.
   if (mediaTypeOf(response) === 'text/event-stream') return response.abort();
   let length = 0;

@@ -9,7 +9,7 @@ import type * as Https from 'node:https';
 import type { LookupFunction, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SecureContextOptions } from 'node:tls';
-import { systemClock, type Clock } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import type { CallController, CallOptions, HttpCall, HttpDispatcher } from './http-call.ts';
 
 export interface NodeHttpOptions {
@@ -21,7 +21,7 @@ export interface NodeHttpOptions {
   readonly connectMs: number;
   /** How long a connection that nothing uses stays open, unless the server says less. */
   readonly keepAliveMs: number;
-  readonly clock?: Clock;
+  readonly clock: Clock;
 }
 
 /** One request on its connection. */
@@ -88,7 +88,7 @@ export class NodeHttpDispatcher implements HttpDispatcher {
   #hasContinued = false;
 
   private constructor(options: NodeHttpOptions, https: typeof Https | undefined) {
-    const { origin, tls, lookup, connectMs, keepAliveMs, clock = systemClock } = options;
+    const { origin, tls, lookup, connectMs, keepAliveMs, clock } = options;
     const keeping = { keepAlive: true, timeout: keepAliveMs };
     this.#request = https?.request ?? requestByHttp;
     this.#connected = https === undefined ? 'connect' : 'secureConnect';

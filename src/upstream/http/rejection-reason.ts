@@ -2,7 +2,7 @@ import type { ErrorFields, RunError } from '../../errors.ts';
 import { RPC } from '../../protocol/constants.ts';
 import { withoutBom } from '../../protocol/bom.ts';
 import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
-import { systemClock, type Clock } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import { failureCode, isForeignEndpoint } from './failure.ts';
 import { readAll, type HttpResponse } from './http-call.ts';
 import { readMessages } from './messages.ts';
@@ -50,8 +50,8 @@ const SHUT: ReadonlySet<string> = new Set([
 export async function readRejectionReason(
   response: HttpResponse,
   maxBytes: number,
-  id?: RequestId,
-  clock: Clock = systemClock,
+  id: RequestId | undefined,
+  clock: Clock,
 ): Promise<RejectionReason> {
   const cancel = clock.after(EXPLANATION_MS, () => response.abort(), true);
   const whole = await readAll(response, maxBytes).catch(() => undefined);

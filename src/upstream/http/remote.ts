@@ -1,3 +1,4 @@
+import type { Clock } from '../../clock.ts';
 import { RunError, toRunError } from '../../errors.ts';
 import { secretsOf } from '../../observe/known-secrets.ts';
 import { createMask, type Mask } from '../../observe/mask.ts';
@@ -24,6 +25,7 @@ interface RemoteServer {
   readonly connection: Connection;
   readonly requestHeaders: RequestHeaders;
   readonly mask: Mask;
+  readonly clock: Clock;
   /** It has turned out to speak HTTP+SSE. */
   isSse: boolean;
 }
@@ -34,18 +36,20 @@ async function connectTo(
   target: RemoteTarget,
   options: UpstreamOptions,
   promptLimit: PromptLimit,
+  clock: Clock,
 ): Promise<RemoteServer> {
   const { server, log } = options;
   const { url, tls, headers, oauth } = target;
   const addresses = createServerAddresses();
   const { lookup } = addresses;
-  const dispatcher = await (options.openDispatcher ?? openDispatcher)(new URL(url), { server, tls, lookup });
+  const open = options.openDispatcher ?? openDispatcher;
+  const dispatcher = await open(new URL(url), { server, tls, lookup, clock });
   const authorization =
     oauth === undefined
       ? undefined
-      : new OAuthAuthorization({ ...target, oauth }, { server, log, addresses, promptLimit });
+      : new OAuthAuthorization({ ...target, oauth }, { server, log, addresses, promptLimit, clock });
   return {
-    connection: createConnection({ server, dispatcher, headers, authorization }),
+    connection: createConnection({ server, dispatcher, headers, authorization, clock }),
     requestHeaders: createRequestHeaders((tool) =>
       log.warn(
         { event: 'remote.tool-invalid', tool },
@@ -53,6 +57,7 @@ async function connectTo(
       ),
     ),
     mask: createMask(secretsOf(target)),
+    clock,
     isSse: target.transport === 'sse',
   };
 }
@@ -88,6 +93,7 @@ class RemoteLink implements Link {
       initializeTimeoutMs: options.initializeTimeoutMs ?? INITIALIZE_TIMEOUT_MS,
       requestHeaders: server.requestHeaders,
       mask: server.mask,
+      clock: server.clock,
       log: options.log,
       deliver: (frame, relatedRequestId) => this.#deliver(frame, relatedRequestId),
       fail: (error) => void this.#end(error),
@@ -171,7 +177,13 @@ class RemoteLink implements Link {
 /** Keeps what the conversations with each server have in common. */
 export class RemoteOpener implements Opener<RemoteTarget> {
   readonly #servers = new WeakMap<RemoteTarget, Promise<RemoteServer>>();
-  readonly #promptLimits = new PromptLimits();
+  readonly #clock: Clock;
+  readonly #promptLimits: PromptLimits;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#promptLimits = new PromptLimits(clock);
+  }
 
   /**
    * Opens a conversation with a remote server. Nothing is sent before the first message.
@@ -180,7 +192,7 @@ export class RemoteOpener implements Opener<RemoteTarget> {
   async open(target: RemoteTarget, options: UpstreamOptions): Promise<Link> {
     let server = this.#servers.get(target);
     if (server === undefined) {
-      server = connectTo(target, options, this.#promptLimits.of(serverUrl(target).href));
+      server = connectTo(target, options, this.#promptLimits.of(serverUrl(target).href), this.#clock);
       this.#servers.set(target, server);
       server.catch(() => this.#servers.delete(target));
     }

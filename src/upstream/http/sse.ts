@@ -1,7 +1,6 @@
 import { RunError, toRunError } from '../../errors.ts';
 import { claimsModern } from '../../era/envelope.ts';
 import type { Frame } from '../../protocol/frame.ts';
-import { systemClock } from '../../clock.ts';
 import { createScope, type ConnectionScope } from './connection.ts';
 import { SseReceiver } from './sse-receiver.ts';
 import { SseSender } from './sse-sender.ts';
@@ -19,7 +18,7 @@ export class Sse implements RemoteTransport {
   #sent: Promise<void> = Promise.resolve();
 
   constructor(options: RemoteTransportOptions) {
-    const { clock = systemClock } = options;
+    const { clock } = options;
     const connection = createScope(options.connection);
     const receiver = new SseReceiver(options, clock);
     const sender = new SseSender(options, connection, receiver, clock);

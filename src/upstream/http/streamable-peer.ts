@@ -3,7 +3,7 @@ import { claimedRevision } from '../../era/envelope.ts';
 import { isLegacyRevision } from '../../protocol/constants.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import { HEADER } from '../../protocol/mirrored-headers.ts';
-import { systemClock, type Clock } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import { createScope, type ConnectionScope } from './connection.ts';
 import { DroppedMessages } from './dropped-messages.ts';
 import { logFailure } from './failure.ts';
@@ -30,7 +30,7 @@ export class StreamablePeer {
   readonly #replaced = new WeakSet<SessionKey>();
 
   constructor(options: RemoteTransportOptions, onSession: Omit<SessionOptions, 'server'>) {
-    const { clock = systemClock } = options;
+    const { clock } = options;
     this.options = options;
     this.connection = createScope(options.connection);
     this.session = new HttpSession({ server: options.server, ...onSession });
@@ -101,7 +101,10 @@ export class StreamablePeer {
     const headers = this.session.headers(key);
     const sending = this.connection.send({ method: 'DELETE', url, headers }, true);
     const cancel = this.clock.after(DELETE_MS, () => sending.abort(), true);
-    await sending.response.then(discard, () => {});
+    await sending.response.then(
+      (response) => discard(response, this.clock),
+      () => {},
+    );
     cancel();
   }
 

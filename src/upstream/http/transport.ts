@@ -27,7 +27,7 @@ export interface RemoteTransportOptions {
   /** Masks the secrets that the server is reached with: it may repeat them in an error, which clients get. */
   mask(text: string): string;
   readonly log: Log;
-  readonly clock?: Clock;
+  readonly clock: Clock;
   /** @param relatedRequestId the request that the frame belongs to, where that is known */
   deliver(frame: Frame, relatedRequestId?: RequestId): void | Promise<void>;
   /** The server does not even answer the first request. */

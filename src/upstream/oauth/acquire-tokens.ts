@@ -106,7 +106,7 @@ async function tokensFor(
   });
   const request = { authority, scope, resource };
   if (settings.grant === 'client-credentials') return await requestByCredentials(request, context);
-  if (held !== undefined && !wanted.isStepUp && isWorthRenewing(held, challenged, context.now())) {
+  if (held !== undefined && !wanted.isStepUp && isWorthRenewing(held, challenged, context.clock.date())) {
     const renewed = await refresh(held, authority, context);
     if (renewed !== undefined) return renewed;
   }
@@ -147,7 +147,7 @@ function refuseToAskAgain(
 ): void {
   if (wanted.interactive) return;
   const { failure } = context.tokenStore.stored;
-  if (failure !== undefined && isCoolingDown(failure, context.now())) {
+  if (failure !== undefined && isCoolingDown(failure, context.clock.date())) {
     throw authorizationFailed(context, failure.detail);
   }
   // A user may have been careless with the first question, but not with the one for more.

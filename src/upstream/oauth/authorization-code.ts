@@ -5,6 +5,7 @@ import {
   validateAuthorizationResponseIssuer,
   type AuthorizationServerMetadata,
 } from '@modelcontextprotocol/client';
+import { timeoutSignal } from '../../clock.ts';
 import { isRunError } from '../../errors.ts';
 import { openBrowser } from '../../process/open-browser.ts';
 import { openCallbackServer, type Callback, type CallbackServer } from './callback-server.ts';
@@ -36,6 +37,7 @@ export async function authorizeByCode(request: TokenRequest, context: OAuthConte
     server: context.server,
     host: context.settings.callbackHost,
     port: wantedPort(authority, context),
+    clock: context.clock,
   });
   try {
     const { redirectUri } = callbacks;
@@ -78,7 +80,7 @@ async function ask(
     const failed = toAuthorizationFailed(error, context);
     const { tokenStore } = context;
     const detail = String(failed.fields['detail']);
-    await tokenStore.save({ failure: nextFailure(tokenStore.stored.failure, detail, context.now()) });
+    await tokenStore.save({ failure: nextFailure(tokenStore.stored.failure, detail, context.clock.date()) });
     if (client.redirectUri !== undefined && mayBeForgotten(error)) {
       await tokenStore.forgetClient(authority.issuer);
     }
@@ -92,23 +94,25 @@ async function askUser(
   callbacks: CallbackServer,
   context: OAuthContext,
 ): Promise<Callback> {
-  const { settings, log, signal } = context;
-  const patience = AbortSignal.any([signal, AbortSignal.timeout(settings.timeoutMs)]);
+  const { settings, log, signal, clock } = context;
+  const patience = timeoutSignal(clock, settings.timeoutMs, signal);
   log.warn(
     { event: 'oauth.authorize', url: url.href },
     `To authorize mcp-run, open this URL in a browser: ${url.href}`,
   );
   try {
-    const [callback] = await Promise.all([callbacks.wait(state, patience), open()]);
+    const [callback] = await Promise.all([callbacks.wait(state, patience.signal), open()]);
     return callback;
   } catch (error) {
     signal.throwIfAborted();
-    if (!patience.aborted) throw error;
+    if (!patience.signal.aborted) throw error;
     throw authorizationFailed(
       context,
       `nobody has come back from the browser within ${settings.timeoutMs / 1000} s`,
-      patience.reason,
+      patience.signal.reason,
     );
+  } finally {
+    patience.cancel();
   }
 
   async function open(): Promise<void> {

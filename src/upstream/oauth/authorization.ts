@@ -1,3 +1,4 @@
+import type { Clock } from '../../clock.ts';
 import { RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import type { Authorization, Challenge } from '../authorization.ts';
@@ -22,8 +23,7 @@ export interface AuthorizationOptions {
   readonly interactive?: boolean;
   /** Of the server; by default one of its own. */
   readonly promptLimit?: PromptLimit;
-  /** Milliseconds since the epoch. */
-  readonly now?: () => number;
+  readonly clock: Clock;
 }
 
 /** A token is renewed so long before it expires, or at the end of this part of its life, if that is later. */
@@ -39,7 +39,7 @@ export class OAuthAuthorization implements Authorization {
   readonly #store: TokenStore;
   readonly #binding: BindingStore;
   readonly #promptLimit: PromptLimit;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #closing = new AbortController();
   /** Attempts under way, by what they obtain. */
   readonly #attempts = new Map<string, Promise<boolean>>();
@@ -51,15 +51,15 @@ export class OAuthAuthorization implements Authorization {
   #unrenewable: string | undefined;
 
   constructor(target: RemoteTarget & { readonly oauth: OAuthSettings }, options: AuthorizationOptions) {
-    const { server, log, promptLimit = new PromptLimit(), now = Date.now } = options;
+    const { server, log, clock, promptLimit = new PromptLimit(clock) } = options;
     this.#options = options;
     this.#settings = target.oauth;
     this.#tls = target.tls;
     this.#url = serverUrl(target);
     this.#store = openTokenStore(this.#url.href, target.oauth, log);
-    this.#binding = openBindingStore(server, this.#url.href, target.oauth);
+    this.#binding = openBindingStore({ server, url: this.#url.href, clock }, target.oauth);
     this.#promptLimit = promptLimit;
-    this.#now = now;
+    this.#clock = clock;
   }
 
   async header(caller: () => AbortSignal): Promise<string | undefined> {
@@ -127,11 +127,11 @@ export class OAuthAuthorization implements Authorization {
   }
 
   async #underLock(work: (context: OAuthContext) => Promise<boolean>): Promise<boolean> {
-    const { server, log } = this.#options;
+    const { server, log, clock } = this.#options;
     const { signal } = this.#closing;
     const onwait = (): void =>
       log.info({ event: 'oauth.waiting' }, 'Another process is obtaining the authorization; waiting for it');
-    return await withLock(this.#store, { signal, onwait }, async () => {
+    return await withLock(this.#store, { signal, clock, onwait }, async () => {
       const tokenStore = await openTokenRecord(this.#store);
       this.#tokens = tokenStore.stored.tokens;
       const guarded = await this.#guard(tokenStore.stored.reach);
@@ -146,7 +146,7 @@ export class OAuthAuthorization implements Authorization {
           home: () => guarded.home(),
           tokenStore,
           binding: this.#binding,
-          now: this.#now,
+          clock,
           signal,
         });
       } finally {
@@ -156,8 +156,8 @@ export class OAuthAuthorization implements Authorization {
   }
 
   #guard(knownReach: AddressScope | undefined): Promise<GuardedFetch> {
-    const { server, addresses } = this.#options;
-    const options = { server, url: this.#url, tls: this.#tls, addresses, knownReach };
+    const { server, addresses, clock } = this.#options;
+    const options = { server, url: this.#url, tls: this.#tls, addresses, knownReach, clock };
     this.#guardedFetch ??= import('./guarded-fetch.ts').then(
       ({ GuardedFetch: Loaded }) => new Loaded({ ...options, issuer: this.#settings.issuer }),
     );
@@ -175,12 +175,12 @@ export class OAuthAuthorization implements Authorization {
   }
 
   #isExpired({ expiresAt }: StoredTokens): boolean {
-    return expiresAt !== undefined && expiresAt <= this.#now();
+    return expiresAt !== undefined && expiresAt <= this.#clock.date();
   }
 
   #isExpiring({ expiresAt, obtainedAt }: StoredTokens): boolean {
     if (expiresAt === undefined) return false;
-    return this.#now() > Math.max(expiresAt - MARGIN_MS, obtainedAt + PART * (expiresAt - obtainedAt));
+    return this.#clock.date() > Math.max(expiresAt - MARGIN_MS, obtainedAt + PART * (expiresAt - obtainedAt));
   }
 }
 

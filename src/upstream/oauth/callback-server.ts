@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIPv6, type AddressInfo } from 'node:net';
-import { systemClock, type Clock } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import { RunError } from '../../errors.ts';
 import { callbackPage } from './callback-page.ts';
 
@@ -25,7 +25,7 @@ export interface CallbackOptions {
   readonly host: string;
   /** 0: any that is free. */
   readonly port: number;
-  readonly clock?: Clock;
+  readonly clock: Clock;
 }
 
 const PATH = '/callback';
@@ -39,7 +39,7 @@ export async function openCallbackServer({
   server,
   host,
   port,
-  clock = systemClock,
+  clock,
 }: CallbackOptions): Promise<CallbackServer> {
   const name = host.replace(/^\[(.*)\]$/, '$1');
   const waiting = new Map<string, (callback: Callback) => void>();

@@ -109,14 +109,14 @@ function documented(authority: Authority, { settings }: OAuthContext): StoredCli
 function registeredBefore(
   authority: Authority,
   redirectUri: string | undefined,
-  { tokenStore, now }: OAuthContext,
+  { tokenStore, clock }: OAuthContext,
 ): StoredClient | undefined {
   return tokenStore.stored.clients.find(
     (client) =>
       isOf(client, authority) &&
       client.redirectUri !== undefined &&
       client.redirectUri === redirectUri &&
-      (client.secretExpiresAt ?? Infinity) > now() / 1000,
+      (client.secretExpiresAt ?? Infinity) > clock.date() / 1000,
   );
 }
 

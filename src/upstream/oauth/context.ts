@@ -1,4 +1,5 @@
 import type { FetchLike } from '@modelcontextprotocol/client';
+import type { Clock } from '../../clock.ts';
 import { RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import type { OAuthSettings } from '../../config/types.ts';
@@ -21,8 +22,7 @@ export interface OAuthContext {
   home(): Promise<AddressScope>;
   readonly tokenStore: TokenRecord;
   readonly binding: BindingStore;
-  /** Milliseconds since the epoch. */
-  now(): number;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
 }
 

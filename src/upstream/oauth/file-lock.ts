@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { every, sleep, type Clock } from '../../clock.ts';
 import { readRegularFile } from '../../files/regular-file.ts';
 
 const POLL_MS = 100;
 
 export interface FileLockOptions {
   readonly signal: AbortSignal;
+  readonly clock: Clock;
   /** Called once if another process holds the lock. */
   onwait?(): void;
   /** How often a holder says that it is alive. */
@@ -28,7 +29,7 @@ const PATIENCE = 1.5;
  */
 export async function acquireFileLock(
   file: string,
-  { signal, onwait, heartbeatMs = HEARTBEAT_MS }: FileLockOptions,
+  { signal, clock, onwait, heartbeatMs = HEARTBEAT_MS }: FileLockOptions,
 ): Promise<() => Promise<void>> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const mark = markOf();
@@ -37,25 +38,25 @@ export async function acquireFileLock(
   while (!(await create(file, mark))) {
     const held = await look(file);
     if (held === undefined) continue;
-    const isSilent = Date.now() - held.mtimeMs > MAX_MISSED * heartbeatMs;
+    const isSilent = clock.date() - held.mtimeMs > MAX_MISSED * heartbeatMs;
     if (!isSilent) silent = undefined;
-    else if (silent?.mtimeMs !== held.mtimeMs) silent = { mtimeMs: held.mtimeMs, since: performance.now() };
-    const isGivenUp = silent !== undefined && performance.now() - silent.since > PATIENCE * heartbeatMs;
+    else if (silent?.mtimeMs !== held.mtimeMs) silent = { mtimeMs: held.mtimeMs, since: clock.now() };
+    const isGivenUp = silent !== undefined && clock.now() - silent.since > PATIENCE * heartbeatMs;
     if (isGivenUp || isOfDeadProcess(held.text)) {
-      await removeStale(file, held, heartbeatMs);
+      await removeStale(file, held, heartbeatMs, clock);
       continue;
     }
     if (!hasWaited) onwait?.();
     hasWaited = true;
-    await delay(Math.min(POLL_MS, heartbeatMs), undefined, { signal });
+    await sleep(clock, Math.min(POLL_MS, heartbeatMs), signal);
   }
-  const heartbeat = setInterval(() => {
-    const now = new Date();
+  const beat = (): void => {
+    const now = new Date(clock.date());
     utimes(file, now, now).catch(() => {});
-  }, heartbeatMs);
-  heartbeat.unref();
+  };
+  const stopHeartbeat = every(clock, heartbeatMs, beat, false);
   return async () => {
-    clearInterval(heartbeat);
+    stopHeartbeat();
     // Another process may have taken this one for dead.
     if ((await look(file))?.text === mark) await rm(file, { force: true });
   };
@@ -96,13 +97,13 @@ async function create(file: string, mark: string): Promise<boolean> {
 }
 
 /** Two processes that find the same stale lock must not remove each other's new one: only one of them looks and removes at a time. */
-async function removeStale(file: string, stale: Held, heartbeatMs: number): Promise<void> {
+async function removeStale(file: string, stale: Held, heartbeatMs: number, clock: Clock): Promise<void> {
   const breaker = `${file}.breaking`;
   if (!(await create(breaker, markOf()))) {
     const held = await look(breaker);
-    if (held !== undefined && Date.now() - held.mtimeMs > MAX_MISSED * heartbeatMs)
+    if (held !== undefined && clock.date() - held.mtimeMs > MAX_MISSED * heartbeatMs)
       await rm(breaker, { force: true });
-    await delay(Math.min(POLL_MS, heartbeatMs));
+    await sleep(clock, Math.min(POLL_MS, heartbeatMs));
     return;
   }
   try {

@@ -1,6 +1,6 @@
 import type { LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
-import { systemClock, type Clock } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import { createServerAddresses, toLookup, type ServerAddresses } from '../http/server-addresses.ts';
 import { isFake, reachesOf, reachOf } from './addresses.ts';
 import { hostOf, isLocalScope, isLoopbackName, normalizeHost } from './hosts.ts';
@@ -38,7 +38,7 @@ export interface GuardOptions {
   readonly issuer?: string | undefined;
   /** How long a name that another program resolves may take here. */
   readonly resolveMs?: number;
-  readonly clock?: Clock;
+  readonly clock: Clock;
 }
 
 /** Where a proxy resolves all names, there may be no name server that answers us. */
@@ -74,7 +74,7 @@ class AddressGuard implements Guard {
     this.#addresses = addresses ?? createServerAddresses();
     this.#knownReach = knownReach;
     this.#resolveMs = resolveMs;
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = options.clock;
     this.#issuer = issuer !== undefined && URL.canParse(issuer) ? new URL(issuer) : undefined;
   }
 
@@ -182,7 +182,7 @@ class AddressGuard implements Guard {
   }
 }
 
-export function createGuard(serverUrl: URL, options: GuardOptions = {}): Guard {
+export function createGuard(serverUrl: URL, options: GuardOptions): Guard {
   return new AddressGuard(serverUrl, options);
 }
 

@@ -2,6 +2,7 @@ import { promisify } from 'node:util';
 import { brotliDecompress, unzip as zlibUnzip } from 'node:zlib';
 import type { FetchLike } from '@modelcontextprotocol/client';
 import { request, type Dispatcher } from 'undici';
+import { timeoutSignal, type Clock } from '../../clock.ts';
 import { isRunError, RunError } from '../../errors.ts';
 import { createDispatcher, mayUseProxy } from '../http/dispatcher.ts';
 import { fieldValue } from '../http/field-values.ts';
@@ -34,6 +35,7 @@ export class GuardedFetch {
   readonly #server: string;
   readonly #serverUrl: URL;
   readonly #tls: TlsSettings;
+  readonly #clock: Clock;
   readonly #guard: Guard;
   /** For the server itself, and for all others. */
   #own: Promise<Dispatcher> | undefined;
@@ -43,6 +45,7 @@ export class GuardedFetch {
     this.#server = options.server;
     this.#serverUrl = options.url;
     this.#tls = options.tls;
+    this.#clock = options.clock;
     this.#guard = createGuard(options.url, options);
   }
 
@@ -51,13 +54,15 @@ export class GuardedFetch {
     return async (input, init) => {
       const url = new URL(input);
       await this.#check(url, mayUseProxy());
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS)]);
+      const limit = timeoutSignal(this.#clock, REQUEST_MS, signal);
       try {
-        return await this.#request(url, init, limit);
+        return await this.#request(url, init, limit.signal);
       } catch (error) {
         signal.throwIfAborted();
         if (isRunError(error)) throw error;
-        throw this.#failure(`${url.origin}${url.pathname}: ${describe(error, limit)}`, error);
+        throw this.#failure(`${url.origin}${url.pathname}: ${describe(error, limit.signal)}`, error);
+      } finally {
+        limit.cancel();
       }
     };
   }

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Clock } from '../../clock.ts';
 import { isRunError, RunError } from '../../errors.ts';
 import { readRegularFile } from '../../files/regular-file.ts';
 import type { OAuthSettings } from '../../config/types.ts';
@@ -111,14 +112,16 @@ class BindingFile implements BindingStore {
   readonly #file: string;
   readonly #url: string;
   readonly #clientId: string;
+  readonly #clock: Clock;
   /** A file that cannot be written. */
   #memory: Binding | undefined;
 
-  constructor(server: string, file: string, url: string, clientId: string) {
+  constructor({ server, url, clock }: BindingOptions, file: string, clientId: string) {
     this.#server = server;
     this.#file = file;
     this.#url = url;
     this.#clientId = clientId;
+    this.#clock = clock;
   }
 
   async read(): Promise<Binding | undefined> {
@@ -138,7 +141,7 @@ class BindingFile implements BindingStore {
     const known = await this.read();
     if (known !== undefined) return { binding: known, isNew: false };
     try {
-      const release = await acquireFileLock(`${this.#file}.lock`, { signal });
+      const release = await acquireFileLock(`${this.#file}.lock`, { signal, clock: this.#clock });
       try {
         return await this.#bindUnderLock(issuer);
       } finally {
@@ -169,19 +172,24 @@ class BindingFile implements BindingStore {
   }
 
   #create(issuer: string): Binding {
-    return { url: this.#url, clientId: this.#clientId, issuer, since: Date.now() };
+    return { url: this.#url, clientId: this.#clientId, issuer, since: this.#clock.date() };
   }
 }
 
+export interface BindingOptions {
+  readonly server: string;
+  readonly url: string;
+  readonly clock: Clock;
+}
+
 export function openBindingStore(
-  server: string,
-  url: string,
+  options: BindingOptions,
   settings: Credentials & Pick<OAuthSettings, 'storeDirectory'>,
 ): BindingStore {
   const clientId = secretClientOf(settings) ?? '';
-  const key = JSON.stringify(['issuer', url, clientId]);
+  const key = JSON.stringify(['issuer', options.url, clientId]);
   const name = createHash('sha256').update(key).digest('hex').slice(0, 32);
-  return new BindingFile(server, join(settings.storeDirectory, `${name}.issuer.json`), url, clientId);
+  return new BindingFile(options, join(settings.storeDirectory, `${name}.issuer.json`), clientId);
 }
 
 /** All that can be read in a directory. */

@@ -1,3 +1,4 @@
+import type { Clock } from '../../clock.ts';
 import { RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 import { createConnection, type Connection } from '../http/connection.ts';
@@ -14,6 +15,7 @@ export interface LoginOptions {
   readonly server: string;
   readonly log: Log;
   readonly signal: AbortSignal;
+  readonly clock: Clock;
 }
 
 /**
@@ -23,18 +25,18 @@ export interface LoginOptions {
  */
 export async function logIn(
   target: RemoteTarget & { readonly oauth: OAuthSettings },
-  { server, log, signal }: LoginOptions,
+  { server, log, signal, clock }: LoginOptions,
 ): Promise<TokenInfo | undefined> {
   const { headers, tls, oauth } = target;
   const addresses = createServerAddresses();
   const dispatcher = await createDispatcher({ server, tls, lookup: addresses.lookup });
-  const authorization = new OAuthAuthorization(target, { server, log, addresses, interactive: true });
-  const connection = createConnection({ server, dispatcher, headers, authorization });
+  const authorization = new OAuthAuthorization(target, { server, log, addresses, clock, interactive: true });
+  const connection = createConnection({ server, dispatcher, headers, authorization, clock });
   try {
-    const status = await ask(connection, target, signal);
+    const status = await ask(connection, target, { signal, clock });
     let header = await authorization.header(() => signal);
     // Some ask for it only when a tool is called, and announce it before.
-    if (header === undefined && (await isAnnounced(target, { server, log, signal, addresses }))) {
+    if (header === undefined && (await isAnnounced(target, { server, log, signal, clock, addresses }))) {
       await authorization.challenged({ status: 401, wwwAuthenticate: undefined, sent: undefined }, signal);
       header = await authorization.header(() => signal);
     }
@@ -51,11 +53,13 @@ export async function logIn(
   }
 }
 
+type Waiting = Pick<LoginOptions, 'signal' | 'clock'>;
+
 /** Asks what any server may be asked and what changes nothing. @returns the HTTP status of the answer */
 async function ask(
   connection: Connection,
   { url, transport }: RemoteTarget,
-  signal: AbortSignal,
+  waiting: Waiting,
 ): Promise<number> {
   const post: HttpRequest = {
     method: 'POST',
@@ -64,19 +68,23 @@ async function ask(
     body: Buffer.from('{"jsonrpc":"2.0","id":0,"method":"ping"}'),
   };
   const get: HttpRequest = { method: 'GET', url: new URL(url), headers: { accept: 'text/event-stream' } };
-  const status = await statusOf(connection, transport === 'sse' ? get : post, signal);
+  const status = await statusOf(connection, transport === 'sse' ? get : post, waiting);
   // A server of HTTP+SSE has nothing to post to here.
-  return transport === 'auto' && isMissing(status) ? await statusOf(connection, get, signal) : status;
+  return transport === 'auto' && isMissing(status) ? await statusOf(connection, get, waiting) : status;
 }
 
-async function statusOf(connection: Connection, request: HttpRequest, signal: AbortSignal): Promise<number> {
+async function statusOf(
+  connection: Connection,
+  request: HttpRequest,
+  { signal, clock }: Waiting,
+): Promise<number> {
   const sending = connection.send(request, true);
   const abort = (): void => sending.abort();
   if (signal.aborted) abort();
   signal.addEventListener('abort', abort, { once: true });
   try {
     const response = await sending.response;
-    discard(response);
+    discard(response, clock);
     return response.status;
   } finally {
     signal.removeEventListener('abort', abort);
@@ -94,10 +102,10 @@ function refuseMissing(status: number, server: string): undefined {
 
 async function isAnnounced(
   { url, tls }: RemoteTarget,
-  { server, log, signal, addresses }: LoginOptions & { readonly addresses: ServerAddresses },
+  { server, log, signal, clock, addresses }: LoginOptions & { readonly addresses: ServerAddresses },
 ): Promise<boolean> {
   const { readResourceMetadata } = await import('./resource-metadata.ts');
-  const guarded = new GuardedFetch({ server, url: new URL(url), tls, addresses });
+  const guarded = new GuardedFetch({ server, url: new URL(url), tls, addresses, clock });
   try {
     const reader = { server, log, fetch: guarded.fetch(signal) };
     return (await readResourceMetadata(new URL(url), undefined, reader)) !== undefined;

@@ -1,4 +1,5 @@
 import { selectClientAuthMethod } from '@modelcontextprotocol/client';
+import type { Clock } from '../../clock.ts';
 import type { Log } from '../../observe/log.ts';
 import type { OAuthSettings, TlsSettings } from '../../config/types.ts';
 import { authenticateByKey } from './client-authentication.ts';
@@ -17,6 +18,7 @@ export interface LogoutOptions {
   readonly credentials: Credentials | undefined;
   readonly log: Log;
   readonly signal: AbortSignal;
+  readonly clock: Clock;
 }
 
 type Credentials = Pick<
@@ -29,10 +31,10 @@ type Credentials = Pick<
  * @returns whether its tokens are revoked, too
  */
 export async function logOut(server: StoredServer, options: LogoutOptions): Promise<boolean> {
-  const { log, signal } = options;
+  const { log, signal, clock } = options;
   const onwait = (): void =>
     log.info({ event: 'oauth.waiting' }, 'Another process uses the tokens; waiting for it');
-  return await withLock(server, { signal, onwait }, async () => {
+  return await withLock(server, { signal, clock, onwait }, async () => {
     const stored = await server.read();
     // Deleted in any case: that is what was asked for.
     const isRevoked = await revoke(stored, options).catch((error: unknown) => {
@@ -53,13 +55,14 @@ async function revoke({ url, tokens, clients, reach }: Stored, options: LogoutOp
   const client = clients.find(({ issuer }) => tokens !== undefined && isSameIssuer(issuer, tokens.issuer));
   if (tokens === undefined || client === undefined) return false;
   const server = new URL(url).host;
-  const { tls, signal, credentials, log } = options;
+  const { tls, signal, credentials, log, clock } = options;
   const guarded = new GuardedFetch({
     server,
     url: new URL(url),
     tls,
     knownReach: reach,
     issuer: credentials?.issuer,
+    clock,
   });
   try {
     const fetch = guarded.fetch(signal);
@@ -75,7 +78,7 @@ async function revoke({ url, tokens, clients, reach }: Stored, options: LogoutOp
         : { token: refreshToken, token_type_hint: 'refresh_token' },
     );
     const headers = new Headers({ 'content-type': 'application/x-www-form-urlencoded' });
-    const { secret, privateKey } = await ownCredentials(client, authority, url, credentials);
+    const { secret, privateKey } = await ownCredentials(client, authority, url, options);
     const own = { ...client, clientSecret: client.clientSecret ?? secret };
     await authenticate(own, { params, headers, endpoint, authority, privateKey, server });
     const { status } = await fetch(endpoint, { method: 'POST', headers, body: params });
@@ -92,10 +95,10 @@ async function ownCredentials(
   { clientId }: StoredClient,
   authority: Authority,
   url: string,
-  credentials: Credentials | undefined,
+  { credentials, clock }: LogoutOptions,
 ): Promise<{ secret?: string | undefined; privateKey?: string | undefined }> {
   if (credentials === undefined || clientId !== secretClientOf(credentials)) return {};
-  const binding = openBindingStore(new URL(url).host, url, credentials);
+  const binding = openBindingStore({ server: new URL(url).host, url, clock }, credentials);
   if (!(await isBoundTo(authority, credentials.issuer, binding))) return {};
   return { secret: credentials.clientSecret, privateKey: credentials.privateKey };
 }

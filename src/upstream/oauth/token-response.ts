@@ -40,7 +40,7 @@ export function toStoredTokens(
       `${authority.issuer} issues a token with characters that no token may have`,
     );
   }
-  const obtainedAt = context.now();
+  const obtainedAt = context.clock.date();
   return {
     issuer: authority.issuer,
     authorizationServer: authority.url,

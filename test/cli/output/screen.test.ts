@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import { joinResults } from '../../../src/cli/output/check-report.ts';
 import { countLine, tableLines } from '../../../src/cli/output/check-screen.ts';
 import { createPalette } from '../../../src/cli/output/palette.ts';
@@ -33,6 +34,7 @@ test('on a terminal there is a table, and below it what is wrong', async () => {
     timeoutMs: 30_000,
     lineLimitBytes: manifest.settings.lineLimitBytes,
     signal: new AbortController().signal,
+    clock: systemClock,
   };
   const watcher = { started: () => {}, said: () => {}, ended: () => {} };
   const servers = joinResults(await checkServers(manifest.servers, options, watcher), inventory, []);

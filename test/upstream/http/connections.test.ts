@@ -4,6 +4,7 @@ import { createServer, type ServerOptions } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import { createConnection } from '../../../src/upstream/http/connection.ts';
 import { createDispatcher } from '../../../src/upstream/http/dispatcher.ts';
 import { readAll } from '../../../src/upstream/http/http-call.ts';
@@ -31,7 +32,13 @@ function openSecureServer(more: ServerOptions = {}): Promise<ScriptedServer> {
 async function get(url: string, env: Record<string, string>, tls: TlsSettings = NO_TLS): Promise<string> {
   const dispatcher = await createDispatcher({ server: 'far', tls, env });
   onTestFinished(() => dispatcher.destroy());
-  const connection = createConnection({ server: 'far', dispatcher, headers: {}, authorization: undefined });
+  const connection = createConnection({
+    server: 'far',
+    dispatcher,
+    headers: {},
+    authorization: undefined,
+    clock: systemClock,
+  });
   const response = await connection.send({ method: 'GET', url: new URL(url), headers: {} }, false).response;
   return String(await readAll(response, 1000));
 }

@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import { GuardedFetch } from '../../../src/upstream/oauth/guarded-fetch.ts';
 import { readChallenge } from '../../../src/upstream/oauth/challenge.ts';
 import type { Challenge } from '../../../src/upstream/authorization.ts';
@@ -141,7 +142,7 @@ it('reads the challenges of all WWW-Authenticate lines', async () => {
       }),
   });
   const challenges: Challenge[] = [];
-  const options = { server: 'far', tls: TLS, env: {} };
+  const options = { server: 'far', tls: TLS, env: {}, clock: systemClock };
   const dispatcher = await (USES_UNDICI
     ? createDispatcher(options)
     : openDispatcher(new URL(server.url), options));
@@ -149,6 +150,7 @@ it('reads the challenges of all WWW-Authenticate lines', async () => {
     server: 'far',
     dispatcher,
     headers: {},
+    clock: systemClock,
     authorization: {
       header: () => Promise.resolve(undefined),
       challenged(challenge) {
@@ -159,7 +161,9 @@ it('reads the challenges of all WWW-Authenticate lines', async () => {
     },
   });
   const { response } = connection.send({ method: 'GET', url: new URL(server.url), headers: {} }, false);
-  await expect(response.then(discard)).rejects.toMatchObject({ code: 'AUTHORIZATION_REQUIRED' });
+  await expect(response.then((each) => discard(each, systemClock))).rejects.toMatchObject({
+    code: 'AUTHORIZATION_REQUIRED',
+  });
   expect(challenges[0]?.wwwAuthenticate).toBe('Basic realm="x", Bearer scope="read"');
   expect(readChallenge(challenges[0]?.wwwAuthenticate).scope).toBe('read');
 });
@@ -169,7 +173,7 @@ it('reads the fields of an authorization server by the same rule', async () => {
     GET: (call) =>
       reply(call, 401, { 'content-type': [JSON_TYPE, 'text/html'], 'www-authenticate': ['Basic', 'Bearer'] }),
   });
-  const guarded = new GuardedFetch({ server: 'far', url: new URL(server.url), tls: TLS });
+  const guarded = new GuardedFetch({ server: 'far', url: new URL(server.url), tls: TLS, clock: systemClock });
   const { headers } = await guarded.fetch(new AbortController().signal)(server.url);
   await guarded.close();
   expect(headers.get('content-type')).toBe(JSON_TYPE);

@@ -265,7 +265,7 @@ it('warns of an unknown answer over HTTP+SSE, and not of a late one', async () =
 
 it('logs the beginning of a long id', () => {
   const log = createRecordingLog();
-  const dropped = new DroppedMessages(log);
+  const dropped = new DroppedMessages(log, createFakeClock());
   const long = 'x'.repeat(1_000_000);
   for (const id of [long, long, 10n ** 300n, 'y'.repeat(100), 5]) {
     dropped.ended(id);

@@ -1,5 +1,6 @@
 /** A link to a remote server, and a server that answers as MCP servers do unless its script says otherwise. */
 import { onTestFinished } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import type { RunError } from '../../../src/errors.ts';
 import { forParent } from '../../../src/protocol/fault.ts';
 import { frameOf, type Frame, type JsonRpcMessage, type RequestId } from '../../../src/protocol/frame.ts';
@@ -50,7 +51,7 @@ export const INITIALIZE = {
   capabilities: {},
   clientInfo: CLIENT_INFO,
 };
-const upstreams = new Upstreams();
+const upstreams = new Upstreams(systemClock);
 
 export const SESSION = 'mcp-session-id';
 

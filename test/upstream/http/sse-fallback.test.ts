@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import { checkServers } from '../../../src/inspect/check-server.ts';
 import { INITIALIZE, openRemote, openServer, targetFor, type Script } from './remote.ts';
 import type { Call } from './scripted-server.ts';
@@ -49,7 +50,7 @@ it('shows the foreign endpoint and a hint in a check', async () => {
     tools: undefined,
   } as const;
   const signal = new AbortController().signal;
-  const options = { version: '1', timeoutMs: 60_000, lineLimitBytes: 1_000_000, signal };
+  const options = { version: '1', timeoutMs: 60_000, lineLimitBytes: 1_000_000, signal, clock: systemClock };
   const watcher = { started: () => {}, said: () => {}, ended: () => {} };
   const [result] = await checkServers([spec], options, watcher);
   expect(result?.error).toMatchObject({ code: 'UPSTREAM_REDIRECT', fields: { origin: FOREIGN } });

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import { openDispatcher } from '../../../src/upstream/http/dispatcher.ts';
 import {
   HttpCall,
@@ -62,7 +63,12 @@ it('the first way stays for a server that undici does not understand', async () 
     call.status(200);
   });
   const tls = { caFile: undefined, certFile: undefined, keyFile: undefined };
-  const dispatcher = await openDispatcher(new URL(server.url), { server: 'far', tls, env: {} });
+  const dispatcher = await openDispatcher(new URL(server.url), {
+    server: 'far',
+    tls,
+    env: {},
+    clock: systemClock,
+  });
   const url = new URL(server.url);
   const statuses = new Set<number>();
   for (let count = 0; count < 250; count += 1) {

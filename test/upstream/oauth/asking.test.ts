@@ -4,7 +4,7 @@ import { PromptLimit } from '../../../src/upstream/oauth/prompt-limit.ts';
 
 it('lets the user be asked twice for the same, a few times in all, and again after a while', () => {
   let now = 0;
-  const limit = new PromptLimit(() => now);
+  const limit = new PromptLimit({ now: () => now });
 
   expect(['a', 'a', 'a', 'b', 'b', 'c', 'd', 'e'].map((purpose) => limit.acquire(purpose, 2))).toEqual([
     true,

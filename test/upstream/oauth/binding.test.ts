@@ -3,6 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import { logOut } from '../../../src/gateway/tokens.ts';
 import { listBindings, openBindingStore } from '../../../src/upstream/oauth/issuer-binding.ts';
 import type { OAuthSettings } from '../../../src/config/types.ts';
@@ -70,7 +71,7 @@ describe('the first issuer that a server names', () => {
       expect(other.log.of('oauth.issuer-bound')).toEqual([]);
     }
     const log = createRecordingLog();
-    const [done] = await logOut(storeDirectory, undefined, { log, signal });
+    const [done] = await logOut(storeDirectory, undefined, { log, signal, clock: systemClock });
     expect(done?.bindings).toMatchObject([{ clientId, issuer: first.origin }]);
     const after = await setUp(server.url, { oauth: { ...oauth, storeDirectory } });
     await expect(after.request()).rejects.toMatchObject(refused);
@@ -154,7 +155,11 @@ describe('the first issuer that a server names', () => {
 
   it('is the same for all that bind the client at once', async () => {
     const storeDirectory = await createDirectory();
-    const open = () => openBindingStore('far', 'https://h/mcp', { ...SETTINGS, ...SECRET, storeDirectory });
+    const open = () =>
+      openBindingStore(
+        { server: 'far', url: 'https://h/mcp', clock: systemClock },
+        { ...SETTINGS, ...SECRET, storeDirectory },
+      );
     const issuers = ['https://a', 'https://b', 'https://c', 'https://d', 'https://e'];
     const bound = await Promise.all(issuers.map((issuer) => open().bind(issuer, signal)));
     expect(new Set(bound.map(({ binding }) => binding.issuer)).size).toBe(1);
@@ -242,7 +247,7 @@ describe('a logout', () => {
       tls: NO_TLS,
       oauth: { ...SETTINGS, ...after, storeDirectory },
     };
-    await logOut(storeDirectory, [account], { log: createRecordingLog(), signal });
+    await logOut(storeDirectory, [account], { log: createRecordingLog(), signal, clock: systemClock });
     const [revoked] = server.to('/revoke');
     return { ...revoked?.headers, ...Object.fromEntries(revoked?.params ?? []) };
   }

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import { GuardedFetch } from '../../../src/upstream/oauth/guarded-fetch.ts';
 import { startAuthorizationServer } from '../../support/authorization-server.ts';
 import { openRemote } from '../http/remote.ts';
@@ -41,6 +42,7 @@ it('the client certificate is shown to the server, and to no other that it names
     server: 'far',
     url: new URL(`${server.origin}/mcp`),
     tls: { caFile: file('authority.pem'), certFile: file('client.pem'), keyFile: file('client.key') },
+    clock: systemClock,
   });
   onTestFinished(() => guarded.close());
   const fetch = guarded.fetch(new AbortController().signal);

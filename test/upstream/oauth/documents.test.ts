@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import type { OAuthContext } from '../../../src/upstream/oauth/context.ts';
 import { discover } from '../../../src/upstream/oauth/discovery.ts';
 import { GuardedFetch } from '../../../src/upstream/oauth/guarded-fetch.ts';
@@ -214,6 +215,7 @@ describe('metadata that the server names at a place that cannot be reached', () 
         server: 'far',
         url,
         tls: { caFile: undefined, certFile: undefined, keyFile: undefined },
+        clock: systemClock,
       });
       const found = await readResourceMetadata(url, new URL(named), {
         server: 'far',
@@ -275,7 +277,7 @@ describe('an authorization server that the metadata of the resource names by pla
   const tls = { caFile: undefined, certFile: undefined, keyFile: undefined };
 
   async function find(url: string, named: string) {
-    const guarded = new GuardedFetch({ server: 'far', url: new URL(url), tls });
+    const guarded = new GuardedFetch({ server: 'far', url: new URL(url), tls, clock: systemClock });
     const requested: string[] = [];
     const log = createRecordingLog();
     const settings: Partial<OAuthSettings> = {};
@@ -343,7 +345,7 @@ it.each([
     const { port } = server.address() as AddressInfo;
     const url = new URL(`http://127.0.0.1:${port}/mcp`);
     const tls = { caFile: undefined, certFile: undefined, keyFile: undefined };
-    const guarded = new GuardedFetch({ server: 'near', url, tls });
+    const guarded = new GuardedFetch({ server: 'near', url, tls, clock: systemClock });
     onTestFinished(() => guarded.close());
     const fetch = guarded.fetch(new AbortController().signal);
 

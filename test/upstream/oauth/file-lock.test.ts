@@ -4,14 +4,21 @@ import { hostname } from 'node:os';
 import { readdir, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import { acquireFileLock, type FileLockOptions } from '../../../src/upstream/oauth/file-lock.ts';
 import { withLock } from '../../../src/upstream/oauth/token-store.ts';
 import { createDirectory } from './user.ts';
 
 const { signal } = new AbortController();
 
-function withFileLock<T>(file: string, options: FileLockOptions, work: () => Promise<T>): Promise<T> {
-  return withLock({ lock: (each) => acquireFileLock(file, each) }, options, work);
+type Options = Omit<FileLockOptions, 'clock'>;
+
+function lock(file: string, options: Options): Promise<() => Promise<void>> {
+  return acquireFileLock(file, { ...options, clock: systemClock });
+}
+
+function withFileLock<T>(file: string, options: Options, work: () => Promise<T>): Promise<T> {
+  return withLock({ lock: (each) => acquireFileLock(file, each) }, { ...options, clock: systemClock }, work);
 }
 
 function markOf(pid: number, host = hostname()): string {
@@ -75,11 +82,11 @@ describe('a lock', () => {
 
   it('that was silent because its machine has slept is not taken over when its holder goes on', async () => {
     const file = join(await createDirectory(), 'a.lock');
-    const release = await acquireFileLock(file, { signal, heartbeatMs: 5 });
+    const release = await lock(file, { signal, heartbeatMs: 5 });
     const long = new Date(Date.now() - 60_000);
     await utimes(file, long, long);
     let isHeld = true;
-    const next = acquireFileLock(file, {
+    const next = lock(file, {
       signal,
       heartbeatMs: 1_000,
       onwait: () => {
@@ -96,7 +103,7 @@ describe('a lock', () => {
 
   it('that somebody else has taken over is left to that one', async () => {
     const file = join(await createDirectory(), 'a.lock');
-    const release = await acquireFileLock(file, { signal });
+    const release = await lock(file, { signal });
     await writeFile(file, markOf(1, 'elsewhere'));
     await release();
 

@@ -2,6 +2,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import { createDispatcher } from '../../../src/upstream/http/dispatcher.ts';
 import { createServerAddresses, type ServerAddresses } from '../../../src/upstream/http/server-addresses.ts';
 import { createGuard } from '../../../src/upstream/oauth/guard.ts';
@@ -51,7 +52,7 @@ async function guardAfterConnection(...answers: readonly (readonly string[])[]) 
     'rebinding.example': [['1.1.1.1'], ['127.0.0.1']],
     localhost: [['6.6.6.6', '127.0.0.1']],
   });
-  const guard = createGuard(new URL('https://mcp.example/mcp'), { addresses });
+  const guard = createGuard(new URL('https://mcp.example/mcp'), { addresses, clock: systemClock });
   await lookUp(addresses, 'mcp.example');
   return { addresses, guard };
 }
@@ -124,7 +125,7 @@ describe('the guard of a server', () => {
   it('does not believe the name servers before there was a connection', async () => {
     const addresses = nameServers({ 'mcp.example': [['127.0.0.1']], 'mcp.internal': [['10.0.0.1']] });
     const guardOf = (host: string, more = {}) =>
-      createGuard(new URL(`https://${host}/mcp`), { addresses, ...more });
+      createGuard(new URL(`https://${host}/mcp`), { addresses, clock: systemClock, ...more });
     expect(await guardOf('mcp.example').home()).toBe('public');
     expect(await guardOf('mcp.example', { knownReach: 'private' }).home()).toBe('private');
     // The public name servers do not have these names.
@@ -137,6 +138,7 @@ describe('the guard of a server', () => {
     const guard = createGuard(new URL('https://mcp.example/mcp'), {
       addresses,
       issuer: 'https://lan.example/tenant',
+      clock: systemClock,
     });
     expect(
       await guard.rejectionReason(new URL('https://lan.example/token'), { isByOther: true }),
@@ -170,7 +172,11 @@ describe('a name that a proxy or a browser resolves', () => {
       asked.push(hostname);
       return new Promise(() => {});
     });
-    const guard = createGuard(new URL('https://8.8.8.8/mcp'), { addresses, resolveMs: 1 });
+    const guard = createGuard(new URL('https://8.8.8.8/mcp'), {
+      addresses,
+      resolveMs: 1,
+      clock: systemClock,
+    });
     const rejectionOf = (name: string) =>
       guard.rejectionReason(new URL(`https://${name}/`), { isByOther: true });
     expect(await rejectionOf('slow.example')).toBeUndefined();
@@ -231,7 +237,13 @@ async function open(url: string, answers: Answers) {
   const target = new URL(url);
   if (target.protocol === 'http:') target.port = new URL(server.origin).port;
   const addresses = nameServers(answers);
-  const fetching = new GuardedFetch({ server: 'far', url: target, tls: NO_TLS, addresses });
+  const fetching = new GuardedFetch({
+    server: 'far',
+    url: target,
+    tls: NO_TLS,
+    addresses,
+    clock: systemClock,
+  });
   onTestFinished(() => fetching.close());
   return {
     origin: target.origin,

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import { reachOf } from '../../../src/upstream/oauth/addresses.ts';
 import { createGuard } from '../../../src/upstream/oauth/guard.ts';
 import { GuardedFetch } from '../../../src/upstream/oauth/guarded-fetch.ts';
@@ -103,18 +104,18 @@ describe('a server', () => {
       'a link-local address',
     ],
   ])('%s, %s, may name %s: %s', async (_, server, url, refusal) => {
-    const text = await createGuard(new URL(server)).rejectionReason(new URL(url));
+    const text = await createGuard(new URL(server), { clock: systemClock }).rejectionReason(new URL(url));
     expect(text).toEqual(refusal === undefined ? undefined : expect.stringContaining(refusal));
   });
 
   it('at a public address may not name one whose name leads to this machine', async () => {
-    const { lookup } = createGuard(new URL('https://8.8.8.8/mcp'));
+    const { lookup } = createGuard(new URL('https://8.8.8.8/mcp'), { clock: systemClock });
     const error = await new Promise((resolve) => lookup('localhost', {}, (each) => resolve(each)));
     expect(String(error)).toContain('localhost is a loopback address');
   });
 
   it('on this machine may name such a one', async () => {
-    const { lookup } = createGuard(new URL('http://127.0.0.1:3000/mcp'));
+    const { lookup } = createGuard(new URL('http://127.0.0.1:3000/mcp'), { clock: systemClock });
     const found = await new Promise((resolve) =>
       lookup('localhost', { all: true }, (_, addresses) => resolve(addresses)),
     );
@@ -182,6 +183,7 @@ async function startEndless() {
     server: 'files',
     url: new URL(origin),
     tls: { caFile: undefined, certFile: undefined, keyFile: undefined },
+    clock: systemClock,
   });
   onTestFinished(async () => {
     await guarded.close();

@@ -1,6 +1,7 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import type { Stored } from '../../../src/upstream/oauth/stored.ts';
 import { listTokenStores, openTokenStore, withLock } from '../../../src/upstream/oauth/token-store.ts';
 import { createRecordingLog } from '../../observe/recording-log.ts';
@@ -13,7 +14,7 @@ async function open(url = URL_OF_SERVER) {
   const log = createRecordingLog();
   const storeDirectory = join(await createDirectory(), 'oauth');
   const store = openTokenStore(url, { ...SETTINGS, storeDirectory }, log);
-  const save = (stored: Stored) => withLock(store, { signal }, () => store.write(stored));
+  const save = (stored: Stored) => withLock(store, { signal, clock: systemClock }, () => store.write(stored));
   return { log, storeDirectory, store, save };
 }
 
@@ -107,7 +108,7 @@ describe('what is stored about a server', () => {
     );
     let inside = 0;
     const save = () =>
-      withLock(store, { signal }, async () => {
+      withLock(store, { signal, clock: systemClock }, async () => {
         inside += 1;
         expect(inside).toBe(1);
         await store.write(STORED);

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import type { Authorization } from '../../../src/upstream/authorization.ts';
 import { OAuthAuthorization } from '../../../src/upstream/oauth/authorization.ts';
 import type { OAuthSettings } from '../../../src/config/types.ts';
@@ -57,7 +58,7 @@ export async function setUp(url: string, options: SetupOptions = {}): Promise<Se
       patienceMs: 0,
       oauth: { ...SETTINGS, ...oauth, storeDirectory },
     },
-    { server: 'files', log, interactive },
+    { server: 'files', log, interactive, clock: systemClock },
   );
   onTestFinished(() => authorization.close());
   return { authorization, log, storeDirectory, pages, request };
