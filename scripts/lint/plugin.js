@@ -103,6 +103,65 @@ const linkLiteral = {
   },
 };
 
+/** Timers and clocks of the process: global functions, and functions of global objects. `setImmediate` waits for no time. */
+const TIMERS = new Set(['setTimeout', 'setInterval']);
+const CLOCKS = new Map([
+  ['Date', 'now'],
+  ['performance', 'now'],
+  ['AbortSignal', 'timeout'],
+  ['process', 'hrtime'],
+]);
+const TIMER_MODULES = /^(?:node:)?(?:timers(?:\/promises)?|perf_hooks)$/;
+
+/** `mcp-run/injected-clock`: what waits or tells the time has its clock handed in (`src/clock.ts`). */
+const injectedClock = {
+  meta: {
+    type: 'problem',
+    messages: { global: '{{name}} belongs to the whole process: take a Clock from outside (src/clock.ts)' },
+  },
+  /** @param {any} context */
+  create(context) {
+    /** @param {any} node @param {string} name */
+    const report = (node, name) => context.report({ node, messageId: 'global', data: { name } });
+    /** @param {any} node @param {any} source */
+    const check = (node, source) => {
+      if (TIMER_MODULES.test(String(source?.value))) report(node, source.value);
+    };
+    return {
+      ImportDeclaration: (/** @type {any} */ node) => check(node, node.source),
+      ImportExpression: (/** @type {any} */ node) => check(node, node.source),
+      /** @param {any} node */
+      Identifier(node) {
+        if (TIMERS.has(node.name) && isVariable(node)) report(node, node.name);
+      },
+      /** @param {any} node */
+      MemberExpression(node) {
+        const { object, property } = node;
+        const name = node.computed ? property.value : property.name;
+        if (object.name === 'globalThis' && TIMERS.has(name)) report(node, name);
+        const owner =
+          object.name ?? (object.object?.name === 'globalThis' ? object.property.name : undefined);
+        if (name !== undefined && CLOCKS.get(owner) === name) report(node, `${owner}.${name}`);
+      },
+      /** @param {any} node */
+      NewExpression(node) {
+        if (node.callee.name === 'Date' && node.arguments.length === 0) report(node, 'new Date()');
+      },
+      /** @param {any} node */
+      CallExpression(node) {
+        if (node.callee.name === 'Date') report(node, 'Date()');
+      },
+    };
+  },
+};
+
+/** @param {any} node An identifier that stands for a variable, and not for a member of an object or a class. */
+function isVariable(node) {
+  const { parent } = node;
+  if (parent.computed === true || parent.shorthand === true) return true;
+  return parent.property !== node && parent.key !== node;
+}
+
 /** @param {any} callee `require(…)`, `process.getBuiltinModule(…)`. */
 function loadsModule(callee) {
   if (callee.type === 'Identifier') return callee.name === 'require';
@@ -112,5 +171,11 @@ function loadsModule(callee) {
 // oxlint loads a plugin by its default export.
 export default {
   meta: { name: 'mcp-run' },
-  rules: { layers, 'run-error': runError, 'module-state': moduleState, 'link-literal': linkLiteral },
+  rules: {
+    layers,
+    'run-error': runError,
+    'module-state': moduleState,
+    'link-literal': linkLiteral,
+    'injected-clock': injectedClock,
+  },
 };
