@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
-import { systemClock, type Clock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { RunError, toRunError } from '../errors.ts';
 import type { Era, Link } from '../link/link.ts';
 import { parseClientMessage } from '../protocol/client-message.ts';
@@ -16,7 +16,7 @@ export interface StdioOptions {
   readonly input: Readable;
   readonly output: Writable;
   readonly lineLimitBytes: number;
-  readonly clock?: Clock;
+  readonly clock: Clock;
 }
 
 /** `ended`: the client sends nothing more and still reads. */
@@ -37,7 +37,7 @@ class StdioDownstream implements Link {
   #onframe: (frame: Frame) => void | Promise<void> = () => {};
   #onclose: (error?: Error) => void = () => {};
 
-  constructor({ input, output, lineLimitBytes, clock = systemClock }: StdioOptions) {
+  constructor({ input, output, lineLimitBytes, clock }: StdioOptions) {
     this.#input = input;
     this.#output = output;
     this.#lineLimitBytes = lineLimitBytes;

@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts';
 import { RunError } from '../errors.ts';
 import type { Manifest, ServerSpec } from '../manifest/settings.ts';
 import type { Log } from '../observe/log.ts';
@@ -7,6 +8,7 @@ import { createEraCache, type EraCache } from '../router/negotiation/era-cache.t
 import { ModernClientRoute } from '../router/negotiation/modern-client.ts';
 import { createLegacyClientRoute, type LegacyClientOptions } from '../router/negotiation/legacy-client.ts';
 import { createStdioClientRoute } from '../router/negotiation/stdio-client.ts';
+import type { DetectEraOptions } from '../router/negotiation/detect-era.ts';
 import type { ModernBackend } from '../router/modern-backend.ts';
 import { BackendPerPrincipal } from '../router/per-principal.ts';
 import { SendBufferLimit } from '../router/shared-process/send-buffer-limit.ts';
@@ -36,6 +38,7 @@ export interface EraRoutesOptions {
   readonly noticed: SkippedOutput;
   /** What the clients of one process may leave unread together. */
   readonly maxUnreadBytes: number;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -58,16 +61,17 @@ export class EraRoutes {
   readonly #options: EraRoutesOptions;
   readonly #known: EraCache;
   readonly #isRemote: boolean;
-  readonly #probing: { readonly version: string; readonly silenceMs?: number; readonly longestMs: number };
+  readonly #probing: Pick<DetectEraOptions, 'version' | 'silenceMs' | 'longestMs' | 'clock'>;
 
   constructor(options: EraRoutesOptions) {
-    const { spec, manifest, supervisor } = options;
+    const { spec, manifest, supervisor, clock } = options;
     const pinned = spec.era ?? manifest.settings.era;
     this.#options = options;
     this.#known = createEraCache(pinned === 'auto' ? undefined : pinned);
     this.#isRemote = spec.target.kind === 'remote';
     this.#probing = {
       version: packageVersion(),
+      clock,
       ...limitsOfProbe(this.#isRemote, supervisor.startTimeoutMs),
     };
     this.modern = new ModernClientRoute({
@@ -134,7 +138,7 @@ export class EraRoutes {
     principalOfFirst: string,
   ): Promise<ModernBackend> {
     const { createProcessPool } = await import('../router/modern-to-legacy/process-pool.ts');
-    const { spec, manifest, supervisor, noticed, maxUnreadBytes, log } = this.#options;
+    const { spec, manifest, supervisor, noticed, maxUnreadBytes, clock, log } = this.#options;
     const { settings } = manifest;
     return createProcessPool({
       server: spec.name,
@@ -151,6 +155,7 @@ export class EraRoutes {
       warm: spec.warm,
       maxUnreadBytes,
       remarkSince: noticed.remarkSince,
+      clock,
       log,
     });
   }
@@ -158,9 +163,9 @@ export class EraRoutes {
   /** A modern server, as modern clients see it: one process for each principal, unless the server is to be shared. */
   async #modernBackend(first: Link | undefined, principal: string): Promise<ModernBackend> {
     const { ModernMultiplexer } = await import('../router/multiplex/modern.ts');
-    const { spec, manifest, maxUnreadBytes, log } = this.#options;
+    const { spec, manifest, maxUnreadBytes, clock, log } = this.#options;
     const { settings } = manifest;
-    const common = { server: spec.name, maxUnreadBytes, idleMs: settings.childIdleMs, log };
+    const common = { server: spec.name, maxUnreadBytes, idleMs: settings.childIdleMs, clock, log };
     if ((spec.isolation ?? settings.isolation) === 'shared')
       return ModernMultiplexer.create({ ...common, first, openUpstream: () => this.#openPlaced('') });
     const unread = new SendBufferLimit(maxUnreadBytes, log);

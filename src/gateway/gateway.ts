@@ -62,7 +62,7 @@ class ManifestGateway implements Gateway {
     this.#servers = new Map(
       servers.map((spec) => [
         spec.name,
-        new ServedServer({ spec, manifest, slots, upstreams: this.#upstreams, log }),
+        new ServedServer({ spec, manifest, slots, upstreams: this.#upstreams, clock, log }),
       ]),
     );
     this.#status = createStatus([...this.#servers.values()].map(({ supervisor }) => supervisor));

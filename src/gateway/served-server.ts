@@ -1,4 +1,4 @@
-import { systemClock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { RunError } from '../errors.ts';
 import type { ClientExchange, ServerExchange } from '../link/client-exchange.ts';
 import { compose } from '../link/compose.ts';
@@ -34,6 +34,7 @@ export interface ServedServerOptions {
   /** Of the whole gateway. */
   readonly slots: ProcessSlots;
   readonly upstreams: Upstreams;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -48,12 +49,13 @@ export class ServedServer {
   readonly #spec: ServerSpec;
   readonly #manifest: Manifest;
   readonly #slots: ProcessSlots;
+  readonly #clock: Clock;
   readonly #log: Log;
   readonly #filters: ServerFilters;
   readonly #routes: EraRoutes;
   readonly #maxUnreadBytes: number;
   /** Of processes that several clients use. */
-  readonly #skipped = createSkippedOutput();
+  readonly #skipped: SkippedOutput;
   /** The process of all clients. */
   readonly #shared: LegacyMultiplexer | undefined;
   /** Without sessions a client has no process of its own, but its principal has. */
@@ -61,14 +63,16 @@ export class ServedServer {
   readonly #conversations = new Set<Conversation>();
   readonly #modern: ModernConversations;
 
-  constructor({ spec, manifest, slots, upstreams, log }: ServedServerOptions) {
+  constructor({ spec, manifest, slots, upstreams, clock, log }: ServedServerOptions) {
     const { settings } = manifest;
     const isShared = (spec.isolation ?? settings.isolation) === 'shared';
     this.name = spec.name;
     this.#spec = spec;
     this.#manifest = manifest;
     this.#slots = spec.target.kind === 'remote' ? slots.withoutLimit() : slots;
+    this.#clock = clock;
     this.#log = log.child({ server: spec.name });
+    this.#skipped = createSkippedOutput(clock);
     this.#maxUnreadBytes = Math.max(MIN_UNREAD_BYTES, UNREAD_LINES * settings.lineLimitBytes);
     this.#filters = new ServerFilters(spec, this.#log);
     this.supervisor = this.#createSupervisor(upstreams, isShared);
@@ -91,7 +95,7 @@ export class ServedServer {
     const owner = { server: this.name, principal: client.principal };
     const slot = hasOwn ? new ConversationSlot(this.#slots, owner) : undefined;
     if (!isNetwork) slot?.reserveAlways();
-    const skipped = hasOwn ? createSkippedOutput() : this.#skipped;
+    const skipped = hasOwn ? createSkippedOutput(this.#clock) : this.#skipped;
     const withheld = isNetwork ? withheldFrom(this.#spec, this.#manifest) : NOTHING;
     const conversation = new Conversation(compose(client, this.#filters.aroundClient(withheld)), {
       ...this.#conversationOptions(skipped),
@@ -185,6 +189,7 @@ export class ServedServer {
       initializeTimeoutMs: settings.initializeTimeoutMs,
       // Over stdio alone there is one client, and when its server dies we end; one that all share is kept running.
       probesRecovery: settings.transports.some((transport) => transport !== 'stdio') && !isShared,
+      clock: this.#clock,
       log: this.#log,
     });
   }
@@ -198,6 +203,7 @@ export class ServedServer {
       makeRoom: (principal) => this.#makeRoom(principal),
       noticed: this.#skipped,
       maxUnreadBytes: this.#maxUnreadBytes,
+      clock: this.#clock,
       log: this.#log,
     });
   }
@@ -230,6 +236,7 @@ export class ServedServer {
       initializeTimeoutMs: this.supervisor.startTimeoutMs,
       maxUnreadBytes: this.#maxUnreadBytes,
       remarkSince: this.#skipped.remarkSince,
+      clock: this.#clock,
       log: this.#log,
     };
   }
@@ -245,7 +252,6 @@ export class ServedServer {
           { event: 'client.withheld', capabilities },
           `withheld from the server: ${capabilities.join(', ')}`,
         ),
-      clock: systemClock,
     });
   }
 
@@ -257,6 +263,7 @@ export class ServedServer {
       requestTimeoutMs: this.#spec.requestTimeoutMs ?? settings.requestTimeoutMs,
       maxRequestTimeMs: settings.maxRequestTimeMs,
       remarkSince,
+      clock: this.#clock,
       log: this.#log,
     };
   }

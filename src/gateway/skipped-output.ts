@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts';
 import { RecentEvents } from '../observe/recent.ts';
 
 /** Observations of a server's processes that may explain why a request is not answered. */
@@ -8,8 +9,8 @@ export interface SkippedOutput {
   readonly remarkSince: (time: number) => string | undefined;
 }
 
-export function createSkippedOutput(): SkippedOutput {
-  const skipped = new RecentEvents();
+export function createSkippedOutput(clock: Clock): SkippedOutput {
+  const skipped = new RecentEvents(clock);
   return {
     onSkipped: () => skipped.add(),
     remarkSince(time) {

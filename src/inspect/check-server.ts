@@ -164,9 +164,10 @@ class ServerCheck {
   /** A server whose era is pinned is not sent `server/discover`. */
   async #detectEra(link: Link, signal: AbortSignal): Promise<EraVerdict> {
     if (this.#spec.era === 'legacy') return { era: 'legacy' };
+    const { version, clock } = this.#options;
     const silence = this.#spec.target.kind === 'remote' ? { silenceMs: Infinity } : {};
     try {
-      return await detectEra(link, { version: this.#options.version, signal, ...silence });
+      return await detectEra(link, { version, clock, signal, ...silence });
     } catch (error) {
       throw error instanceof GivenUp ? error.toError('initialize') : error;
     }
@@ -205,7 +206,7 @@ class ServerCheck {
     signal: AbortSignal,
     speaksLegacy = this.#spec.era !== 'modern',
   ): Inspector {
-    const { version } = this.#options;
+    const { version, clock } = this.#options;
     return new Inspector({
       link,
       server: this.#spec.name,
@@ -213,6 +214,7 @@ class ServerCheck {
       discovered,
       speaksLegacy,
       signal,
+      clock,
     }).attach();
   }
 

@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts';
 import { isRunError, RunError } from '../errors.ts';
 import { withEnvelope } from '../era/envelope.ts';
 import { isJson, type Json } from '../era/json.ts';
@@ -40,6 +41,7 @@ export interface InspectorOptions {
   readonly speaksLegacy: boolean;
   /** Ends what is awaited. Its reason is a `GivenUp`. */
   readonly signal: AbortSignal;
+  readonly clock: Clock;
 }
 
 /** A server that always has one more page must not keep us for ever. */
@@ -60,6 +62,7 @@ export class Inspector {
     this.#requester = new Requester({
       link: options.link,
       idOf: (count) => count,
+      clock: options.clock,
       onOther: (frame) => this.#answer(frame),
     });
   }

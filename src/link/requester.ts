@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { frameOf, type Frame, type RequestId } from '../protocol/frame.ts';
 import type { Link } from './link.ts';
 
@@ -14,7 +14,7 @@ export interface RequesterOptions<Id extends RequestId> {
   readonly onOther?: (frame: Frame, relatedRequestId?: RequestId) => Wait;
   /** Called for each request that is cancelled: an answer that still comes is no surprise. */
   readonly onCancelled?: (id: Id) => void;
-  readonly clock?: Clock;
+  readonly clock: Clock;
 }
 
 export interface RequestOptions {
@@ -46,7 +46,7 @@ export class Requester<Id extends RequestId = number> {
   #count = 0;
   #closedWith: Error | undefined;
 
-  constructor({ link, idOf, onOther = () => {}, onCancelled, clock = systemClock }: RequesterOptions<Id>) {
+  constructor({ link, idOf, onOther = () => {}, onCancelled, clock }: RequesterOptions<Id>) {
     this.#link = link;
     this.#idOf = idOf;
     this.#onOther = onOther;

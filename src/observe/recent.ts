@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 
 /** More are not counted one by one. */
 const MAX_EVENTS = 1_000;
@@ -8,7 +8,7 @@ export class RecentEvents {
   readonly #clock: Clock;
   #times: number[] = [];
 
-  constructor(clock: Clock = systemClock) {
+  constructor(clock: Clock) {
     this.#clock = clock;
   }
 

@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { listenResult } from '../era/listen.ts';
 import { isRunError, RunError, timeoutError, toRunError } from '../errors.ts';
 import type { Link } from '../link/link.ts';
@@ -25,7 +25,7 @@ export interface ConversationOptions {
   readonly reserve: () => void;
   /** Rejects with a RunError. `abandoned` aborts when the conversation ends before the link is open. */
   readonly openUpstream: (abandoned: AbortSignal) => Promise<Link>;
-  readonly clock?: Clock;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -59,7 +59,7 @@ export class Conversation {
 
   /** Nothing happens before `start`. */
   constructor(client: Link, options: ConversationOptions) {
-    const { requestTimeoutMs, initializeTimeoutMs, maxRequestTimeMs: maxMs, clock = systemClock } = options;
+    const { requestTimeoutMs, initializeTimeoutMs, maxRequestTimeMs: maxMs, clock } = options;
     this.#client = client;
     this.#options = options;
     this.#exchanges = new Exchanges((exchange, limitMs) => this.#timedOut(exchange, limitMs), clock);

@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 
 export interface ExchangeLimits {
   /** Longest silence, in ms: any progress starts it anew. */
@@ -21,7 +21,7 @@ export interface DeadlinesOptions<T extends Timed> {
   readonly isOpen: (item: T) => boolean;
   /** A limit has been reached, in ms; the request has to be closed now. */
   readonly onReached: (item: T, limitMs: number) => void;
-  readonly clock?: Clock;
+  readonly clock: Clock;
 }
 
 /**
@@ -37,7 +37,7 @@ export class Deadlines<T extends Timed> {
 
   constructor(options: DeadlinesOptions<T>) {
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = options.clock;
   }
 
   now(): number {

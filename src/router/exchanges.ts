@@ -33,7 +33,7 @@ export class Exchanges {
   readonly #deadlines: Deadlines<Running>;
   #subscriptions = 0;
 
-  constructor(onTimeout: OnTimeout, clock?: Clock) {
+  constructor(onTimeout: OnTimeout, clock: Clock) {
     this.#deadlines = new Deadlines<Running>({
       open: () => this.#running.values(),
       isOpen: (exchange) => exchange.method !== LISTEN && this.#running.get(exchange.id) === exchange,
@@ -41,7 +41,7 @@ export class Exchanges {
         this.settle(exchange.id);
         onTimeout(exchange, limitMs);
       },
-      ...(clock !== undefined && { clock }),
+      clock,
     });
   }
 

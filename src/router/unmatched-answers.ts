@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import type { Log } from '../observe/log.ts';
 import { RecentEvents } from '../observe/recent.ts';
 import { OWN_ID } from '../protocol/constants.ts';
@@ -24,7 +24,7 @@ export class UnmatchedAnswers {
   /** The last message that the server could not make sense of, and when it said so. */
   #complaint = { reason: '', at: 0 };
 
-  constructor(log: Log, clock: Clock = systemClock) {
+  constructor(log: Log, clock: Clock) {
     this.#log = log;
     this.#clock = clock;
     this.#unmatched = new RecentEvents(clock);

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { PassThrough, Writable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import { createStdioDownstream } from '../../src/downstream/stdio.ts';
 import { RunError } from '../../src/errors.ts';
 import { frameOf, type Frame } from '../../src/protocol/frame.ts';
@@ -22,7 +23,7 @@ function open(onframe: (frame: Frame) => void | Promise<void> = () => {}): Opene
   const output = new PassThrough();
   const frames: Frame[] = [];
   const events: string[] = [];
-  const link = createStdioDownstream({ input, output, lineLimitBytes: 1_000 });
+  const link = createStdioDownstream({ input, output, lineLimitBytes: 1_000, clock: systemClock });
   link.onframe((frame) => {
     frames.push(frame);
     return onframe(frame);
@@ -180,7 +181,12 @@ describe('the end', () => {
 
 it('waits for a client that does not read', async () => {
   const output = new Writable({ highWaterMark: 10, write: () => {} });
-  const link = createStdioDownstream({ input: new PassThrough(), output, lineLimitBytes: 1_000 });
+  const link = createStdioDownstream({
+    input: new PassThrough(),
+    output,
+    lineLimitBytes: 1_000,
+    clock: systemClock,
+  });
   const wait = link.send(frameOf({ method: 'x', params: { t: 'x'.repeat(100_000) } }));
   expect(wait).toBeInstanceOf(Promise);
   output.destroy();

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import { RunError } from '../../src/errors.ts';
 import { Requester } from '../../src/link/requester.ts';
 import { frameOf, type Frame } from '../../src/protocol/frame.ts';
@@ -89,7 +90,7 @@ describe('a request', () => {
       'server',
       ({ message }) => void peer.deliver({ id: message.id, result: {} }),
     );
-    const requester = new Requester({ link: peer, idOf: (count) => count });
+    const requester = new Requester({ link: peer, idOf: (count) => count, clock: systemClock });
     peer.onframe((frame) => requester.receive(frame));
     expect((await requester.request(frameOf({ id: requester.nextId(), method: 'ping' }))).id).toBe(1);
   });

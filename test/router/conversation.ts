@@ -1,4 +1,5 @@
 import { onTestFinished } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import { RunError } from '../../src/errors.ts';
 import type { JsonRpcMessage, RequestId } from '../../src/protocol/frame.ts';
 import type { Link } from '../../src/link/link.ts';
@@ -45,6 +46,7 @@ export function join(overrides: Overrides = {}): Setup {
       opened += 1;
       return server;
     },
+    clock: systemClock,
     log,
     ...options,
   }).start();

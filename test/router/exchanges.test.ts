@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import { frameOf, type Frame, type RequestId } from '../../src/protocol/frame.ts';
 import { Exchanges, type Exchange } from '../../src/router/exchanges.ts';
 
@@ -9,7 +10,7 @@ afterEach(() => void vi.useRealTimers());
 
 describe('one request', () => {
   it('is running until it is settled, once', () => {
-    const exchanges = new Exchanges(() => {});
+    const exchanges = new Exchanges(() => {}, systemClock);
     exchanges.start(request(1), LIMITS);
     expect(exchanges.has(1)).toBe(true);
     expect(exchanges.get(1)).toMatchObject({ id: 1, method: 'tools/call' });
@@ -19,21 +20,21 @@ describe('one request', () => {
   });
 
   it('is another one if its id is text instead of a number', () => {
-    const exchanges = new Exchanges(() => {});
+    const exchanges = new Exchanges(() => {}, systemClock);
     exchanges.start(request(1), LIMITS);
     expect(exchanges.has('1')).toBe(false);
     expect(exchanges.settle('1')).toBeUndefined();
   });
 
   it.each(['__proto__', 'constructor', ''])('may have the id %j', (id) => {
-    const exchanges = new Exchanges(() => {});
+    const exchanges = new Exchanges(() => {}, systemClock);
     expect(exchanges.has(id)).toBe(false);
     exchanges.start(request(id), LIMITS);
     expect(exchanges.settle(id)).toMatchObject({ id });
   });
 
   it('leaves no timer when it is settled', () => {
-    const exchanges = new Exchanges(() => {});
+    const exchanges = new Exchanges(() => {}, systemClock);
     exchanges.start(request(1), LIMITS);
     exchanges.settle(1);
     expect(vi.getTimerCount()).toBe(0);
@@ -41,7 +42,7 @@ describe('one request', () => {
 });
 
 it('settles all, oldest first', () => {
-  const exchanges = new Exchanges(() => {});
+  const exchanges = new Exchanges(() => {}, systemClock);
   for (const id of [3, 'x', 1]) exchanges.start(request(id), LIMITS);
   expect(exchanges.settleAll().map(({ id }) => id)).toEqual([3, 'x', 1]);
   expect(exchanges.size).toBe(0);
@@ -51,7 +52,7 @@ it('settles all, oldest first', () => {
 describe('timeout', () => {
   it('comes after the time without progress, with the exchange already removed', () => {
     const timedOut = vi.fn((exchange: Exchange): void => expect(exchanges.has(exchange.id)).toBe(false));
-    const exchanges = new Exchanges(timedOut);
+    const exchanges = new Exchanges(timedOut, systemClock);
     exchanges.start(request(1), LIMITS);
     vi.advanceTimersByTime(999);
     expect(timedOut).not.toHaveBeenCalled();
@@ -76,7 +77,7 @@ describe('timeout', () => {
 
   it('starts anew with every progress', () => {
     const timedOut = vi.fn();
-    const exchanges = new Exchanges(timedOut);
+    const exchanges = new Exchanges(timedOut, systemClock);
     exchanges.start(request(1, 'token'), LIMITS);
     for (let count = 0; count < 4; count += 1) {
       vi.advanceTimersByTime(900);
@@ -90,7 +91,7 @@ describe('timeout', () => {
 
   it('comes at the hard maximum in spite of progress', () => {
     const timedOut = vi.fn();
-    const exchanges = new Exchanges(timedOut);
+    const exchanges = new Exchanges(timedOut, systemClock);
     exchanges.start(request(1, 'token'), LIMITS);
     for (let elapsed = 0; elapsed < 4_950; elapsed += 50) {
       vi.advanceTimersByTime(50);
@@ -103,7 +104,7 @@ describe('timeout', () => {
 
   it('comes at the hard maximum if that is the shorter one', () => {
     const timedOut = vi.fn();
-    new Exchanges(timedOut).start(request(1), { timeoutMs: 1_000, maxMs: 300 });
+    new Exchanges(timedOut, systemClock).start(request(1), { timeoutMs: 1_000, maxMs: 300 });
     vi.advanceTimersByTime(300);
     expect(timedOut).toHaveBeenCalledOnce();
     expect(timedOut).toHaveBeenCalledWith(expect.objectContaining({ id: 1 }), 300);
@@ -111,7 +112,7 @@ describe('timeout', () => {
 
   it('is not put off by the progress of another request', () => {
     const timedOut = vi.fn();
-    const exchanges = new Exchanges(timedOut);
+    const exchanges = new Exchanges(timedOut, systemClock);
     exchanges.start(request(1, 'one'), LIMITS);
     exchanges.start(request(2, 'two'), LIMITS);
     vi.advanceTimersByTime(900);
@@ -123,7 +124,7 @@ describe('timeout', () => {
 
   it('comes to each request at its own time', () => {
     const timedOut = vi.fn();
-    const exchanges = new Exchanges(timedOut);
+    const exchanges = new Exchanges(timedOut, systemClock);
     exchanges.start(request(1), LIMITS);
     vi.advanceTimersByTime(400);
     exchanges.start(request(2), { timeoutMs: 100, maxMs: 5_000 });
@@ -143,7 +144,7 @@ describe('timeout', () => {
 
   it('does not come to a subscription', () => {
     const timedOut = vi.fn();
-    const exchanges = new Exchanges(timedOut);
+    const exchanges = new Exchanges(timedOut, systemClock);
     exchanges.start(frameOf({ id: 'listen', method: 'subscriptions/listen' }), LIMITS);
     expect(vi.getTimerCount()).toBe(0);
     exchanges.start(request(1), LIMITS);
@@ -155,7 +156,7 @@ describe('timeout', () => {
 
 describe('progress', () => {
   it('belongs to the request with its token, number and text apart', () => {
-    const exchanges = new Exchanges(() => {});
+    const exchanges = new Exchanges(() => {}, systemClock);
     exchanges.start(request('a', 1), LIMITS);
     exchanges.start(request('b', '1'), LIMITS);
     expect(exchanges.progressed(1)).toMatchObject({ id: 'a' });
@@ -165,21 +166,21 @@ describe('progress', () => {
   it.each([undefined, null, {}, [], true, 'other', '__proto__', Number.NaN])(
     'of token %j belongs to none',
     (token) => {
-      const exchanges = new Exchanges(() => {});
+      const exchanges = new Exchanges(() => {}, systemClock);
       exchanges.start(request(1, 'token'), LIMITS);
       expect(exchanges.progressed(token)).toBeUndefined();
     },
   );
 
   it('belongs to none once its request is settled', () => {
-    const exchanges = new Exchanges(() => {});
+    const exchanges = new Exchanges(() => {}, systemClock);
     exchanges.start(request(1, 'token'), LIMITS);
     exchanges.settle(1);
     expect(exchanges.progressed('token')).toBeUndefined();
   });
 
   it('of a token that is used twice belongs to the newer request, also after the older has ended', () => {
-    const exchanges = new Exchanges(() => {});
+    const exchanges = new Exchanges(() => {}, systemClock);
     exchanges.start(request(1, 'same'), LIMITS);
     exchanges.start(request(2, 'same'), LIMITS);
     exchanges.settle(1);
@@ -189,7 +190,7 @@ describe('progress', () => {
 
 describe('a message without correlation', () => {
   it('belongs to the newest request that may ask', () => {
-    const exchanges = new Exchanges(() => {});
+    const exchanges = new Exchanges(() => {}, systemClock);
     for (const [id, method] of [
       [1, 'tools/call'],
       [2, 'prompts/get'],

@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import { RunError } from '../../src/errors.ts';
 import { ModernMultiplexer } from '../../src/router/multiplex/modern.ts';
 import { BackendPerPrincipal } from '../../src/router/per-principal.ts';
@@ -33,6 +34,7 @@ function setUp(first?: { readonly link: MemoryLink; readonly principal: string }
       idleMs: 60_000,
       principal,
       onUnused,
+      clock: systemClock,
       log: createRecordingLog(),
     });
   }, first);

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
-import { systemClock, type Clock } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import { RunError } from '../../errors.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import type { HttpOptions, Listener } from '../listeners.ts';
@@ -135,7 +135,7 @@ class HttpListener implements Listener {
  * Starts the HTTP listener for both HTTP transports.
  * @throws RunError `PORT_IN_USE`, `LISTEN_FAILED`
  */
-export async function startHttpListener(options: HttpOptions, clock: Clock = systemClock): Promise<Listener> {
+export async function startHttpListener(options: HttpOptions, clock: Clock): Promise<Listener> {
   const listener = new HttpListener(options, clock);
   await listener.start();
   return listener;

@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import type { Json } from '../../era/json.ts';
 import { RunError, toRunError } from '../../errors.ts';
 import { ForwardingLink } from '../../link/forward.ts';
@@ -24,7 +24,7 @@ export interface FacadeOptions {
   readonly discovered?: Json;
   /** Whether the client can be sent requests now; if not, the server does not see the capabilities for them. */
   readonly canAsk?: () => boolean;
-  readonly clock?: Clock;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -51,9 +51,9 @@ class LegacyFacade extends ForwardingLink {
   constructor(server: Link, options: FacadeOptions) {
     super(server);
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = options.clock;
     this.#unmatched = new UnmatchedAnswers(options.log, this.#clock);
-    this.#outgoing = new Outgoing(server, (id) => this.#unmatched.abandoned(id));
+    this.#outgoing = new Outgoing(server, (id) => this.#unmatched.abandoned(id), this.#clock);
   }
 
   override abandonResponse(): void {}

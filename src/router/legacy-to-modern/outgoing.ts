@@ -1,3 +1,4 @@
+import type { Clock } from '../../clock.ts';
 import { Requester, type AnswerHandler } from '../../link/requester.ts';
 import type { Link } from '../../link/link.ts';
 import type { Frame } from '../../protocol/frame.ts';
@@ -7,8 +8,8 @@ export class Outgoing {
   readonly #requester: Requester;
 
   /** @param onCancelled called for each request that is cancelled */
-  constructor(server: Link, onCancelled: (id: number) => void) {
-    this.#requester = new Requester({ link: server, idOf: (count) => count, onCancelled });
+  constructor(server: Link, onCancelled: (id: number) => void, clock: Clock) {
+    this.#requester = new Requester({ link: server, idOf: (count) => count, onCancelled, clock });
   }
 
   /** @param build makes the request that goes by this number, before anything can come back */

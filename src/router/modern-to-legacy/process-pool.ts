@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import type { AttributionMode } from '../../config/types.ts';
 import { RunError } from '../../errors.ts';
 import { readEnvelope, type Envelope } from '../../era/envelope.ts';
@@ -42,7 +42,7 @@ export interface ProcessPoolOptions {
   readonly maxUnreadBytes: number;
   /** As `RouterOptions` has it. */
   readonly remarkSince?: (time: number) => string | undefined;
-  readonly clock?: Clock;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -73,7 +73,7 @@ class ProcessPool implements ModernBackend, PortOwner {
   #closing: Promise<void> | undefined;
 
   constructor(options: ProcessPoolOptions) {
-    const { server, version, childIdleMs: idleMs, warm, maxUnreadBytes, clock = systemClock, log } = options;
+    const { server, version, childIdleMs: idleMs, warm, maxUnreadBytes, clock, log } = options;
     this.#options = options;
     this.#clock = clock;
     this.#unread = new SendBufferLimit(maxUnreadBytes, log);

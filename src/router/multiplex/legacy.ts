@@ -47,7 +47,7 @@ export class LegacyMultiplexer extends Multiplexer<LegacyPort, Running> {
       start: () => this.process.running(),
       minLifeMs,
       log,
-      ...(clock !== undefined && { clock }),
+      clock,
     });
   }
 

@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import { RunError } from '../../errors.ts';
 import type { Link } from '../../link/link.ts';
 import type { Log } from '../../observe/log.ts';
@@ -39,7 +39,7 @@ export interface MultiplexerOptions {
   /** Called when there is neither a client nor a process. */
   readonly onUnused?: () => void;
   readonly log: Log;
-  readonly clock?: Clock;
+  readonly clock: Clock;
 }
 
 /**
@@ -59,7 +59,7 @@ export abstract class Multiplexer<P extends ClientPort, R extends RunningProcess
   readonly #idleTimer: IdleTimer | undefined;
 
   constructor(options: MultiplexerOptions) {
-    const { server, log, maxUnreadBytes, idleMs, clock = systemClock } = options;
+    const { server, log, maxUnreadBytes, idleMs, clock } = options;
     this.server = server;
     this.log = log;
     this.closed = new RunError('UPSTREAM_CLOSED', { server });

@@ -2,7 +2,7 @@ import { withEnvelope } from '../../era/envelope.ts';
 import { isDiscoverResult, isModernError } from '../../era/handshake.ts';
 import { jsonOf, type Json } from '../../era/json.ts';
 import { ownEnvelope } from '../../era/own-client.ts';
-import { systemClock, type Clock } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import { isRunError } from '../../errors.ts';
 import { RPC } from '../../protocol/constants.ts';
 import { frameOf, type Frame, type JsonRpcMessage } from '../../protocol/frame.ts';
@@ -39,7 +39,7 @@ export interface DetectEraOptions {
   readonly longestMs?: number;
   /** Rejects with its reason. */
   readonly signal?: AbortSignal;
-  readonly clock?: Clock;
+  readonly clock: Clock;
 }
 
 const SILENCE_MS = 3_000;
@@ -74,7 +74,7 @@ class EraProbe {
   constructor(link: Link, options: DetectEraOptions) {
     this.#link = link;
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = options.clock;
     this.#requester = new Requester({ link, idOf: String, clock: this.#clock });
   }
 

@@ -2,7 +2,7 @@ import { withEnvelope } from '../../era/envelope.ts';
 import { isModernError } from '../../era/handshake.ts';
 import { jsonOf } from '../../era/json.ts';
 import { ownEnvelope, ownInitializeParams } from '../../era/own-client.ts';
-import { systemClock, type Clock } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import { RunError } from '../../errors.ts';
 import { Requester } from '../../link/requester.ts';
 import { isLegacyRevision, LEGACY_REVISIONS, OFFER_ID, RPC } from '../../protocol/constants.ts';
@@ -24,7 +24,7 @@ export async function offerInitialize(
   link: Link,
   version: string,
   limitMs: number,
-  clock: Clock = systemClock,
+  clock: Clock,
 ): Promise<OfferOutcome> {
   const requester = new Requester({ link, idOf: String, clock });
   // A refusal without JSON-RPC ends a link to a remote server.

@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import { isDual, isModernRevision } from '../../era/handshake.ts';
 import { RelayLink } from '../../link/forward.ts';
 import { createFrameQueue } from '../../link/frame-queue.ts';
@@ -35,7 +35,7 @@ export interface LegacyClientOptions {
   readonly wasProbed?: boolean;
   /** How long a server that lists modern revisions only may take to accept `initialize`. */
   readonly offerMs?: number;
-  readonly clock?: Clock;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -67,7 +67,7 @@ class LegacyClientLink extends RelayLink {
     this.principal = link.principal;
     this.#options = options;
     this.#known = options.known;
-    this.#search = new ServerSearch({ ...options, clock: options.clock ?? systemClock });
+    this.#search = new ServerSearch(options);
     this.#wasProbed = options.wasProbed === true;
     this.#link = link;
     this.#current = link;

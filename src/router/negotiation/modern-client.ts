@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import type { RunError } from '../../errors.ts';
 import { lazyLink } from '../../link/lazy.ts';
 import type { Link } from '../../link/link.ts';
@@ -14,7 +14,7 @@ export interface ModernClientOptions {
   readonly silenceMs?: number;
   /** How long a server may take to say what it is. */
   readonly longestMs?: number;
-  readonly clock?: Clock;
+  readonly clock: Clock;
   readonly known: EraCache;
   /** Rejects with a RunError. */
   readonly openChild: (principal: string) => Promise<Link>;
@@ -45,7 +45,7 @@ export class ModernClientRoute implements ModernBackend {
   constructor(options: ModernClientOptions) {
     this.#options = options;
     this.#known = options.known;
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = options.clock;
   }
 
   get pending(): number {

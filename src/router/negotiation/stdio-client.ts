@@ -19,7 +19,7 @@ export interface StdioClientOptions {
   readonly silenceMs?: number;
   /** How long a server may take to say what it is. */
   readonly longestMs?: number;
-  readonly clock?: Clock;
+  readonly clock: Clock;
   readonly known: EraCache;
   /** Opens another process. Rejects with a RunError. */
   readonly openChild: () => Promise<Link>;

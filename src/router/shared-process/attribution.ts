@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import { Overlap } from './overlap.ts';
 
 /** How long a process may still work for, and speak of, a call that has not ended with its result. */
@@ -20,7 +20,7 @@ export class Attribution<C> {
   #othersUntil = -Infinity;
 
   /** @param clock one that never runs backwards */
-  constructor(clock: Pick<Clock, 'now'> = systemClock) {
+  constructor(clock: Pick<Clock, 'now'>) {
     this.#clock = clock;
   }
 

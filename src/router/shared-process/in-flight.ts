@@ -11,7 +11,7 @@ export class InFlightRequests<P extends ClientPort = ClientPort> {
   #requests = new TransientMap<number, InFlightRequest<P>>();
   #nextNumber = 1;
 
-  constructor(clock?: Pick<Clock, 'now'>) {
+  constructor(clock: Pick<Clock, 'now'>) {
     this.#attribution = new Attribution(clock);
   }
 

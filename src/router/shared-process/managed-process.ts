@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import { isJson } from '../../era/json.ts';
 import { ownInitializeParams } from '../../era/own-client.ts';
 import { RunError, timeoutError } from '../../errors.ts';
@@ -19,7 +19,7 @@ export interface ManagedProcessOptions extends ProcessLifeOptions {
   /** As `ConversationOptions` has it. */
   readonly remarkSince?: (time: number) => string | undefined;
   readonly log: Log;
-  readonly clock?: Clock;
+  readonly clock: Clock;
 }
 
 /** A process that has been initialized. */
@@ -38,7 +38,7 @@ export class ManagedProcess extends ProcessLife<Running> {
   constructor(options: ManagedProcessOptions) {
     super(options);
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = options.clock;
     this.#requester = new Requester<string>({
       link: { send: (frame) => this.openLink.send(frame) },
       idOf: (count) => `${OWN_ID}${count}`,

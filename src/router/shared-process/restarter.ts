@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import { toRunError, type ErrorCode, type RunError } from '../../errors.ts';
 import type { Log } from '../../observe/log.ts';
 
@@ -7,7 +7,7 @@ export interface RestarterOptions {
   /** A process that dies sooner is not started anew sooner, except by a client's call. */
   readonly minLifeMs: number;
   readonly log: Log;
-  readonly clock?: Clock;
+  readonly clock: Clock;
 }
 
 /** The part that opens a process paces failed starts; this is for those that it rejects at once. */
@@ -26,7 +26,7 @@ export class Restarter {
 
   constructor(options: RestarterOptions) {
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = options.clock;
   }
 
   keep(): void {

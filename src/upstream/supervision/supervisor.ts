@@ -2,7 +2,7 @@ import { isRunError, RunError, toRunError } from '../../errors.ts';
 import type { Link } from '../../link/link.ts';
 import { compose, type LinkFilter } from '../../link/compose.ts';
 import { observeHealth, type HealthObserver } from '../../link/observe-health.ts';
-import { systemClock, type Clock } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import type { Target } from '../../config/types.ts';
 import type { UpstreamOptions } from '../target.ts';
 import { findMissing } from '../upstream.ts';
@@ -30,7 +30,7 @@ export interface SupervisorOptions extends UpstreamOptions {
    */
   readonly probesRecovery: boolean;
   readonly onStateChange?: (snapshot: ServerSnapshot, before: ServerState) => void;
-  readonly clock?: Clock;
+  readonly clock: Clock;
   readonly random?: () => number;
   /** Opens a conversation with the server, as `Upstreams.open` does. */
   readonly openUpstream: (target: Target, options: UpstreamOptions) => Promise<Link>;
@@ -86,7 +86,7 @@ export class Supervisor {
   #hasForgiven = false;
 
   constructor(options: SupervisorOptions) {
-    const { target, clock = systemClock, random = Math.random, initializeTimeoutMs } = options;
+    const { target, clock, random = Math.random, initializeTimeoutMs } = options;
     this.startTimeoutMs = startTimeoutOf(target, initializeTimeoutMs);
     this.#options = options;
     this.#clock = clock;

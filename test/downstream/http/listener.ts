@@ -1,6 +1,7 @@
 /** The HTTP listener with the test in the place of the router. */
 import type { IncomingMessage } from 'node:http';
 import { expect, onTestFinished } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import type { RunError } from '../../../src/errors.ts';
 import type { HttpOptions, Listener } from '../../../src/downstream/listeners.ts';
 import { startHttpListener } from '../../../src/downstream/http/server.ts';
@@ -57,43 +58,46 @@ export async function listen(
   const { silent = false, ...options } = overrides;
   const accepted: Accepted[] = [];
   const log = createRecordingLog();
-  const listener = await startHttpListener({
-    sse: true,
-    http: true,
-    servers: ['files'],
-    host: '127.0.0.1',
-    port: 0,
-    httpPath: '/mcp',
-    ssePath: '/sse',
-    messagesPath: '/messages',
-    baseUrl: undefined,
-    trustProxy: false,
-    stateless: false,
-    jsonResponse: false,
-    allowHost: [],
-    allowOrigin: [],
-    cors: [],
-    tokens: [],
-    keepAliveMs: 15_000,
-    sessionIdleMs: 60_000,
-    receiveTimeoutMs: 30_000,
-    bodyLimitBytes: 64 * 1024,
-    headerLimitBytes: 16 * 1024,
-    resumeLimitBytes: 64 * 1024,
-    maxSessions: 100,
-    maxConnections: 1_000,
-    accept: (link, server) => void accepted.push(take(link, server, silent)),
-    begin(client, server) {
-      const link = new ExchangeLink(client);
-      accepted.push(take(link, server, silent));
-      link.start();
-      return link;
+  const listener = await startHttpListener(
+    {
+      sse: true,
+      http: true,
+      servers: ['files'],
+      host: '127.0.0.1',
+      port: 0,
+      httpPath: '/mcp',
+      ssePath: '/sse',
+      messagesPath: '/messages',
+      baseUrl: undefined,
+      trustProxy: false,
+      stateless: false,
+      jsonResponse: false,
+      allowHost: [],
+      allowOrigin: [],
+      cors: [],
+      tokens: [],
+      keepAliveMs: 15_000,
+      sessionIdleMs: 60_000,
+      receiveTimeoutMs: 30_000,
+      bodyLimitBytes: 64 * 1024,
+      headerLimitBytes: 16 * 1024,
+      resumeLimitBytes: 64 * 1024,
+      maxSessions: 100,
+      maxConnections: 1_000,
+      accept: (link, server) => void accepted.push(take(link, server, silent)),
+      begin(client, server) {
+        const link = new ExchangeLink(client);
+        accepted.push(take(link, server, silent));
+        link.start();
+        return link;
+      },
+      admit: () => {},
+      readiness: () => ({ codes: [], servers: {}, problems: {} }),
+      log,
+      ...options,
     },
-    admit: () => {},
-    readiness: () => ({ codes: [], servers: {}, problems: {} }),
-    log,
-    ...options,
-  });
+    systemClock,
+  );
   onTestFinished(() => listener.close());
   return { url: listener.url, mcp: `${listener.url}/mcp`, listener, accepted, log };
 }

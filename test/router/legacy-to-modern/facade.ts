@@ -1,6 +1,7 @@
 /** A facade whose legacy client and modern server are the test. */
 import { setImmediate as turn } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import { META } from '../../../src/protocol/constants.ts';
 import {
   parseFrame,
@@ -78,7 +79,7 @@ export function createFacade(options: Partial<FacadeOptions> = {}): Facade {
   const received: Received[] = [];
   const closedWith: (Error | undefined)[] = [];
   let wait: Promise<void> | undefined;
-  const link = presentAsLegacy(server, { server: 'files', log, ...options });
+  const link = presentAsLegacy(server, { server: 'files', clock: systemClock, log, ...options });
   link.onclose((error) => void closedWith.push(error));
   link.onframe((frame, relatedRequestId) => {
     // Parsed anew: what the client sees are bytes.

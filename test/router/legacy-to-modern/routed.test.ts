@@ -1,5 +1,6 @@
 /** A facade behind the router, as it is used. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import type { RequestId } from '../../../src/protocol/frame.ts';
 import { presentAsLegacy } from '../../../src/router/legacy-to-modern/facade.ts';
 import { createRecordingLog } from '../../observe/recording-log.ts';
@@ -19,7 +20,12 @@ async function joined(): Promise<Setup & { modern: MemoryLink }> {
   const modern = createMemoryLink('server');
   const setup = join({
     openUpstream: async () =>
-      presentAsLegacy(modern, { server: 'files', discovered: DISCOVERED, log: createRecordingLog() }),
+      presentAsLegacy(modern, {
+        server: 'files',
+        discovered: DISCOVERED,
+        clock: systemClock,
+        log: createRecordingLog(),
+      }),
   });
   await setup.client.deliver(initialize('init', { elicitation: {} }));
   return { ...setup, modern };

@@ -1,5 +1,6 @@
 /** Several legacy clients that share one modern server: sharing sees a legacy child. */
 import { expect, test } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import { META } from '../../../src/protocol/constants.ts';
 import type { JsonRpcMessage } from '../../../src/protocol/frame.ts';
 import { presentAsLegacy } from '../../../src/router/legacy-to-modern/facade.ts';
@@ -15,7 +16,7 @@ function shareModern(): Pick<ShareSetup, 'connect'> & { readonly modern: MemoryL
   });
   const log = createRecordingLog();
   const { connect } = shareChild({
-    openUpstream: async () => presentAsLegacy(modern, { server: 'files', log }),
+    openUpstream: async () => presentAsLegacy(modern, { server: 'files', clock: systemClock, log }),
   });
   return { connect, modern };
 }

@@ -1,5 +1,6 @@
 /** A pool in front of servers that the test plays; each answers `initialize`. */
 import { onTestFinished } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import { RunError } from '../../../src/errors.ts';
 import type { RequestId } from '../../../src/protocol/frame.ts';
 import {
@@ -47,6 +48,7 @@ export function createHarness(overrides: Partial<ProcessPoolOptions> = {}): Harn
     attribution: 'concurrent',
     warm: 0,
     maxUnreadBytes: 1_000_000,
+    clock: systemClock,
     log: createRecordingLog(),
     ...overrides,
   });

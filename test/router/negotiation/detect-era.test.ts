@@ -1,5 +1,6 @@
 /** Which era a server is of, found out by asking it. */
 import { describe, expect, test } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import { META } from '../../../src/protocol/constants.ts';
 import { reattachable } from '../../../src/link/reattachable.ts';
 import { detectEra } from '../../../src/router/negotiation/detect-era.ts';
@@ -10,7 +11,7 @@ const DISCOVERED = { resultType: 'complete', supportedVersions: ['2026-07-28'], 
 describe('a server is modern if it answers server/discover', () => {
   test('with what it is', async () => {
     const server = createMemoryLink('server');
-    const verdict = detectEra(server, { version: '7' });
+    const verdict = detectEra(server, { clock: systemClock, version: '7' });
     expect(server.sent[0]?.message).toMatchObject({
       method: 'server/discover',
       params: {
@@ -26,7 +27,7 @@ describe('a server is modern if it answers server/discover', () => {
   });
   test.each([-32020, -32021, -32022])('with the error %i', async (code) => {
     const server = createMemoryLink('server');
-    const verdict = detectEra(server, { version: '7' });
+    const verdict = detectEra(server, { clock: systemClock, version: '7' });
     await answer(server, { error: { code, message: 'no' } });
     expect(await verdict).toMatchObject({ era: 'modern', discovered: undefined });
   });
@@ -40,7 +41,7 @@ describe('a server is legacy', () => {
     { result: {} },
   ])('if it answers %j', async (outcome) => {
     const server = createMemoryLink('server');
-    const verdict = detectEra(server, { version: '7' });
+    const verdict = detectEra(server, { clock: systemClock, version: '7' });
     await answer(server, outcome);
     expect(await verdict).toEqual({ era: 'legacy' });
   });
@@ -50,18 +51,22 @@ describe('a server is legacy', () => {
       const server = createMemoryLink('server', ({ message }) => {
         if (message.method === 'ping') void server.deliver({ id: message.id ?? 0, ...pong });
       });
-      expect(await detectEra(server, { version: '7', silenceMs: 1 })).toEqual({ era: 'legacy' });
+      expect(await detectEra(server, { clock: systemClock, version: '7', silenceMs: 1 })).toEqual({
+        era: 'legacy',
+      });
     },
   );
   test('if it is silent for ever', async () => {
     const server = createMemoryLink('server');
-    expect(await detectEra(server, { version: '7', silenceMs: 1, longestMs: 20 })).toEqual({ era: 'legacy' });
+    expect(
+      await detectEra(server, { clock: systemClock, version: '7', silenceMs: 1, longestMs: 20 }),
+    ).toEqual({ era: 'legacy' });
   });
 });
 
 test('a slow server is only sent requests that are valid in both eras', async () => {
   const server = createMemoryLink('server');
-  const verdict = detectEra(server, { version: '7', silenceMs: 1 });
+  const verdict = detectEra(server, { clock: systemClock, version: '7', silenceMs: 1 });
   await server.waitFor(({ message }) => message.method === 'ping');
   for (const { message } of server.sent)
     expect(message.params?.['_meta']).toMatchObject({ [META.protocolVersion]: '2026-07-28' });
@@ -76,7 +81,7 @@ test.each([
   const server = createMemoryLink('server', ({ message }) => {
     if (message.method === 'ping') void server.deliver({ id: message.id ?? 0, ...pong });
   });
-  const verdict = detectEra(server, { version: '7', silenceMs: 1, graceMs: 1 });
+  const verdict = detectEra(server, { clock: systemClock, version: '7', silenceMs: 1, graceMs: 1 });
   await server.waitFor(({ message }) => message.method === 'ping');
   await new Promise((resolve) => setTimeout(resolve, 20));
   await answer(server, { result: DISCOVERED });
@@ -85,7 +90,7 @@ test.each([
 
 test('a server that ends at the question is gone', async () => {
   const server = createMemoryLink('server');
-  const verdict = detectEra(server, { version: '7' });
+  const verdict = detectEra(server, { clock: systemClock, version: '7' });
   server.drop(new Error('exit'));
   expect(await verdict).toMatchObject({ era: 'gone' });
 });
@@ -93,7 +98,7 @@ test('a server that ends at the question is gone', async () => {
 test('what the server says besides is nobody’s, and the link is left for the next one', async () => {
   const server = createMemoryLink('server');
   const link = reattachable(server);
-  const verdict = detectEra(link, { version: '7' });
+  const verdict = detectEra(link, { clock: systemClock, version: '7' });
   await server.deliver({ method: 'notifications/message', params: {} });
   await server.deliver({ id: 'other', result: DISCOVERED });
   await answer(server, { result: DISCOVERED });

@@ -1,5 +1,6 @@
 /** A legacy client's server: its own words first, and a translation only for one that does not understand them. */
 import { describe, expect, test } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import { RunError } from '../../../src/errors.ts';
 import type { JsonRpcMessage } from '../../../src/protocol/frame.ts';
 import { faultFrame } from '../../../src/protocol/fault.ts';
@@ -404,6 +405,7 @@ async function open({
   const link = await createLegacyClientRoute(reattachable(server), {
     server: 'files',
     version: '0',
+    clock: systemClock,
     ...more,
     known,
     asksFirst,

@@ -1,5 +1,6 @@
 /** A server for modern clients, when it is not what the first question has made of it. */
 import { expect, test } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import { RunError } from '../../../src/errors.ts';
 import { META } from '../../../src/protocol/constants.ts';
 import { frameOf } from '../../../src/protocol/frame.ts';
@@ -51,6 +52,7 @@ function open() {
   });
   const route = new ModernClientRoute({
     version: '0',
+    clock: systemClock,
     known,
     openChild: async () => child,
     toModernServer: async () => face('modern'),

@@ -1,5 +1,6 @@
 /** The one client over stdio, which may be of either era, and says so by what it sends. */
 import { describe, expect, test } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import { RunError } from '../../../src/errors.ts';
 import { META } from '../../../src/protocol/constants.ts';
 import { frameOf, parseFrame, type JsonRpcMessage } from '../../../src/protocol/frame.ts';
@@ -194,6 +195,7 @@ function open(
   const faced = { firsts: [] as (Link | undefined)[], sent: [] as (string | undefined)[], isClosed: false };
   const link = createStdioClientRoute(first, {
     version: '0',
+    clock: systemClock,
     ...probing,
     known,
     openChild: async () => {

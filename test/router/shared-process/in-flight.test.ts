@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import { InFlightRequest, type RequestScope } from '../../../src/router/shared-process/in-flight-request.ts';
 import { InFlightRequests } from '../../../src/router/shared-process/in-flight.ts';
 import { TestPort } from './test-port.ts';
@@ -8,7 +9,7 @@ function request(port: TestPort, id: string | number, scope?: RequestScope): InF
 }
 
 test('requests of several ports under one id have numbers of their own', () => {
-  const requests = new InFlightRequests<TestPort>();
+  const requests = new InFlightRequests<TestPort>(systemClock);
   const all = [request(new TestPort(), 'x'), request(new TestPort(), 'x')];
   expect(all.map((one) => requests.start(one))).toEqual([1, 2]);
   const second = requests.get(2);
@@ -18,7 +19,7 @@ test('requests of several ports under one id have numbers of their own', () => {
 });
 
 test('an id that is in flight is refused to the same port until it is settled', () => {
-  const requests = new InFlightRequests<TestPort>();
+  const requests = new InFlightRequests<TestPort>(systemClock);
   const port = new TestPort();
   const first = request(port, 'x');
   requests.start(first);
@@ -29,7 +30,7 @@ test('an id that is in flight is refused to the same port until it is settled', 
 });
 
 test('a client that leaves abandons its own requests, oldest first', () => {
-  const requests = new InFlightRequests<TestPort>();
+  const requests = new InFlightRequests<TestPort>(systemClock);
   const [leaving, staying] = [new TestPort(), new TestPort()];
   const settled: unknown[] = [];
   for (const id of ['a', 'b', 'c']) {
@@ -53,7 +54,7 @@ test('a client that leaves abandons its own requests, oldest first', () => {
 });
 
 test('all are settled as failed when the process is gone, and leave nothing with their ports', () => {
-  const requests = new InFlightRequests<TestPort>();
+  const requests = new InFlightRequests<TestPort>(systemClock);
   const port = new TestPort();
   const all = ['a', 'b'].map((id) => request(port, id));
   for (const one of all) requests.start(one);

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { systemClock, type Clock } from '../../../clock.ts';
+import type { Clock } from '../../../clock.ts';
 import type { Frame } from '../../../protocol/frame.ts';
 import type { EventStream } from './event-stream.ts';
 import { sendEmpty, sendJson } from './reply.ts';
@@ -38,13 +38,7 @@ export class Answer {
   #sse: SseResponse | undefined;
 
   /** @param requests how many of them this POST brought; only a batch (2025-03-26) has more than one. */
-  constructor(
-    host: AnswerHost,
-    response: ServerResponse,
-    requests: number,
-    isBatch: boolean,
-    clock: Clock = systemClock,
-  ) {
+  constructor(host: AnswerHost, response: ServerResponse, requests: number, isBatch: boolean, clock: Clock) {
     this.#host = host;
     this.#response = response;
     this.#awaited = requests;

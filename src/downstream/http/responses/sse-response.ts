@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { systemClock, type Clock } from '../../../clock.ts';
+import type { Clock } from '../../../clock.ts';
 import { destroyConnection, onFinished } from './on-finished.ts';
 
 /** Batches up to this size are copied into one buffer and leave as one chunk. */
@@ -160,7 +160,7 @@ export class SseResponse {
 export function openSseResponse(
   response: ServerResponse,
   headers: Readonly<Record<string, string>>,
-  clock: Clock = systemClock,
+  clock: Clock,
 ): SseResponse {
   const opened = new SseResponse(response, clock);
   opened.open(headers);

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { systemClock, type Clock } from '../../../clock.ts';
+import type { Clock } from '../../../clock.ts';
 import { isRunError, RunError } from '../../../errors.ts';
 import type { Era, Link } from '../../../link/link.ts';
 import { faultFrame } from '../../../protocol/fault.ts';
@@ -17,7 +17,7 @@ export interface SseSessionOptions {
   readonly keepAliveMs: number;
   /** The session has ended, by either side; exactly once. */
   readonly onEnd: (session: SseSession) => void;
-  readonly clock?: Clock;
+  readonly clock: Clock;
 }
 
 /**
@@ -51,7 +51,7 @@ export class SseSession implements Link {
     this.server = options.server;
     this.principal = options.principal;
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = options.clock;
     this.#sse = new SseResponse(options.response, this.#clock);
     this.#lastMessageAt = this.#clock.now();
   }

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { systemClock, type Clock } from '../../../clock.ts';
+import type { Clock } from '../../../clock.ts';
 import { isRunError, RunError, toRunError } from '../../../errors.ts';
 import type { Era, Link, PeerSupport } from '../../../link/link.ts';
 import { DEFAULT_REVISION, isLegacyRevision, type LegacyRevision } from '../../../protocol/constants.ts';
@@ -30,7 +30,7 @@ export interface StreamableSessionOptions {
   readonly jsonResponse: boolean;
   /** The session has ended, by either side; exactly once. */
   readonly onEnd: (session: StreamableSession) => void;
-  readonly clock?: Clock;
+  readonly clock: Clock;
 }
 
 /**
@@ -70,7 +70,7 @@ export class StreamableSession implements Link, AnswerHost {
     this.canStream = !options.jsonResponse;
     this.supports = { notifications: this.canStream, requests: this.canStream };
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = options.clock;
     this.#lastMessageAt = this.#clock.now();
     const isPrimed = (): boolean => this.#revision >= PRIMING_REVISION;
     this.#streams = new SessionStreams(options.resumeLimitBytes, isPrimed, this.#clock);

@@ -1,6 +1,7 @@
 /** A shared child whose clients and server are the test. */
 import { setImmediate as turn } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
+import { systemClock } from '../../../../src/clock.ts';
 import {
   parseFrame,
   peekFrame,
@@ -62,6 +63,7 @@ export function shareChild(overrides: Overrides = {}): ShareSetup {
     maxUnreadBytes: 10_000,
     minLifeMs: 0,
     openUpstream: async () => createChild(),
+    clock: systemClock,
     log,
     ...overrides,
   });

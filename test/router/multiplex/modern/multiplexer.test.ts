@@ -1,5 +1,6 @@
 /** One process of a modern server for clients that know nothing of each other. */
 import { onTestFinished, describe, expect, test } from 'vitest';
+import { systemClock } from '../../../../src/clock.ts';
 import { RunError } from '../../../../src/errors.ts';
 import { META } from '../../../../src/protocol/constants.ts';
 import { frameFromBytes, frameOf, type RequestId } from '../../../../src/protocol/frame.ts';
@@ -297,6 +298,7 @@ function open(idleMs = 60_000): {
     },
     maxUnreadBytes: 1_000_000,
     idleMs,
+    clock: systemClock,
     log,
   });
   onTestFinished(() => share.close(new RunError('SHUTTING_DOWN')));
