@@ -111,6 +111,8 @@ const CLOCKS = new Map([
   ['AbortSignal', 'timeout'],
   ['process', 'hrtime'],
 ]);
+/** Where a program, a server or a log is put together: the clock of the system is handed in from there. */
+const ROOTS = new Set(['cli/program.ts', 'demo/server.ts', 'gateway/gateway.ts', 'observe/log.ts']);
 const TIMER_MODULES = /^(?:node:)?(?:timers(?:\/promises)?|perf_hooks)$/;
 
 /** `mcp-run/injected-clock`: what waits or tells the time has its clock handed in (`src/clock.ts`). */
@@ -121,6 +123,7 @@ const injectedClock = {
   },
   /** @param {any} context */
   create(context) {
+    const from = relative(context.cwd, context.filename).split(sep).slice(1).join('/');
     /** @param {any} node @param {string} name */
     const report = (node, name) => context.report({ node, messageId: 'global', data: { name } });
     /** @param {any} node @param {any} source */
@@ -130,6 +133,10 @@ const injectedClock = {
     return {
       ImportDeclaration: (/** @type {any} */ node) => check(node, node.source),
       ImportExpression: (/** @type {any} */ node) => check(node, node.source),
+      /** @param {any} node */
+      ImportSpecifier(node) {
+        if (node.imported.name === 'systemClock' && !ROOTS.has(from)) report(node, 'systemClock');
+      },
       /** @param {any} node */
       Identifier(node) {
         if (TIMERS.has(node.name) && isVariable(node)) report(node, node.name);

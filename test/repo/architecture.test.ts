@@ -130,6 +130,11 @@ const RULE_VIOLATIONS: readonly [path: string, text: string, rule: string][] = [
     `export const link = { send: () => {}, onframe: () => {}, onclose: () => {} };`,
     'link-literal',
   ],
+  [
+    'gateway/system.ts',
+    `import { systemClock } from '../clock.ts';\nexport const f = (clock = systemClock) => clock.now();`,
+    'injected-clock',
+  ],
   ['gateway/timeout.ts', `setTimeout(() => {}, 1);`, 'injected-clock'],
   ['gateway/interval.ts', `export const repeat = globalThis.setInterval;`, 'injected-clock'],
   ['gateway/now.ts', `export const f = (now: () => number = Date.now) => now();`, 'injected-clock'],
