@@ -1,5 +1,5 @@
 import { RunError } from '../errors.ts';
-import type { Conversation } from '../router/conversation.ts';
+import type { Conversation } from '../router/conversation/conversation.ts';
 import type { ProcessSlot, ProcessSlots, SlotOwner } from './process-slots.ts';
 
 /** The process slot of one conversation, released when that is closed. */

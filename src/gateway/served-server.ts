@@ -5,7 +5,7 @@ import { compose } from '../link/compose.ts';
 import type { Link } from '../link/link.ts';
 import type { Manifest, ServerSpec } from '../manifest/settings.ts';
 import type { Log } from '../observe/log.ts';
-import { Conversation } from '../router/conversation.ts';
+import { Conversation } from '../router/conversation/conversation.ts';
 import { ModernConversations } from '../router/modern-conversations.ts';
 import { LegacyMultiplexer, type LegacyMultiplexerOptions } from '../router/multiplex/legacy.ts';
 import { PerPrincipal } from '../router/per-principal.ts';

@@ -2,7 +2,7 @@ import type { Capability } from '../../src/config/types.ts';
 import { describe, expect, it, test } from 'vitest';
 import { frameOf, parseFrame } from '../../src/protocol/frame.ts';
 import { isWithheld, withoutCapabilities } from '../../src/link/capability-filter.ts';
-import { call, initialize, join, joinInitialized } from '../router/conversation.ts';
+import { call, initialize, join, joinInitialized } from '../router/conversation/harness.ts';
 
 const ALL: ReadonlySet<Capability> = new Set(['roots', 'sampling', 'elicitation']);
 const DECLARED = {

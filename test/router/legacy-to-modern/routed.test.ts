@@ -5,7 +5,7 @@ import type { RequestId } from '../../../src/protocol/frame.ts';
 import { presentAsLegacy } from '../../../src/router/legacy-to-modern/facade.ts';
 import { createRecordingLog } from '../../observe/recording-log.ts';
 import { createMemoryLink, type MemoryLink } from '../../support/memory-link.ts';
-import { aboutOf, call, initialize, join, type Setup } from '../conversation.ts';
+import { aboutOf, call, initialize, join, type Setup } from '../conversation/harness.ts';
 import { DISCOVERED, inputRequired } from './facade.ts';
 
 const FORM = {

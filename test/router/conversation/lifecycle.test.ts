@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { RunError } from '../../src/errors.ts';
-import { call, initialize, join, joinInitialized } from './conversation.ts';
+import { RunError } from '../../../src/errors.ts';
+import { call, initialize, join, joinInitialized } from './harness.ts';
 
 describe('idle', () => {
   it('is at once when nothing is pending', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { RequestId } from '../../src/protocol/frame.ts';
-import { aboutOf, call, joinInitialized } from './conversation.ts';
+import type { RequestId } from '../../../src/protocol/frame.ts';
+import { aboutOf, call, joinInitialized } from './harness.ts';
 
 const progress = (
   progressToken: unknown,

@@ -1,4 +1,4 @@
-import type { RequestId } from '../protocol/request-id.ts';
+import type { RequestId } from '../../protocol/request-id.ts';
 
 /** Requests of one server that may be open; a server that sends pings for ever would fill the memory with them. */
 export const MAX_OPEN_REQUESTS = 1_000;

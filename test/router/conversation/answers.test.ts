@@ -1,8 +1,8 @@
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { isRunError, RunError } from '../../src/errors.ts';
-import { parseFrame, peekFrame } from '../../src/protocol/frame.ts';
-import { call, initialize, join, joinInitialized } from './conversation.ts';
+import { isRunError, RunError } from '../../../src/errors.ts';
+import { parseFrame, peekFrame } from '../../../src/protocol/frame.ts';
+import { call, initialize, join, joinInitialized } from './harness.ts';
 
 describe('an accepted request gets exactly one answer', () => {
   it("the server's result, as its bytes, about that request", async () => {

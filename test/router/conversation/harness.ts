@@ -1,13 +1,13 @@
 import { onTestFinished } from 'vitest';
-import { systemClock } from '../../src/clock.ts';
-import { RunError } from '../../src/errors.ts';
-import type { JsonRpcMessage, RequestId } from '../../src/protocol/frame.ts';
-import type { Link } from '../../src/link/link.ts';
-import type { Capability } from '../../src/config/types.ts';
-import { capabilityFilter } from '../../src/link/capability-filter.ts';
-import { Conversation, type ConversationOptions } from '../../src/router/conversation.ts';
-import { createRecordingLog, type RecordingLog } from '../observe/recording-log.ts';
-import { createMemoryLink, type MemoryLink, type Sent } from '../support/memory-link.ts';
+import { systemClock } from '../../../src/clock.ts';
+import { RunError } from '../../../src/errors.ts';
+import type { JsonRpcMessage, RequestId } from '../../../src/protocol/frame.ts';
+import type { Link } from '../../../src/link/link.ts';
+import type { Capability } from '../../../src/config/types.ts';
+import { capabilityFilter } from '../../../src/link/capability-filter.ts';
+import { Conversation, type ConversationOptions } from '../../../src/router/conversation/conversation.ts';
+import { createRecordingLog, type RecordingLog } from '../../observe/recording-log.ts';
+import { createMemoryLink, type MemoryLink, type Sent } from '../../support/memory-link.ts';
 
 export interface Setup {
   readonly client: MemoryLink;

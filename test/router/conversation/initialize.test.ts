@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { isRunError, RunError } from '../../src/errors.ts';
-import { parseFrame } from '../../src/protocol/frame.ts';
-import { aboutOf, call, initialize, join, joinInitialized } from './conversation.ts';
+import { isRunError, RunError } from '../../../src/errors.ts';
+import { parseFrame } from '../../../src/protocol/frame.ts';
+import { aboutOf, call, initialize, join, joinInitialized } from './harness.ts';
 
 describe('initialize', () => {
   it('starts the server, and nothing before it does', async () => {

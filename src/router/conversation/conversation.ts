@@ -1,15 +1,15 @@
-import type { Clock } from '../clock.ts';
-import { listenResult } from '../era/listen.ts';
-import { isRunError, RunError, timeoutError, toRunError } from '../errors.ts';
-import type { Link } from '../link/link.ts';
-import type { Log } from '../observe/log.ts';
-import { faultFrame } from '../protocol/fault.ts';
-import { frameOf, type Frame } from '../protocol/frame.ts';
-import { isRequestId, type RequestId } from '../protocol/request-id.ts';
-import type { ExchangeLimits } from './deadlines.ts';
-import { Exchanges, LISTEN, type Exchange } from './exchanges.ts';
+import type { Clock } from '../../clock.ts';
+import { listenResult } from '../../era/listen.ts';
+import { isRunError, RunError, timeoutError, toRunError } from '../../errors.ts';
+import type { Link } from '../../link/link.ts';
+import type { Log } from '../../observe/log.ts';
+import { faultFrame } from '../../protocol/fault.ts';
+import { frameOf, type Frame } from '../../protocol/frame.ts';
+import { isRequestId, type RequestId } from '../../protocol/request-id.ts';
+import type { ExchangeLimits } from '../deadlines.ts';
+import { Exchanges, LISTEN, type Exchange } from '../exchanges.ts';
 import { MAX_OPEN_REQUESTS, OpenRequests } from './open-requests.ts';
-import { UnmatchedAnswers } from './unmatched-answers.ts';
+import { UnmatchedAnswers } from '../unmatched-answers.ts';
 
 export interface ConversationOptions {
   /** Name of the server, for errors. */
