@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
-import { frameOf, type Frame, type RequestId } from '../protocol/frame.ts';
+import { cancellationFrame } from '../protocol/cancellation.ts';
+import type { Frame, RequestId } from '../protocol/frame.ts';
 import type { Link } from './link.ts';
 
 type Wait = void | Promise<void>;
@@ -111,8 +112,7 @@ export class Requester<Id extends RequestId = number> {
   cancel(id: Id, reason?: string): Wait {
     if (!this.#pending.delete(id)) return undefined;
     this.#onCancelled?.(id);
-    const params = reason === undefined ? { requestId: id } : { requestId: id, reason };
-    return this.#link.send(frameOf({ method: 'notifications/cancelled', params }));
+    return this.#link.send(cancellationFrame(id, reason));
   }
 
   /** Forgets the requests that were started. */

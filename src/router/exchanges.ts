@@ -46,7 +46,7 @@ export class Exchanges {
   }
 
   /** Without subscriptions. */
-  get size(): number {
+  get pending(): number {
     return this.#running.size - this.#subscriptions;
   }
 
@@ -76,7 +76,7 @@ export class Exchanges {
     if (exchange === undefined) return undefined;
     this.#running.delete(exchange.id);
     if (exchange.method === LISTEN) this.#subscriptions -= 1;
-    if (this.size === 0) this.#deadlines.rest();
+    if (this.pending === 0) this.#deadlines.rest();
     const token = exchange.progressToken;
     if (token !== undefined && this.#byToken.get(token) === exchange) this.#byToken.delete(token);
     return exchange;

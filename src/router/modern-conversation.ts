@@ -1,4 +1,4 @@
-import { timeoutError, toRunError, type RunError } from '../errors.ts';
+import { toRunError, type RunError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
 import type { Capability } from '../config/types.ts';
 import { withoutRequestCapabilities } from '../link/capability-filter.ts';
@@ -7,7 +7,9 @@ import type { Log } from '../observe/log.ts';
 import { faultFrame } from '../protocol/fault.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { ExchangeLimits } from './deadlines.ts';
+import { IdleWaiters } from './idle-waiters.ts';
 import type { ModernBackend, ModernClient } from './modern-backend.ts';
+import { reportTimeout } from './report-timeout.ts';
 import { RoutedExchange, type ExchangeHost } from './routed-exchange.ts';
 import { RoutedExchanges } from './routed-exchanges.ts';
 import { UnmatchedAnswers } from './unmatched-answers.ts';
@@ -40,8 +42,8 @@ export class ModernConversation implements ExchangeHost {
   readonly #client: ModernClient;
   readonly #exchanges: RoutedExchanges<RoutedExchange>;
   readonly #unmatched: UnmatchedAnswers;
+  readonly #idle: IdleWaiters;
   #usedAt: number;
-  #idleWaiters: (() => void)[] = [];
 
   /** @param clientGone what the server's links are closed with after a response */
   constructor(principal: string, clientGone: RunError, options: ModernConversationOptions) {
@@ -53,6 +55,7 @@ export class ModernConversation implements ExchangeHost {
     this.limits = { timeoutMs: requestTimeoutMs, maxMs: maxRequestTimeMs };
     this.#exchanges = new RoutedExchanges((exchange, limitMs) => this.#timedOut(exchange, limitMs), clock);
     this.#unmatched = new UnmatchedAnswers(log, clock);
+    this.#idle = new IdleWaiters(this.#exchanges);
     this.#usedAt = clock.now();
   }
 
@@ -90,9 +93,7 @@ export class ModernConversation implements ExchangeHost {
 
   /** Resolves when nothing is pending. */
   idle(): Promise<void> {
-    return this.pending === 0
-      ? Promise.resolve()
-      : new Promise((resolve) => void this.#idleWaiters.push(resolve));
+    return new Promise((resolve) => this.#idle.add(resolve));
   }
 
   /** Answers what is open with `reason`. Idempotent. */
@@ -109,7 +110,7 @@ export class ModernConversation implements ExchangeHost {
 
   remove(exchange: RoutedExchange): boolean {
     const isOpen = this.#exchanges.remove(exchange);
-    if (isOpen) this.#checkIdle();
+    if (isOpen) this.#idle.check();
     return isOpen;
   }
 
@@ -118,15 +119,11 @@ export class ModernConversation implements ExchangeHost {
   }
 
   #timedOut(exchange: RoutedExchange, timeoutMs: number): void {
-    const { id, method, startedAt } = exchange;
-    const { server, remarkSince, log } = this.#options;
-    const remarks = [remarkSince?.(startedAt), this.#unmatched.remarkSince(startedAt)];
-    const error = timeoutError({ server, method, timeoutMs }, remarks);
-    const text = [error.message, error.hint].filter((part) => part !== '').join('. ');
-    log.warn({ event: 'exchange.timeout', method, timeoutMs }, text);
+    const { id } = exchange;
+    const error = reportTimeout(exchange, timeoutMs, { ...this.#options, unmatched: this.#unmatched });
     this.#unmatched.abandoned(id);
     exchange.timeOut(faultFrame(error, id));
-    this.#checkIdle();
+    this.#idle.check();
   }
 
   #withoutWithheld(request: Frame): Frame {
@@ -135,12 +132,5 @@ export class ModernConversation implements ExchangeHost {
     if (stripped === undefined) return request;
     onWithheld(stripped.names);
     return stripped.frame;
-  }
-
-  #checkIdle(): void {
-    if (this.#idleWaiters.length === 0 || this.pending > 0) return;
-    const waiters = this.#idleWaiters;
-    this.#idleWaiters = [];
-    for (const resolve of waiters) resolve();
   }
 }

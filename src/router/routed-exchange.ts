@@ -1,11 +1,12 @@
-import { listenResult } from '../era/listen.ts';
-import { isRunError, RunError, toRunError } from '../errors.ts';
+import { RunError, toRunError } from '../errors.ts';
 import type { ClientExchange, ServerExchange } from '../link/client-exchange.ts';
 import type { Link } from '../link/link.ts';
+import { cancellationFrame } from '../protocol/cancellation.ts';
 import { faultFrame } from '../protocol/fault.ts';
-import { frameOf, type Frame } from '../protocol/frame.ts';
+import type { Frame } from '../protocol/frame.ts';
 import type { RequestId } from '../protocol/request-id.ts';
 import { LISTEN } from './exchanges.ts';
+import { lastAnswer } from './last-answer.ts';
 import type { ExchangeLimits } from './deadlines.ts';
 import type { TimedExchange } from './routed-exchanges.ts';
 
@@ -75,14 +76,13 @@ export class RoutedExchange implements TimedExchange, ServerExchange {
   /** Called when the exchange has timed out and is no longer in the table. @param response tells the client */
   timeOut(response: Frame): void {
     this.#state = 'answered';
-    const params = { requestId: this.id, reason: 'timeout' };
-    void this.#link?.send(frameOf({ method: 'notifications/cancelled', params }));
+    void this.#link?.send(cancellationFrame(this.id, 'timeout'));
     void this.#respond(response);
   }
 
   /** Answers an open exchange with `reason`, and closes the server's link. */
   fail(reason: RunError): void {
-    if (this.#host.remove(this)) void this.#respond(this.#lastResponse(reason));
+    if (this.#host.remove(this)) void this.#respond(lastAnswer(this.id, this.isSubscription, reason));
     this.#release();
   }
 
@@ -133,7 +133,7 @@ export class RoutedExchange implements TimedExchange, ServerExchange {
     const { server } = this.#host;
     const reason = error === undefined ? new RunError('UPSTREAM_CLOSED', { server }) : toRunError(error);
     // A dead server sends no response: the client is given one now rather than at the time-out.
-    if (this.#host.remove(this)) void this.#client.respond(this.#lastResponse(reason));
+    if (this.#host.remove(this)) void this.#client.respond(lastAnswer(this.id, this.isSubscription, reason));
     this.#state = 'closed';
     this.#client.close(reason);
   }
@@ -146,13 +146,6 @@ export class RoutedExchange implements TimedExchange, ServerExchange {
     if (wait === undefined) this.#release();
     else void wait.then(() => this.#release());
     return wait;
-  }
-
-  /** A subscription that ends with us ends in good order (2026-07-28, basic/patterns/subscriptions, graceful closure). */
-  #lastResponse(reason: RunError): Frame {
-    return this.isSubscription && isRunError(reason, 'SHUTTING_DOWN')
-      ? frameOf({ id: this.id, result: { ...listenResult(this.id, undefined) } })
-      : faultFrame(reason, this.id);
   }
 
   #release(): void {

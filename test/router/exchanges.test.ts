@@ -16,7 +16,7 @@ describe('one request', () => {
     expect(exchanges.get(1)).toMatchObject({ id: 1, method: 'tools/call' });
     expect(exchanges.settle(1)).toMatchObject({ id: 1 });
     expect(exchanges.settle(1)).toBeUndefined();
-    expect(exchanges.size).toBe(0);
+    expect(exchanges.pending).toBe(0);
   });
 
   it('is another one if its id is text instead of a number', () => {
@@ -45,7 +45,7 @@ it('settles all, oldest first', () => {
   const exchanges = new Exchanges(() => {}, systemClock);
   for (const id of [3, 'x', 1]) exchanges.start(request(id), LIMITS);
   expect(exchanges.settleAll().map(({ id }) => id)).toEqual([3, 'x', 1]);
-  expect(exchanges.size).toBe(0);
+  expect(exchanges.pending).toBe(0);
   expect(vi.getTimerCount()).toBe(0);
 });
 

@@ -1,4 +1,5 @@
 import type { Json } from '../../era/json.ts';
+import { cancellationFrame } from '../../protocol/cancellation.ts';
 import { OWN_ID } from '../../protocol/constants.ts';
 import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
 
@@ -49,10 +50,7 @@ export class ClientRequests {
   /** Sends a cancellation, unless the client has answered. */
   cancel(id: string, relatedRequestId: RequestId, reason: string): Wait {
     if (!this.#open.delete(id)) return undefined;
-    return this.#deliver(
-      frameOf({ method: 'notifications/cancelled', params: { requestId: id, reason } }),
-      relatedRequestId,
-    );
+    return this.#deliver(cancellationFrame(id, reason), relatedRequestId);
   }
 
   clear(): void {

@@ -2,8 +2,9 @@ import { isRunError, RunError } from '../../errors.ts';
 import { inputRequiredResult, mayNeedInput, urlElicitationsOf } from '../../era/input.ts';
 import type { Json } from '../../era/json.ts';
 import { asBuffer } from '../../protocol/bytes.ts';
+import { cancellationFrame } from '../../protocol/cancellation.ts';
 import { faultFrame, forParent, withParentView } from '../../protocol/fault.ts';
-import { frameOf, type Frame } from '../../protocol/frame.ts';
+import type { Frame } from '../../protocol/frame.ts';
 import { outlivedMs } from '../shared-process/outlived.ts';
 import type { UnmatchedAnswers } from '../unmatched-answers.ts';
 import { modernAnswer, modernErrorAnswer, resultAnswer } from './answer.ts';
@@ -61,8 +62,7 @@ export class CallSettlement {
     unmatchedAnswers.abandoned(call.number);
     for (const { id } of call.serverRequests.values())
       sendToProcess(faultFrame(new RunError('CLIENT_GONE'), id));
-    const params = { requestId: call.number, reason: 'the client is gone' };
-    sendToProcess(frameOf({ method: 'notifications/cancelled', params }));
+    sendToProcess(cancellationFrame(call.number, 'the client is gone'));
     onSettled();
   }
 

@@ -2,8 +2,9 @@ import type { Clock } from '../../clock.ts';
 import { RunError } from '../../errors.ts';
 import type { Link } from '../../link/link.ts';
 import type { Log } from '../../observe/log.ts';
+import { cancellationFrame } from '../../protocol/cancellation.ts';
 import { faultFrame } from '../../protocol/fault.ts';
-import { frameOf, type Frame } from '../../protocol/frame.ts';
+import type { Frame } from '../../protocol/frame.ts';
 import { isRequestId, type RequestId } from '../../protocol/request-id.ts';
 import {
   replaceValues,
@@ -156,8 +157,7 @@ export abstract class Multiplexer<P extends ClientPort, R extends RunningProcess
   #cancelAll(port: P): void {
     for (const requestId of this.requests.abandonAll(port)) {
       this.#unmatched.abandoned(requestId);
-      const params = { requestId, reason: 'the client is gone' };
-      void this.process.send(frameOf({ method: 'notifications/cancelled', params }));
+      void this.process.send(cancellationFrame(requestId, 'the client is gone'));
     }
     this.checkIdle();
   }
