@@ -32,7 +32,7 @@ export function createApp(options: AppOptions): FastifyInstance {
     return503OnClosing: false,
     frameworkErrors(_error, { raw }, reply) {
       reply.hijack();
-      refuseUndecodable(options, raw, reply.raw);
+      refuse(options, raw, reply.raw, undecodablePath);
     },
   });
   app.removeAllContentTypeParsers();
@@ -41,7 +41,7 @@ export function createApp(options: AppOptions): FastifyInstance {
   for (const [url, route] of options.open) addOpenRoute(app, options, url, route);
   app.setNotFoundHandler((request, reply) => {
     reply.hijack();
-    refuseUnknown(options, request.raw, reply.raw);
+    refuse(options, request.raw, reply.raw, unknownPath);
   });
   app.addHook('preClose', (done) => {
     for (const server of servers) server.closeAllConnections();
@@ -73,32 +73,27 @@ function addOpenRoute(
   });
 }
 
-/** A client that is not admitted does not learn which paths there are. */
-function refuseUnknown(
+/** A client that is not admitted does not learn which paths there are. @param errorOf the answer to the others */
+function refuse(
   { admission, dispatcher }: AppOptions,
   request: IncomingMessage,
   response: ServerResponse,
+  errorOf: (path: string) => RunError,
 ): void {
   try {
     admission.admit(request, response);
-    throw new RunError('NOT_FOUND', { path: pathOf(request.url ?? '') });
+    throw errorOf(pathOf(request.url ?? ''));
   } catch (error) {
     dispatcher.fail(response, error);
   }
 }
 
-function refuseUndecodable(
-  { admission, dispatcher }: AppOptions,
-  request: IncomingMessage,
-  response: ServerResponse,
-): void {
-  try {
-    admission.admit(request, response);
-    const path = pathOf(request.url ?? '');
-    throw new RunError('INVALID_REQUEST', { detail: `the path ${path} cannot be decoded` });
-  } catch (error) {
-    dispatcher.fail(response, error);
-  }
+function unknownPath(path: string): RunError {
+  return new RunError('NOT_FOUND', { path });
+}
+
+function undecodablePath(path: string): RunError {
+  return new RunError('INVALID_REQUEST', { detail: `the path ${path} cannot be decoded` });
 }
 
 /**

@@ -1,12 +1,12 @@
 import type { ServerResponse } from 'node:http';
-import type { Clock } from '../../../clock.ts';
 import { isRunError, RunError, toRunError } from '../../../errors.ts';
-import type { Era, Link, PeerSupport } from '../../../link/link.ts';
+import type { PeerSupport } from '../../../link/link.ts';
 import { DEFAULT_REVISION, isLegacyRevision, type LegacyRevision } from '../../../protocol/constants.ts';
 import { faultFrame } from '../../../protocol/fault.ts';
 import type { Frame, RequestId } from '../../../protocol/frame.ts';
 import { TransientMap } from '../../../protocol/transient-map.ts';
 import { requireAnswerable } from '../admit/unanswered.ts';
+import { ClientSession, type ClientSessionOptions } from '../client-session.ts';
 import { Answer, type AnswerHost } from '../responses/answer.ts';
 import type { EventStream } from '../responses/event-stream.ts';
 import { onFinished } from '../responses/on-finished.ts';
@@ -20,60 +20,41 @@ const NO_HEADERS = {};
 /** `new`: no `initialize` yet. `closed`: the session accepts no more messages. */
 type Phase = 'new' | 'initializing' | 'ready' | 'closed';
 
-export interface StreamableSessionOptions {
-  readonly id: string;
-  readonly server: string;
-  readonly principal: string;
+export interface StreamableSessionOptions extends ClientSessionOptions {
   readonly resumeLimitBytes: number;
   readonly keepAliveMs: number;
   /** JSON answers only: nothing but responses reaches the client. */
   readonly jsonResponse: boolean;
   /** The session has ended, by either side; exactly once. */
   readonly onEnd: (session: StreamableSession) => void;
-  readonly clock: Clock;
 }
 
 /**
- * A Streamable HTTP session of the 2025 revisions (2025-11-25, basic/transports); as a link it is this end of the
- * conversation.
+ * A Streamable HTTP session of the 2025 revisions (2025-11-25, basic/transports). A client ends it by DELETE, and then it
+ * neither sends nor reads any more.
  *
  * Requests of a client are found by id until their `Answer` has the response; everything else goes to the stream of the
  * request that it belongs to, or to the standalone stream.
  */
-export class StreamableSession implements Link, AnswerHost {
+export class StreamableSession extends ClientSession implements AnswerHost {
   readonly kind = 'streamable';
-  readonly peer = 'client';
-  readonly era: Era = 'legacy';
-  readonly id: string;
-  readonly server: string;
-  readonly principal: string;
   readonly supports: PeerSupport;
   readonly canStream: boolean;
   readonly #options: StreamableSessionOptions;
-  readonly #clock: Clock;
   readonly #streams: SessionStreams;
   readonly #answers = new TransientMap<RequestId, Answer>();
   #phase: Phase = 'new';
   /** The answer that opens the session, while it is pending. */
   #opening: Answer | undefined;
   #revision: LegacyRevision = DEFAULT_REVISION;
-  #lastMessageAt: number;
-  /** Notifications and responses that the server has not taken yet. */
-  #untaken = 0;
-  #onframe: (frame: Frame) => void | Promise<void> = () => {};
-  #onclose: () => void = () => {};
 
   constructor(options: StreamableSessionOptions) {
-    this.id = options.id;
-    this.server = options.server;
-    this.principal = options.principal;
+    super(options);
     this.canStream = !options.jsonResponse;
     this.supports = { notifications: this.canStream, requests: this.canStream };
     this.#options = options;
-    this.#clock = options.clock;
-    this.#lastMessageAt = this.#clock.now();
     const isPrimed = (): boolean => this.#revision >= PRIMING_REVISION;
-    this.#streams = new SessionStreams(options.resumeLimitBytes, isPrimed, this.#clock);
+    this.#streams = new SessionStreams(options.resumeLimitBytes, isPrimed, this.clock);
   }
 
   /** Negotiated by `initialize`; before, the one that is assumed. */
@@ -89,26 +70,21 @@ export class StreamableSession implements Link, AnswerHost {
     return this.#streams.standalone.isAttached;
   }
 
-  /** By the session's clock. */
-  get lastMessageAt(): number {
-    return this.#lastMessageAt;
-  }
-
   // From the client
 
   /** Takes the messages of one POST and answers it. @throws RunError before anything is sent. */
   receive(frames: readonly Frame[], isBatch: boolean, response: ServerResponse): void | Promise<void> {
-    this.#lastMessageAt = this.#clock.now();
+    this.noteMessage();
     const requests = countRequests(frames);
     if (requests === 0) return this.#accept(frames, response);
     this.#refuseDuplicates(frames);
     requireAnswerable(this.#answers.size + requests);
-    const answer = new Answer(this, response, requests, isBatch, this.#clock);
+    const answer = new Answer(this, response, requests, isBatch, this.clock);
     for (const { kind, id } of frames) {
       if (kind === 'request' && id !== undefined) this.#answers.set(id, answer);
     }
     if (this.#phase === 'new' && frames[0]?.method === 'initialize') this.#initialize(answer, response);
-    for (const frame of frames) this.#deliver(frame, isBatch ? answer : undefined);
+    for (const frame of frames) this.#deliverOne(frame, isBatch ? answer : undefined);
   }
 
   /** Answers a GET: the standalone stream, or the one that `lastEventId` belongs to. */
@@ -117,13 +93,7 @@ export class StreamableSession implements Link, AnswerHost {
   }
 
   async #accept(frames: readonly Frame[], response: ServerResponse): Promise<void> {
-    requireAnswerable(this.#untaken + frames.length);
-    this.#untaken += frames.length;
-    try {
-      for (const frame of frames) await this.#onframe(frame);
-    } finally {
-      this.#untaken -= frames.length;
-    }
+    await this.deliverInOrder(frames);
     sendEmpty(response, 202);
   }
 
@@ -147,9 +117,9 @@ export class StreamableSession implements Link, AnswerHost {
   }
 
   /** @param batch the answer that takes the errors of single messages; without it they are thrown. */
-  #deliver(frame: Frame, batch: Answer | undefined): void {
+  #deliverOne(frame: Frame, batch: Answer | undefined): void {
     try {
-      void this.#onframe(frame);
+      void this.deliver(frame);
     } catch (error) {
       if (frame.id === undefined) return;
       const isOpening = this.#opening !== undefined && this.#answers.get(frame.id) === this.#opening;
@@ -168,8 +138,7 @@ export class StreamableSession implements Link, AnswerHost {
     const answer = relatedRequestId === undefined ? undefined : this.#answers.get(relatedRequestId);
     const { standalone } = this.#streams;
     // A message that no client receives keeps no session: otherwise the server's own messages would never let it end.
-    if (answer === undefined ? standalone.isAttached : answer.isConnected)
-      this.#lastMessageAt = this.#clock.now();
+    if (answer === undefined ? standalone.isAttached : answer.isConnected) this.noteMessage();
     if (answer?.isReachable === true) return answer.push(frame);
     return this.canStream ? standalone.push(frame.bytes) : undefined;
   }
@@ -179,7 +148,7 @@ export class StreamableSession implements Link, AnswerHost {
     const answer = this.#answers.get(frame.id);
     if (answer === undefined) return undefined;
     this.#answers.delete(frame.id);
-    this.#lastMessageAt = this.#clock.now();
+    this.noteMessage();
     const wait = answer.respond(frame);
     if (answer === this.#opening) this.#initialized(frame);
     return wait;
@@ -210,17 +179,6 @@ export class StreamableSession implements Link, AnswerHost {
 
   // Life cycle
 
-  onframe(handler: (frame: Frame) => void | Promise<void>): void {
-    this.#onframe = handler;
-  }
-
-  /** A client of a session says by DELETE that it sends nothing more, and then it reads nothing more either. */
-  onend(): void {}
-
-  onclose(handler: () => void): void {
-    this.#onclose = handler;
-  }
-
   abandonResponse(requestId: RequestId): void {
     this.#answers.get(requestId)?.forget();
     this.#answers.delete(requestId);
@@ -242,7 +200,7 @@ export class StreamableSession implements Link, AnswerHost {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
     // The router answers what is pending before the streams that carry the answers end.
-    this.#onclose();
+    this.closed();
     this.#streams.finish();
     this.#options.onEnd(this);
   }

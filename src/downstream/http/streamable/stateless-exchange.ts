@@ -1,7 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../../../clock.ts';
 import { isRunError, toRunError } from '../../../errors.ts';
-import type { Era, Link, PeerSupport } from '../../../link/link.ts';
+import { RelayLink } from '../../../link/forward.ts';
+import type { Era, PeerSupport } from '../../../link/link.ts';
 import { faultFrame } from '../../../protocol/fault.ts';
 import type { Frame } from '../../../protocol/frame.ts';
 import { Answer, type AnswerHost } from '../responses/answer.ts';
@@ -21,8 +22,11 @@ export interface StatelessExchangeOptions {
   readonly clock: Clock;
 }
 
-/** One POST without a session as a link: it is closed when all of its requests are answered, or its client has left. */
-export class StatelessExchange implements Link, AnswerHost {
+/**
+ * One POST without a session as a link: it is closed when all of its requests are answered, or its client has left. The client
+ * sends nothing more after its POST, but to close the link for that would be to cancel.
+ */
+export class StatelessExchange extends RelayLink implements AnswerHost {
   readonly peer = 'client';
   readonly era: Era = 'legacy';
   readonly principal: string;
@@ -33,11 +37,9 @@ export class StatelessExchange implements Link, AnswerHost {
   readonly #answer: Answer;
   /** Requests without a response. */
   #awaited: number;
-  #isClosed = false;
-  #onframe: (frame: Frame) => void | Promise<void> = () => {};
-  #onclose: () => void = () => {};
 
   constructor({ response, principal, requests, isBatch, canStream, clock }: StatelessExchangeOptions) {
+    super();
     this.principal = principal;
     this.supports = { notifications: canStream, requests: false };
     this.canStream = canStream;
@@ -49,7 +51,7 @@ export class StatelessExchange implements Link, AnswerHost {
   /** Takes one request of the POST. */
   receive(frame: Frame): void {
     try {
-      void this.#onframe(frame);
+      void this.deliver(frame);
     } catch (error) {
       void this.#answer.respond(faultFrame(toRunError(error), frame.id));
       this.#settled();
@@ -65,17 +67,6 @@ export class StatelessExchange implements Link, AnswerHost {
     return wait;
   }
 
-  onframe(handler: (frame: Frame) => void | Promise<void>): void {
-    this.#onframe = handler;
-  }
-
-  /** The client sends nothing more after its POST, but to close the link would be to cancel. */
-  onend(): void {}
-
-  onclose(handler: () => void): void {
-    this.#onclose = handler;
-  }
-
   abandonResponse(): void {
     this.#answer.forget();
     this.#settled();
@@ -88,9 +79,7 @@ export class StatelessExchange implements Link, AnswerHost {
 
   /** The client has left, or everything is answered. */
   end(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#onclose();
+    this.closed();
   }
 
   /** Called about once a second: keep-alives, and headers that were held back long enough. */
