@@ -31,6 +31,23 @@ const SCHEMA = [
   'serve-schema',
   'server-schema',
 ];
+/** What the command line needs of an option, in the order in which it is written. */
+const COLUMNS = /** @type {const} */ ([
+  'key',
+  'setting',
+  'isAlias',
+  'flag',
+  'env',
+  'fallbackEnv',
+  'group',
+  'kind',
+  'description',
+  'default',
+  'choices',
+  'min',
+  'max',
+]);
+
 /** @type {Sources} */
 const sources = Object.assign(
   {},
@@ -139,37 +156,16 @@ export const COMPANION_OPTIONS: readonly LaunchOption[] = ${literal(companions.m
 }
 
 /** @param {ReturnType<typeof readOptions>[number]} option */
-function row({
-  key,
-  name,
-  isSetting,
-  flag,
-  env,
-  fallbackEnv,
-  group,
-  kind,
-  description,
-  choices,
-  min,
-  max,
-  ...option
-}) {
+function row(option) {
+  const { key, name, isSetting, kind } = option;
   const fallback = option.default === undefined || option.default === false ? '' : String(option.default);
-  return {
-    key,
+  const cells = {
+    ...option,
     setting: isSetting ? settingName(name ?? key, kind) : undefined,
     isAlias: name === undefined ? undefined : true,
-    flag,
-    env,
-    fallbackEnv,
-    group,
-    kind,
-    description,
     default: fallback === '' ? undefined : fallback,
-    choices,
-    min,
-    max,
   };
+  return Object.fromEntries(COLUMNS.map((column) => [column, cells[column]]));
 }
 
 /** @param {ReturnType<typeof readOptions>[number]} option */
