@@ -24,6 +24,21 @@ const BYTES_PER_UNIT = new Map([
   ['gib', 1_073_741_824],
 ]);
 
+type Unit = readonly [name: string, factor: number];
+
+/** What values are written in, largest unit first. */
+const LARGE_DURATIONS: readonly Unit[] = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1_000],
+];
+const LARGE_SIZES: readonly Unit[] = [
+  ['gb', 1_073_741_824],
+  ['mb', 1_048_576],
+  ['kb', 1_024],
+];
+
 /** Node's timers fire at once beyond this. */
 const MAX_DURATION_MS = 2_147_483_647;
 /** Above this a Buffer cannot be allocated on every supported platform. */
@@ -82,29 +97,20 @@ export function parseSize(input: string | number, minBytes = 1): Parsed<number> 
 
 /** The shortest exact form: `90000` → `90s`. */
 export function formatDuration(ms: number): string {
-  if (ms === 0) return '0';
-  for (const [unit, factor] of [
-    ['d', 86_400_000],
-    ['h', 3_600_000],
-    ['m', 60_000],
-    ['s', 1_000],
-  ] as const) {
-    if (ms % factor === 0) return `${ms / factor}${unit}`;
-  }
-  return `${ms}ms`;
+  return formatExact(ms, LARGE_DURATIONS, 'ms');
 }
 
 /** The shortest exact form: `4194304` → `4mb`. */
 export function formatSize(bytes: number): string {
-  if (bytes === 0) return '0';
-  for (const [unit, factor] of [
-    ['gb', 1_073_741_824],
-    ['mb', 1_048_576],
-    ['kb', 1_024],
-  ] as const) {
-    if (bytes % factor === 0) return `${bytes / factor}${unit}`;
+  return formatExact(bytes, LARGE_SIZES, 'b');
+}
+
+function formatExact(value: number, largeUnits: readonly Unit[], smallest: string): string {
+  if (value === 0) return '0';
+  for (const [unit, factor] of largeUnits) {
+    if (value % factor === 0) return `${value / factor}${unit}`;
   }
-  return `${bytes}b`;
+  return `${value}${smallest}`;
 }
 
 function inRange(
