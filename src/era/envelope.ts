@@ -70,10 +70,11 @@ export function withProgressToken(message: JsonRpcMessage, token: RequestId): Js
   return { ...message, params: { ...message.params, _meta: { ...meta, progressToken: token } } };
 }
 
-/** 2026-07-28, basic/patterns/progress. */
-export function progressTokenOf(message: JsonRpcMessage): RequestId | undefined {
-  const { progressToken } = metaOf(message);
-  return isRequestId(progressToken) ? progressToken : undefined;
+/** That of a request of either era (2025-11-25, basic/utilities/progress; 2026-07-28, basic/patterns/progress). */
+export function progressTokenOf({ params }: JsonRpcMessage): RequestId | undefined {
+  const meta = params?.['_meta'];
+  const token = isJson(meta) ? meta['progressToken'] : undefined;
+  return isRequestId(token) ? token : undefined;
 }
 
 function metaOf({ params }: JsonRpcMessage): Json {

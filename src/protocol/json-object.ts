@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { RunError } from '../errors.ts';
 import { asBuffer } from './bytes.ts';
 import type { Frame } from './frame.ts';
@@ -60,6 +61,26 @@ export function writeObject(members: readonly Member[]): Buffer {
   }
   pieces.push(Buffer.from(pieces.length === 0 ? '{}' : '}'));
   return Buffer.concat(pieces);
+}
+
+/**
+ * An object with some of its values changed; those that are left alone stay as they were written.
+ * @param outlineOf a value, as far as `change` reads it
+ */
+export function rewriteObject(
+  members: readonly Member[],
+  outlineOf: (member: Member) => unknown,
+  change: (object: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>,
+): Buffer {
+  const before: Readonly<Record<string, unknown>> = Object.fromEntries(
+    members.map((one) => [one.key, outlineOf(one)]),
+  );
+  return writeObject(
+    Object.entries(change(before)).map(([key, value]) => {
+      const original = isDeepStrictEqual(value, before[key]) ? valueOf(members, key) : undefined;
+      return original === undefined ? member(key, value) : { key, value: original };
+    }),
+  );
 }
 
 /** The parser takes any depth, and the serialiser only as much as the stack. */

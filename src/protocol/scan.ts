@@ -1,3 +1,5 @@
+import { endOfString } from './json-string.ts';
+
 /** A member of a JSON object: its key, and where its value lies in the bytes. */
 export interface Member {
   readonly key: string;
@@ -24,8 +26,6 @@ const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 /** Up to this many keys, comparing them all is quicker than hashing them. */
 const FEW = 16;
-/** Bytes of a string that are read one by one before its end is searched for. */
-const NEAR = 64;
 /** Characters that an escape takes. */
 const MAX_ESCAPE = 6;
 const PRIMITIVE = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/;
@@ -194,26 +194,6 @@ function keyOf(bytes: Buffer, start: number, end: number): string | undefined {
     return String(JSON.parse(`"${raw}"`));
   } catch {
     return undefined;
-  }
-}
-
-/** @returns the index behind the closing quote, -1 without one */
-function endOfString(bytes: Buffer, start: number): number {
-  let at = start + 1;
-  for (;;) {
-    // Most strings, and most escapes in long ones, end before a search would have begun.
-    const pause = Math.min(at + NEAR, bytes.length);
-    while (at < pause) {
-      const byte = bytes[at];
-      if (byte === QUOTE) return at + 1;
-      at += byte === BACKSLASH ? 2 : 1;
-    }
-    const quote = at < bytes.length ? bytes.indexOf(QUOTE, at) : -1;
-    if (quote === -1) return -1;
-    let backslashes = 0;
-    while (quote - backslashes > at && bytes[quote - 1 - backslashes] === BACKSLASH) backslashes += 1;
-    if (backslashes % 2 === 0) return quote + 1;
-    at = quote + 1;
   }
 }
 

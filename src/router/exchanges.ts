@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { progressTokenOf } from '../era/envelope.ts';
 import type { Frame } from '../protocol/frame.ts';
 import { isRequestId, type RequestId } from '../protocol/request-id.ts';
 import { TransientMap } from '../protocol/transient-map.ts';
@@ -62,7 +63,7 @@ export class Exchanges {
     const { id, method } = request;
     if (id === undefined || method === undefined) return;
     const now = this.#deadlines.now();
-    const progressToken = progressTokenOf(request);
+    const progressToken = progressTokenOf(request.message);
     const exchange = { id, method, progressToken, limits, startedAt: now, lastProgressAt: now };
     if (method === LISTEN) this.#subscriptions += 1;
     else this.#deadlines.watch(exchange);
@@ -103,11 +104,4 @@ export class Exchanges {
     const [newest] = newestFirst.filter((exchange) => exchange.method !== LISTEN);
     return newestFirst.find((exchange) => MAY_ASK.has(exchange.method)) ?? newest;
   }
-}
-
-/** `params._meta.progressToken` of a request (2025-11-25, basic/utilities/progress). */
-function progressTokenOf(request: Frame): RequestId | undefined {
-  const meta = request.message.params?.['_meta'];
-  if (typeof meta !== 'object' || meta === null || !('progressToken' in meta)) return undefined;
-  return isRequestId(meta.progressToken) ? meta.progressToken : undefined;
 }

@@ -1,3 +1,4 @@
+import { progressTokenOf } from '../era/envelope.ts';
 import { RunError, toRunError } from '../errors.ts';
 import type { ClientExchange, ServerExchange } from '../link/client-exchange.ts';
 import type { Link } from '../link/link.ts';
@@ -121,7 +122,7 @@ export class RoutedExchange implements TimedExchange, ServerExchange {
   #isOwnProgress(frame: Frame): boolean {
     try {
       const token = frame.message.params?.['progressToken'];
-      return token !== undefined && token === progressTokenOf(this.#client.request);
+      return token !== undefined && token === progressTokenOf(this.#client.request.message);
     } catch {
       // The ends of the line looked like a message and its middle is no JSON: it is forwarded as it came.
       return false;
@@ -153,12 +154,4 @@ export class RoutedExchange implements TimedExchange, ServerExchange {
     this.#state = 'closed';
     void this.#link?.close(this.#host.clientGone);
   }
-}
-
-/** `params._meta.progressToken` of a request (2026-07-28, basic/patterns/progress). */
-function progressTokenOf(request: Frame): unknown {
-  const meta = request.message.params?.['_meta'];
-  return typeof meta === 'object' && meta !== null && 'progressToken' in meta
-    ? meta.progressToken
-    : undefined;
 }

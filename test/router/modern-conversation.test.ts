@@ -281,6 +281,15 @@ describe('a time-out', () => {
     expect(client.received.at(-1)).toMatchObject({ error: { data: { reason: 'request_timeout' } } });
   });
 
+  it('is not put off by progress of a token that is neither a string nor a number', async () => {
+    const { begin, clock } = setUp();
+    const { client, server } = begin({ meta: { progressToken: true } });
+    await clock.pass(900);
+    void server.deliver({ method: 'notifications/progress', params: { progressToken: true, progress: 1 } });
+    await clock.pass(100);
+    expect(client.received.at(-1)).toMatchObject({ error: { data: { reason: 'request_timeout' } } });
+  });
+
   it('comes to each of two requests with the same id at its own time', async () => {
     const { begin, clock } = setUp();
     const first = begin();

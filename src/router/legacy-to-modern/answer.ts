@@ -1,16 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import { RunError } from '../../errors.ts';
 import { mayNeedInput } from '../../era/input.ts';
-import type { Json } from '../../era/json.ts';
 import { toLegacyError, toLegacyResult } from '../../era/results.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import {
-  member,
   membersOf,
   parsed,
   readMembers,
+  rewriteObject,
   valueOf,
-  writeObject,
   type Member,
 } from '../../protocol/json-object.ts';
 
@@ -59,14 +57,7 @@ function answer(key: 'result' | 'error', value: Buffer): LegacyAnswer {
 }
 
 function legacyResult(method: string, result: readonly Member[]): Buffer {
-  const before: Json = Object.fromEntries(result.map((one) => [one.key, outlineOf(one)]));
-  const after = toLegacyResult(method, before);
-  return writeObject(
-    Object.entries(after).map(([key, value]) => {
-      const original = isDeepStrictEqual(value, before[key]) ? valueOf(result, key) : undefined;
-      return original === undefined ? member(key, value) : { key, value: original };
-    }),
-  );
+  return rewriteObject(result, outlineOf, (before) => toLegacyResult(method, before));
 }
 
 function legacyError(method: string, bytes: Buffer, { message }: Frame): Buffer {

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { RunError } from '../../errors.ts';
 import type { Json } from '../../era/json.ts';
 import { toModernError, toModernResult, type RpcErrorBody } from '../../era/results.ts';
@@ -8,6 +7,7 @@ import {
   membersOf,
   parsed,
   readMembers,
+  rewriteObject,
   valueOf,
   writeObject,
   type Member,
@@ -38,7 +38,8 @@ export function modernAnswer(
 ): Frame {
   try {
     const result = membersOf(valueOf(readMembers(bytes) ?? [], 'result'));
-    return answerFrame(id, idText, { key: 'result', value: translated(method, result, server.info) });
+    const value = rewriteObject(result, outlineOf, (before) => toModernResult(method, before, server.info));
+    return answerFrame(id, idText, { key: 'result', value });
   } catch (error) {
     throw new RunError('MALFORMED_ANSWER', { server: server.name, method }, { cause: error });
   }
@@ -56,17 +57,6 @@ export function modernErrorAnswer(
 /** An answer of ours. */
 export function resultAnswer({ id, idText }: RequestIdentity, result: Json): Frame {
   return answerFrame(id, idText, member('result', result));
-}
-
-function translated(method: string, result: readonly Member[], serverInfo: Json | undefined): Buffer {
-  const before: Json = Object.fromEntries(result.map((one) => [one.key, outlineOf(one)]));
-  const after = toModernResult(method, before, serverInfo);
-  return writeObject(
-    Object.entries(after).map(([key, value]) => {
-      const original = isDeepStrictEqual(value, before[key]) ? valueOf(result, key) : undefined;
-      return original === undefined ? member(key, value) : { key, value: original };
-    }),
-  );
 }
 
 /** A value without its contents if no rule reads them: most of a large result is content. */
