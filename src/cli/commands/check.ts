@@ -7,7 +7,8 @@ import { exitCodeOf, joinResults, type CheckedServer } from '../output/check-rep
 import { countLine, plainLines, tableLines } from '../output/check-screen.ts';
 import { redact } from '../../observe/redact.ts';
 import type { CommandCall } from '../command.ts';
-import { endSoon, killedBy, watchSignals } from '../exit.ts';
+import { endSoon } from '../exit.ts';
+import { interruptible } from '../interruptible.ts';
 import { readInspection } from '../manifest-source.ts';
 import { readLaunch, readTimeout } from '../options/options.ts';
 import { createPalette, printable } from '../output/palette.ts';
@@ -34,30 +35,17 @@ async function run(
   call: CommandCall,
 ): Promise<number> {
   const { checkServers: probeAll } = await import('../../inspect/check-server.ts');
-  const interrupt = new AbortController();
-  const options = {
-    version: call.version,
-    timeoutMs,
-    lineLimitBytes: manifest.settings.lineLimitBytes,
-    signal: interrupt.signal,
-    clock: call.context.clock,
-  };
-  const wanted = readLaunch(call.args.flags, call.context.env).server;
+  const { clock, env } = call.context;
+  const wanted = readLaunch(call.args.flags, env).server;
   const show = createDisplay(manifest, inventory, wanted, call);
-  // Each server is stopped as it would be otherwise; a second signal does not wait for that.
-  const done = probeAll(manifest.servers, options, show.watcher).finally(show.stop);
-  const signals = watchSignals(async () => {
-    interrupt.abort();
-    await done;
-  }, killedBy);
-  try {
-    const results = await done;
-    const code = interrupt.signal.aborted ? await signals.stopped : report(results);
-    endSoon(code, call.context.clock);
-    return code;
-  } finally {
-    signals.release();
-  }
+  const { result, exitCode } = await interruptible((signal) => {
+    const { lineLimitBytes } = manifest.settings;
+    const options = { version: call.version, timeoutMs, lineLimitBytes, signal, clock };
+    return probeAll(manifest.servers, options, show.watcher).finally(show.stop);
+  });
+  const code = exitCode ?? report(result);
+  endSoon(code, clock);
+  return code;
 
   function report(results: readonly CheckResult[]): number {
     const servers = joinResults(results, inventory, wanted, manifest.rejected);

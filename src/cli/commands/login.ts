@@ -2,7 +2,8 @@ import { toRunError, type RunError } from '../../errors.ts';
 import type { Holding } from '../../gateway/tokens.ts';
 import { maskUrl } from '../../manifest/read/secrets.ts';
 import type { CommandCall } from '../command.ts';
-import { endSoon, killedBy, watchSignals } from '../exit.ts';
+import { endSoon } from '../exit.ts';
+import { interruptible } from '../interruptible.ts';
 import { describeHolding, expiryText } from '../output/token-info.ts';
 import { createPalette, printable } from '../output/palette.ts';
 import { createPlainLog } from '../output/plain-log.ts';
@@ -21,25 +22,16 @@ interface Login {
 /** Obtains tokens for remote servers, one after the other: there is one user; returns the exit code. */
 export async function login(call: CommandCall): Promise<number> {
   const { context, reporting } = call;
-  const interrupt = new AbortController();
   try {
     const { usable, rejected } = await readRemoteServers(call);
     const faulty = rejected.map(({ name, error }): Login => ({ server: { name }, error }));
     if (!reporting.document) for (const { error } of rejected) await reportError(error, context, reporting);
-    const done = logInAll(usable, call, interrupt.signal).then((logins) => [...faulty, ...logins]);
-    const signals = watchSignals(async () => {
-      interrupt.abort();
-      await done;
-    }, killedBy);
-    try {
-      const logins = await done;
-      const code = interrupt.signal.aborted ? await signals.stopped : exitCodeOf(logins);
-      if (reporting.document) writeDocument(documentOf(logins, code), context);
-      endSoon(code, context.clock);
-      return code;
-    } finally {
-      signals.release();
-    }
+    const { result, exitCode } = await interruptible((signal) => logInAll(usable, call, signal));
+    const logins = [...faulty, ...result];
+    const code = exitCode ?? exitCodeOf(logins);
+    if (reporting.document) writeDocument(documentOf(logins, code), context);
+    endSoon(code, context.clock);
+    return code;
   } catch (error) {
     return await reportError(toRunError(error), context, reporting);
   }
