@@ -1,5 +1,6 @@
 import type { Readiness } from '../downstream/listeners.ts';
-import type { ServerSnapshot, Supervisor } from '../upstream/supervision/supervisor.ts';
+import type { ServerSnapshot } from '../upstream/supervision/server-snapshot.ts';
+import type { Supervisor } from '../upstream/supervision/supervisor.ts';
 
 /** Status of every server; the one source of /readyz and listings. */
 export interface Status {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createStatus } from '../../src/gateway/status.ts';
-import type { ServerSnapshot } from '../../src/upstream/supervision/supervisor.ts';
+import type { ServerSnapshot } from '../../src/upstream/supervision/server-snapshot.ts';
 
 const FAILURE = {
   code: 'UPSTREAM_EXITED',

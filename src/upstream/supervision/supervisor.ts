@@ -1,4 +1,4 @@
-import { isRunError, RunError, toRunError } from '../../errors.ts';
+import { RunError, toRunError } from '../../errors.ts';
 import type { Link } from '../../link/link.ts';
 import { compose, type LinkFilter } from '../../link/compose.ts';
 import { observeHealth, type HealthObserver } from '../../link/observe-health.ts';
@@ -6,20 +6,16 @@ import type { Clock } from '../../clock.ts';
 import type { Target } from '../../config/types.ts';
 import type { UpstreamOptions } from '../target.ts';
 import { findMissing } from '../upstream.ts';
-import { mayBeFetching } from './hints.ts';
-import { probeRecovery } from './recovery-probe.ts';
-import { RecoverySchedule } from './recovery-schedule.ts';
+import { Recovery } from './recovery.ts';
+import { describeFailure, type ServerSnapshot } from './server-snapshot.ts';
 import { nextState, type ServerEvent, type ServerState } from './server-state.ts';
 import { StartPause } from './start-pause.ts';
 import { LOOP_RETRY_MS } from './start-policy.ts';
+import { startTimeoutOf } from './start-timeout.ts';
 import { logState, withAdvice } from './state-log.ts';
 
 /** Longest pause that a client waits for; during a longer one it is rejected. */
 const MAX_WAIT_MS = 10_000;
-/** A program that may have to download the server first gets this much more time. */
-const FETCH_FACTOR = 5;
-/** How soon the recovery probe looks at a start that a client has made. */
-const LOOK_AGAIN_MS = 1_000;
 
 export interface SupervisorOptions extends UpstreamOptions {
   readonly target: Target;
@@ -43,28 +39,6 @@ export interface SupervisorOptions extends UpstreamOptions {
   readonly findMissing?: typeof findMissing;
 }
 
-/** What is known about one server; plain data, for /readyz, logs and listings. */
-export interface ServerSnapshot {
-  readonly server: string;
-  readonly state: ServerState;
-  /** Conversations with it that have been opened and not ended. */
-  readonly conversations: number;
-  /** Starts that failed since one succeeded. */
-  readonly failedStarts: number;
-  /** Of the last start; absent if it succeeded. */
-  readonly lastFailure?: {
-    /** A code of the error catalogue. */
-    readonly code: string;
-    readonly message: string;
-    /** The message for clients on the network. */
-    readonly publicMessage: string;
-    /** What to do about it; may be empty. */
-    readonly hint: string;
-  };
-  /** Until the next start may be made, if it has to wait. */
-  readonly retryInMs?: number;
-}
-
 /** Options of a single conversation with a server. */
 export type OwnOptions = Pick<UpstreamOptions, 'makeRoom' | 'onSkipped'>;
 
@@ -73,9 +47,8 @@ export class Supervisor {
   /** How long its start may take, the answer to `initialize` included. */
   readonly startTimeoutMs: number;
   readonly #options: SupervisorOptions;
-  readonly #clock: Clock;
   readonly #pause: StartPause;
-  readonly #schedule: RecoverySchedule;
+  readonly #recovery: Recovery;
   readonly #closing = new AbortController();
   #state: ServerState = 'stopped';
   #lastFailure: RunError | undefined;
@@ -89,9 +62,8 @@ export class Supervisor {
     const { target, clock, random = Math.random, initializeTimeoutMs } = options;
     this.startTimeoutMs = startTimeoutOf(target, initializeTimeoutMs);
     this.#options = options;
-    this.#clock = clock;
     this.#pause = new StartPause({ clock, random, isRemote: target.kind === 'remote' });
-    this.#schedule = new RecoverySchedule(clock, () => this.#probeRecovery());
+    this.#recovery = this.#createRecovery(clock);
   }
 
   get state(): ServerState {
@@ -166,9 +138,27 @@ export class Supervisor {
   /** No start from now on. Conversations that are open are closed by their owners. */
   async close(): Promise<void> {
     this.#closing.abort();
-    const closed = this.#schedule.close();
+    const closed = this.#recovery.close();
     this.#move('stop');
     await closed;
+  }
+
+  #createRecovery(clock: Clock): Recovery {
+    const { server, probesRecovery } = this.#options;
+    return new Recovery({
+      server,
+      startTimeoutMs: this.startTimeoutMs,
+      isEnabled: probesRecovery,
+      lastFailure: () => this.#lastFailure,
+      isStartedByClient: () => this.#unanswered > 0 || this.#pause.hasWaiting,
+      open: () => this.open(this.#closing.signal),
+      findMissing: () => this.#findMissing(),
+      onFound: () => {
+        this.#lastFailure = undefined;
+      },
+      closing: this.#closing.signal,
+      clock,
+    });
   }
 
   async #waitForStart(abandoned: AbortSignal | undefined): Promise<void> {
@@ -231,14 +221,14 @@ export class Supervisor {
     const isFirst = this.#pause.countFailure();
     this.#report(error);
     this.#move(this.#pause.isLoop ? 'loop' : 'failure', ...this.#eventsAtClose());
-    if (isFirst) this.#scheduleProbe(this.#pause.remainingMs);
+    if (isFirst) this.#recovery.probeIn(this.#pause.remainingMs);
   }
 
   /** No process was started, so there is nothing to wait for: every client gets the same error at once. */
   #cannotStart(error: RunError, event?: string): void {
     this.#report(error, event);
     this.#move('unstartable', ...this.#eventsAtClose());
-    this.#scheduleProbe(LOOP_RETRY_MS);
+    this.#recovery.probeIn(LOOP_RETRY_MS);
   }
 
   /** The events that follow when a conversation is over, besides the one that says why. */
@@ -257,7 +247,7 @@ export class Supervisor {
     if (!this.#pause.countFailure()) return;
     this.#report(failure, 'server.unreachable');
     this.#move('unreachable');
-    this.#scheduleProbe(this.#pause.remainingMs);
+    this.#recovery.probeIn(this.#pause.remainingMs);
   }
 
   #onReached(): void {
@@ -277,7 +267,7 @@ export class Supervisor {
     this.#lastFailure = error;
     const fields = { event, reason: error.code.toLowerCase(), failedStarts: this.#pause.failedStarts };
     // What is tried again by itself, for ever, must not fill the log with the same line.
-    if (isKnown && (this.#schedule.isRunning || !probesRecovery)) log.debug(fields, text);
+    if (isKnown && (this.#recovery.isProbing || !probesRecovery)) log.debug(fields, text);
     else log.error(fields, text);
   }
 
@@ -288,48 +278,4 @@ export class Supervisor {
     logState(this.#options.log, this.#state, before, this.#pause.remainingMs);
     this.#options.onStateChange?.(this.snapshot(), before);
   }
-
-  // Recovery
-
-  #scheduleProbe(ms: number): void {
-    if (this.#options.probesRecovery) this.#schedule.set(ms);
-  }
-
-  async #probeRecovery(): Promise<void> {
-    const failure = this.#lastFailure;
-    if (failure === undefined) return;
-    // A client's start is as good as a probe: look at its outcome.
-    if (this.#unanswered > 0 || this.#pause.hasWaiting) return this.#scheduleProbe(LOOK_AGAIN_MS);
-    if (isRunError(failure, 'COMMAND_NOT_FOUND')) {
-      if ((await this.#findMissing()) === undefined) this.#lastFailure = undefined;
-      else this.#scheduleProbe(LOOP_RETRY_MS);
-      return;
-    }
-    const cancelled = this.#closing.signal;
-    try {
-      const link = await this.open(cancelled);
-      const { server } = this.#options;
-      await probeRecovery(link, {
-        server,
-        timeoutMs: this.startTimeoutMs,
-        clock: this.#clock,
-        cancelled,
-      });
-    } catch (error) {
-      if (isRunError(error, 'CRASH_LOOP')) this.#scheduleProbe(LOOK_AGAIN_MS);
-    }
-  }
-}
-
-function describeFailure(error: RunError): NonNullable<ServerSnapshot['lastFailure']> {
-  const { code, message, publicMessage, hint } = error;
-  return { code, message, publicMessage, hint };
-}
-
-/** A program may have to be downloaded before it starts, and a remote server may require the user to sign in. */
-function startTimeoutOf(target: Target, initializeTimeoutMs: number): number {
-  if (target.kind === 'stdio') return initializeTimeoutMs * (mayBeFetching(target) ? FETCH_FACTOR : 1);
-  const { oauth, patienceMs } = target;
-  const isUserPrompted = oauth?.grant === 'authorization-code';
-  return initializeTimeoutMs + patienceMs + (isUserPrompted ? oauth.timeoutMs : 0);
 }
