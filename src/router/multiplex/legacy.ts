@@ -1,6 +1,5 @@
-import { RunError, toRunError } from '../../errors.ts';
+import { RunError } from '../../errors.ts';
 import type { Link } from '../../link/link.ts';
-import { LOG_LEVELS } from '../../protocol/constants.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import { frameOf, type Frame, type JsonRpcMessage } from '../../protocol/frame.ts';
 import type { RequestId } from '../../protocol/request-id.ts';
@@ -16,6 +15,7 @@ import { Restarter } from '../shared-process/restarter.ts';
 import { Subscriptions } from '../shared-process/subscriptions.ts';
 import { LegacyPort } from './legacy-port.ts';
 import { Multiplexer, type MultiplexerOptions, type Wait } from './multiplexer.ts';
+import { ProcessSetup } from './process-setup.ts';
 import { withoutTask } from './task.ts';
 
 export interface LegacyMultiplexerOptions
@@ -36,13 +36,18 @@ export class LegacyMultiplexer extends Multiplexer<LegacyPort, Running> {
   protected override readonly process: ManagedProcess;
   readonly #restarter: Restarter;
   readonly #subscriptions = new Subscriptions<LegacyPort>();
-  /** The log level that the process was told. */
-  #processLevel: number | undefined;
+  readonly #setup: ProcessSetup;
 
   constructor(options: LegacyMultiplexerOptions) {
     super(options);
     const { minLifeMs = MIN_LIFE_MS, log, clock } = options;
     this.process = new ManagedProcess({ ...options, ...this.lifeOptions() });
+    this.#setup = new ProcessSetup({
+      process: this.process,
+      ports: this.ports,
+      subscriptions: this.#subscriptions,
+      log,
+    });
     this.#restarter = new Restarter({
       start: () => this.process.running(),
       minLifeMs,
@@ -139,8 +144,7 @@ export class LegacyMultiplexer extends Multiplexer<LegacyPort, Running> {
     const level = severityOf(valueAt(scanned, 'params.level'));
     // A level that the server does not offer or know is rejected by the server itself, which knows better why.
     if (level === -1 || !hasLogging(initialized)) return this.#call(port, frame, scanned);
-    port.level = level;
-    this.#updateLevel();
+    this.#setup.setLevel(port, level);
     return this.#accept(port, frame);
   }
 
@@ -166,10 +170,8 @@ export class LegacyMultiplexer extends Multiplexer<LegacyPort, Running> {
   /** Nothing of a client that has left stays with the server, but the work that it has begun may go on there. */
   override onLeave(port: LegacyPort): void {
     if (port.isSession && port.hasCalled) this.requests.suspect(port);
-    const unwanted = this.#subscriptions.removeAll(port);
     super.onLeave(port);
-    for (const uri of unwanted) this.#sendOwn('resources/unsubscribe', { uri });
-    if (port.level !== undefined) this.#updateLevel();
+    this.#setup.remove(port);
     this.checkIdle();
   }
 
@@ -244,11 +246,7 @@ export class LegacyMultiplexer extends Multiplexer<LegacyPort, Running> {
 
   /** What the clients have set up with the process before is set up with this one. */
   protected override onReady(): void {
-    for (const uri of this.#subscriptions.renew()) {
-      this.#sendOwn('resources/subscribe', { uri }, () => this.#subscriptions.confirm(uri));
-    }
-    this.#processLevel = undefined;
-    this.#updateLevel();
+    this.#setup.renew();
     super.onReady();
   }
 
@@ -260,28 +258,5 @@ export class LegacyMultiplexer extends Multiplexer<LegacyPort, Running> {
 
   protected override endProcess(): void {
     this.process.stop();
-  }
-
-  /** The process has the level of the client that wants most; the log lines of the others are filtered here. */
-  #updateLevel(): void {
-    let wanted: number | undefined;
-    for (const { level } of this.ports.values()) {
-      if (level !== undefined && (wanted === undefined || level < wanted)) wanted = level;
-    }
-    if (wanted === undefined || wanted === this.#processLevel) return;
-    this.#processLevel = wanted;
-    this.#sendOwn('logging/setLevel', { level: LOG_LEVELS[wanted] });
-  }
-
-  /** A request of our own that no client waits for. */
-  #sendOwn(method: string, params: Record<string, unknown>, onAccepted?: () => void): void {
-    this.process.ask(method, params).then(
-      ({ error }) => {
-        if (error === undefined) onAccepted?.();
-        else this.log.debug({ event: 'server.request-refused', method }, error.message);
-      },
-      (error: unknown) =>
-        this.log.debug({ event: 'server.request-failed', method }, toRunError(error).message),
-    );
   }
 }
