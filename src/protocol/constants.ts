@@ -63,3 +63,6 @@ export const LOG_LEVELS = [
 export const OWN_ID = 'mcpr:';
 /** Of an `initialize` of ours that finds out whether a server accepts one. */
 export const OFFER_ID = `${OWN_ID}offer`;
+
+/** Lasts as long as its client likes (2026-07-28, basic/patterns/subscriptions): no deadline, and its end is not awaited. */
+export const LISTEN = 'subscriptions/listen';

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { progressTokenOf } from '../era/envelope.ts';
+import { LISTEN } from '../protocol/constants.ts';
 import type { Frame } from '../protocol/frame.ts';
 import { isRequestId, type RequestId } from '../protocol/request-id.ts';
 import { TransientMap } from '../protocol/transient-map.ts';
@@ -23,9 +24,6 @@ interface Running extends Exchange, Timed {
 
 /** Methods during which a server may turn to the user (2026-07-28, basic/patterns/mrtr; true of 2025 servers as well). */
 const MAY_ASK: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read']);
-
-/** Lasts as long as its client likes (2026-07-28, basic/patterns/subscriptions): no deadline, and its end is not awaited. */
-export const LISTEN = 'subscriptions/listen';
 
 /** All exchanges of one conversation. The code that removes one owes its answer: that is how each gets exactly one. */
 export class Exchanges {

@@ -1,4 +1,5 @@
 import { filterToJson, type Filter } from '../../era/listen.ts';
+import { LISTEN } from '../../protocol/constants.ts';
 import { frameFromBytes, type Frame } from '../../protocol/frame.ts';
 import { member, withMember, writeObject, type Member } from '../../protocol/json-object.ts';
 import type { RequestParts } from '../request-parts.ts';
@@ -35,7 +36,7 @@ export function discoverRequest(id: number, envelope: readonly Member[]): Frame 
 /** The request for the notifications that `filter` lets through. */
 export function listenRequest(id: number, envelope: readonly Member[], filter: Filter): Frame {
   const params = [member('notifications', filterToJson(filter))];
-  return modernRequest(ownRequest('subscriptions/listen', params), id, envelope);
+  return modernRequest(ownRequest(LISTEN, params), id, envelope);
 }
 
 function ownRequest(method: string, params: readonly Member[]): RequestParts {

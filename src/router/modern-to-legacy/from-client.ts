@@ -4,7 +4,7 @@ import { discoverFromInitialize } from '../../era/handshake.ts';
 import { mayNeedInput, requestDigest } from '../../era/input.ts';
 import { isJson, jsonOf, type Json } from '../../era/json.ts';
 import { readFilter } from '../../era/listen.ts';
-import { LOG_LEVELS } from '../../protocol/constants.ts';
+import { LISTEN, LOG_LEVELS } from '../../protocol/constants.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import { frameOf, type Frame } from '../../protocol/frame.ts';
 import { severityOf } from '../log-levels.ts';
@@ -117,8 +117,7 @@ export class FromClient {
         port,
         resultAnswer({ id, idText }, discoverFromInitialize(jsonOf(initialized.result))),
       );
-    if (method === 'subscriptions/listen')
-      return this.#listen(port, frame, { id, idText }, jsonOf(initialized.result));
+    if (method === LISTEN) return this.#listen(port, frame, { id, idText }, jsonOf(initialized.result));
     if (port.findCall(id) !== undefined) throw new RunError('DUPLICATE_ID', { id: String(id) });
     const caller = new Caller(port, id, idText, request.tokenText?.toString());
     if (logLevel !== undefined) caller.level = severityOf(logLevel);

@@ -2,7 +2,7 @@ import { jsonOf } from '../../era/json.ts';
 import { listenResult, readFilter } from '../../era/listen.ts';
 import { RunError } from '../../errors.ts';
 import type { Link } from '../../link/link.ts';
-import { META } from '../../protocol/constants.ts';
+import { LISTEN, META } from '../../protocol/constants.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import { frameOf, type Frame } from '../../protocol/frame.ts';
 import type { RequestId } from '../../protocol/request-id.ts';
@@ -26,7 +26,6 @@ type Request = InFlightRequest<ModernPort>;
 
 const QUOTE = 0x22;
 const BRACE = 0x7b;
-const LISTEN = 'subscriptions/listen';
 
 /**
  * One process of a modern server for all clients: it knows each of them but by the request at hand (2026-07-28, basic/index,

@@ -1,5 +1,5 @@
 import { RunError, toRunError } from '../../errors.ts';
-import { RPC } from '../../protocol/constants.ts';
+import { LISTEN, RPC } from '../../protocol/constants.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import { failureCode } from './failure.ts';
 import { withId } from './messages.ts';
@@ -29,7 +29,6 @@ export interface ExchangeOptions {
   readonly tryOlder: ((initialize: Frame) => Promise<RunError | undefined>) | undefined;
 }
 
-export const LISTEN = 'subscriptions/listen';
 /** Methods that change nothing, or the same again. A request of any other method is not sent again if it may have been processed. */
 const REPEATABLE: ReadonlySet<string | undefined> = new Set([
   'completion/complete',

@@ -1,12 +1,13 @@
 import { toRunError } from '../../errors.ts';
 import { claimsModern } from '../../era/envelope.ts';
+import { LISTEN } from '../../protocol/constants.ts';
 import { faultFrame } from '../../protocol/fault.ts';
 import { frameOf, type Frame, type RequestId } from '../../protocol/frame.ts';
 import { withId } from './messages.ts';
 import { Post } from './post.ts';
 import { isError } from './rejection-reason.ts';
 import { untilCancelled, untilReached } from './retry.ts';
-import { LISTEN, StreamableExchange, type ExchangeOptions } from './streamable-exchange.ts';
+import { StreamableExchange, type ExchangeOptions } from './streamable-exchange.ts';
 import type { StreamablePeer } from './streamable-peer.ts';
 import type { StreamableReceiver } from './streamable-receiver.ts';
 

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Clock } from '../../../clock.ts';
 import { isRunError, RunError } from '../../../errors.ts';
 import type { ClientExchange, ServerExchange } from '../../../link/client-exchange.ts';
-import { META } from '../../../protocol/constants.ts';
+import { LISTEN, META } from '../../../protocol/constants.ts';
 import { faultFrame } from '../../../protocol/fault.ts';
 import { frameOf, type Frame } from '../../../protocol/frame.ts';
 import { Answer, type AnswerHost } from '../responses/answer.ts';
@@ -65,7 +65,7 @@ export class ModernExchange implements ClientExchange, AnswerHost {
   }
 
   get isListening(): boolean {
-    return this.request.method === 'subscriptions/listen';
+    return this.request.method === LISTEN;
   }
 
   /** Sends the request to the server. @throws RunError if it is refused, before anything is sent: the caller answers it */

@@ -1,6 +1,7 @@
 import type { Clock } from '../../../clock.ts';
 import { isRunError, RunError } from '../../../errors.ts';
 import type { ServerExchange } from '../../../link/client-exchange.ts';
+import { LISTEN } from '../../../protocol/constants.ts';
 import { isTooDeep } from '../../../protocol/depth.ts';
 import type { Frame } from '../../../protocol/frame.ts';
 import { TransientMap } from '../../../protocol/transient-map.ts';
@@ -88,7 +89,7 @@ class OpenPosts implements ModernPosts, ModernExchangeHost {
     const { request, server, principal } = call;
     const { options, parameters, refuseWhenDraining } = this.#context;
     if (frame.method === 'tools/call') parameters.require(principal, server, frame, request.headers);
-    if (frame.method === 'subscriptions/listen') this.#requireListen(principal, server);
+    if (frame.method === LISTEN) this.#requireListen(principal, server);
     refuseWhenDraining();
     // One for each connection, unless a client sends more before it is answered.
     requireAnswerable(this.#exchanges.size + 1, options.maxConnections);
@@ -101,7 +102,7 @@ class OpenPosts implements ModernPosts, ModernExchangeHost {
   #requireListen(principal: string, server: string): void {
     if (!this.canStream) {
       const why = ': it needs an event stream, and this listener answers in JSON only';
-      throw new RunError('METHOD_NOT_FOUND', { method: 'subscriptions/listen', why });
+      throw new RunError('METHOD_NOT_FOUND', { method: LISTEN, why });
     }
     const listens = [...this.#exchanges.values()].filter(
       (open) => open.isListening && open.server === server,
