@@ -39,6 +39,6 @@ test('reports many faults of one file in linear time', async () => {
   await writeFile(join(folder, 'm.json'), `{"a": {\n${keys.join(',\n')}}}`);
   const { faults } = await readManifestFile('m.json', folder);
   expect(faults.length).toBe(59_999);
-  expect(faults.at(-1)?.position).toEqual({ line: 60_001, column: 1 });
+  expect(faults.at(-1)).toMatchObject({ line: 60_001, column: 1 });
   expect(faults.at(-1)?.sourceLine).toBe('"x": 1}}');
 });

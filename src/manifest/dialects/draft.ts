@@ -1,4 +1,4 @@
-import type { KeyPath, Problem } from '../read/diagnostics.ts';
+import type { KeyPath, ManifestDiagnostic } from '../read/diagnostics.ts';
 import type { SourceFile } from '../read/read.ts';
 import type { Entry, Node, ObjectNode, ScalarNode } from '../read/node.ts';
 
@@ -12,10 +12,10 @@ export interface Item {
 
 /** An entry on its way into mcp-run's words. */
 export class EntryDraft {
-  readonly faults: Problem[] = [];
-  readonly warnings: Problem[] = [];
+  readonly faults: ManifestDiagnostic[] = [];
+  readonly warnings: ManifestDiagnostic[] = [];
   /** What has no counterpart here. */
-  readonly dropped: Problem[] = [];
+  readonly dropped: ManifestDiagnostic[] = [];
   /** What the file calls the entry. */
   readonly name: string;
   readonly #source: SourceFile;
@@ -70,16 +70,16 @@ export class EntryDraft {
   }
 
   fault({ from }: Item, detail: string): void {
-    this.faults.push(this.#problem(from, detail, 'value'));
+    this.faults.push(this.#diagnostic(from, detail, 'value'));
   }
 
   warn({ from }: Item, detail: string, at: 'key' | 'value' = 'key'): void {
-    this.warnings.push(this.#problem(from, detail, at));
+    this.warnings.push(this.#diagnostic(from, detail, at));
   }
 
   /** Leaves a key out, and says why. */
   drop(item: Item, why?: string): void {
-    this.dropped.push(this.#problem(item.from, ''));
+    this.dropped.push(this.#diagnostic(item.from, ''));
     if (why !== undefined) this.warn(item, why);
   }
 
@@ -92,13 +92,13 @@ export class EntryDraft {
     const depth = this.#path.length;
     return {
       ...this.#source,
-      problem: (keys, detail, at) =>
-        this.#source.problem([...this.#path, ...this.#originOf(keys.slice(depth))], detail, at),
+      diagnostic: (keys, detail, at) =>
+        this.#source.diagnostic([...this.#path, ...this.#originOf(keys.slice(depth))], detail, at),
     };
   }
 
-  #problem(from: KeyPath, detail: string, at: 'key' | 'value' = 'key'): Problem {
-    return this.#source.problem([...this.#path, ...from], detail, at);
+  #diagnostic(from: KeyPath, detail: string, at: 'key' | 'value' = 'key'): ManifestDiagnostic {
+    return this.#source.diagnostic([...this.#path, ...from], detail, at);
   }
 
   #originOf(path: KeyPath): KeyPath {

@@ -191,7 +191,7 @@ export function normaliseEntry(written: WrittenEntry): Located {
   const located = draft.located();
   const known = translateReferences(draft.node(node.offset), {
     hasBraceReferences: written.hasBraceReferences,
-    warn: (keys, detail) => draft.warnings.push(located.problem([...path, ...keys], detail)),
+    warn: (keys, detail) => draft.warnings.push(located.diagnostic([...path, ...keys], detail)),
   });
   const { faults, warnings, dropped } = draft;
   return { source: located, path, node: known, notes: { faults, warnings, dropped } };
@@ -199,7 +199,7 @@ export function normaliseEntry(written: WrittenEntry): Located {
 
 function leaveOut(draft: EntryDraft, source: SourceFile, offset: number, by: KeyPath): void {
   draft.replace('disabled', { key: 'disabled', keyOffset: offset, value: scalarAt(offset, true), from: [] });
-  draft.warnings.push(source.problem(by, `leaves the server "${draft.name}" out`, 'key'));
+  draft.warnings.push(source.diagnostic(by, `leaves the server "${draft.name}" out`, 'key'));
 }
 
 /** Where two keys say the same, the one that is read first counts. */

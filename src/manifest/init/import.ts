@@ -6,7 +6,7 @@ import { isSecretName } from '../../observe/secret-names.ts';
 import { clientFiles, isClientName, type Surroundings } from '../read/client-files.ts';
 import { workspaceFolderOf } from '../read/workspace-folder.ts';
 import { hasServerKey, missingServers, readDeclarations, type Declarations } from '../read/formats.ts';
-import { manifestError, type KeyPath, type Problem } from '../read/diagnostics.ts';
+import { manifestError, type KeyPath, type ManifestDiagnostic } from '../read/diagnostics.ts';
 import { readEntry } from '../read/read-entry.ts';
 import { INPUTS } from '../read/read-inputs.ts';
 import type { DeclaredServer } from '../read/read-servers.ts';
@@ -78,7 +78,7 @@ export async function importManifest(
     checked.filter((each) => each.problems.length === 0).map(({ declared }) => [declared.name, declared]),
   );
   if (problems.length > 0 || (usable.size === 0 && rejections.length > 0))
-    throw errorOf(rejections, [...problems, ...inputProblems.map(({ problem }) => problem)]);
+    throw errorOf(rejections, [...problems, ...inputProblems.map(({ diagnostic }) => diagnostic)]);
   const twice = duplicates.map((declared) => ({ declared, problems: declared.faults, refusals: [] }));
   const rejected = [...rejections, ...twice].map(toRejected);
   return { ...convert({ ...declarations, servers: usable }, target, syntax), rejected };
@@ -110,7 +110,7 @@ async function findClient(
 
 function convert(declarations: Declarations, target: string, syntax: Syntax): Omit<Import, 'rejected'> {
   const { source, servers, serve } = declarations;
-  const dropped: Problem[] = droppedFromRoot(declarations);
+  const dropped: ManifestDiagnostic[] = droppedFromRoot(declarations);
   const mcpServers: Plain = Object.create(null);
   for (const [name, located] of servers) mcpServers[name] = convertServer(located, target, dropped);
   const inputs = convertInputs(declarations, dropped);
@@ -126,20 +126,20 @@ function convert(declarations: Declarations, target: string, syntax: Syntax): Om
     servers: [...servers.keys()],
     dropped: dropped
       .toSorted(byLine)
-      .map(({ file, position, path }) => `${file}:${position?.line ?? 1}: ${path.join('.')}`),
+      .map(({ file, line, path }) => `${file}:${line ?? 1}: ${path.join('.')}`),
     notes: notesOf(declarations, target),
   };
 }
 
-function byLine(a: Problem, b: Problem): number {
-  return (a.position?.line ?? 0) - (b.position?.line ?? 0);
+function byLine(a: ManifestDiagnostic, b: ManifestDiagnostic): number {
+  return (a.line ?? 0) - (b.line ?? 0);
 }
 
 /** Everything but what was read, the parts that are next to it included. */
-function droppedFromRoot({ source, sections }: Declarations): Problem[] {
+function droppedFromRoot({ source, sections }: Declarations): ManifestDiagnostic[] {
   return source.root === undefined ? [] : leftIn(source.root, []);
 
-  function leftIn(node: Node, path: KeyPath): Problem[] {
+  function leftIn(node: Node, path: KeyPath): ManifestDiagnostic[] {
     if (node.kind !== 'object') return [];
     return node.entries.flatMap(({ key, value }) => {
       const inner = [...path, key];
@@ -149,12 +149,12 @@ function droppedFromRoot({ source, sections }: Declarations): Problem[] {
       if (read.some((place) => place.length === inner.length)) return [];
       return read.length > 0 && value.kind === 'object'
         ? leftIn(value, inner)
-        : [source.problem(inner, '', 'key')];
+        : [source.diagnostic(inner, '', 'key')];
     });
   }
 }
 
-function convertServer(located: Located, target: string, dropped: Problem[]): Plain {
+function convertServer(located: Located, target: string, dropped: ManifestDiagnostic[]): Plain {
   const { source, path, node, notes } = located;
   const entry: Plain = Object.create(null);
   if (node.kind !== 'object') return entry;
@@ -162,7 +162,7 @@ function convertServer(located: Located, target: string, dropped: Problem[]): Pl
   const moved = (text: string): string => rebase(text, source.path, target);
   for (const { key, value } of node.entries) {
     if (!Object.hasOwn(serverSchema.shape, key) && !isToolKey(key))
-      dropped.push(source.problem([...path, key], '', 'key'));
+      dropped.push(source.diagnostic([...path, key], '', 'key'));
     else if (PATH_KEYS.has(key)) entry[key] = mapTexts(toPlain(value), moved);
     else if (key === 'oauth' && value.kind === 'object') entry[key] = convertOAuth(value);
     else if (key === 'args' || key === 'env' || key === 'headers') entry[key] = toTexts(value);
@@ -175,7 +175,7 @@ function convertServer(located: Located, target: string, dropped: Problem[]): Pl
     const plain: Plain = Object.create(null);
     for (const { key, value } of oauth.entries) {
       if (!Object.hasOwn(oauthSchema.shape, key))
-        dropped.push(source.problem([...path, 'oauth', key], '', 'key'));
+        dropped.push(source.diagnostic([...path, 'oauth', key], '', 'key'));
       else plain[key] = PATH_KEYS.has(key) ? mapTexts(toPlain(value), moved) : toPlain(value);
     }
     return plain;
@@ -183,20 +183,23 @@ function convertServer(located: Located, target: string, dropped: Problem[]): Pl
 }
 
 /** The faulty ones are left out. */
-function convertInputs({ source, inputProblems }: Declarations, dropped: Problem[]): readonly unknown[] {
+function convertInputs(
+  { source, inputProblems }: Declarations,
+  dropped: ManifestDiagnostic[],
+): readonly unknown[] {
   return INPUTS.flatMap((at) => {
     const node = source.root && nodeAt(source.root, at);
     if (node?.kind !== 'array') return [];
     return node.items.flatMap((item, index) => {
       const path = [...at, index];
       if (!isFaulty(path)) return [convertInput(withoutNulls(item), path, source, dropped)];
-      dropped.push(source.problem(path, ''));
+      dropped.push(source.diagnostic(path, ''));
       return [];
     });
   });
 
   function isFaulty(path: KeyPath): boolean {
-    return inputProblems.some(({ problem }) => path.every((key, index) => problem.path[index] === key));
+    return inputProblems.some(({ diagnostic }) => path.every((key, index) => diagnostic.path[index] === key));
   }
 }
 
@@ -205,12 +208,12 @@ function withUnit(timeout: unknown): unknown {
   return isPlainSeconds(timeout) ? formatDuration(Math.round(Number(timeout) * 1000)) : timeout;
 }
 
-function convertInput(node: Node, path: KeyPath, source: SourceFile, dropped: Problem[]): unknown {
+function convertInput(node: Node, path: KeyPath, source: SourceFile, dropped: ManifestDiagnostic[]): unknown {
   if (node.kind !== 'object') return toPlain(node);
   const plain: Plain = Object.create(null);
   for (const { key, value } of node.entries) {
     if (Object.hasOwn(inputSchema.shape, key)) plain[key] = toPlain(value);
-    else dropped.push(source.problem([...path, key], '', 'key'));
+    else dropped.push(source.diagnostic([...path, key], '', 'key'));
   }
   return plain;
 }

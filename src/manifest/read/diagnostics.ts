@@ -7,51 +7,51 @@ export interface Position {
 }
 
 /** One thing wrong with a manifest, or worth a warning. */
-export interface Problem {
-  /** As shown to people: relative when that is shorter. */
-  readonly file: string;
-  readonly position: Position | undefined;
-  /** From the root of the file. */
+export interface ManifestDiagnostic extends Diagnostic {
+  /** The path that `key` is the text of, from the root of the file. */
   readonly path: KeyPath;
-  /** What is wrong, and what to write instead. */
-  readonly detail: string;
-  /** The line of the file that it is in, without its secrets. */
-  readonly sourceLine?: string | undefined;
 }
 
 export type KeyPath = readonly (string | number)[];
 
-/** `file:line:column: key.path: what is wrong`. */
-export function formatProblem({ file, position, path, detail }: Problem): string {
-  const place = position === undefined ? file : `${file}:${position.line}:${position.column}`;
-  return path.length === 0 ? `${place}: ${detail}` : `${place}: ${formatPath(path)}: ${detail}`;
-}
-
-/** All problems as the one error that reports them, in the order of the file. */
-export function manifestError(problems: readonly Problem[]): RunError {
-  const ordered = problems.toSorted(
-    (a, b) =>
-      a.file.localeCompare(b.file) ||
-      (a.position?.line ?? 0) - (b.position?.line ?? 0) ||
-      (a.position?.column ?? 0) - (b.position?.column ?? 0),
-  );
-  return new RunError(
-    'MANIFEST_INVALID',
-    { problems: ordered.map(formatProblem).join('\n') },
-    { culprits: ordered.map(toDiagnostic) },
-  );
-}
-
-/** The same, as an error carries it. */
-export function toDiagnostic({ file, position, path, detail, sourceLine }: Problem): Diagnostic {
+/** @param detail what is wrong, and what to write instead */
+export function createDiagnostic(
+  file: string,
+  path: KeyPath,
+  detail: string,
+  {
+    position,
+    sourceLine,
+  }: { readonly position?: Position | undefined; readonly sourceLine?: string | undefined } = {},
+): ManifestDiagnostic {
   return {
     file,
     line: position?.line,
     column: position?.column,
     key: formatPath(path),
+    path,
     detail,
     sourceLine,
   };
+}
+
+/** `file:line:column: key.path: what is wrong`. */
+export function formatDiagnostic({ file, line, column, key, detail }: Diagnostic): string {
+  const place = line === undefined ? file : `${file}:${line}:${column}`;
+  return key === '' ? `${place}: ${detail}` : `${place}: ${key}: ${detail}`;
+}
+
+/** All problems as the one error that reports them, in the order of the file. */
+export function manifestError(problems: readonly Diagnostic[]): RunError {
+  const ordered = problems.toSorted(
+    (a, b) =>
+      a.file.localeCompare(b.file) || (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0),
+  );
+  return new RunError(
+    'MANIFEST_INVALID',
+    { problems: ordered.map(formatDiagnostic).join('\n') },
+    { culprits: ordered },
+  );
 }
 
 function formatPath(path: KeyPath): string {

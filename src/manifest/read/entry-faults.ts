@@ -1,12 +1,12 @@
-import type { KeyPath, Problem } from './diagnostics.ts';
+import type { KeyPath, ManifestDiagnostic } from './diagnostics.ts';
 
 /** Faults that the parser found although it could go on, by the part of the file that they concern. */
 export interface SortedFaults {
-  readonly ofFile: readonly Problem[];
+  readonly ofFile: readonly ManifestDiagnostic[];
   /** By `keyOfEntry`. */
-  readonly ofEntries: ReadonlyMap<string, readonly Problem[]>;
+  readonly ofEntries: ReadonlyMap<string, readonly ManifestDiagnostic[]>;
   /** Each in an item of a list of inputs. */
-  readonly ofInputs: readonly Problem[];
+  readonly ofInputs: readonly ManifestDiagnostic[];
 }
 
 /** What an entry is found by: its path, as text. */
@@ -20,13 +20,13 @@ export function keyOfEntry(path: KeyPath): string {
  * @param inputs the places that hold inputs
  */
 export function sortFaults(
-  faults: readonly Problem[],
+  faults: readonly ManifestDiagnostic[],
   sections: readonly KeyPath[],
   inputs: readonly KeyPath[],
 ): SortedFaults {
-  const ofFile: Problem[] = [];
-  const ofEntries = new Map<string, Problem[]>();
-  const ofInputs: Problem[] = [];
+  const ofFile: ManifestDiagnostic[] = [];
+  const ofEntries = new Map<string, ManifestDiagnostic[]>();
+  const ofInputs: ManifestDiagnostic[] = [];
   for (const fault of faults) {
     const section = sections.find((place) => isInside(fault.path, place));
     if (section !== undefined) {

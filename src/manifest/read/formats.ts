@@ -1,7 +1,7 @@
 import { unappliedSettings } from '../dialects/host-settings.ts';
 import { findElsewhere, findSections, otherProjects } from '../dialects/sections.ts';
 import { sortFaults } from './entry-faults.ts';
-import type { KeyPath, Problem } from './diagnostics.ts';
+import type { KeyPath, ManifestDiagnostic } from './diagnostics.ts';
 import type { SourceFile } from './read.ts';
 import { INPUTS, readInputs, type InputProblem } from './read-inputs.ts';
 import { readServers, type DeclaredServer } from './read-servers.ts';
@@ -25,8 +25,8 @@ export interface Declarations {
   readonly inputProblems: readonly InputProblem[];
   readonly serve: Located | undefined;
   /** Errors that concern the whole file. */
-  readonly problems: readonly Problem[];
-  readonly warnings: readonly Problem[];
+  readonly problems: readonly ManifestDiagnostic[];
+  readonly warnings: readonly ManifestDiagnostic[];
 }
 
 const ROOT_KEYS = ['mcpServers', 'servers', 'inputs', 'serve'];
@@ -66,7 +66,7 @@ export function readDeclarations(source: SourceFile, folder: string): Declaratio
 function undeclared(source: SourceFile): Declarations {
   const { root, faults } = source;
   const none = { servers: new Map(), duplicates: [], inputs: new Map(), inputProblems: [], warnings: [] };
-  const problems = root === undefined ? faults : [...faults, source.problem([], faultOfRoot(root))];
+  const problems = root === undefined ? faults : [...faults, source.diagnostic([], faultOfRoot(root))];
   return { source, sections: [], ...none, serve: undefined, problems };
 }
 
@@ -81,37 +81,41 @@ function warningsAbout(
   root: Node,
   sections: readonly KeyPath[],
   folder: string,
-): readonly Problem[] {
+): readonly ManifestDiagnostic[] {
   return [
     ...misspeltKeys(source, sections),
-    ...unappliedSettings(root, sections).map(({ path, detail }) => source.problem(path, detail, 'key')),
+    ...unappliedSettings(root, sections).map(({ path, detail }) => source.diagnostic(path, detail, 'key')),
     ...aboutProjects(otherProjects(root, folder), source, folder),
   ];
 }
 
 /** One warning, for there may be dozens of projects. */
-function aboutProjects(paths: readonly KeyPath[], source: SourceFile, folder: string): readonly Problem[] {
+function aboutProjects(
+  paths: readonly KeyPath[],
+  source: SourceFile,
+  folder: string,
+): readonly ManifestDiagnostic[] {
   const [first, ...others] = paths;
   if (first === undefined) return [];
   const more = others.length === 0 ? '' : `, others to ${others.length} more`;
   const detail = `not read: these servers belong to ${first[1]}${more}, and not to ${folder}`;
-  return [source.problem(first, detail, 'key')];
+  return [source.diagnostic(first, detail, 'key')];
 }
 
 /** Why a file without any server has none. */
-export function missingServers({ source, warnings }: Declarations): Problem {
+export function missingServers({ source, warnings }: Declarations): ManifestDiagnostic {
   const found = source.root === undefined ? undefined : findElsewhere(source.root);
   const misspelt = warnings.find(({ path }) => found === undefined || isSamePath(found.path, path));
   if (misspelt !== undefined) return misspelt;
   if (found === undefined)
-    return source.problem([], `there is no "mcpServers" (nor VS Code's "servers") in it`);
+    return source.diagnostic([], `there is no "mcpServers" (nor VS Code's "servers") in it`);
   const { path, what } = found;
   const subject = what === 'server' ? 'looks like a server' : 'looks like servers';
   const inside = what === 'server' ? '{"NAME": {…}}' : what === 'list' ? '[…]' : '{…}';
   const advice = `the servers must be inside "mcpServers": {"mcpServers": ${inside}}`;
-  if (path.length > 0) return source.problem(path, `${subject}; ${advice}`, 'key');
+  if (path.length > 0) return source.diagnostic(path, `${subject}; ${advice}`, 'key');
   const bare = what === 'map' ? [found.first ?? ''] : [];
-  return source.problem(bare, bare.length > 0 ? `looks like a server; ${advice}` : advice, 'key');
+  return source.diagnostic(bare, bare.length > 0 ? `looks like a server; ${advice}` : advice, 'key');
 }
 
 function isSamePath(a: KeyPath, b: KeyPath): boolean {
@@ -124,11 +128,11 @@ export function hasServerKey({ sections }: Declarations): boolean {
 }
 
 /** Keys that are probably ours; other clients' files have too many of their own to tell. */
-function misspeltKeys(source: SourceFile, sections: readonly KeyPath[]): Problem[] {
+function misspeltKeys(source: SourceFile, sections: readonly KeyPath[]): ManifestDiagnostic[] {
   const isForeign = sections.some(([key = '']) => !ROOT_KEYS.includes(String(key)));
   if (isForeign || source.root?.kind !== 'object') return [];
   return source.root.entries.flatMap(({ key }) => {
     const meant = ROOT_KEYS.includes(key) ? undefined : closest(key, ROOT_KEYS);
-    return meant === undefined ? [] : [source.problem([key], `ignored; did you mean "${meant}"?`, 'key')];
+    return meant === undefined ? [] : [source.diagnostic([key], `ignored; did you mean "${meant}"?`, 'key')];
   });
 }

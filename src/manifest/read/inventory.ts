@@ -1,7 +1,7 @@
 import type { RunError } from '../../errors.ts';
 import { isEnabled } from '../resolve/enabled.ts';
 import { hasServerKey, missingServers, type Declarations } from './formats.ts';
-import { formatProblem, manifestError, type Problem } from './diagnostics.ts';
+import { formatDiagnostic, manifestError, type ManifestDiagnostic } from './diagnostics.ts';
 import type { DeclaredServer } from './read-servers.ts';
 import { checkDeclared } from '../resolve/rejections.ts';
 import { maskArgs, maskUrl } from './secrets.ts';
@@ -66,8 +66,8 @@ export function readInventoryOf(
 
 interface Checked {
   readonly declared: DeclaredServer;
-  readonly problems: readonly Problem[];
-  readonly warnings: readonly Problem[];
+  readonly problems: readonly ManifestDiagnostic[];
+  readonly warnings: readonly ManifestDiagnostic[];
 }
 
 function checkAll(files: readonly Declarations[]): readonly Checked[] {
@@ -81,26 +81,26 @@ function checkAll(files: readonly Declarations[]): readonly Checked[] {
     .flatMap((file) => file.duplicates)
     .filter(({ name, source }) => servers.get(name)?.source.path === source.path);
   return [...servers.values(), ...duplicates].map((declared) => {
-    const warnings: Problem[] = [];
+    const warnings: ManifestDiagnostic[] = [];
     return { declared, problems: checkDeclared(declared, warnings), warnings };
   });
 }
 
 function inventoryOf(files: readonly Declarations[], checked: readonly Checked[]): Inventory {
   const warnings = [
-    ...files.flatMap((file) => [...file.warnings, ...file.inputProblems.map(({ problem }) => problem)]),
+    ...files.flatMap((file) => [...file.warnings, ...file.inputProblems.map(({ diagnostic }) => diagnostic)]),
     // Of a faulty entry the errors say it all.
     ...checked.flatMap((each) => (each.problems.length === 0 ? each.warnings : [])),
   ];
   return {
     source: files.map((file) => file.source.label).join(', '),
     servers: checked.map(({ declared, problems }) => describe(declared, problems)),
-    warnings: warnings.map(formatProblem),
+    warnings: warnings.map(formatDiagnostic),
   };
 }
 
 /** Reads the tree: what a value stands for may only be known when the server is started. */
-function describe(declared: DeclaredServer, problems: readonly Problem[]): Declared {
+function describe(declared: DeclaredServer, problems: readonly ManifestDiagnostic[]): Declared {
   const { name, source, path, node } = declared;
   const text = (key: string): string | undefined => stringOf(child(node, key));
   const url = text('url');
@@ -120,7 +120,7 @@ function describe(declared: DeclaredServer, problems: readonly Problem[]): Decla
     headers: keysOf(child(node, 'headers')),
     headersFile: text('headersFile'),
     file: source.label,
-    line: source.problem(path, '', 'key').position?.line,
+    line: source.diagnostic(path, '', 'key').line,
     error: problems.length === 0 ? undefined : manifestError(problems),
   };
 }

@@ -1,6 +1,6 @@
 import { hasReference } from '../resolve/expand.ts';
 import { faultOfHeader, isRedundant } from '../schema/headers.ts';
-import type { Problem } from './diagnostics.ts';
+import type { ManifestDiagnostic } from './diagnostics.ts';
 import { parseRemoteUrl } from '../schema/remote-checks.ts';
 import { oauthSchema } from '../schema/remote-schema.ts';
 import { serverSchema, type ServerEntry } from '../schema/server-schema.ts';
@@ -14,8 +14,8 @@ import { unknownKeys, validate, type Located } from './validate.ts';
 /** Checks one server as a whole; errors go to `problems`, and what is allowed but probably a mistake to `warnings`. */
 export function readEntry(
   located: Located,
-  problems: Problem[],
-  warnings: Problem[],
+  problems: ManifestDiagnostic[],
+  warnings: ManifestDiagnostic[],
 ): ServerEntry | undefined {
   const { faults = [], warnings: noted = [] } = located.notes ?? {};
   warnings.push(...noted);
@@ -62,11 +62,11 @@ function asText(node: Node): Node {
 }
 
 /** What only several keys together can get wrong. Looks at the file, so that a fault elsewhere hides nothing. */
-function contradictions({ source, path, node }: Located, unknown: readonly string[]): Problem[] {
+function contradictions({ source, path, node }: Located, unknown: readonly string[]): ManifestDiagnostic[] {
   const says = (key: string): boolean => child(node, key) !== undefined;
   const kind = statedKind(node);
   const isStated = statesKind(node);
-  const complain = (detail: string): Problem[] => [source.problem(path, detail, 'key')];
+  const complain = (detail: string): ManifestDiagnostic[] => [source.diagnostic(path, detail, 'key')];
   if (!isStated && says('command') && says('url')) {
     return complain('has both "command" and "url"; say which with "type"');
   }
@@ -79,7 +79,7 @@ function contradictions({ source, path, node }: Located, unknown: readonly strin
   }
   const used = kindOf(node) === 'stdio' ? 'command' : 'url';
   const text = stringOf(child(node, used));
-  const complainOf = (detail: string): Problem[] => [source.problem([...path, used], detail)];
+  const complainOf = (detail: string): ManifestDiagnostic[] => [source.diagnostic([...path, used], detail)];
   if (text?.trim() === '') return complainOf('is empty');
   if (used === 'command' || text === undefined || hasReference(text)) return [];
   const url = parseRemoteUrl(text);
@@ -87,13 +87,13 @@ function contradictions({ source, path, node }: Located, unknown: readonly strin
 }
 
 /** Looked at as far as it is known: a reference may stand for anything. */
-function headerFaults({ source, path, node }: Located): Problem[] {
+function headerFaults({ source, path, node }: Located): ManifestDiagnostic[] {
   const headers = child(node, 'headers');
   if (headers?.kind !== 'object') return [];
   return headers.entries.flatMap(({ key, value }) => {
     const text = stringOf(value) ?? '';
     const fault = faultOfHeader(key, hasReference(text) ? '' : text);
-    return fault === undefined ? [] : [source.problem([...path, 'headers', key], fault, 'key')];
+    return fault === undefined ? [] : [source.diagnostic([...path, 'headers', key], fault, 'key')];
   });
 }
 
@@ -103,26 +103,28 @@ function insteadOf(wanted: readonly string[], unknown: readonly string[]): strin
 }
 
 /** Keys and values that are allowed and probably a mistake. */
-function warningsOf(entry: ServerEntry, located: Located): Problem[] {
+function warningsOf(entry: ServerEntry, located: Located): ManifestDiagnostic[] {
   const { command, args, timeout, headers = {}, oauth } = entry;
   const { source, path } = located;
-  const found: Problem[] = [];
+  const found: ManifestDiagnostic[] = [];
   for (const name of Object.keys(headers).filter(isRedundant))
-    found.push(source.problem([...path, 'headers', name], 'ignored: mcp-run sets it itself', 'key'));
+    found.push(source.diagnostic([...path, 'headers', name], 'ignored: mcp-run sets it itself', 'key'));
   if (oauth !== undefined && oauth !== false) {
     const known = Object.keys(oauthSchema.shape);
     const unknown = Object.keys(oauth).filter((key) => !known.includes(key));
     found.push(...unknownKeys(unknown, known, { ...located, path: [...path, 'oauth'] }));
     if (Object.keys(headers).some((name) => name.toLowerCase() === 'authorization'))
-      found.push(source.problem([...path, 'oauth'], 'not used: there is an Authorization header', 'key'));
+      found.push(source.diagnostic([...path, 'oauth'], 'not used: there is an Authorization header', 'key'));
   }
   if (command !== undefined && args === undefined && /\s/.test(command) && !/[\\/]/.test(command)) {
-    found.push(source.problem([...path, 'command'], 'has spaces; arguments go in "args", one string each'));
+    found.push(
+      source.diagnostic([...path, 'command'], 'has spaces; arguments go in "args", one string each'),
+    );
   }
   const written = child(located.node, 'timeout');
   if (timeout !== undefined && written?.kind === 'scalar' && isPlainSeconds(written.value)) {
     const detail = `is read as ${formatDuration(timeout)}; write "${formatDuration(timeout)}", or milliseconds from 1000 on`;
-    found.push(source.problem([...path, 'timeout'], detail));
+    found.push(source.diagnostic([...path, 'timeout'], detail));
   }
   return found;
 }

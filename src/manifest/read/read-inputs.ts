@@ -1,4 +1,4 @@
-import type { KeyPath, Problem } from './diagnostics.ts';
+import type { KeyPath, ManifestDiagnostic } from './diagnostics.ts';
 import type { SourceFile } from './read.ts';
 import { inputSchema, type InputEntry } from '../schema/schema.ts';
 import { child, describeKind, nodeAt, stringOf, type Node } from './node.ts';
@@ -8,7 +8,7 @@ import { validate } from './validate.ts';
 export interface InputProblem {
   /** Undefined if the item has no id. */
   readonly id: string | undefined;
-  readonly problem: Problem;
+  readonly diagnostic: ManifestDiagnostic;
 }
 
 export interface Inputs {
@@ -23,9 +23,12 @@ export const INPUTS: readonly KeyPath[] = [['inputs'], ['mcp', 'inputs'], ['mcp.
  * Reads the values that a user is asked for.
  * @param faults of the parser, each in an item
  */
-export function readInputs(source: SourceFile, root: Node, faults: readonly Problem[]): Inputs {
+export function readInputs(source: SourceFile, root: Node, faults: readonly ManifestDiagnostic[]): Inputs {
   const inputs = new Map<string, InputEntry>();
-  const inputProblems = faults.map((problem): InputProblem => ({ id: idAt(root, problem.path), problem }));
+  const inputProblems = faults.map((diagnostic): InputProblem => ({
+    id: idAt(root, diagnostic.path),
+    diagnostic,
+  }));
   for (const at of INPUTS) readList(source, at, nodeAt(root, at), inputs, inputProblems);
   return { inputs, inputProblems };
 }
@@ -41,24 +44,24 @@ function readList(
   if (node.kind !== 'array') {
     problems.push({
       id: undefined,
-      problem: source.problem(at, `must be an array, not ${describeKind(node)}`),
+      diagnostic: source.diagnostic(at, `must be an array, not ${describeKind(node)}`),
     });
     return;
   }
   for (const [index, item] of node.items.entries()) {
     const path = [...at, index];
     const id = stringOf(child(item, 'id'));
-    const complain = (problem: Problem): void => void problems.push({ id, problem });
+    const complain = (diagnostic: ManifestDiagnostic): void => void problems.push({ id, diagnostic });
     if (item.kind !== 'object') {
-      complain(source.problem(path, `must be an object, not ${describeKind(item)}`));
+      complain(source.diagnostic(path, `must be an object, not ${describeKind(item)}`));
       continue;
     }
-    const found: Problem[] = [];
+    const found: ManifestDiagnostic[] = [];
     const input = validate(inputSchema, { source, path, node: withoutNulls(item) }, found);
     found.forEach(complain);
     if (input === undefined) continue;
     if (inputs.has(input.id))
-      complain(source.problem([...path, 'id'], `the input "${input.id}" is there twice`));
+      complain(source.diagnostic([...path, 'id'], `the input "${input.id}" is there twice`));
     inputs.set(input.id, input);
   }
 }

@@ -2,7 +2,7 @@ import { normaliseEntry } from '../dialects/entry.ts';
 import { leftOutServers } from '../dialects/host-settings.ts';
 import type { Section } from '../dialects/sections.ts';
 import { keyOfEntry } from './entry-faults.ts';
-import type { KeyPath, Problem } from './diagnostics.ts';
+import type { KeyPath, ManifestDiagnostic } from './diagnostics.ts';
 import type { SourceFile } from './read.ts';
 import { faultOfName } from '../resolve/server-name.ts';
 import { child, describeKind, stringOf, type Node } from './node.ts';
@@ -12,7 +12,7 @@ import type { Located } from './validate.ts';
 /** An entry with the errors that its place in the file shows. Its node may be of any kind. */
 export interface DeclaredServer extends Located {
   readonly name: string;
-  readonly faults: readonly Problem[];
+  readonly faults: readonly ManifestDiagnostic[];
 }
 
 export interface Servers {
@@ -21,22 +21,22 @@ export interface Servers {
   /** Entries whose name another block of the file has already. */
   readonly duplicates: readonly DeclaredServer[];
   /** Errors that concern no single entry. */
-  readonly problems: readonly Problem[];
-  readonly warnings: readonly Problem[];
+  readonly problems: readonly ManifestDiagnostic[];
+  readonly warnings: readonly ManifestDiagnostic[];
 }
 
 export interface ServersFile {
   readonly source: SourceFile;
   readonly root: Node;
   /** What the parser found, by `keyOfEntry`. */
-  readonly faults: ReadonlyMap<string, readonly Problem[]>;
+  readonly faults: ReadonlyMap<string, readonly ManifestDiagnostic[]>;
 }
 
 class ServerReader implements Servers {
   readonly servers = new Map<string, DeclaredServer>();
   readonly duplicates: DeclaredServer[] = [];
-  readonly problems: Problem[] = [];
-  readonly warnings: Problem[] = [];
+  readonly problems: ManifestDiagnostic[] = [];
+  readonly warnings: ManifestDiagnostic[] = [];
   readonly #file: ServersFile;
   /** Servers that the file itself leaves out, and where it says so. */
   readonly #leftOut: (name: string) => KeyPath | undefined;
@@ -52,7 +52,7 @@ class ServerReader implements Servers {
     if (node.kind === 'scalar') {
       if (node.value === null) return;
       const detail = `must be an object of servers by name, not ${describeKind(node)}`;
-      this.problems.push(source.problem(path, detail));
+      this.problems.push(source.diagnostic(path, detail));
       return;
     }
     if (node.kind === 'array') {
@@ -63,7 +63,7 @@ class ServerReader implements Servers {
     const hasSettings = path.length === 1 && path[0] === 'mcp';
     for (const { key: name, value } of node.entries) {
       if (hasSettings && value.kind !== 'object')
-        this.warnings.push(source.problem([...path, name], 'ignored: it is not a server', 'key'));
+        this.warnings.push(source.diagnostic([...path, name], 'ignored: it is not a server', 'key'));
       else this.#add(section, { name, path: [...path, name], node: value });
     }
   }
@@ -89,12 +89,12 @@ class ServerReader implements Servers {
     const { source, root, faults: found } = this.#file;
     const faults = [...(found.get(keyOfEntry(path)) ?? [])];
     const fault = isNamed ? faultOfName(name) : undefined;
-    if (fault !== undefined) faults.push(source.problem(path, fault, 'key'));
+    if (fault !== undefined) faults.push(source.diagnostic(path, fault, 'key'));
     if (node.kind !== 'object') {
-      faults.push(source.problem(path, `must be an object, not ${describeKind(node)}`));
+      faults.push(source.diagnostic(path, `must be an object, not ${describeKind(node)}`));
       return { name, source, path, node, faults };
     }
-    if (!isNamed) faults.push(source.problem(path, 'needs a "name", because the servers are a list'));
+    if (!isNamed) faults.push(source.diagnostic(path, 'needs a "name", because the servers are a list'));
     const located = normaliseEntry({
       source,
       path,
@@ -123,8 +123,12 @@ interface NamedEntry {
 
 function asDuplicate(server: DeclaredServer, other: KeyPath): DeclaredServer {
   const place = other.slice(0, -1).join('.');
-  const problem = server.source.problem(server.path, `"${server.name}" is also under "${place}"`, 'key');
-  return { ...server, faults: [...server.faults, problem] };
+  const diagnostic = server.source.diagnostic(
+    server.path,
+    `"${server.name}" is also under "${place}"`,
+    'key',
+  );
+  return { ...server, faults: [...server.faults, diagnostic] };
 }
 
 function isOpenCode(root: Node, { path }: Section, node: Node): boolean {

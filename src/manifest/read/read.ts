@@ -1,7 +1,7 @@
 import { extname, relative, resolve } from 'node:path';
 import { parseJsonText } from './parse-json.ts';
 import { parseYamlText } from './parse-yaml.ts';
-import type { KeyPath, Position, Problem } from './diagnostics.ts';
+import { createDiagnostic, type KeyPath, type ManifestDiagnostic, type Position } from './diagnostics.ts';
 import { readText } from './read-text.ts';
 import { redactSource } from './secrets.ts';
 import { offsetAt, type Node, type ParsedText } from './node.ts';
@@ -13,9 +13,9 @@ export interface SourceFile {
   /** For people. */
   readonly label: string;
   readonly root: Node | undefined;
-  readonly faults: readonly Problem[];
+  readonly faults: readonly ManifestDiagnostic[];
   /** Says something about the value, or the key, at `path`. */
-  problem(path: KeyPath, detail: string, at?: 'key' | 'value'): Problem;
+  diagnostic(path: KeyPath, detail: string, at?: 'key' | 'value'): ManifestDiagnostic;
 }
 
 /**
@@ -41,23 +41,23 @@ async function parseText(path: string, text: string): Promise<ParsedText> {
 function createSource(path: string, label: string, text: string, { root, faults }: ParsedText): SourceFile {
   const starts = once(() => lineStartsOf(text));
   const safeLines = once(() => redactSource(text, root).split('\n'));
-  const problemAt = (offset: number | undefined, keys: KeyPath, detail: string): Problem => {
+  const diagnosticAt = (offset: number | undefined, keys: KeyPath, detail: string): ManifestDiagnostic => {
     const position = offset === undefined ? undefined : positionOf(starts(), Math.min(offset, text.length));
     const sourceLine =
       position === undefined ? undefined : (safeLines()[position.line - 1] ?? '').replace(/\r$/, '');
-    return { file: label, position, path: keys, detail, sourceLine };
+    return createDiagnostic(label, keys, detail, { position, sourceLine });
   };
-  const found = faults.map(({ offset, path: keys, detail }) => problemAt(offset, keys, detail));
+  const found = faults.map(({ offset, path: keys, detail }) => diagnosticAt(offset, keys, detail));
   if (root === undefined && found.length === 0) {
-    found.push(problemAt(0, [], 'the file is empty; write {"mcpServers": {}}'));
+    found.push(diagnosticAt(0, [], 'the file is empty; write {"mcpServers": {}}'));
   }
   return {
     path,
     label,
     root,
     faults: found,
-    problem: (keys, detail, where) =>
-      problemAt(root === undefined ? undefined : offsetAt(root, keys, where), keys, detail),
+    diagnostic: (keys, detail, where) =>
+      diagnosticAt(root === undefined ? undefined : offsetAt(root, keys, where), keys, detail),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { hasReference } from '../resolve/expand.ts';
-import type { KeyPath, Problem } from './diagnostics.ts';
+import type { KeyPath, ManifestDiagnostic } from './diagnostics.ts';
 import type { SourceFile } from './read.ts';
 import { didYouMean } from './suggest.ts';
 import { describeKind, nodeAt, toPlain, type Node } from './node.ts';
@@ -15,17 +15,17 @@ export interface Located {
 }
 
 export interface EntryNotes {
-  readonly faults: readonly Problem[];
-  readonly warnings: readonly Problem[];
+  readonly faults: readonly ManifestDiagnostic[];
+  readonly warnings: readonly ManifestDiagnostic[];
   /** Keys that have no counterpart. */
-  readonly dropped: readonly Problem[];
+  readonly dropped: readonly ManifestDiagnostic[];
 }
 
 /** Checks a part of a file against its schema; what is wrong goes to `problems`, in words for people. */
 export function validate<T>(
   schema: z.ZodType<T> & { readonly shape: object },
   { source, path, node }: Located,
-  problems: Problem[],
+  problems: ManifestDiagnostic[],
 ): T | undefined {
   const result = schema.safeParse(toPlain(node));
   if (result.success) return result.data;
@@ -39,7 +39,7 @@ export function validate<T>(
     // Said already: the text still holds a reference that could not be expanded, or that was not looked at.
     if (culprit?.kind === 'scalar' && typeof culprit.value === 'string' && hasReference(culprit.value))
       continue;
-    problems.push(source.problem([...path, ...inner], detailOf(issue, culprit)));
+    problems.push(source.diagnostic([...path, ...inner], detailOf(issue, culprit)));
   }
   return undefined;
 }
@@ -53,13 +53,13 @@ function withinUnion(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] {
   return inside?.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })) ?? [issue];
 }
 
-/** One problem for each key that nothing knows. */
+/** A diagnostic for each key that nothing knows. */
 export function unknownKeys(
   keys: readonly string[],
   known: readonly string[],
   { source, path }: Located,
-): Problem[] {
-  return keys.map((key) => source.problem([...path, key], `unknown key${didYouMean(key, known)}`, 'key'));
+): ManifestDiagnostic[] {
+  return keys.map((key) => source.diagnostic([...path, key], `unknown key${didYouMean(key, known)}`, 'key'));
 }
 
 function detailOf(issue: z.core.$ZodIssue, culprit: Node | undefined): string {

@@ -3,7 +3,7 @@ import { expandNode } from './expand.ts';
 import type { Inputs } from './inputs.ts';
 import { secretsOf } from '../../observe/known-secrets.ts';
 import { isSecretName } from '../../observe/secret-names.ts';
-import type { Problem } from '../read/diagnostics.ts';
+import type { ManifestDiagnostic } from '../read/diagnostics.ts';
 import { readEntry } from '../read/read-entry.ts';
 import type { DeclaredServer } from '../read/read-servers.ts';
 import type { Rejection } from './rejections.ts';
@@ -23,7 +23,7 @@ export interface EntryContext extends Pick<ServerContext, 'env' | 'child' | 'rem
 export interface ResolvedEntry extends Rejection {
   /** Undefined if it is rejected, or has to wait for an input. */
   readonly spec: ServerSpec | undefined;
-  readonly warnings: readonly Problem[];
+  readonly warnings: readonly ManifestDiagnostic[];
   /** Ids of inputs that the user has to be asked for. */
   readonly open: ReadonlySet<string>;
 }
@@ -34,8 +34,8 @@ export interface ResolvedEntry extends Rejection {
  */
 export async function resolveEntry(declared: DeclaredServer, context: EntryContext): Promise<ResolvedEntry> {
   const { name, source, path, node, faults } = declared;
-  const problems: Problem[] = [...faults];
-  const warnings: Problem[] = [];
+  const problems: ManifestDiagnostic[] = [...faults];
+  const warnings: ManifestDiagnostic[] = [];
   const refusals: Refusal[] = [];
   const open = new Set<string>();
   const result = { declared, problems, refusals, warnings, open };
@@ -48,7 +48,7 @@ export async function resolveEntry(declared: DeclaredServer, context: EntryConte
     entry && (await resolveServer(name, entry, located, { ...context, problems, warnings, refusals }));
   // A value that was put in for a reference may look like another one, which is checked no further.
   if (spec === undefined && problems.length === 0 && open.size === 0)
-    problems.push(source.problem(path, 'a value in it still holds a reference such as ${NAME}', 'key'));
+    problems.push(source.diagnostic(path, 'a value in it still holds a reference such as ${NAME}', 'key'));
   return { ...result, spec: spec && withSecrets(spec, secrets) };
 }
 
@@ -68,7 +68,7 @@ function withSecrets(spec: ServerSpec, secrets: ReadonlySet<string>): ServerSpec
 export function expand(
   located: Located,
   { env, inputs }: Pick<EntryContext, 'env' | 'inputs'>,
-  problems: Problem[],
+  problems: ManifestDiagnostic[],
   open: Set<string>,
   secrets = new Set<string>(),
 ): Located {
@@ -86,7 +86,7 @@ export function expand(
     },
   });
   const node = expandNode(located.node, located.path, variables, (path, detail) => {
-    problems.push(located.source.problem(path, detail));
+    problems.push(located.source.diagnostic(path, detail));
   });
   return { ...located, node };
 }

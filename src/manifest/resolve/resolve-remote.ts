@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { isRunError, type RunError } from '../../errors.ts';
 import { workspaceFolderOf } from '../read/workspace-folder.ts';
 import { toHeaders } from '../schema/headers.ts';
-import { toDiagnostic, type KeyPath, type Problem } from '../read/diagnostics.ts';
+import type { KeyPath, ManifestDiagnostic } from '../read/diagnostics.ts';
 import { readClientSecret, readHeaderFile, readPrivateKey, type FromFile } from './remote-files.ts';
 import {
   contradictionsIn,
@@ -21,15 +21,15 @@ export interface RemoteContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** What the command line says over the entry. */
   readonly remote: RemoteOptions;
-  readonly problems: Problem[];
-  readonly warnings: Problem[];
+  readonly problems: ManifestDiagnostic[];
+  readonly warnings: ManifestDiagnostic[];
   /** URLs that are not opened, although there is no error in the entry. */
   readonly refusals: Refusal[];
 }
 
 export interface Refusal {
   readonly error: RunError;
-  readonly problem: Problem;
+  readonly diagnostic: ManifestDiagnostic;
 }
 
 /** Reads the remote options of one entry, and the files that it names, which are relative to the manifest. */
@@ -95,11 +95,11 @@ class EntryReader {
     if (file === undefined) return undefined;
     try {
       const { value, warnings } = await read(file);
-      this.#context.warnings.push(...warnings.map((warning) => problemAt(this.#located, keys, warning)));
+      this.#context.warnings.push(...warnings.map((warning) => diagnosticAt(this.#located, keys, warning)));
       return value;
     } catch (error) {
       if (!isRunError(error, 'MANIFEST_UNREADABLE')) throw error;
-      this.#context.problems.push(problemAt(this.#located, keys, error.message));
+      this.#context.problems.push(diagnosticAt(this.#located, keys, error.message));
       return undefined;
     }
   }
@@ -121,19 +121,19 @@ export async function resolveRemote(
   const own = await new EntryReader(entry, located, context).read(transport);
   const options = mergeRemote(own, context.remote);
   for (const [keys, detail] of contradictionsIn(options))
-    context.problems.push(problemAt(located, keys, detail));
+    context.problems.push(diagnosticAt(located, keys, detail));
   const refusal = refusalOf(server, url, options);
   if (refusal !== undefined) {
-    const culprits = [toDiagnostic(problemAt(located, ['url'], refusal.message))];
+    const culprits = [diagnosticAt(located, ['url'], refusal.message)];
     const error = refusalOf(server, url, options, culprits) ?? refusal;
-    const problem = problemAt(located, ['url'], `${refusal.message}. ${refusal.hint}`);
-    context.refusals.push({ error, problem });
+    const diagnostic = diagnosticAt(located, ['url'], `${refusal.message}. ${refusal.hint}`);
+    context.refusals.push({ error, diagnostic });
   }
   return createRemoteTarget(url, options, context.env);
 }
 
-function problemAt({ source, path }: Located, keys: KeyPath, detail: string): Problem {
-  return source.problem([...path, ...keys], detail);
+function diagnosticAt({ source, path }: Located, keys: KeyPath, detail: string): ManifestDiagnostic {
+  return source.diagnostic([...path, ...keys], detail);
 }
 
 function listOf(value: string | readonly string[] | undefined): readonly string[] {

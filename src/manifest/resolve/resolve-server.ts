@@ -5,7 +5,7 @@ import { isRunError } from '../../errors.ts';
 import { complaintOf, readEnvFile } from './env-file.ts';
 import { childEnvironment } from './environment.ts';
 import { workspaceFolderOf } from '../read/workspace-folder.ts';
-import type { Problem } from '../read/diagnostics.ts';
+import { createDiagnostic, type ManifestDiagnostic } from '../read/diagnostics.ts';
 import { parseRemoteUrl } from '../schema/remote-checks.ts';
 import { resolveRemote, type RemoteContext } from './resolve-remote.ts';
 import { DEFAULT_SERVER_OPTIONS } from '../schema/defaults.generated.ts';
@@ -116,7 +116,7 @@ async function readOwnEnvFiles(
 ): Promise<readonly Readonly<Record<string, string>>[]> {
   const contents: Readonly<Record<string, string>>[] = [];
   for (const name of files) {
-    const complain = (detail: string): Problem => source.problem([...path, 'envFile'], detail);
+    const complain = (detail: string): ManifestDiagnostic => source.diagnostic([...path, 'envFile'], detail);
     try {
       const file = await readEnvFile(resolve(folder, name));
       contents.push(file.values);
@@ -140,7 +140,7 @@ async function readExtraEnvFiles({
   for (const [index, file] of files.entries()) {
     const detail = complaintOf(file);
     const path = paths[index] ?? '';
-    if (detail !== undefined) warnings.push({ file: path, position: undefined, path: [], detail });
+    if (detail !== undefined) warnings.push(createDiagnostic(path, [], detail));
   }
   return files.map(({ values }) => values);
 }

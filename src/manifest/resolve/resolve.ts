@@ -5,7 +5,7 @@ import { variableLookup } from './environment.ts';
 import { hasServerKey, missingServers, type Declarations } from '../read/formats.ts';
 import { createInputs, type Ask, type Inputs } from './inputs.ts';
 import { collisionOf, mergeSettings, loadAccessTokens, type SettingsLayer } from './layers.ts';
-import { formatProblem, manifestError, type Problem } from '../read/diagnostics.ts';
+import { formatDiagnostic, manifestError, type ManifestDiagnostic } from '../read/diagnostics.ts';
 import type { DeclaredServer } from '../read/read-servers.ts';
 import { checkDeclared, errorOf, toRejected, type Rejection } from './rejections.ts';
 import { patienceFor, type RemoteOptions } from './remote-target.ts';
@@ -77,11 +77,11 @@ export async function resolveManifest(
     rejected: pass.rejections.map(toRejected),
     settings,
     tokens: tokens.digests,
-    warnings: [...new Set(pass.warnings.map(formatProblem)), ...tokens.warnings],
+    warnings: [...new Set(pass.warnings.map(formatDiagnostic)), ...tokens.warnings],
   };
 
   function refuse({ problems, rejections }: Pass): void {
-    const inInputs = files.flatMap((file) => file.inputProblems.map(({ problem }) => problem));
+    const inInputs = files.flatMap((file) => file.inputProblems.map(({ diagnostic }) => diagnostic));
     const served = [...chosen.values()].filter(
       (each) => !rejections.some(({ declared: bad }) => bad === each),
     );
@@ -101,7 +101,7 @@ function refuseCollision(chosen: ReadonlyMap<string, DeclaredServer>, settings: 
   const collision = collisionOf(names, settings);
   const second = chosen.get(collision?.name ?? '');
   if (collision === undefined || second === undefined) return;
-  throw manifestError([second.source.problem(second.path, collision.detail, 'key')]);
+  throw manifestError([second.source.diagnostic(second.path, collision.detail, 'key')]);
 }
 
 /** Everything that the files say, as far as it is known. */
@@ -110,8 +110,8 @@ interface Pass {
   readonly rejections: readonly Rejection[];
   readonly layers: readonly SettingsLayer[];
   /** Errors outside the entries. */
-  readonly problems: readonly Problem[];
-  readonly warnings: readonly Problem[];
+  readonly problems: readonly ManifestDiagnostic[];
+  readonly warnings: readonly ManifestDiagnostic[];
   /** Ids of inputs that the user has to be asked for. */
   readonly open: ReadonlySet<string>;
 }
@@ -124,11 +124,11 @@ async function resolveAll(
 ): Promise<Pass> {
   const specs: ServerSpec[] = [];
   const rejections: Rejection[] = [];
-  const problems: Problem[] = [];
+  const problems: ManifestDiagnostic[] = [];
   const open = new Set<string>();
   const warnings = files.flatMap((file) => [
     ...file.warnings,
-    ...file.inputProblems.map(({ problem }) => problem),
+    ...file.inputProblems.map(({ diagnostic }) => diagnostic),
   ]);
   for (const [name, server] of declared) {
     const entry = chosen.has(name) ? await resolveEntry(server, context) : checkUnused(server);
@@ -147,7 +147,7 @@ async function resolveAll(
 
 /** What a server that is not served looks like: its variables need no value. */
 function checkUnused(declared: DeclaredServer): ResolvedEntry {
-  const warnings: Problem[] = [];
+  const warnings: ManifestDiagnostic[] = [];
   const problems = checkDeclared(declared, warnings);
   return { declared, spec: undefined, problems, refusals: [], warnings, open: new Set() };
 }
@@ -172,8 +172,8 @@ function inputsOf(files: readonly Declarations[], { env, ask }: ResolveOptions):
   const faulty = new Map<string, string>();
   for (const file of files) {
     for (const id of file.inputs.keys()) faulty.delete(id);
-    for (const { id, problem } of file.inputProblems)
-      if (id !== undefined) faulty.set(id, formatProblem(problem));
+    for (const { id, diagnostic } of file.inputProblems)
+      if (id !== undefined) faulty.set(id, formatDiagnostic(diagnostic));
   }
   return createInputs(entries, faulty, variableLookup(env), ask);
 }
@@ -183,7 +183,7 @@ function chooseServers(
   wanted: readonly string[],
   source: string,
   files: readonly Declarations[],
-  broken: readonly Problem[],
+  broken: readonly ManifestDiagnostic[],
 ): ReadonlyMap<string, DeclaredServer> {
   const available = [...declared.keys()].join(', ');
   for (const server of wanted) {
@@ -202,7 +202,7 @@ function chooseServers(
 function resolveServe(
   file: Declarations,
   context: EntryContext,
-  problems: Problem[],
+  problems: ManifestDiagnostic[],
   open: Set<string>,
 ): SettingsLayer[] {
   if (file.serve === undefined) return [];

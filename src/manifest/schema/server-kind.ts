@@ -1,4 +1,4 @@
-import type { Problem } from '../read/diagnostics.ts';
+import type { ManifestDiagnostic } from '../read/diagnostics.ts';
 import { child, stringOf, type Node } from '../read/node.ts';
 import type { Located } from '../read/validate.ts';
 
@@ -44,14 +44,17 @@ const URL_KEYS = {
 };
 
 /** What is said about a process that there is none of, or about a URL that there is none of. */
-export function misplacedKeys({ source, path, node }: Located): { faults: Problem[]; warnings: Problem[] } {
+export function misplacedKeys({ source, path, node }: Located): {
+  faults: ManifestDiagnostic[];
+  warnings: ManifestDiagnostic[];
+} {
   const isCommand = kindOf(node) === 'stdio';
   const { shared, own } = isCommand ? URL_KEYS : COMMAND_KEYS;
   const why = isCommand
     ? 'the server is a command, not a URL'
     : 'the server is a URL, and no process is started';
-  const say = (key: string, what: string): Problem =>
-    source.problem([...path, key], `${what}: ${why}`, 'key');
+  const say = (key: string, what: string): ManifestDiagnostic =>
+    source.diagnostic([...path, key], `${what}: ${why}`, 'key');
   const isSaid = (key: string): boolean => !isEmpty(child(node, key));
   return {
     faults: own.filter(isSaid).map((key) => say(key, 'means nothing here')),

@@ -1,4 +1,4 @@
-import type { Problem } from '../read/diagnostics.ts';
+import type { ManifestDiagnostic } from '../read/diagnostics.ts';
 import type { ToolPatterns } from '../../config/types.ts';
 import type { Node, ObjectNode } from '../read/node.ts';
 import { isNull } from '../read/unset.ts';
@@ -36,7 +36,7 @@ function listOf(word = ''): 'allow' | 'deny' | undefined {
  */
 export function readToolFilter(
   { source, path, node }: Located,
-  problems: Problem[],
+  problems: ManifestDiagnostic[],
 ): ToolPatterns | undefined {
   if (node.kind !== 'object') return undefined;
   const allowed: (readonly string[])[] = [];
@@ -45,7 +45,7 @@ export function readToolFilter(
     const effect = effectOf(key);
     if (effect === undefined || isAbsent(key, value)) continue;
     const found = effect === 'allow' ? readAllowed(value) : readDenied(value);
-    if (found === undefined) problems.push(source.problem([...path, key], WANTED));
+    if (found === undefined) problems.push(source.diagnostic([...path, key], WANTED));
     if (found?.allow !== undefined) allowed.push(found.allow);
     deny.push(...(found?.deny ?? []));
   }
