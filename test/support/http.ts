@@ -24,7 +24,7 @@ export const MCP_HEADERS = {
 /** Sends a request and resolves with its headers; the body is still to be read. */
 export function open(
   url: string,
-  options: Pick<RequestOptions, 'method' | 'headers' | 'signal'> = {},
+  options: Pick<RequestOptions, 'agent' | 'method' | 'headers' | 'signal'> = {},
   body?: string | Buffer,
 ): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
