@@ -1,6 +1,6 @@
 import type { CliContext } from './context.ts';
 import type { ServeArguments } from './manifest-source.ts';
-import type { Reporting } from './output/report.ts';
+import type { Reporting } from './output/reporting.ts';
 
 /** One command line, ready to be carried out. */
 export interface CommandCall {

@@ -6,7 +6,8 @@ import { COMMANDS } from './command-table.ts';
 import type { CliContext, ProcessContext } from './context.ts';
 import type { LaunchOption, SettingOption } from './options/option-types.ts';
 import { COMPANION_OPTIONS, LAUNCH_OPTIONS, SETTING_OPTIONS } from './options/options.generated.ts';
-import { readReporting, reportError } from './output/report.ts';
+import { reportError } from './output/report.ts';
+import { readReporting } from './output/reporting.ts';
 import { writeText } from './output/write-text.ts';
 
 const TOP_EXAMPLES = `

@@ -6,7 +6,8 @@ import { starterText, syntaxOf } from '../../manifest/init/starter.ts';
 import type { RejectedServer } from '../../manifest/settings.ts';
 import type { CommandCall } from '../command.ts';
 import { createPalette, printable } from '../output/palette.ts';
-import { describeError, reportError, writeDocument } from '../output/report.ts';
+import { describeError } from '../output/describe-error.ts';
+import { reportError, writeDocument } from '../output/report.ts';
 import { writeText } from '../output/write-text.ts';
 
 const DEFAULT_FILE = 'mcp-run.jsonc';

@@ -6,7 +6,8 @@ import { excerptLines } from '../output/excerpt.ts';
 import { isUrl } from '../manifest-source.ts';
 import { readLaunch } from '../options/options.ts';
 import { alignColumns, createPalette, printable, type Palette } from '../output/palette.ts';
-import { describeError, redactCulprits, reportError, writeDocument } from '../output/report.ts';
+import { describeError, redactCulprits } from '../output/describe-error.ts';
+import { reportError, writeDocument } from '../output/report.ts';
 import { writeText } from '../output/write-text.ts';
 
 /** Shows what a manifest declares; starts nothing. */

@@ -8,7 +8,8 @@ import { describeHolding, expiryText } from '../output/token-info.ts';
 import { createPalette, printable } from '../output/palette.ts';
 import { createPlainLog } from '../output/plain-log.ts';
 import { readRemoteServers, type RemoteServer } from '../remote-servers.ts';
-import { describeError, reportError, writeDocument } from '../output/report.ts';
+import { describeError } from '../output/describe-error.ts';
+import { reportError, writeDocument } from '../output/report.ts';
 import { writeText } from '../output/write-text.ts';
 
 /** How it went at one server. */

@@ -9,7 +9,8 @@ import { describeBinding } from '../output/token-info.ts';
 import { createPalette, printable } from '../output/palette.ts';
 import { createPlainLog } from '../output/plain-log.ts';
 import { readRemoteServers } from '../remote-servers.ts';
-import { describeError, reportError, writeDocument } from '../output/report.ts';
+import { describeError } from '../output/describe-error.ts';
+import { reportError, writeDocument } from '../output/report.ts';
 import { writeText } from '../output/write-text.ts';
 
 /** Deletes the tokens of remote servers, and revokes them; returns the exit code. */

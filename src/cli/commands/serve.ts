@@ -13,7 +13,9 @@ import { describeConnection } from '../output/connection.ts';
 import type { CliContext } from '../context.ts';
 import { endSoon, watchCrashes, watchSignals } from '../exit.ts';
 import { DEMO_SOURCE, readManifest, type ServeArguments } from '../manifest-source.ts';
-import { describeError, reportError, type Reporting } from '../output/report.ts';
+import { describeError } from '../output/describe-error.ts';
+import { reportError } from '../output/report.ts';
+import type { Reporting } from '../output/reporting.ts';
 
 /** Serves until a signal comes or the stdio conversation is over; returns the exit code. */
 export async function serve(

@@ -1,6 +1,6 @@
 import type { CheckedServer } from './check-report.ts';
 import { exitCodeOf } from './check-report.ts';
-import { describeError } from './report.ts';
+import { describeError } from './describe-error.ts';
 
 const TRANSLATED_FOR = { legacy: ['modern'], modern: ['legacy'], both: [] } as const;
 

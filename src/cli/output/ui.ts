@@ -5,7 +5,7 @@ import type { Connection } from './connection.ts';
 import type { CliContext } from '../context.ts';
 import { excerptLines } from './excerpt.ts';
 import { alignColumns, createPalette, printable, type Palette } from './palette.ts';
-import { redactCulprits } from './report.ts';
+import { redactCulprits } from './describe-error.ts';
 import { writeText } from './write-text.ts';
 
 /** What people see on stderr. */
