@@ -32,7 +32,7 @@ export class ModernClientRoute implements ModernBackend {
   readonly #known: EraCache;
   readonly #clock: Clock;
   #backend: ModernBackend | undefined;
-  /** What `#backend` was taken for; `undecided`: there is none. */
+  /** What `#backend` was taken for, or the one that is being created; `undecided`: there is none. */
   #serverEra: 'undecided' | 'legacy' | 'modern' = 'undecided';
   /** The backend for a legacy server, before the server turned out to be modern; what is open there goes on. */
   #mistaken: ModernBackend | undefined;
@@ -53,7 +53,9 @@ export class ModernClientRoute implements ModernBackend {
   }
 
   open(client: ModernClient): Link {
-    if (this.#serverEra === 'legacy' && this.#mayBeModern()) this.#reconsider();
+    // A backend that is being created is not reconsidered: it would replace the next one, which nothing would close then.
+    if (this.#backend !== undefined && this.#serverEra === 'legacy' && this.#mayBeModern())
+      this.#reconsider();
     if (this.#backend !== undefined) return this.#backend.open(client);
     return lazyLink('modern', async () => (await this.#decide(client.principal)).open(client));
   }

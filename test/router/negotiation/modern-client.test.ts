@@ -31,6 +31,23 @@ test('a server that turns out to be modern is not translated any more', async ()
   expect(closed.toSorted()).toEqual(['legacy', 'modern']);
 });
 
+test('a backend that is being created when the server turns out to be modern is closed with the other one', async () => {
+  let create = (): void => {};
+  const { route, child, known, sent, closed, asked } = open(new Promise((resolve) => (create = resolve)));
+  const first = route.open(CLIENT).send(frameOf(CALL));
+  await child.waitFor(({ message }) => message.method === 'server/discover');
+  child.drop();
+  await asked;
+  known.modern = true;
+  const second = route.open(CLIENT).send(frameOf(CALL));
+  create();
+  await Promise.all([first, second]);
+  await route.open(CLIENT).send(frameOf(CALL));
+  expect(sent).toEqual(['legacy', 'legacy', 'modern']);
+  await route.close(new RunError('SHUTTING_DOWN'));
+  expect(closed.toSorted()).toEqual(['legacy', 'modern']);
+});
+
 test('closing it does not wait for a server that does not say what it is', async () => {
   const { route, child } = open();
   void route.open(CLIENT).send(frameOf(CALL));
@@ -39,7 +56,10 @@ test('closing it does not wait for a server that does not say what it is', async
   expect(child.isClosed).toBe(true);
 });
 
-function open() {
+/** @param created resolves when a legacy server's backend is there */
+function open(created: Promise<void> = Promise.resolve()) {
+  let ask = (): void => {};
+  const asked = new Promise<void>((resolve) => (ask = resolve));
   const known = createEraCache(undefined);
   const child: MemoryLink = createMemoryLink('server');
   const sent: string[] = [];
@@ -56,7 +76,11 @@ function open() {
     known,
     openChild: async () => child,
     toModernServer: async () => face('modern'),
-    toLegacyServer: async () => face('legacy'),
+    toLegacyServer: async () => {
+      ask();
+      await created;
+      return face('legacy');
+    },
   });
-  return { route, child, known, sent, closed };
+  return { route, child, known, sent, closed, asked };
 }
