@@ -79,6 +79,7 @@ test.each(FAULTY)('an entry with %s is rejected, and its siblings are served', a
     line: 1,
     key: expect.stringMatching(/^mcpServers\.bad/),
   });
+  expect(rejected?.error.culprits[0]).not.toHaveProperty('path');
 });
 
 test.each(FAULTY)(

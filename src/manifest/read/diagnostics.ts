@@ -50,8 +50,13 @@ export function manifestError(problems: readonly Diagnostic[]): RunError {
   return new RunError(
     'MANIFEST_INVALID',
     { problems: ordered.map(formatDiagnostic).join('\n') },
-    { culprits: ordered },
+    { culprits: ordered.map(withoutPath) },
   );
+}
+
+/** As errors carry it. */
+export function withoutPath({ file, line, column, key, detail, sourceLine }: Diagnostic): Diagnostic {
+  return { file, line, column, key, detail, sourceLine };
 }
 
 function formatPath(path: KeyPath): string {

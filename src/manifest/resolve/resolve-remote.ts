@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { isRunError, type RunError } from '../../errors.ts';
 import { workspaceFolderOf } from '../read/workspace-folder.ts';
 import { toHeaders } from '../schema/headers.ts';
-import type { KeyPath, ManifestDiagnostic } from '../read/diagnostics.ts';
+import { withoutPath, type KeyPath, type ManifestDiagnostic } from '../read/diagnostics.ts';
 import { readClientSecret, readHeaderFile, readPrivateKey, type FromFile } from './remote-files.ts';
 import {
   contradictionsIn,
@@ -124,7 +124,7 @@ export async function resolveRemote(
     context.problems.push(diagnosticAt(located, keys, detail));
   const refusal = refusalOf(server, url, options);
   if (refusal !== undefined) {
-    const culprits = [diagnosticAt(located, ['url'], refusal.message)];
+    const culprits = [withoutPath(diagnosticAt(located, ['url'], refusal.message))];
     const error = refusalOf(server, url, options, culprits) ?? refusal;
     const diagnostic = diagnosticAt(located, ['url'], `${refusal.message}. ${refusal.hint}`);
     context.refusals.push({ error, diagnostic });
