@@ -15,6 +15,8 @@ interface Status extends ProcessRef {
   readonly parent: number;
   /** One letter; a zombie is `Z`. */
   readonly state: string;
+  /** `PF_…` of the kernel. */
+  readonly flags: number;
 }
 
 /** Processes that are looked at in one turn of the event loop: about a millisecond. */
@@ -25,8 +27,19 @@ const MAX_LISTINGS = 5;
 const TABLE_MS = 50;
 const BUFFER_BYTES = 64 * 1024;
 
-/** Pids by the ids in their environment. */
-export type Marked = ReadonlyMap<string, readonly number[]>;
+/** A process that is older than this and has no environment is taken to have none, and not to be about to get one. */
+const YOUNG_TICKS = 1_000;
+const TICKS_PER_SECOND = 100;
+/** Flags of a process: a kernel thread, and one that is exiting. Neither has an environment any more. */
+const PF_KTHREAD = 0x20_00_00;
+const PF_EXITING = 0x4;
+
+export interface Scan {
+  /** Pids by the ids in their environment. */
+  readonly marked: ReadonlyMap<string, readonly number[]>;
+  /** As `visitMarkedNow` returns it. */
+  readonly isWhole: boolean;
+}
 
 interface ChildTable {
   readonly at: number;
@@ -40,15 +53,15 @@ export class ProcReader {
   #table: ChildTable | undefined;
   /** Kernel threads, mostly: processes without an environment in the last scan. */
   #bare: ReadonlySet<number> = new Set();
-  #scanning: Promise<Marked> | undefined;
-  #nextScan: Promise<Marked> | undefined;
+  #scanning: Promise<Scan> | undefined;
+  #nextScan: Promise<Scan> | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   /** Looks at the environment of every process. Calls during a scan share the next one. */
-  scanMarkers(): Promise<Marked> {
+  scanMarkers(): Promise<Scan> {
     if (this.#scanning === undefined) {
       this.#scanning = this.#scan().finally(() => {
         this.#scanning = undefined;
@@ -62,10 +75,17 @@ export class ProcReader {
     return this.#nextScan;
   }
 
-  /** Calls `visit` at once for each process with ids in its environment, in one turn of the event loop. */
-  visitMarkedNow(visit: (pid: number, ids: readonly string[]) => void): void {
+  /**
+   * Calls `visit` at once for each process with ids in its environment, in one turn of the event loop.
+   * @returns false if a process is just becoming another program: its environment is empty until then, which takes long when
+   *   it has to wait for a processor
+   */
+  visitMarkedNow(visit: (pid: number, ids: readonly string[]) => void): boolean {
     const steps = this.#visitMarked(visit);
-    while (steps.next().done !== true);
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+    }
   }
 
   /** Undefined if the process has ended, also if its parent has not waited for it yet. */
@@ -95,7 +115,7 @@ export class ProcReader {
     return found;
   }
 
-  async #scan(): Promise<Marked> {
+  async #scan(): Promise<Scan> {
     const found = new Map<string, number[]>();
     const steps = this.#visitMarked((pid, ids) => {
       for (const id of ids) {
@@ -104,11 +124,15 @@ export class ProcReader {
         else pids.push(pid);
       }
     });
-    while (steps.next().done !== true) await new Promise(setImmediate);
-    return found;
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return { marked: found, isWhole: step.value };
+      await new Promise(setImmediate);
+    }
   }
 
-  *#visitMarked(visit: (pid: number, ids: readonly string[]) => void): Generator<void, void> {
+  /** @returns as `visitMarkedNow` does */
+  *#visitMarked(visit: (pid: number, ids: readonly string[]) => void): Generator<void, boolean> {
     const seen = new Set<number>([process.pid]);
     const empty = new Set<number>();
     let looked = 0;
@@ -121,13 +145,31 @@ export class ProcReader {
         // That of a process which is just becoming another program is empty as well: it is read again.
         if (!isEmpty || this.#bare.has(pid)) seen.add(pid);
         if (isEmpty) empty.add(pid);
+        else empty.delete(pid);
         const ids = idsIn(markerIn(environment) ?? '');
         if (ids.length > 0) visit(pid, ids);
         looked += 1;
         if (looked % PER_TURN === 0) yield;
       }
     }
+    const uptime = this.#uptimeTicks();
+    const changing = [...empty].filter((pid) => !this.#bare.has(pid) && this.#isChanging(pid, uptime));
+    for (const pid of changing) empty.delete(pid);
     this.#bare = empty;
+    return changing.length === 0;
+  }
+
+  /** Whether a process without an environment may be about to get one. */
+  #isChanging(pid: number, uptimeTicks: number): boolean {
+    const status = this.#statusOf(pid);
+    if (status === undefined || status.state === 'Z' || status.state === 'X') return false;
+    if ((status.flags & (PF_KTHREAD | PF_EXITING)) !== 0) return false;
+    return uptimeTicks - Number(status.startTime) < YOUNG_TICKS;
+  }
+
+  #uptimeTicks(): number {
+    const [seconds] = this.#read('/proc/uptime')?.toString('latin1').split(' ') ?? [];
+    return Number(seconds) * TICKS_PER_SECOND;
   }
 
   /** Whether the process has been released, with all that it starts. */
@@ -160,8 +202,9 @@ export class ProcReader {
     // pid (name) state ppid …; a name may hold spaces and parentheses
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const [state = '', parent] = fields;
-    const startTime = fields[19];
-    return startTime === undefined ? undefined : { pid, parent: Number(parent), state, startTime };
+    const [flags, startTime] = [fields[6], fields[19]];
+    if (startTime === undefined) return undefined;
+    return { pid, parent: Number(parent), state, flags: Number(flags), startTime };
   }
 
   /** The content is valid until the next call. Undefined if the file cannot be read. */

@@ -33,8 +33,17 @@ export async function orphans(pids: readonly number[], timeoutMs = PATIENCE_MS):
   while (pids.some(processAlive) && Date.now() < deadline) await delay(POLL_MS);
   const alive = pids.filter(processAlive);
   const described = alive.map((pid) => `${pid} (${commandOf(pid)})`);
-  alive.forEach((pid) => process.kill(pid, 'SIGKILL'));
+  alive.forEach(kill);
   return described;
+}
+
+/** One that has ended meanwhile was there all the same. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
 }
 
 /**
