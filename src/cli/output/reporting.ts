@@ -8,7 +8,7 @@ export interface Reporting {
   readonly colour: boolean;
   /** On stdout. */
   readonly stdoutColour: boolean;
-  /** Stack traces are for those who debug. */
+  /** Whether an error is written with its stack trace: at the log levels `debug` and `trace`. */
   readonly stacks: boolean;
   /** The command's one JSON document on stdout is the place for errors, too. */
   readonly document: boolean;
