@@ -65,7 +65,7 @@ export interface Listener {
   /** Where it listens, as a client on this machine would write it: `http://127.0.0.1:3000`. */
   readonly url: string;
   /** Ends the session that this principal left idle longest, without a call or an open stream; false if there is none. */
-  evictIdle(principal: string, server: string | undefined): boolean;
+  evictIdle(principalId: string, server: string | undefined): boolean;
   /** Refuses new work with 503 and lets running calls finish. */
   drain(): void;
   /** Ends what is left and frees the port. */

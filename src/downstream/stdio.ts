@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { Clock } from '../clock.ts';
 import { RunError, toRunError } from '../errors.ts';
 import type { Era, Link } from '../link/link.ts';
+import type { Principal } from '../link/principal.ts';
 import { parseClientMessage } from '../protocol/client-message.ts';
 import { faultFrame, forParent } from '../protocol/fault.ts';
 import type { Frame } from '../protocol/frame.ts';
@@ -11,6 +12,7 @@ import { longRequestId } from '../protocol/outline.ts';
 
 /** How long a client may take to read the last answers. */
 const FLUSH_MS = 1_000;
+const PARENT: Principal = { id: 'parent', claims: {} };
 
 export interface StdioOptions {
   readonly input: Readable;
@@ -25,7 +27,7 @@ type Phase = 'open' | 'ended' | 'closed';
 class StdioDownstream implements Link {
   readonly peer = 'client';
   readonly era: Era = 'legacy';
-  readonly principal = 'parent';
+  readonly principal = PARENT;
   readonly #input: Readable;
   readonly #output: Writable;
   readonly #lineLimitBytes: number;

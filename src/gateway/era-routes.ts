@@ -20,7 +20,7 @@ import { packageVersion } from './version.ts';
 
 /** A client that sends `initialize`, and has a process of its own. */
 interface LegacyClient {
-  readonly principal: string;
+  readonly principalId: string;
   /** Of its process. */
   readonly noticed: SkippedOutput;
   /** Whether it can be asked something now. */
@@ -33,7 +33,7 @@ export interface EraRoutesOptions {
   readonly supervisor: Supervisor;
   readonly places: ProcessSlots;
   /** Ends an idle session of the principal for a new one; false if there is none. */
-  makeRoom(principal: string): Promise<boolean>;
+  makeRoom(principalId: string): Promise<boolean>;
   /** Of processes that several clients use. */
   readonly noticed: SkippedOutput;
   /** What the clients of one process may leave unread together. */
@@ -77,10 +77,10 @@ export class EraRoutes {
     this.modern = new ModernClientRoute({
       ...this.#probing,
       known: this.#known,
-      openChild: (principal) => this.#openPlaced(principal),
-      toModernServer: (first, principal) => this.#modernBackend(first, principal),
-      toLegacyServer: (first, principal) =>
-        this.#legacyBackend((owner) => this.#openPlaced(owner), first, principal),
+      openChild: (principalId) => this.#openPlaced(principalId),
+      toModernServer: (first, principalId) => this.#modernBackend(first, principalId),
+      toLegacyServer: (first, principalId) =>
+        this.#legacyBackend((owner) => this.#openPlaced(owner), first, principalId),
     });
   }
 
@@ -88,19 +88,19 @@ export class EraRoutes {
 
   /** A process for a client that sends `initialize`. */
   async openLegacy(client?: LegacyClient, abandoned?: AbortSignal): Promise<Link> {
-    const child = await this.#open(client?.noticed, client?.principal, abandoned);
+    const child = await this.#open(client?.noticed, client?.principalId, abandoned);
     return this.#forLegacyClient(reattachable(child), client);
   }
 
   /** A process for clients of one principal that have no sessions, which has a place for as long as it lives. */
-  async openStateless(principal: string): Promise<Link> {
-    return this.#forLegacyClient(reattachable(await this.#openPlaced(principal)));
+  async openStateless(principalId: string): Promise<Link> {
+    return this.#forLegacyClient(reattachable(await this.#openPlaced(principalId)));
   }
 
   // Clients of either era
 
   /** A process for the parent process. */
-  async openStdio(client: Omit<LegacyClient, 'principal'>, abandoned?: AbortSignal): Promise<Link> {
+  async openStdio(client: Omit<LegacyClient, 'principalId'>, abandoned?: AbortSignal): Promise<Link> {
     const reopen = (): Promise<Link> => this.#open(client.noticed);
     const first = await this.#open(client.noticed, undefined, abandoned);
     return createStdioClientRoute(first, {
@@ -108,14 +108,14 @@ export class EraRoutes {
       known: this.#known,
       openChild: reopen,
       toLegacyClient: (child, wasProbed) => this.#forLegacyClient(child, client, { wasProbed }),
-      toLegacyServer: (child) => this.#legacyBackend(reopen, child, first.principal),
+      toLegacyServer: (child) => this.#legacyBackend(reopen, child, first.principal.id),
     });
   }
 
   /** A server of either era, as a legacy client sees it. */
   #forLegacyClient(
     child: Link,
-    client?: Omit<LegacyClient, 'principal'>,
+    client?: Omit<LegacyClient, 'principalId'>,
     { wasProbed = false }: Pick<LegacyClientOptions, 'wasProbed'> = {},
   ): Promise<Link> {
     return createLegacyClientRoute(child, {
@@ -133,9 +133,9 @@ export class EraRoutes {
 
   /** A legacy server, as modern clients see it. */
   async #legacyBackend(
-    open: (principal: string) => Promise<Link>,
+    open: (principalId: string) => Promise<Link>,
     first: Link | undefined,
-    principalOfFirst: string,
+    principalIdOfFirst: string,
   ): Promise<ModernBackend> {
     const { createProcessPool } = await import('../router/modern-to-legacy/process-pool.ts');
     const { spec, manifest, supervisor, noticed, maxUnreadBytes, clock, log } = this.#options;
@@ -144,9 +144,9 @@ export class EraRoutes {
       server: spec.name,
       version: this.#probing.version,
       // It may turn out not to be one: then what it has begun goes on, and the next client is routed by what was found.
-      openChild: async (principal) => this.#forLegacyClient(reattachable(await open(principal))),
+      openChild: async (principalId) => this.#forLegacyClient(reattachable(await open(principalId))),
       first: first && (await this.#forLegacyClient(first, undefined, { wasProbed: true })),
-      principalOfFirst,
+      principalIdOfFirst,
       initializeTimeoutMs: supervisor.startTimeoutMs,
       childIdleMs: settings.childIdleMs,
       inputTtlMs: spec.inputTtlMs ?? settings.inputTtlMs,
@@ -161,7 +161,7 @@ export class EraRoutes {
   }
 
   /** A modern server, as modern clients see it: one process for each principal, unless the server is to be shared. */
-  async #modernBackend(first: Link | undefined, principal: string): Promise<ModernBackend> {
+  async #modernBackend(first: Link | undefined, principalId: string): Promise<ModernBackend> {
     const { ModernMultiplexer } = await import('../router/multiplex/modern.ts');
     const { spec, manifest, maxUnreadBytes, clock, log } = this.#options;
     const { settings } = manifest;
@@ -175,33 +175,33 @@ export class EraRoutes {
           ...common,
           first: own,
           openUpstream: () => this.#openPlaced(owner),
-          principal: owner,
+          principalId: owner,
           unread,
           onUnused,
         }),
-      first === undefined ? undefined : { link: first, principal },
+      first === undefined ? undefined : { link: first, principalId },
     );
   }
 
   // Processes
 
   /** A process for clients without sessions, which has a place for as long as it lives. */
-  #openPlaced(principal: string): Promise<Link> {
+  #openPlaced(principalId: string): Promise<Link> {
     const { spec, supervisor, places, noticed } = this.#options;
     return openPlaced({
       places,
       server: spec.name,
-      principal,
+      principalId,
       open: async () => {
         if (supervisor.isClosed) throw new RunError('SHUTTING_DOWN');
-        return await this.#open(noticed, principal);
+        return await this.#open(noticed, principalId);
       },
     });
   }
 
-  #open(noticed = this.#options.noticed, principal?: string, abandoned?: AbortSignal): Promise<Link> {
+  #open(noticed = this.#options.noticed, principalId?: string, abandoned?: AbortSignal): Promise<Link> {
     const { supervisor, makeRoom } = this.#options;
-    const room = principal === undefined ? {} : { makeRoom: () => makeRoom(principal) };
+    const room = principalId === undefined ? {} : { makeRoom: () => makeRoom(principalId) };
     return supervisor.open(abandoned, { onSkipped: noticed.onSkipped, ...room });
   }
 }

@@ -58,7 +58,7 @@ class ManifestGateway implements Gateway {
     const log = maskLog(options.log, createMask(servers.flatMap(({ target }) => secretsOf(target))));
     this.#log = log;
     this.#isNetwork = settings.transports.some((transport) => transport !== 'stdio');
-    const slots = new ProcessSlots(settings, (principal, server) => this.#evictIdle(principal, server));
+    const slots = new ProcessSlots(settings, (principalId, server) => this.#evictIdle(principalId, server));
     this.#servers = new Map(
       servers.map((spec) => [
         spec.name,
@@ -177,10 +177,10 @@ class ManifestGateway implements Gateway {
   }
 
   /** Ends the conversation that the principal left idle longest; a session first. @returns false if there is none to spare */
-  #evictIdle(principal: string, server: string | undefined): boolean {
-    if (this.#listener?.evictIdle(principal, server) === true) return true;
+  #evictIdle(principalId: string, server: string | undefined): boolean {
+    if (this.#listener?.evictIdle(principalId, server) === true) return true;
     for (const served of this.#servers.values()) {
-      if ((server === undefined || served.name === server) && served.evictIdle(principal)) return true;
+      if ((server === undefined || served.name === server) && served.evictIdle(principalId)) return true;
     }
     return false;
   }

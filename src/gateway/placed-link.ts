@@ -5,7 +5,7 @@ import type { ProcessSlots } from './process-slots.ts';
 export interface PlacedOptions {
   readonly places: ProcessSlots;
   readonly server: string;
-  readonly principal: string;
+  readonly principalId: string;
   /** Called when there is a place. Rejects with a RunError. */
   readonly open: () => Promise<Link>;
 }
@@ -39,9 +39,9 @@ class PlacedLink extends ForwardingLink {
 }
 
 /** Opens a process for clients without sessions, which has a place for as long as it lives. Rejects with a RunError. */
-export async function openPlaced({ places, server, principal, open }: PlacedOptions): Promise<Link> {
+export async function openPlaced({ places, server, principalId, open }: PlacedOptions): Promise<Link> {
   const stay = new Stay();
-  const place = places.acquire({ server, principal, isLeaving: () => stay.isLeaving });
+  const place = places.acquire({ server, principalId, isLeaving: () => stay.isLeaving });
   try {
     await place.ready();
     return new PlacedLink(await open(), stay, () => place.release()).watch();

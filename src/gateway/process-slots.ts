@@ -6,12 +6,12 @@ export interface ProcessLimits {
 }
 
 /** Ends the conversation that the principal left idle longest, of one server or of all; false if it has none to spare. */
-export type EvictIdle = (principal: string, server: string | undefined) => boolean;
+export type EvictIdle = (principalId: string, server: string | undefined) => boolean;
 
 /** The holder of a slot. */
 export interface SlotOwner {
   readonly server: string;
-  readonly principal: string;
+  readonly principalId: string;
   /** It needs its slot no more; its process may still be ending. */
   readonly isLeaving: () => boolean;
 }
@@ -74,10 +74,10 @@ export class ProcessSlots {
 
   /** @throws RunError `TOO_MANY_CHILDREN` */
   acquire(owner: SlotOwner): ProcessSlot {
-    const { server, principal } = owner;
+    const { server, principalId } = owner;
     const { maxChildren, childrenPerServer } = this.#limits;
-    this.#makeRoom(server, childrenPerServer, () => this.#evictIdle(principal, server));
-    this.#makeRoom(undefined, maxChildren, () => this.#evictIdle(principal, undefined));
+    this.#makeRoom(server, childrenPerServer, () => this.#evictIdle(principalId, server));
+    this.#makeRoom(undefined, maxChildren, () => this.#evictIdle(principalId, undefined));
     return this.acquireAlways(owner);
   }
 
@@ -101,8 +101,8 @@ export class ProcessSlots {
   }
 
   /** Ends the conversation that the principal left idle longest with a server; false if there is none to spare. */
-  evictIdle(principal: string, server: string): boolean {
-    return this.#evictIdle(principal, server);
+  evictIdle(principalId: string, server: string): boolean {
+    return this.#evictIdle(principalId, server);
   }
 
   /** The same for servers that run elsewhere: only the sessions of their clients are limited. */

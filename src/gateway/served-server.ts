@@ -92,7 +92,7 @@ export class ServedServer {
     const { isNetwork, eager } = options;
     // The parent process always has a session.
     const hasOwn = this.#shared === undefined && (this.#perPrincipal === undefined || !isNetwork);
-    const owner = { server: this.name, principal: client.principal };
+    const owner = { server: this.name, principalId: client.principal.id };
     const slot = hasOwn ? new ConversationSlot(this.#slots, owner) : undefined;
     if (!isNetwork) slot?.reserveAlways();
     const skipped = hasOwn ? createSkippedOutput(this.#clock) : this.#skipped;
@@ -119,9 +119,9 @@ export class ServedServer {
   }
 
   /** Ends an idle process that serves clients of this principal without sessions; false if there is none. */
-  evictIdle(principal: string): boolean {
+  evictIdle(principalId: string): boolean {
     return (
-      this.#perPrincipal?.find(principal)?.endIdle() === true || this.#routes.modern.evictIdle(principal)
+      this.#perPrincipal?.find(principalId)?.endIdle() === true || this.#routes.modern.evictIdle(principalId)
     );
   }
 
@@ -145,7 +145,7 @@ export class ServedServer {
   // The links of a client
 
   #openShared({ principal }: Link, { isNetwork, eager }: JoinOptions): Link {
-    const shared = this.#shared ?? this.#perPrincipal?.of(principal);
+    const shared = this.#shared ?? this.#perPrincipal?.of(principal.id);
     if (shared === undefined) throw new RunError('INTERNAL', { detail: 'no process is shared' });
     // A POST without a session ends with its answer.
     return shared.open({ isSession: !isNetwork || !eager });
@@ -159,7 +159,7 @@ export class ServedServer {
   ): Promise<Link> {
     const canAsk = (): boolean => client.supports.requests;
     if (!isNetwork) return this.#routes.openStdio({ canAsk, noticed }, abandoned);
-    return this.#routes.openLegacy({ canAsk, principal: client.principal, noticed }, abandoned);
+    return this.#routes.openLegacy({ canAsk, principalId: client.principal.id, noticed }, abandoned);
   }
 
   #track(conversation: Conversation): void {
@@ -168,8 +168,8 @@ export class ServedServer {
   }
 
   /** Ends an idle session of the principal for a new one. @returns false if there is none, otherwise true when the server knows */
-  async #makeRoom(principal: string): Promise<boolean> {
-    if (!this.#slots.evictIdle(principal, this.name)) return false;
+  async #makeRoom(principalId: string): Promise<boolean> {
+    if (!this.#slots.evictIdle(principalId, this.name)) return false;
     const ending = [...this.#conversations].filter(({ isClosed }) => isClosed);
     await Promise.all(ending.map(({ closed }) => closed));
     return true;
@@ -200,7 +200,7 @@ export class ServedServer {
       manifest: this.#manifest,
       supervisor: this.supervisor,
       places: this.#slots,
-      makeRoom: (principal) => this.#makeRoom(principal),
+      makeRoom: (principalId) => this.#makeRoom(principalId),
       noticed: this.#skipped,
       maxUnreadBytes: this.#maxUnreadBytes,
       clock: this.#clock,
@@ -218,10 +218,10 @@ export class ServedServer {
   #createPerPrincipal(): PerPrincipal<LegacyMultiplexer> {
     const unread = new SendBufferLimit(this.#maxUnreadBytes, this.#log);
     return new PerPrincipal(
-      (principal, onUnused) =>
+      (principalId, onUnused) =>
         new LegacyMultiplexer({
           ...this.#multiplexerOptions(),
-          openUpstream: () => this.#routes.openStateless(principal),
+          openUpstream: () => this.#routes.openStateless(principalId),
           idleMs: this.#manifest.settings.childIdleMs,
           unread,
           onUnused,

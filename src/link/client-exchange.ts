@@ -1,12 +1,13 @@
 import type { RunError } from '../errors.ts';
 import type { Frame } from '../protocol/frame.ts';
+import type { Principal } from './principal.ts';
 
 /**
  * One request of a client of revision 2026-07-28 over HTTP, with the way back to that client: what `Link` is for a
  * session. It carries notifications of the request and one response, and never a request of the server.
  */
 export interface ClientExchange {
-  readonly principal: string;
+  readonly principal: Principal;
   /** Has an id and a method. */
   readonly request: Frame;
   /** Sends a notification that belongs to the request. A promise means backpressure. Never rejects. */

@@ -1,5 +1,6 @@
 import type { Frame, RequestId } from '../protocol/frame.ts';
 import type { Era, Link, PeerSupport } from './link.ts';
+import type { Principal } from './principal.ts';
 
 type Wait = void | Promise<void>;
 type FrameHandler = (frame: Frame, relatedRequestId?: RequestId) => Wait;
@@ -11,7 +12,7 @@ type FrameHandler = (frame: Frame, relatedRequestId?: RequestId) => Wait;
 export abstract class RelayLink implements Link {
   abstract readonly peer: 'client' | 'server';
   abstract readonly era: Era;
-  abstract readonly principal: string;
+  abstract readonly principal: Principal;
   abstract readonly supports: PeerSupport;
   #onframe: FrameHandler = () => {};
   #onend: () => void = () => {};
@@ -71,7 +72,7 @@ export abstract class RelayLink implements Link {
 export class ForwardingLink extends RelayLink {
   readonly peer: Link['peer'];
   readonly era: Era;
-  readonly principal: string;
+  readonly principal: Principal;
   protected readonly link: Link;
   #isReading = false;
   #seesInputEnd = false;

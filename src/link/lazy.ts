@@ -3,11 +3,12 @@ import { faultFrame } from '../protocol/fault.ts';
 import type { Frame, RequestId } from '../protocol/frame.ts';
 import { RelayLink } from './forward.ts';
 import type { Era, Link } from './link.ts';
+import { CHILD } from './principal.ts';
 
 class LazyLink extends RelayLink {
   readonly peer = 'server';
   readonly era: Era;
-  readonly principal = 'child';
+  readonly principal = CHILD;
   readonly supports = { notifications: true, requests: true };
   readonly #open: () => Promise<Link>;
   #target: Link | undefined;

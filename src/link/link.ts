@@ -1,4 +1,5 @@
 import type { Frame, RequestId } from '../protocol/frame.ts';
+import type { Principal } from './principal.ts';
 
 /** *legacy*: revisions with the `initialize` handshake. *modern*: per-request metadata, no handshake (2026-07-28). */
 export type Era = 'legacy' | 'modern';
@@ -18,8 +19,8 @@ export interface PeerSupport {
 export interface Link {
   readonly peer: 'client' | 'server';
   readonly era: Era;
-  /** Who the peer is proven to be; `local` on an unauthenticated loopback listener, `parent` over stdio. */
-  readonly principal: string;
+  /** The proven identity of the peer; its id is `local` on an unauthenticated loopback listener, `parent` over stdio. */
+  readonly principal: Principal;
   /** May change over time: a client that closed its input can no longer be asked. */
   readonly supports: PeerSupport;
   /**

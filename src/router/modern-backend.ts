@@ -4,7 +4,7 @@ import type { Capability } from '../config/types.ts';
 
 /** The client that a link is opened for. */
 export interface ModernClient {
-  readonly principal: string;
+  readonly principalId: string;
   /** Capabilities that are removed from its declarations. */
   readonly withheld: ReadonlySet<Capability>;
 }
@@ -16,7 +16,7 @@ export interface ModernBackend {
   /** A link for one client: for one POST, or for a whole stdio conversation. Opening it starts nothing. */
   open(client: ModernClient): Link;
   /** Ends the process that this principal has left idle longest. @returns false if none is idle */
-  evictIdle(principal: string): boolean;
+  evictIdle(principalId: string): boolean;
   /** Answers pending requests with `reason`, ends subscriptions with a result, and stops the processes. Idempotent. */
   close(reason: RunError): Promise<void>;
 }

@@ -46,12 +46,12 @@ export class ModernConversation implements ExchangeHost {
   #usedAt: number;
 
   /** @param clientGone what the server's links are closed with after a response */
-  constructor(principal: string, clientGone: RunError, options: ModernConversationOptions) {
+  constructor(principalId: string, clientGone: RunError, options: ModernConversationOptions) {
     const { server, withheld, requestTimeoutMs, maxRequestTimeMs, clock, log } = options;
     this.server = server;
     this.clientGone = clientGone;
     this.#options = options;
-    this.#client = { principal, withheld };
+    this.#client = { principalId, withheld };
     this.limits = { timeoutMs: requestTimeoutMs, maxMs: maxRequestTimeMs };
     this.#exchanges = new RoutedExchanges((exchange, limitMs) => this.#timedOut(exchange, limitMs), clock);
     this.#unmatched = new UnmatchedAnswers(log, clock);

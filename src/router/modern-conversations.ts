@@ -27,8 +27,8 @@ export class ModernConversations {
   /** Sends the request of `client` to the server. @throws RunError `SHUTTING_DOWN`, `INVALID_REQUEST`, before anything is sent */
   begin(client: ClientExchange): ServerExchange {
     if (this.#closedWith !== undefined) throw this.#closedWith;
-    const { principal } = client;
-    const conversation = this.#conversations.get(principal) ?? this.#add(principal);
+    const { id: principalId } = client.principal;
+    const conversation = this.#conversations.get(principalId) ?? this.#add(principalId);
     return conversation.begin(client);
   }
 
@@ -46,10 +46,10 @@ export class ModernConversations {
     this.#conversations.clear();
   }
 
-  #add(principal: string): ModernConversation {
+  #add(principalId: string): ModernConversation {
     if (this.#conversations.size >= MAX_CONVERSATIONS) this.#dropOldest();
-    const conversation = new ModernConversation(principal, this.#clientGone, this.#options);
-    this.#conversations.set(principal, conversation);
+    const conversation = new ModernConversation(principalId, this.#clientGone, this.#options);
+    this.#conversations.set(principalId, conversation);
     if (this.#stopTimer === undefined) this.#checkLater();
     return conversation;
   }
@@ -61,14 +61,14 @@ export class ModernConversations {
   #dropUnused(): void {
     this.#stopTimer = undefined;
     const before = this.#options.clock.now() - UNUSED_MS;
-    for (const [principal, conversation] of this.#conversations) {
-      if (conversation.isUnused && conversation.usedAt <= before) this.#drop(principal, conversation);
+    for (const [principalId, conversation] of this.#conversations) {
+      if (conversation.isUnused && conversation.usedAt <= before) this.#drop(principalId, conversation);
     }
     if (this.#conversations.size > 0) this.#checkLater();
   }
 
   #dropOldest(): void {
-    let oldest: [principal: string, conversation: ModernConversation] | undefined;
+    let oldest: [principalId: string, conversation: ModernConversation] | undefined;
     for (const entry of this.#conversations) {
       const [, conversation] = entry;
       if (!conversation.isUnused) continue;
@@ -77,8 +77,8 @@ export class ModernConversations {
     if (oldest !== undefined) this.#drop(...oldest);
   }
 
-  #drop(principal: string, conversation: ModernConversation): void {
-    this.#conversations.delete(principal);
+  #drop(principalId: string, conversation: ModernConversation): void {
+    this.#conversations.delete(principalId);
     conversation.close(this.#clientGone);
   }
 }

@@ -5,24 +5,24 @@ import type { ModernBackend, ModernClient } from './modern-backend.ts';
 /** What each principal has of one server: made when it first comes, and forgotten when nothing of it is left. */
 export class PerPrincipal<S> {
   readonly #made = new Map<string, S>();
-  readonly #make: (principal: string, onUnused: () => void) => S;
+  readonly #make: (principalId: string, onUnused: () => void) => S;
 
-  constructor(make: (principal: string, onUnused: () => void) => S) {
+  constructor(make: (principalId: string, onUnused: () => void) => S) {
     this.#make = make;
   }
 
-  of(principal: string): S {
-    const known = this.#made.get(principal);
+  of(principalId: string): S {
+    const known = this.#made.get(principalId);
     if (known !== undefined) return known;
-    const made = this.#make(principal, () => {
-      if (this.#made.get(principal) === made) this.#made.delete(principal);
+    const made = this.#make(principalId, () => {
+      if (this.#made.get(principalId) === made) this.#made.delete(principalId);
     });
-    this.#made.set(principal, made);
+    this.#made.set(principalId, made);
     return made;
   }
 
-  find(principal: string): S | undefined {
-    return this.#made.get(principal);
+  find(principalId: string): S | undefined {
+    return this.#made.get(principalId);
   }
 
   all(): S[] {
@@ -30,12 +30,12 @@ export class PerPrincipal<S> {
   }
 }
 
-type MakeBackend = (principal: string, onUnused: () => void, first?: Link) => ModernBackend;
+type MakeBackend = (principalId: string, onUnused: () => void, first?: Link) => ModernBackend;
 
 /** A link that is open already, and the principal that it was opened for. */
 export interface FirstLink {
   readonly link: Link;
-  readonly principal: string;
+  readonly principalId: string;
 }
 
 /** A modern server with a process, or a conversation with a remote server, for each principal. */
@@ -48,13 +48,13 @@ export class BackendPerPrincipal implements ModernBackend {
   constructor(make: MakeBackend, first?: FirstLink) {
     this.#make = make;
     this.#first = first;
-    this.#backends = new PerPrincipal((principal, onUnused) => this.#create(principal, onUnused));
+    this.#backends = new PerPrincipal((principalId, onUnused) => this.#create(principalId, onUnused));
   }
 
   /** @param first a process that runs already: it is idle until its principal uses it */
   static create(make: MakeBackend, first?: FirstLink): BackendPerPrincipal {
     const backend = new BackendPerPrincipal(make, first);
-    if (first !== undefined) backend.#backends.of(first.principal);
+    if (first !== undefined) backend.#backends.of(first.principalId);
     return backend;
   }
 
@@ -63,11 +63,11 @@ export class BackendPerPrincipal implements ModernBackend {
   }
 
   open(client: ModernClient): Link {
-    return this.#backends.of(client.principal).open(client);
+    return this.#backends.of(client.principalId).open(client);
   }
 
-  evictIdle(principal: string): boolean {
-    return this.#backends.find(principal)?.evictIdle(principal) === true;
+  evictIdle(principalId: string): boolean {
+    return this.#backends.find(principalId)?.evictIdle(principalId) === true;
   }
 
   async close(reason: RunError): Promise<void> {
@@ -75,15 +75,15 @@ export class BackendPerPrincipal implements ModernBackend {
     await Promise.all(this.#backends.all().map((backend) => backend.close(reason)));
   }
 
-  #create(principal: string, onUnused: () => void): ModernBackend {
-    const backend = this.#make(principal, onUnused, this.#takeFirst(principal));
+  #create(principalId: string, onUnused: () => void): ModernBackend {
+    const backend = this.#make(principalId, onUnused, this.#takeFirst(principalId));
     if (this.#closedWith !== undefined) void backend.close(this.#closedWith);
     return backend;
   }
 
-  #takeFirst(principal: string): Link | undefined {
+  #takeFirst(principalId: string): Link | undefined {
     const first = this.#first;
-    if (first?.principal !== principal) return undefined;
+    if (first?.principalId !== principalId) return undefined;
     this.#first = undefined;
     return first.link;
   }

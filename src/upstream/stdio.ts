@@ -1,5 +1,6 @@
 import { isRunError, RunError } from '../errors.ts';
 import type { Link } from '../link/link.ts';
+import { CHILD } from '../link/principal.ts';
 import { secretsOf } from '../observe/known-secrets.ts';
 import { createMask } from '../observe/mask.ts';
 import { startChild, type Child, type ChildExit } from '../process/child.ts';
@@ -34,7 +35,7 @@ const HUNG_UP_MS = 500;
 class StdioLink implements Link {
   readonly peer = 'server';
   readonly era = 'legacy';
-  readonly principal = 'child';
+  readonly principal = CHILD;
   readonly supports = { notifications: true, requests: true };
   readonly #child: Child;
   readonly #target: StdioTarget;

@@ -5,8 +5,8 @@ interface Owner extends SlotOwner {
   isLeft: boolean;
 }
 
-function owner(server = 'a', principal = 'p'): Owner {
-  const self: Owner = { server, principal, isLeft: false, isLeaving: () => self.isLeft };
+function owner(server = 'a', principalId = 'p'): Owner {
+  const self: Owner = { server, principalId, isLeft: false, isLeaving: () => self.isLeft };
   return self;
 }
 
@@ -32,8 +32,8 @@ test('frees a released slot, once', async () => {
 test('holds a new process back until the one that was evicted for it has ended', async () => {
   const old = owner();
   const asked: (string | undefined)[] = [];
-  const slots = new ProcessSlots({ maxChildren: 9, childrenPerServer: 1 }, (principal, server) => {
-    asked.push(principal, server);
+  const slots = new ProcessSlots({ maxChildren: 9, childrenPerServer: 1 }, (principalId, server) => {
+    asked.push(principalId, server);
     old.isLeft = true;
     return true;
   });

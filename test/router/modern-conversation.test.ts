@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { RunError } from '../../src/errors.ts';
 import type { ClientExchange, ServerExchange } from '../../src/link/client-exchange.ts';
+import type { Principal } from '../../src/link/principal.ts';
 import { META } from '../../src/protocol/constants.ts';
 import { frameOf, type Frame, type JsonRpcMessage, type RequestId } from '../../src/protocol/frame.ts';
 import type { ModernClient } from '../../src/router/modern-backend.ts';
@@ -10,19 +11,20 @@ import { ModernConversations } from '../../src/router/modern-conversations.ts';
 import { createRecordingLog } from '../observe/recording-log.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
 import { createMemoryLink, type MemoryLink } from '../support/memory-link.ts';
+import { principalOf } from '../support/principal.ts';
 
 const MAX_CONVERSATIONS = 256;
 
 /** A POST in the test's hands. */
 class Client implements ClientExchange {
   readonly request: Frame;
-  readonly principal: string;
+  readonly principal: Principal;
   readonly received: JsonRpcMessage[] = [];
   readonly closedWith: (RunError | undefined)[] = [];
   /** What `notify` and `respond` return. */
   wait: Promise<void> | undefined;
 
-  constructor(request: Frame, principal: string) {
+  constructor(request: Frame, principal: Principal) {
     this.request = request;
     this.principal = principal;
   }
@@ -74,10 +76,12 @@ function setUp(overrides: Partial<ModernConversationOptions> = {}) {
 
   function begin(
     message: Partial<Omit<JsonRpcMessage, 'jsonrpc'>> & { readonly meta?: object } = {},
-    principal = 'one',
+    principalId = 'one',
+    claims: Principal['claims'] = {},
   ): Begun {
     const { id = 1, method = 'tools/call', meta = {} } = message;
-    const client = new Client(frameOf({ id: id ?? 1, method, params: { _meta: meta } }), principal);
+    const request = frameOf({ id: id ?? 1, method, params: { _meta: meta } });
+    const client = new Client(request, principalOf(principalId, claims));
     const exchange = conversations.begin(client);
     const server = opened.at(-1)?.link;
     if (server === undefined) throw new Error('no link was opened');
@@ -93,7 +97,7 @@ describe('a request', () => {
   it('reaches the server as it came, and its response the client', () => {
     const { begin, opened } = setUp();
     const { client, server } = begin();
-    expect(opened.map((one) => one.client)).toEqual([{ principal: 'one', withheld: new Set(['roots']) }]);
+    expect(opened.map((one) => one.client)).toEqual([{ principalId: 'one', withheld: new Set(['roots']) }]);
     expect(server.sent.map(({ frame }) => frame)).toEqual([client.request]);
     void server.deliver({ id: 1, result: { done: true } });
     expect(client.received).toEqual([{ jsonrpc: '2.0', id: 1, result: { done: true } }]);
@@ -147,7 +151,7 @@ describe('a request', () => {
     const meta = `{"${META.clientCapabilities}":{"roots":{}},"deep":${'['.repeat(depth)}${']'.repeat(depth)}}`;
     const message = JSON.parse(`{"params":{"_meta":${meta}}}`) as JsonRpcMessage;
     const request = { ...frameOf({ id: 1, method: 'tools/list' }), message };
-    expect(() => conversations.begin(new Client(request, 'one'))).toThrow(
+    expect(() => conversations.begin(new Client(request, principalOf('one')))).toThrow(
       expect.objectContaining({ code: 'INVALID_REQUEST' }),
     );
     expect(opened).toEqual([]);
@@ -161,7 +165,7 @@ describe('a request', () => {
         },
       },
     });
-    const client = new Client(frameOf({ id: 1, method: 'tools/list' }), 'one');
+    const client = new Client(frameOf({ id: 1, method: 'tools/list' }), principalOf('one'));
     conversations.begin(client).cancel();
     expect(client.received).toMatchObject([{ id: 1, error: { data: { reason: 'shutting_down' } } }]);
   });
@@ -370,8 +374,16 @@ describe('closing', () => {
 describe('the conversations of a server', () => {
   it('are one for each principal', () => {
     const { begin, conversations } = setUp();
-    for (const principal of ['one', 'two', 'one', '__proto__']) begin({}, principal);
+    for (const principalId of ['one', 'two', 'one', '__proto__']) begin({}, principalId);
     expect(conversations.size).toBe(3);
+  });
+
+  it('are shared by requests with one principal id, and keep no claims', () => {
+    const { begin, conversations, opened } = setUp();
+    for (const groups of [['a'], ['b']]) begin({}, 'one', { groups });
+    expect(conversations.size).toBe(1);
+    const client = { principalId: 'one', withheld: new Set(['roots']) };
+    expect(opened.map((one) => one.client)).toEqual([client, client]);
   });
 
   it('are dropped when they had no request for a while, but not with an open request', async () => {

@@ -17,22 +17,22 @@ interface Setup {
   readonly children: ReadonlyMap<string, MemoryLink>;
 }
 
-function setUp(first?: { readonly link: MemoryLink; readonly principal: string }): Setup {
+function setUp(first?: { readonly link: MemoryLink; readonly principalId: string }): Setup {
   const made: string[] = [];
   const children = new Map<string, MemoryLink>();
-  const face = BackendPerPrincipal.create((principal, onUnused, own) => {
-    made.push(principal);
+  const face = BackendPerPrincipal.create((principalId, onUnused, own) => {
+    made.push(principalId);
     return ModernMultiplexer.create({
       server: 'files',
       first: own,
       openUpstream: async () => {
         const link = createMemoryLink('server');
-        children.set(principal, link);
+        children.set(principalId, link);
         return link;
       },
       maxUnreadBytes: 1_000_000,
       idleMs: 60_000,
-      principal,
+      principalId,
       onUnused,
       clock: systemClock,
       log: createRecordingLog(),
@@ -44,16 +44,16 @@ function setUp(first?: { readonly link: MemoryLink; readonly principal: string }
 
 test('a process that runs already serves the principal that it was opened for, and no other', async () => {
   const link = createMemoryLink('server');
-  const { face, children } = setUp({ link, principal: 'one' });
-  await connect(face, { principal: 'two' }).ask('tools/list');
+  const { face, children } = setUp({ link, principalId: 'one' });
+  await connect(face, { principalId: 'two' }).ask('tools/list');
   expect([link.sent.length, [...children.keys()]]).toEqual([0, ['two']]);
-  await connect(face, { principal: 'one' }).ask('tools/list');
+  await connect(face, { principalId: 'one' }).ask('tools/list');
   expect([link.sent.length, [...children.keys()]]).toEqual([1, ['two']]);
 });
 
 test('a principal can have its own idle process ended, and no other', async () => {
   const { face, children } = setUp();
-  const one = connect(face, { principal: 'one' });
+  const one = connect(face, { principalId: 'one' });
   await one.ask('tools/list');
   expect(face.evictIdle('one')).toBe(false);
   await children.get('one')?.deliver({ id: 1, result: {} });
@@ -64,21 +64,21 @@ test('a principal can have its own idle process ended, and no other', async () =
 
 test('a principal is forgotten when its process has ended and its last client has gone', async () => {
   const { face, made, children } = setUp();
-  const client = connect(face, { principal: 'one' });
+  const client = connect(face, { principalId: 'one' });
   await client.ask('tools/list');
   await client.leave();
-  await connect(face, { principal: 'one' }).leave();
+  await connect(face, { principalId: 'one' }).leave();
   expect(made).toEqual(['one']);
   children.get('one')?.drop();
   await new Promise(setImmediate);
-  await connect(face, { principal: 'one' }).leave();
+  await connect(face, { principalId: 'one' }).leave();
   expect(made).toEqual(['one', 'one']);
 });
 
 test('closing it leaves nothing that could be used', async () => {
   const { face, children } = setUp();
   await face.close(CLOSED);
-  const client = connect(face, { principal: 'one' });
+  const client = connect(face, { principalId: 'one' });
   const id = await client.ask('tools/list');
   expect(client.answerTo(id)?.error).toMatchObject({ data: { reason: 'shutting_down' } });
   expect(children.size).toBe(0);

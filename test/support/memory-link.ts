@@ -7,6 +7,7 @@ import {
   type RequestId,
 } from '../../src/protocol/frame.ts';
 import type { Link } from '../../src/link/link.ts';
+import { principalOf } from './principal.ts';
 
 export interface Sent {
   readonly frame: Frame;
@@ -53,7 +54,7 @@ export function createMemoryLink(peer: Link['peer'], onsend?: (sent: Sent) => vo
   return {
     peer,
     era: 'legacy',
-    principal: 'test',
+    principal: principalOf('test'),
     supports: {
       notifications: true,
       get requests() {

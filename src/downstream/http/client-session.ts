@@ -1,13 +1,14 @@
 import type { Clock } from '../../clock.ts';
 import { RelayLink } from '../../link/forward.ts';
 import type { Era } from '../../link/link.ts';
+import type { Principal } from '../../link/principal.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import { requireAnswerable } from './admit/unanswered.ts';
 
 export interface ClientSessionOptions {
   readonly id: string;
   readonly server: string;
-  readonly principal: string;
+  readonly principal: Principal;
   readonly clock: Clock;
 }
 
@@ -17,7 +18,7 @@ export abstract class ClientSession extends RelayLink {
   readonly era: Era = 'legacy';
   readonly id: string;
   readonly server: string;
-  readonly principal: string;
+  readonly principal: Principal;
   protected readonly clock: Clock;
   #lastMessageAt: number;
   /** Notifications and responses that the server has not taken yet. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RunError, toRunError } from '../../errors.ts';
+import { UNIDENTIFIED } from '../../link/principal.ts';
 import type { Log } from '../../observe/log.ts';
 import type { Admission } from './admit/admission.ts';
 import { challengeFor } from './admit/authenticate.ts';
@@ -58,7 +59,7 @@ export class Dispatcher {
     const { method = '' } = request;
     const handle = Object.hasOwn(route, method) ? route[method] : undefined;
     if (handle === undefined) refuseMethod(method, response, Object.keys(route).join(', '));
-    else this.#run(handle, { request, response, body: undefined, server: '', principal: '' });
+    else this.#run(handle, { request, response, body: undefined, server: '', principal: UNIDENTIFIED });
   }
 
   /** Answers a request with the error that its handling has ended with. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../clock.ts';
+import type { Principal } from '../../link/principal.ts';
 import type { HttpOptions } from '../listeners.ts';
 import type { ParameterHeaders } from './admit/parameter-headers.ts';
 import type { Sessions } from './sessions.ts';
@@ -12,7 +13,7 @@ export interface HttpCall {
   readonly body: Buffer | undefined;
   readonly server: string;
   /** Of its client. */
-  readonly principal: string;
+  readonly principal: Principal;
 }
 
 /** Method → what it does; any other is a 405. A handler throws RunError for what it refuses. */

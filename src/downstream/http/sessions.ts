@@ -19,8 +19,8 @@ export class Sessions {
   }
 
   /** Makes room for one more: the session that the same principal left idle longest ends first. @throws RunError `TOO_MANY_SESSIONS` */
-  makeRoom(principal: string): void {
-    if (this.#sessions.size < this.#max || this.evictIdle(principal, undefined)) return;
+  makeRoom(principalId: string): void {
+    if (this.#sessions.size < this.#max || this.evictIdle(principalId, undefined)) return;
     throw new RunError('TOO_MANY_SESSIONS', { max: this.#max });
   }
 
@@ -37,14 +37,14 @@ export class Sessions {
     kind: K,
     id: string,
     server: string,
-    principal: string,
+    principalId: string,
   ): Extract<HttpSession, { kind: K }> {
     const session = this.#sessions.get(id);
     if (
       session === undefined ||
       !isKind(session, kind) ||
       session.server !== server ||
-      session.principal !== principal
+      session.principal.id !== principalId
     ) {
       throw new RunError('SESSION_NOT_FOUND');
     }
@@ -52,10 +52,10 @@ export class Sessions {
   }
 
   /** Ends the session that the principal left idle longest, of one server or of all; false if it has none to spare. */
-  evictIdle(principal: string, server: string | undefined): boolean {
+  evictIdle(principalId: string, server: string | undefined): boolean {
     let idlest: HttpSession | undefined;
     for (const session of this.#sessions.values()) {
-      if (session.principal !== principal || session.isBusy || session.hasStream) continue;
+      if (session.principal.id !== principalId || session.isBusy || session.hasStream) continue;
       if (server !== undefined && session.server !== server) continue;
       if (idlest === undefined || session.lastMessageAt < idlest.lastMessageAt) idlest = session;
     }

@@ -4,7 +4,7 @@ import type { Link } from '../../link/link.ts';
 
 export interface FirstProcessOptions {
   /** The principal that it was opened for; any by default. */
-  readonly principal: string | undefined;
+  readonly principalId: string | undefined;
   /** Unused for so long, it is ended. */
   readonly idleMs: number;
   readonly closed: RunError;
@@ -30,14 +30,14 @@ export class FirstProcess {
   }
 
   /** @returns undefined if there is none for this principal */
-  takeFor(principal: string): Link | undefined {
-    const { principal: owner = principal } = this.#options;
-    return principal === owner ? this.#take() : undefined;
+  takeFor(principalId: string): Link | undefined {
+    const { principalId: owner = principalId } = this.#options;
+    return principalId === owner ? this.#take() : undefined;
   }
 
   /** Ends it if it belongs to this principal. @returns whether it does */
-  evictFor(principal: string): boolean {
-    return principal === this.#options.principal && this.#end();
+  evictFor(principalId: string): boolean {
+    return principalId === this.#options.principalId && this.#end();
   }
 
   async close(reason: RunError): Promise<void> {

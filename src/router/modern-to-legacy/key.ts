@@ -8,7 +8,7 @@ import type { ModernClient } from '../modern-backend.ts';
 export interface ProcessKey {
   /** For maps and sealed states. */
   readonly text: string;
-  readonly principal: string;
+  readonly principalId: string;
   /** Without the capabilities that are withheld from the server. */
   readonly capabilities: Json;
   readonly clientInfo: Json;
@@ -28,7 +28,7 @@ export class ProcessKeys {
 
   of(client: ModernClient, envelope: Envelope): ProcessKey {
     const { clientCapabilities, clientInfo } = envelope;
-    const text = JSON.stringify([client.principal, [...client.withheld], clientCapabilities, clientInfo]);
+    const text = JSON.stringify([client.principalId, [...client.withheld], clientCapabilities, clientInfo]);
     const known = this.#kept.get(text);
     if (known !== undefined) return known;
     const key = keyOf(client, envelope);
@@ -43,11 +43,11 @@ export class ProcessKeys {
   }
 }
 
-export function keyOf({ principal, withheld }: ModernClient, envelope: Envelope): ProcessKey {
+export function keyOf({ principalId, withheld }: ModernClient, envelope: Envelope): ProcessKey {
   const capabilities = toLegacyClientCapabilities(envelope.clientCapabilities, withheld);
   const clientInfo = envelope.clientInfo ?? UNNAMED;
-  const hash = createHash('sha256').update(canonicalText([principal, capabilities, clientInfo]));
-  return { text: hash.digest('base64url'), principal, capabilities, clientInfo };
+  const hash = createHash('sha256').update(canonicalText([principalId, capabilities, clientInfo]));
+  return { text: hash.digest('base64url'), principalId, capabilities, clientInfo };
 }
 
 /** Whether its client has sent a name; otherwise several clients of a principal may share the process. */

@@ -32,7 +32,7 @@ export interface LegacyProcessOptions {
   readonly attribution: AttributionMode;
   readonly states: RequestStates;
   /** Opens the process on behalf of a principal. Rejects with a RunError. */
-  readonly openChild: (principal: string) => Promise<Link>;
+  readonly openChild: (principalId: string) => Promise<Link>;
   /** A call has been suspended: there may be too many in all processes. */
   readonly onSuspend: () => void;
   /** No call and no subscription is left. */
@@ -179,7 +179,7 @@ export class LegacyProcess implements ResourceSubscriber {
       ...(remarkSince !== undefined && { remarkSince }),
       clock,
       log,
-      openUpstream: () => openChild(this.#key.principal),
+      openUpstream: () => openChild(this.#key.principalId),
       initializeParams: legacyInitializeParams(this.#key.capabilities, this.#key.clientInfo),
       onFrame: (frame, relatedRequestId) => this.#fromProcess.receive(frame, relatedRequestId),
       onReady: () => this.#fromClient.processReady(),

@@ -56,7 +56,7 @@ export class PrewarmedProcesses {
     this.#ready.set(kind, ready);
     while (ready.length < count) {
       const clientInfo = ownClientInfo(version);
-      const process = create({ text: '', principal: '', capabilities, clientInfo });
+      const process = create({ text: '', principalId: '', capabilities, clientInfo });
       process.prewarm();
       ready.push(process);
     }

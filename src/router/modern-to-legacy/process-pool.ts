@@ -24,11 +24,11 @@ export interface ProcessPoolOptions {
   /** Ours, for `clientInfo`. */
   readonly version: string;
   /** Opens a process on behalf of a principal. Rejects with a RunError. */
-  readonly openChild: (principal: string) => Promise<Link>;
+  readonly openChild: (principalId: string) => Promise<Link>;
   /** A process that runs already and was not initialized. */
   readonly first: Link | undefined;
   /** The principal that the first process was opened for: no other one gets it. Any principal by default. */
-  readonly principalOfFirst?: string;
+  readonly principalIdOfFirst?: string;
   readonly initializeTimeoutMs: number;
   /** A process without requests for so long is stopped. */
   readonly childIdleMs: number;
@@ -88,7 +88,7 @@ class ProcessPool implements ModernBackend, PortOwner {
       end,
       clock,
     });
-    this.#first = new FirstProcess({ principal: options.principalOfFirst, idleMs, closed, clock });
+    this.#first = new FirstProcess({ principalId: options.principalIdOfFirst, idleMs, closed, clock });
   }
 
   get pending(): number {
@@ -106,8 +106,8 @@ class ProcessPool implements ModernBackend, PortOwner {
     return port;
   }
 
-  evictIdle(principal: string): boolean {
-    return this.#processes.evictIdle(principal) || this.#first.evictFor(principal);
+  evictIdle(principalId: string): boolean {
+    return this.#processes.evictIdle(principalId) || this.#first.evictFor(principalId);
   }
 
   close(reason: RunError): Promise<void> {
@@ -155,10 +155,10 @@ class ProcessPool implements ModernBackend, PortOwner {
 
   /** @throws RunError `TOO_MANY_VARIANTS` if the principal has too many processes, and none is idle */
   #processOf(key: ProcessKey): LegacyProcess {
-    const { principal } = key;
+    const { principalId } = key;
     const known = this.#processes.use(key.text);
     if (known !== undefined) return known;
-    if (this.#processes.countOf(principal) >= MAX_VARIANTS && !this.evictIdle(principal))
+    if (this.#processes.countOf(principalId) >= MAX_VARIANTS && !this.evictIdle(principalId))
       throw new RunError('TOO_MANY_VARIANTS', { max: MAX_VARIANTS });
     const process = this.#prewarmed.take(key) ?? this.#createProcess(key);
     this.#processes.add(process);
@@ -178,8 +178,8 @@ class ProcessPool implements ModernBackend, PortOwner {
       maxSubscriptions: MAX_SUBSCRIPTIONS_EACH,
       attribution,
       states: this.#states,
-      openChild: async (principal) =>
-        this.#first.takeFor(principal) ?? (await this.#options.openChild(principal)),
+      openChild: async (principalId) =>
+        this.#first.takeFor(principalId) ?? (await this.#options.openChild(principalId)),
       onSuspend: () => this.#processes.limitSuspended(maxSuspended),
       onIdle: (process) => this.#processes.markIdle(process),
       clock: this.#clock,
@@ -187,8 +187,8 @@ class ProcessPool implements ModernBackend, PortOwner {
     });
   }
 
-  #portOptions({ principal }: ModernClient): ClientPortOptions {
-    return { principal, unread: this.#unread, closed: this.#closed };
+  #portOptions({ principalId }: ModernClient): ClientPortOptions {
+    return { principalId, unread: this.#unread, closed: this.#closed };
   }
 
   async #shutDown(reason: RunError): Promise<void> {

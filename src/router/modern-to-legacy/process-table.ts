@@ -47,9 +47,9 @@ export class ProcessTable {
     return entry.process;
   }
 
-  countOf(principal: string): number {
+  countOf(principalId: string): number {
     let count = 0;
-    for (const { process } of this.#entries.values()) if (process.key.principal === principal) count += 1;
+    for (const { process } of this.#entries.values()) if (process.key.principalId === principalId) count += 1;
     return count;
   }
 
@@ -62,11 +62,11 @@ export class ProcessTable {
   }
 
   /** Ends the process that this principal has left idle longest. @returns whether there is one */
-  evictIdle(principal: string): boolean {
+  evictIdle(principalId: string): boolean {
     let idlest: Entry | undefined;
     for (const entry of this.#entries.values()) {
       const { process, usedAt } = entry;
-      if (process.key.principal !== principal || !process.isIdle) continue;
+      if (process.key.principalId !== principalId || !process.isIdle) continue;
       if (idlest === undefined || usedAt < idlest.usedAt) idlest = entry;
     }
     if (idlest === undefined) return false;

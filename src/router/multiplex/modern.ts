@@ -19,7 +19,7 @@ import { TaskOwners } from './task-owners.ts';
 
 export interface ModernMultiplexerOptions extends MultiplexerOptions {
   /** The only principal that it serves: its process may end for another one of that principal. */
-  readonly principal?: string;
+  readonly principalId?: string;
 }
 
 type Request = InFlightRequest<ModernPort>;
@@ -33,7 +33,7 @@ const BRACE = 0x7b;
  */
 export class ModernMultiplexer extends Multiplexer<ModernPort, RunningProcess> implements ModernBackend {
   protected override readonly process: StatelessProcess;
-  readonly #principal: string | undefined;
+  readonly #principalId: string | undefined;
   /** Undefined where all clients are of one principal. */
   readonly #taskOwners: TaskOwners | undefined;
   #closing: Promise<void> | undefined;
@@ -41,8 +41,8 @@ export class ModernMultiplexer extends Multiplexer<ModernPort, RunningProcess> i
   constructor(options: ModernMultiplexerOptions) {
     super(options);
     this.process = new StatelessProcess(this.lifeOptions());
-    this.#principal = options.principal;
-    this.#taskOwners = options.principal === undefined ? new TaskOwners() : undefined;
+    this.#principalId = options.principalId;
+    this.#taskOwners = options.principalId === undefined ? new TaskOwners() : undefined;
   }
 
   /** @param first a process that runs already */
@@ -59,15 +59,15 @@ export class ModernMultiplexer extends Multiplexer<ModernPort, RunningProcess> i
     return this.requests.size;
   }
 
-  open({ principal }: { readonly principal: string }): Link {
-    const port = new ModernPort(this, this.portOptions(principal));
+  open({ principalId }: { readonly principalId: string }): Link {
+    const port = new ModernPort(this, this.portOptions(principalId));
     this.ports.add(port);
     return port;
   }
 
   /** A process that several principals use is not for one of them to end. */
-  evictIdle(principal: string): boolean {
-    return principal === this.#principal && this.endIdle();
+  evictIdle(principalId: string): boolean {
+    return principalId === this.#principalId && this.endIdle();
   }
 
   override close(reason: RunError): Promise<void> {
@@ -84,7 +84,7 @@ export class ModernMultiplexer extends Multiplexer<ModernPort, RunningProcess> i
   // From the clients
 
   protected override onClientRequest(port: ModernPort, frame: Frame, scanned: Scanned): Wait {
-    if (this.#taskOwners?.isForeign(frame, port.principal) === true)
+    if (this.#taskOwners?.isForeign(frame, port.principalId) === true)
       return port.deliver(faultFrame(new RunError('NOT_SHARED', { method: frame.method ?? '' }), frame.id));
     const request = this.requestOf(port, frame, scanned, scopeOf(frame));
     if (request === undefined) return undefined;
@@ -109,7 +109,7 @@ export class ModernMultiplexer extends Multiplexer<ModernPort, RunningProcess> i
   }
 
   protected override answerTo(request: Request, scanned: Scanned, frame: Frame): Frame {
-    this.#taskOwners?.learn(frame, request.port.principal);
+    this.#taskOwners?.learn(frame, request.port.principalId);
     return request.scope === 'call' || scanned.isError
       ? super.answerTo(request, scanned, frame)
       : this.#listenEnd(request, frame);
@@ -208,7 +208,7 @@ function identify(request: Request, scanned: Scanned): void {
     (clientInfo !== undefined && !startsWith(scanned, clientInfo, BRACE))
   )
     return;
-  if (clientInfo !== undefined) request.owner = `${request.port.principal}\n${textOf(scanned, clientInfo)}`;
+  if (clientInfo !== undefined) request.owner = `${request.port.principalId}\n${textOf(scanned, clientInfo)}`;
   request.level = severity;
 }
 

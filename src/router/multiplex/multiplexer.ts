@@ -79,8 +79,8 @@ export abstract class Multiplexer<P extends ClientPort, R extends RunningProcess
   protected abstract onClientRequest(port: P, frame: Frame, scanned: Scanned, running: R): Wait;
   protected abstract onClientNotification(port: P, frame: Frame, scanned: Scanned): Wait;
 
-  protected portOptions(principal: string): ClientPortOptions {
-    return { principal, unread: this.#unread, closed: this.closed };
+  protected portOptions(principalId: string): ClientPortOptions {
+    return { principalId, unread: this.#unread, closed: this.closed };
   }
 
   fromClient(port: P, frame: Frame): Wait {

@@ -9,21 +9,21 @@ export class TaskOwners {
   readonly #owners = new Map<string, string>();
 
   /** Reads the answer to a call that may have become a task. */
-  learn(answer: Frame, principal: string): void {
+  learn(answer: Frame, principalId: string): void {
     const { bytes } = answer;
     if (!Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(TASK_ID)) return;
     const taskId = taskIdOf(answer);
     if (taskId === undefined || this.#owners.has(taskId)) return;
-    this.#owners.set(taskId, principal);
+    this.#owners.set(taskId, principalId);
     const [oldest] = this.#owners.keys();
     if (this.#owners.size > MAX_TASKS && oldest !== undefined) this.#owners.delete(oldest);
   }
 
   /** Whether a request is about a task of another principal, or about the tasks of all. */
-  isForeign({ method, message }: Frame, principal: string): boolean {
+  isForeign({ method, message }: Frame, principalId: string): boolean {
     if (method?.startsWith('tasks/') !== true) return false;
     const { taskId } = jsonOf(message.params);
-    return typeof taskId !== 'string' || this.#owners.get(taskId) !== principal;
+    return typeof taskId !== 'string' || this.#owners.get(taskId) !== principalId;
   }
 
   /** The process is gone, and its tasks with it. */

@@ -3,6 +3,7 @@ import { isDual, isModernRevision } from '../../era/handshake.ts';
 import { RelayLink } from '../../link/forward.ts';
 import { createFrameQueue } from '../../link/frame-queue.ts';
 import type { Link, PeerSupport } from '../../link/link.ts';
+import type { Principal } from '../../link/principal.ts';
 import type { Log } from '../../observe/log.ts';
 import { isLegacyRevision } from '../../protocol/constants.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
@@ -47,7 +48,7 @@ const EARLY_FRAMES = 100;
 class LegacyClientLink extends RelayLink {
   readonly peer = 'server';
   readonly era = 'legacy';
-  readonly principal: string;
+  readonly principal: Principal;
   readonly #options: LegacyClientOptions;
   readonly #known: EraCache;
   readonly #search: ServerSearch;

@@ -17,11 +17,11 @@ export interface ModernClientOptions {
   readonly clock: Clock;
   readonly known: EraCache;
   /** Rejects with a RunError. */
-  readonly openChild: (principal: string) => Promise<Link>;
-  /** @param first a process that runs already, opened for `principal` */
-  readonly toModernServer: (first: Link | undefined, principal: string) => Promise<ModernBackend>;
-  /** @param first a process that runs already and was not initialized, opened for `principal` */
-  readonly toLegacyServer: (first: Link | undefined, principal: string) => Promise<ModernBackend>;
+  readonly openChild: (principalId: string) => Promise<Link>;
+  /** @param first a process that runs already, opened for `principalId` */
+  readonly toModernServer: (first: Link | undefined, principalId: string) => Promise<ModernBackend>;
+  /** @param first a process that runs already and was not initialized, opened for `principalId` */
+  readonly toLegacyServer: (first: Link | undefined, principalId: string) => Promise<ModernBackend>;
 }
 
 const PROBE_AGAIN_MS = 10_000;
@@ -57,11 +57,11 @@ export class ModernClientRoute implements ModernBackend {
     if (this.#backend !== undefined && this.#serverEra === 'legacy' && this.#mayBeModern())
       this.#reconsider();
     if (this.#backend !== undefined) return this.#backend.open(client);
-    return lazyLink('modern', async () => (await this.#decide(client.principal)).open(client));
+    return lazyLink('modern', async () => (await this.#decide(client.principalId)).open(client));
   }
 
-  evictIdle(principal: string): boolean {
-    return this.#mistaken?.evictIdle(principal) === true || this.#backend?.evictIdle(principal) === true;
+  evictIdle(principalId: string): boolean {
+    return this.#mistaken?.evictIdle(principalId) === true || this.#backend?.evictIdle(principalId) === true;
   }
 
   async close(reason: RunError): Promise<void> {
@@ -71,14 +71,14 @@ export class ModernClientRoute implements ModernBackend {
     await Promise.all([this.#mistaken?.close(reason), this.#backend?.close(reason)]);
   }
 
-  #decide(principal: string): Promise<ModernBackend> {
-    this.#deciding ??= this.#createBackend(principal);
+  #decide(principalId: string): Promise<ModernBackend> {
+    this.#deciding ??= this.#createBackend(principalId);
     return this.#deciding;
   }
 
-  async #createBackend(principal: string): Promise<ModernBackend> {
+  async #createBackend(principalId: string): Promise<ModernBackend> {
     try {
-      const backend = await this.#find(principal);
+      const backend = await this.#find(principalId);
       this.#backend = backend;
       if (this.#closedWith !== undefined) await backend.close(this.#closedWith);
       return backend;
@@ -88,11 +88,11 @@ export class ModernClientRoute implements ModernBackend {
     }
   }
 
-  async #find(principal: string): Promise<ModernBackend> {
-    const child = this.#known.modern === undefined ? await this.#probe(principal) : undefined;
+  async #find(principalId: string): Promise<ModernBackend> {
+    const child = this.#known.modern === undefined ? await this.#probe(principalId) : undefined;
     this.#serverEra = this.#known.modern === true ? 'modern' : 'legacy';
-    if (this.#serverEra === 'modern') return await this.#options.toModernServer(child, principal);
-    if (this.#mistaken === undefined) return await this.#options.toLegacyServer(child, principal);
+    if (this.#serverEra === 'modern') return await this.#options.toModernServer(child, principalId);
+    if (this.#mistaken === undefined) return await this.#options.toLegacyServer(child, principalId);
     const before = this.#mistaken;
     this.#mistaken = undefined;
     await child?.close();
@@ -100,8 +100,8 @@ export class ModernClientRoute implements ModernBackend {
   }
 
   /** @returns the process that was probed, unless it has ended */
-  async #probe(principal: string): Promise<Link | undefined> {
-    const child = reattachable(await this.#options.openChild(principal));
+  async #probe(principalId: string): Promise<Link | undefined> {
+    const child = reattachable(await this.#options.openChild(principalId));
     this.#probed = child;
     const verdict = await detectEra(child, this.#options).finally(() => (this.#probed = undefined));
     this.#known.modern = isModernBy(verdict);

@@ -4,6 +4,7 @@ import { RunError, toRunError } from '../../errors.ts';
 import { RelayLink } from '../../link/forward.ts';
 import { createFrameQueue } from '../../link/frame-queue.ts';
 import type { Era, Link } from '../../link/link.ts';
+import type { Principal } from '../../link/principal.ts';
 import { reattachable } from '../../link/reattachable.ts';
 import { MODERN_REVISION } from '../../protocol/constants.ts';
 import { faultFrame } from '../../protocol/fault.ts';
@@ -34,7 +35,7 @@ type Wait = void | Promise<void>;
 class StdioClientLink extends RelayLink {
   readonly peer = 'server';
   readonly era = 'legacy';
-  readonly principal: string;
+  readonly principal: Principal;
   readonly supports = { notifications: true, requests: true };
   readonly #options: StdioClientOptions;
   readonly #known: EraCache;
@@ -175,7 +176,7 @@ class StdioClientLink extends RelayLink {
     // The backend starts another one if it ends.
     child?.onclose(() => {});
     this.#backend ??= await this.#options.toLegacyServer(child);
-    return this.#use(this.#backend.open({ principal: this.principal, withheld: new Set() }));
+    return this.#use(this.#backend.open({ principalId: this.principal.id, withheld: new Set() }));
   }
 
   #use(link: Link): Link {

@@ -4,6 +4,7 @@ import type { Frame } from '../../protocol/frame.ts';
 import { isRequestId, type RequestId } from '../../protocol/request-id.ts';
 import { TransientMap } from '../../protocol/transient-map.ts';
 import type { Era, Link, PeerSupport } from '../../link/link.ts';
+import { CHILD } from '../../link/principal.ts';
 import type { InFlightRequest } from './in-flight-request.ts';
 import type { SendBufferLimit } from './send-buffer-limit.ts';
 
@@ -17,8 +18,8 @@ const NO_CALLS: readonly InFlightRequest[] = [];
 const ignore = (): void => {};
 
 export interface ClientPortOptions {
-  /** Whose client uses the port; empty where the server does not tell them apart. */
-  readonly principal: string;
+  /** Of the client that uses the port; empty where the server does not tell them apart. */
+  readonly principalId: string;
   /** What the clients of the server leave unread counts here. */
   readonly unread: SendBufferLimit;
   /** The reason that a client which leaves is given; one for all, since a stack trace costs more than a short stay. */
@@ -34,7 +35,9 @@ export abstract class ClientPort implements Link {
   readonly peer = 'server';
   /** Of the client. */
   abstract readonly era: Era;
-  readonly principal: string;
+  readonly principal = CHILD;
+  /** Of the client. */
+  readonly principalId: string;
   readonly supports = SUPPORTS;
   /** In the `PortSet` that the port is in. */
   place = -1;
@@ -48,8 +51,8 @@ export abstract class ClientPort implements Link {
   #call: InFlightRequest | undefined;
   #otherCalls: TransientMap<RequestId, InFlightRequest> | undefined;
 
-  constructor({ principal, unread, closed }: ClientPortOptions) {
-    this.principal = principal;
+  constructor({ principalId, unread, closed }: ClientPortOptions) {
+    this.principalId = principalId;
     this.#limit = unread;
     this.#closed = closed;
   }

@@ -4,6 +4,7 @@ import { secretsOf } from '../../observe/known-secrets.ts';
 import { createMask, type Mask } from '../../observe/mask.ts';
 import type { Frame, RequestId } from '../../protocol/frame.ts';
 import type { Link } from '../../link/link.ts';
+import type { Principal } from '../../link/principal.ts';
 import { OAuthAuthorization } from '../oauth/authorization.ts';
 import type { RemoteTarget } from '../../config/types.ts';
 import type { UpstreamOptions } from '../target.ts';
@@ -31,6 +32,7 @@ interface RemoteServer {
 }
 
 const INITIALIZE_TIMEOUT_MS = 60_000;
+const REMOTE: Principal = { id: 'remote', claims: {} };
 
 async function connectTo(
   target: RemoteTarget,
@@ -69,7 +71,7 @@ async function connectTo(
 class RemoteLink implements Link {
   readonly peer = 'server';
   readonly era = 'legacy';
-  readonly principal = 'remote';
+  readonly principal = REMOTE;
   readonly supports = { notifications: true, requests: true };
   readonly #options: UpstreamOptions;
   readonly #server: RemoteServer;

@@ -8,6 +8,7 @@ import { startHttpListener } from '../../../src/downstream/http/server.ts';
 import { frameOf, type Frame, type JsonRpcMessage, type RequestId } from '../../../src/protocol/frame.ts';
 import type { ClientExchange } from '../../../src/link/client-exchange.ts';
 import type { Link } from '../../../src/link/link.ts';
+import type { Principal } from '../../../src/link/principal.ts';
 import { createRecordingLog, type RecordingLog } from '../../observe/recording-log.ts';
 import { eventsOf, open, post, postOpen, type Answer, type SseEvent } from '../../support/http.ts';
 
@@ -157,7 +158,7 @@ function take(link: Link, server: string, silent: boolean): Accepted {
 class ExchangeLink implements Link {
   readonly peer = 'client';
   readonly era = 'modern';
-  readonly principal: string;
+  readonly principal: Principal;
   readonly supports = { notifications: true, requests: false };
   readonly #client: ClientExchange;
   #onframe: (frame: Frame) => void | Promise<void> = () => {};

@@ -58,7 +58,7 @@ describe.each([{ stateless: false }, { stateless: true }])('with stateless: $sta
     const [{ link, frames, isClosed, server } = expect.fail('nothing')] = harness.accepted;
     expect({ era: link.era, principal: link.principal, server, isClosed }).toEqual({
       era: 'modern',
-      principal: 'local',
+      principal: { id: 'local', claims: {} },
       server: 'files',
       isClosed: true,
     });

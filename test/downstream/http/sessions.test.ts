@@ -3,8 +3,14 @@ import { Sessions } from '../../../src/downstream/http/sessions.ts';
 import { StreamableSession } from '../../../src/downstream/http/streamable/session.ts';
 import { Ticker } from '../../../src/downstream/http/ticker.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
+import { principalOf } from '../../support/principal.ts';
 
-function open(sessions: Sessions, clock: FakeClock, id: string, principal = 'local'): StreamableSession {
+function open(
+  sessions: Sessions,
+  clock: FakeClock,
+  id: string,
+  principal = principalOf('local'),
+): StreamableSession {
   const session = new StreamableSession({
     id,
     server: 'files',
@@ -19,10 +25,10 @@ function open(sessions: Sessions, clock: FakeClock, id: string, principal = 'loc
   return session;
 }
 
-const idsOf = (sessions: Sessions, ids: readonly string[], principal = 'local'): string[] =>
+const idsOf = (sessions: Sessions, ids: readonly string[], principalId = 'local'): string[] =>
   ids.filter((id) => {
     try {
-      return sessions.find('streamable', id, 'files', principal).id === id;
+      return sessions.find('streamable', id, 'files', principalId).id === id;
     } catch {
       return false;
     }
@@ -57,9 +63,21 @@ test('evicts the session that the same principal left idle longest, and rejects 
 test('finds a session for its own principal only', () => {
   const clock = createFakeClock();
   const sessions = new Sessions(2, 60_000);
-  open(sessions, clock, 'own', 'a');
+  open(sessions, clock, 'own', principalOf('a'));
   expect(idsOf(sessions, ['own'], 'a')).toEqual(['own']);
   expect(idsOf(sessions, ['own'], 'b')).toEqual([]);
+});
+
+test('a session belongs to all requests with its principal id, also when their claims differ', async () => {
+  const clock = createFakeClock();
+  const sessions = new Sessions(2, 60_000);
+  const [earlier, later] = [principalOf('a', { groups: ['x'] }), principalOf('a', { groups: ['y'] })];
+  open(sessions, clock, 'first', earlier);
+  await clock.pass(10);
+  open(sessions, clock, 'second', later);
+  expect(idsOf(sessions, ['first', 'second'], later.id)).toEqual(['first', 'second']);
+  expect(sessions.evictIdle(later.id, 'files')).toBe(true);
+  expect(idsOf(sessions, ['first', 'second'], earlier.id)).toEqual(['second']);
 });
 
 test('a ticker calls its handlers at every interval until it is stopped', async () => {

@@ -5,6 +5,7 @@ import { StreamableSession } from '../../../src/downstream/http/streamable/sessi
 import { frameOf, peekFrame } from '../../../src/protocol/frame.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { MCP_HEADERS, openSocket, post, postOpen, send } from '../../support/http.ts';
+import { principalOf } from '../../support/principal.ts';
 import { expectFault, initialize, listen, openSession, openStream, readStream, request } from './listener.ts';
 
 const NOTE = { method: 'notifications/message', params: { level: 'info', data: 'x' } };
@@ -125,7 +126,7 @@ describe('the answer to a POST', () => {
     const session = new StreamableSession({
       id: 'x',
       server: 'files',
-      principal: 'local',
+      principal: principalOf('local'),
       resumeLimitBytes: 1_000,
       jsonResponse: false,
       keepAliveMs: 5_000,

@@ -34,8 +34,8 @@ export function createHarness(overrides: Partial<ProcessPoolOptions> = {}): Harn
   const pool = createProcessPool({
     server: 'files',
     version: '0',
-    openChild: async (principal) => {
-      principals.push(principal);
+    openChild: async (principalId) => {
+      principals.push(principalId);
       const link = startServer();
       children.push(link);
       return link;

@@ -261,7 +261,7 @@ describe('a request state', () => {
     [
       'of another principal',
       (demand, client, harness) =>
-        foreign(client, connect(harness.pool, { principal: 'two', capabilities: CAPABILITIES }), demand),
+        foreign(client, connect(harness.pool, { principalId: 'two', capabilities: CAPABILITIES }), demand),
     ],
     [
       'of another kind of client',
@@ -344,8 +344,8 @@ describe('a suspended call', () => {
 
   test('is discarded when there are too many', async () => {
     const harness = createHarness({ maxSuspended: 1 });
-    const clients = ['one', 'two'].map((principal) =>
-      connect(harness.pool, { principal, capabilities: CAPABILITIES }),
+    const clients = ['one', 'two'].map((principalId) =>
+      connect(harness.pool, { principalId, capabilities: CAPABILITIES }),
     );
     for (const [n, client] of clients.entries()) {
       const id = await client.ask('tools/call', CALL);

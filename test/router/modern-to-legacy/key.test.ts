@@ -23,7 +23,7 @@ describe('ProcessKeys', () => {
     const keys = new ProcessKeys();
     const all = [
       keyFor(keys, { capabilities: { roots: {} } }),
-      keyFor(keys, { capabilities: { roots: {} }, principal: 'two' }),
+      keyFor(keys, { capabilities: { roots: {} }, principalId: 'two' }),
       keyFor(keys, { capabilities: { sampling: {} } }),
       keyFor(keys, { capabilities: { roots: {} }, clientInfo: { name: 'other', version: '1' } }),
       keyFor(keys, { capabilities: { roots: {} }, clientInfo: undefined }),
@@ -43,7 +43,7 @@ describe('ProcessKeys', () => {
   test('forgets the oldest of many keys, and never keeps one of a large envelope', () => {
     const keys = new ProcessKeys();
     const first = keyFor(keys);
-    for (let n = 0; n < 128; n += 1) keyFor(keys, { principal: `other ${n}` });
+    for (let n = 0; n < 128; n += 1) keyFor(keys, { principalId: `other ${n}` });
     expect(keyFor(keys)).not.toBe(first);
     expect(keyFor(keys)).toEqual(first);
     const large = { capabilities: { experimental: { text: 'x'.repeat(5_000) } } };
@@ -52,20 +52,20 @@ describe('ProcessKeys', () => {
 });
 
 interface Said {
-  readonly principal?: string;
+  readonly principalId?: string;
   readonly capabilities?: Json;
   readonly clientInfo?: Json | undefined;
   readonly withheld?: readonly Capability[];
 }
 
 function keyFor(keys: ProcessKeys, said: Said = {}): ProcessKey {
-  const { principal = 'one', capabilities = {}, withheld = [] } = said;
+  const { principalId = 'one', capabilities = {}, withheld = [] } = said;
   const clientInfo = 'clientInfo' in said ? said.clientInfo : NAME;
-  return keys.of(clientOf(principal, withheld), envelopeOf(capabilities, clientInfo));
+  return keys.of(clientOf(principalId, withheld), envelopeOf(capabilities, clientInfo));
 }
 
-function clientOf(principal: string, withheld: readonly Capability[]): Parameters<typeof keyOf>[0] {
-  return { principal, withheld: new Set(withheld) };
+function clientOf(principalId: string, withheld: readonly Capability[]): Parameters<typeof keyOf>[0] {
+  return { principalId, withheld: new Set(withheld) };
 }
 
 function envelopeOf(clientCapabilities: Json, clientInfo: Json | undefined): Envelope {

@@ -5,7 +5,7 @@ import type { ModernBackend } from '../../../src/router/modern-backend.ts';
 import type { Capability } from '../../../src/config/types.ts';
 
 export interface ModernClientOptions {
-  readonly principal?: string;
+  readonly principalId?: string;
   readonly capabilities?: object;
   readonly name?: string;
   readonly withheld?: readonly Capability[];
@@ -23,8 +23,8 @@ export interface ModernTestClient {
 let nextId = 1;
 
 export function connect(backend: ModernBackend, options: ModernClientOptions = {}): ModernTestClient {
-  const { principal = 'one', capabilities = {}, name = 'client', withheld = [] } = options;
-  const link = backend.open({ principal, withheld: new Set(withheld) });
+  const { principalId = 'one', capabilities = {}, name = 'client', withheld = [] } = options;
+  const link = backend.open({ principalId, withheld: new Set(withheld) });
   const received: JsonRpcMessage[] = [];
   link.onclose(() => {});
   link.onframe((frame) => void received.push(parseFrame(frame.bytes).message));

@@ -30,7 +30,7 @@ describe('a process', () => {
     await connect(pool).ask('tools/list');
     await connect(pool).ask('tools/list');
     expect(children).toHaveLength(1);
-    await connect(pool, { principal: 'two' }).ask('tools/list');
+    await connect(pool, { principalId: 'two' }).ask('tools/list');
     await connect(pool, { capabilities: { sampling: {} } }).ask('tools/list');
     await connect(pool, { name: 'other' }).ask('tools/list');
     expect(principals).toEqual(['one', 'two', 'one', 'one']);
@@ -237,7 +237,7 @@ describe('a prewarmed process', () => {
     const harness = createHarness({ clock, warm: 1 });
     for (let n = 0; n < 5; n += 1) {
       const capabilities = { experimental: { [`kind ${n}`]: {} } };
-      await connect(harness.pool, { capabilities, principal: `${n}` }).ask('tools/list');
+      await connect(harness.pool, { capabilities, principalId: `${n}` }).ask('tools/list');
       await clock.pass(1);
     }
     // Each kind has started one process for its client, and one ahead of the next.
@@ -270,11 +270,11 @@ describe('a process that was opened before the pool', () => {
 
   test('serves the principal that it was opened for, and no other', async () => {
     const first = startServer();
-    const { pool, children } = createHarness({ first, principalOfFirst: 'one' });
-    await connect(pool, { principal: 'two' }).ask('tools/call', CALL);
+    const { pool, children } = createHarness({ first, principalIdOfFirst: 'one' });
+    await connect(pool, { principalId: 'two' }).ask('tools/call', CALL);
     await settled();
     expect([children.length, requestsTo(first, 'tools/call').length]).toEqual([1, 0]);
-    await connect(pool, { principal: 'one' }).ask('tools/call', CALL);
+    await connect(pool, { principalId: 'one' }).ask('tools/call', CALL);
     await settled();
     expect([children.length, requestsTo(first, 'tools/call').length]).toEqual([1, 1]);
   });
@@ -282,7 +282,7 @@ describe('a process that was opened before the pool', () => {
   test('ends when its principal does not use it', async () => {
     const clock = createFakeClock();
     const first = startServer();
-    createHarness({ clock, first, principalOfFirst: 'one', childIdleMs: IDLE_MS });
+    createHarness({ clock, first, principalIdOfFirst: 'one', childIdleMs: IDLE_MS });
     await clock.pass(IDLE_MS - 1);
     expect(first.isClosed).toBe(false);
     await clock.pass(1);
@@ -291,7 +291,7 @@ describe('a process that was opened before the pool', () => {
 
   test('is evicted for its principal, and for no other', () => {
     const first = startServer();
-    const { pool } = createHarness({ first, principalOfFirst: 'one' });
+    const { pool } = createHarness({ first, principalIdOfFirst: 'one' });
     expect([pool.evictIdle('two'), first.isClosed]).toEqual([false, false]);
     expect([pool.evictIdle('one'), first.isClosed]).toEqual([true, true]);
     expect(pool.evictIdle('one')).toBe(false);
@@ -314,8 +314,8 @@ async function idleProcess(overrides: Parameters<typeof createHarness>[0] = {}):
 }
 
 /** A client with a running call. */
-async function callAs(harness: Harness, name: string, principal = 'one'): Promise<ModernTestClient> {
-  const client = connect(harness.pool, { name, principal });
+async function callAs(harness: Harness, name: string, principalId = 'one'): Promise<ModernTestClient> {
+  const client = connect(harness.pool, { name, principalId });
   await client.ask('tools/call', CALL);
   await settled();
   return client;

@@ -14,7 +14,7 @@ const CALL = {
   method: 'tools/call',
   params: { _meta: { [META.protocolVersion]: '2026-07-28', [META.clientCapabilities]: {} } },
 };
-const CLIENT = { principal: 'one', withheld: new Set<never>() };
+const CLIENT = { principalId: 'one', withheld: new Set<never>() };
 
 test('a server that turns out to be modern is not translated any more', async () => {
   const { route, child, known, sent, closed } = open();

@@ -15,7 +15,7 @@ export class TestPort extends ClientPort {
   receive: (frame: Frame) => void | Promise<void> = (frame) => void this.received.push(frame);
 
   constructor(unread = new SendBufferLimit(Infinity, createRecordingLog())) {
-    super({ principal: 'one', unread, closed: CLOSED });
+    super({ principalId: 'one', unread, closed: CLOSED });
   }
 
   protected override fromClient(frame: Frame): void | Promise<void> {

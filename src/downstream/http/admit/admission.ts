@@ -1,5 +1,6 @@
 import { ServerResponse, type IncomingMessage } from 'node:http';
 import { RunError } from '../../../errors.ts';
+import { UNIDENTIFIED, type Principal } from '../../../link/principal.ts';
 import type { HttpOptions } from '../../listeners.ts';
 import { createAuthenticate, type Authenticate } from './authenticate.ts';
 import { createGuard, type Guard } from './guard.ts';
@@ -18,11 +19,11 @@ export class Admission {
   }
 
   /** @returns the principal. @throws RunError */
-  admit(request: IncomingMessage, response: ServerResponse): string {
+  admit(request: IncomingMessage, response: ServerResponse): Principal {
     requireSingleHeaders(request);
     this.#guard.check(request, response);
     // Browsers send no token with the question whether they may send one.
-    const principal = request.method === 'OPTIONS' ? '' : this.#authenticate(request);
+    const principal = request.method === 'OPTIONS' ? UNIDENTIFIED : this.#authenticate(request);
     const encoding = request.headers['content-encoding'];
     if (encoding !== undefined && encoding !== 'identity') {
       throw new RunError('UNSUPPORTED_MEDIA_TYPE', { detail: `content-encoding ${encoding}` });

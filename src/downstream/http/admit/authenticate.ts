@@ -1,12 +1,13 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { RunError } from '../../../errors.ts';
+import type { Principal } from '../../../link/principal.ts';
 
 /** The principal of a request. @throws RunError `UNAUTHORIZED` */
-export type Authenticate = (request: IncomingMessage) => string;
+export type Authenticate = (request: IncomingMessage) => Principal;
 
 /** The principal of all clients on a listener without tokens. */
-const ANYONE = 'local';
+const ANYONE: Principal = { id: 'local', claims: {} };
 
 /**
  * Static bearer tokens (RFC 6750, section 2.1).
@@ -14,14 +15,11 @@ const ANYONE = 'local';
  */
 export function createAuthenticate(digests: readonly Uint8Array[]): Authenticate {
   if (digests.length === 0) return () => ANYONE;
-  const tokens = digests.map((digest) => ({
-    digest,
-    principal: `token:${Buffer.from(digest).toString('hex', 0, 6)}`,
-  }));
+  const tokens = digests.map((digest) => ({ digest, principal: principalOf(digest) }));
 
   return (request) => {
     const presented = createHash('sha256').update(bearerOf(request)).digest();
-    let principal: string | undefined;
+    let principal: Principal | undefined;
     // All of them, so that the time tells neither which one it is nor how much of it is right.
     for (const token of tokens) if (timingSafeEqual(token.digest, presented)) principal = token.principal;
     if (principal === undefined) {
@@ -35,6 +33,10 @@ export function createAuthenticate(digests: readonly Uint8Array[]): Authenticate
 export function challengeFor(request: IncomingMessage): Readonly<Record<string, string>> {
   const isMissing = request.headers.authorization === undefined;
   return { 'www-authenticate': `Bearer realm="mcp-run"${isMissing ? '' : ', error="invalid_token"'}` };
+}
+
+function principalOf(digest: Uint8Array): Principal {
+  return { id: `token:${Buffer.from(digest).toString('hex', 0, 6)}`, claims: {} };
 }
 
 function bearerOf(request: IncomingMessage): string {

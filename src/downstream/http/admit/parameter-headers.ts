@@ -23,11 +23,11 @@ const ANNOTATION = Buffer.from('"x-mcp-header"');
  */
 export interface ParameterHeaders {
   /** Reads the answer to a `tools/list`. */
-  learn(principal: string, server: string, answer: Frame): void;
+  learn(principalId: string, server: string, answer: Frame): void;
   /** @throws RunError `HEADER_MISMATCH` */
-  require(principal: string, server: string, call: Frame, headers: IncomingHttpHeaders): void;
+  require(principalId: string, server: string, call: Frame, headers: IncomingHttpHeaders): void;
   /** The same for a call that needs none: those that are there are checked. @throws RunError `HEADER_MISMATCH` */
-  requireSent(principal: string, server: string, call: Frame, headers: IncomingHttpHeaders): void;
+  requireSent(principalId: string, server: string, call: Frame, headers: IncomingHttpHeaders): void;
 }
 
 export function createParameterHeaders(): ParameterHeaders {
@@ -35,8 +35,8 @@ export function createParameterHeaders(): ParameterHeaders {
   const lists = new Map<string, Map<string, readonly ParameterHeader[]>>();
 
   return {
-    learn(principal, server, answer) {
-      const key = keyOf(principal, server);
+    learn(principalId, server, answer) {
+      const key = keyOf(principalId, server);
       const known = lists.get(key);
       // Most servers have none, and then their lists need no parsing.
       if (known === undefined && !asBuffer(answer.bytes).includes(ANNOTATION)) return;
@@ -46,21 +46,21 @@ export function createParameterHeaders(): ParameterHeaders {
       lists.set(key, tools);
       if (lists.size > MAX_LISTS) dropOldest(lists);
     },
-    require(principal, server, call, headers) {
+    require(principalId, server, call, headers) {
       requireForm(headers);
-      requireAll(expectedOf(principal, server, call), call, headers);
+      requireAll(expectedOf(principalId, server, call), call, headers);
     },
-    requireSent(principal, server, call, headers) {
+    requireSent(principalId, server, call, headers) {
       requireForm(headers);
-      const expected = expectedOf(principal, server, call);
+      const expected = expectedOf(principalId, server, call);
       const sent = expected.filter(({ header }) => headers[header] !== undefined);
       requireAll(sent, call, headers);
     },
   };
 
-  function expectedOf(principal: string, server: string, { message }: Frame): readonly ParameterHeader[] {
+  function expectedOf(principalId: string, server: string, { message }: Frame): readonly ParameterHeader[] {
     const name = message.params?.['name'];
-    return (typeof name === 'string' && lists.get(keyOf(principal, server))?.get(name)) || [];
+    return (typeof name === 'string' && lists.get(keyOf(principalId, server))?.get(name)) || [];
   }
 }
 
@@ -149,6 +149,6 @@ function dropOldest(map: Map<string, unknown>): void {
   if (oldest !== undefined) map.delete(oldest);
 }
 
-function keyOf(principal: string, server: string): string {
-  return JSON.stringify([principal, server]);
+function keyOf(principalId: string, server: string): string {
+  return JSON.stringify([principalId, server]);
 }

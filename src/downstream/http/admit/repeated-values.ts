@@ -24,7 +24,7 @@ export function requireRepeated(
   for (const frame of frames) {
     if (request.headers[HEADER.method] !== undefined) requireMethod(request, frame);
     if (request.headers[HEADER.name] !== undefined) requireName(request, frame);
-    if (frame.method === 'tools/call') parameters.requireSent(principal, server, frame, request.headers);
+    if (frame.method === 'tools/call') parameters.requireSent(principal.id, server, frame, request.headers);
   }
 }
 

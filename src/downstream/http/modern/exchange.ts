@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Clock } from '../../../clock.ts';
 import { isRunError, RunError } from '../../../errors.ts';
 import type { ClientExchange, ServerExchange } from '../../../link/client-exchange.ts';
+import type { Principal } from '../../../link/principal.ts';
 import { LISTEN, META } from '../../../protocol/constants.ts';
 import { faultFrame } from '../../../protocol/fault.ts';
 import { frameOf, type Frame } from '../../../protocol/frame.ts';
@@ -43,7 +44,7 @@ type State = 'open' | 'answered' | 'ended';
 export class ModernExchange implements ClientExchange, AnswerHost {
   readonly request: Frame;
   readonly server: string;
-  readonly principal: string;
+  readonly principal: Principal;
   readonly canStream: boolean;
   readonly openPostStream = createPlainStream;
   readonly statusOf = statusOf;

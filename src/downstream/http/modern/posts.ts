@@ -62,7 +62,7 @@ class OpenPosts implements ModernPosts, ModernExchangeHost {
   }
 
   onTools({ principal, server }: ModernExchange, response: Frame): void {
-    this.#context.parameters.learn(principal, server, response);
+    this.#context.parameters.learn(principal.id, server, response);
   }
 
   onEnd(exchange: ModernExchange): void {
@@ -88,8 +88,8 @@ class OpenPosts implements ModernPosts, ModernExchangeHost {
   #exchange(call: HttpCall, frame: Frame): void {
     const { request, server, principal } = call;
     const { options, parameters, refuseWhenDraining } = this.#context;
-    if (frame.method === 'tools/call') parameters.require(principal, server, frame, request.headers);
-    if (frame.method === LISTEN) this.#requireListen(principal, server);
+    if (frame.method === 'tools/call') parameters.require(principal.id, server, frame, request.headers);
+    if (frame.method === LISTEN) this.#requireListen(principal.id, server);
     refuseWhenDraining();
     // One for each connection, unless a client sends more before it is answered.
     requireAnswerable(this.#exchanges.size + 1, options.maxConnections);
@@ -99,7 +99,7 @@ class OpenPosts implements ModernPosts, ModernExchangeHost {
     opened.start();
   }
 
-  #requireListen(principal: string, server: string): void {
+  #requireListen(principalId: string, server: string): void {
     if (!this.canStream) {
       const why = ': it needs an event stream, and this listener answers in JSON only';
       throw new RunError('METHOD_NOT_FOUND', { method: LISTEN, why });
@@ -107,7 +107,7 @@ class OpenPosts implements ModernPosts, ModernExchangeHost {
     const listens = [...this.#exchanges.values()].filter(
       (open) => open.isListening && open.server === server,
     );
-    const own = listens.filter((open) => open.principal === principal);
+    const own = listens.filter((open) => open.principal.id === principalId);
     if (listens.length >= MAX_LISTENS) throw new RunError('TOO_MANY_LISTENS', { max: MAX_LISTENS });
     if (own.length >= MAX_LISTENS_EACH) throw new RunError('TOO_MANY_LISTENS', { max: MAX_LISTENS_EACH });
   }

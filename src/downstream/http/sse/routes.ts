@@ -23,7 +23,7 @@ class SseRoutes {
     requireAccept(request, ['text/event-stream']);
     refuseWhenDraining();
     options.admit(server);
-    sessions.makeRoom(principal);
+    sessions.makeRoom(principal.id);
     const id = createSessionId();
     const session = new SseSession({
       id,
@@ -36,7 +36,7 @@ class SseRoutes {
       clock,
     });
     session.open();
-    const link = observeTools(session, (answer) => parameters.learn(principal, server, answer));
+    const link = observeTools(session, (answer) => parameters.learn(principal.id, server, answer));
     options.accept(link, server, 'conversation');
     sessions.add(session);
     session.announce();
@@ -45,7 +45,7 @@ class SseRoutes {
   async post({ request, response, body, server, principal }: HttpCall): Promise<void> {
     const { sessions, parameters, refuseWhenDraining } = this.#context;
     const id = new URLSearchParams(request.url?.split('?', 2)[1]).get('sessionId');
-    const session = sessions.find('sse', id ?? '', server, principal);
+    const session = sessions.find('sse', id ?? '', server, principal.id);
     if (body === undefined) throw new RunError('PARSE_ERROR', { detail: 'the body is empty' });
     try {
       const frame = parseClientMessage(body);

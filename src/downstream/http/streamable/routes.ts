@@ -89,13 +89,13 @@ class StreamableRoutes {
   #existingSession({ request, server, principal }: HttpCall): StreamableSession {
     const id = request.headers['mcp-session-id'];
     if (typeof id !== 'string' || id === '') throw new RunError('SESSION_REQUIRED');
-    return this.#context.sessions.find('streamable', id, server, principal);
+    return this.#context.sessions.find('streamable', id, server, principal.id);
   }
 
   #newSession({ server, principal }: HttpCall): StreamableSession {
     const { options, sessions, parameters, clock } = this.#context;
     options.admit(server);
-    sessions.makeRoom(principal);
+    sessions.makeRoom(principal.id);
     const session = new StreamableSession({
       id: createSessionId(),
       server,
@@ -106,7 +106,7 @@ class StreamableRoutes {
       onEnd: (ended) => sessions.remove(ended),
       clock,
     });
-    const link = observeTools(session, (answer) => parameters.learn(principal, server, answer));
+    const link = observeTools(session, (answer) => parameters.learn(principal.id, server, answer));
     options.accept(link, server, 'conversation');
     sessions.add(session);
     return session;

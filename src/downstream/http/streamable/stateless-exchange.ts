@@ -3,6 +3,7 @@ import type { Clock } from '../../../clock.ts';
 import { isRunError, toRunError } from '../../../errors.ts';
 import { RelayLink } from '../../../link/forward.ts';
 import type { Era, PeerSupport } from '../../../link/link.ts';
+import type { Principal } from '../../../link/principal.ts';
 import { faultFrame } from '../../../protocol/fault.ts';
 import type { Frame } from '../../../protocol/frame.ts';
 import { Answer, type AnswerHost } from '../responses/answer.ts';
@@ -13,7 +14,7 @@ const NO_HEADERS = {};
 
 export interface StatelessExchangeOptions {
   readonly response: ServerResponse;
-  readonly principal: string;
+  readonly principal: Principal;
   /** How many of them the POST brought. */
   readonly requests: number;
   readonly isBatch: boolean;
@@ -29,7 +30,7 @@ export interface StatelessExchangeOptions {
 export class StatelessExchange extends RelayLink implements AnswerHost {
   readonly peer = 'client';
   readonly era: Era = 'legacy';
-  readonly principal: string;
+  readonly principal: Principal;
   readonly supports: PeerSupport;
   readonly canStream: boolean;
   readonly openPostStream = createPlainStream;

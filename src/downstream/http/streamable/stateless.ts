@@ -78,7 +78,7 @@ class StatelessRoutes {
       canStream: this.#canStream,
       clock,
     });
-    const link = observeTools(exchange, (list) => parameters.learn(principal, server, list));
+    const link = observeTools(exchange, (list) => parameters.learn(principal.id, server, list));
     options.accept(link, server, 'request');
     this.#exchanges.add(exchange);
     onFinished(response, () => {

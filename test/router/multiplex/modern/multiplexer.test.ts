@@ -16,7 +16,7 @@ const LISTEN = { notifications: { toolsListChanged: true } };
 describe('a request', () => {
   test('goes to the one process under a number of ours, its envelope and all else as it was written', async () => {
     const { share, child } = open();
-    const link = share.open({ principal: 'one', withheld: new Set() });
+    const link = share.open({ principalId: 'one', withheld: new Set() });
     const bytes = `{"jsonrpc":"2.0", "x":1.0,"id":"mine","method":"tools/call","params":{"n":1e400,"_meta":{"progressToken":"t","${META.protocolVersion}":"2026-07-28"}}}`;
     await link.send(frameFromBytes('request', Buffer.from(bytes), 'mine', 'tools/call'));
     expect(Buffer.from(child().sent[0]?.frame.bytes ?? []).toString()).toBe(
@@ -26,8 +26,8 @@ describe('a request', () => {
 
   test('of several clients under one id is answered to each', async () => {
     const { share, child } = open();
-    const links = ['one', 'two'].map((principal) => {
-      const link = share.open({ principal, withheld: new Set() });
+    const links = ['one', 'two'].map((principalId) => {
+      const link = share.open({ principalId, withheld: new Set() });
       const got: unknown[] = [];
       link.onframe((frame) => void got.push(frame.message));
       return { link, got };
@@ -122,7 +122,7 @@ describe('a notification', () => {
   });
 
   test.each([
-    ['principals', { principal: 'two' }],
+    ['principals', { principalId: 'two' }],
     ['names', { name: 'other' }],
   ])('goes to no call while calls of clients with different %s run', async (_what, options) => {
     const { share, child } = open();
@@ -205,7 +205,7 @@ test.each(['tasks/get', 'tasks/result', 'tasks/cancel', 'tasks/update'])(
   '%s of a task of another principal does not reach the server',
   async (method) => {
     const { share, child } = open();
-    const [one, two] = [connect(share), connect(share, { principal: 'two' })];
+    const [one, two] = [connect(share), connect(share, { principalId: 'two' })];
     await one.ask('tools/call');
     await child().deliver({ id: 1, result: { resultType: 'task', taskId: '1' } });
     const ids = [await two.ask(method, { taskId: '1' }), await two.ask(method, { taskId: '2' })];
