@@ -1,6 +1,8 @@
+import type { FastifyRequest } from 'fastify';
 import type { Log } from '../observe/log.ts';
 import type { ClientExchange, ServerExchange } from '../link/client-exchange.ts';
 import type { Link } from '../link/link.ts';
+import type { Principal } from '../link/principal.ts';
 
 /** What a link is for: a whole conversation, which starts with `initialize`, or any single request. */
 export type LinkUse = 'conversation' | 'request';
@@ -21,14 +23,18 @@ export interface Readiness {
   readonly problems: Readonly<Record<string, string>>;
 }
 
-export interface HttpOptions {
+/**
+ * Proves the identity of a request's client; it may take its time for that.
+ * @throws RunError `UNAUTHORIZED`
+ */
+export type Authenticate = (request: FastifyRequest) => Principal | Promise<Principal>;
+
+/** What MCP's endpoints need, whichever HTTP server they belong to. */
+export interface EndpointOptions {
   /** Which of the two HTTP transports to serve. */
   readonly sse: boolean;
   readonly http: boolean;
   readonly servers: readonly string[];
-  readonly host: string;
-  /** 0 = any free port. */
-  readonly port: number;
   readonly httpPath: string;
   readonly ssePath: string;
   readonly messagesPath: string;
@@ -41,16 +47,18 @@ export interface HttpOptions {
   readonly allowHost: readonly string[];
   readonly allowOrigin: readonly string[];
   readonly cors: readonly string[];
-  /** SHA-256 of each bearer token; empty: everyone is let in. */
+  /** SHA-256 of each bearer token; empty, and without `authenticate`: every client is let in. */
   readonly tokens: readonly Uint8Array[];
+  /** Takes the place of the tokens. */
+  readonly authenticate?: Authenticate | undefined;
   readonly keepAliveMs: number;
   readonly sessionIdleMs: number;
-  readonly receiveTimeoutMs: number;
   readonly bodyLimitBytes: number;
-  readonly headerLimitBytes: number;
   readonly resumeLimitBytes: number;
   readonly maxSessions: number;
   readonly maxConnections: number;
+  /** Whether `/healthz` and `/readyz` are served as well. */
+  readonly health: boolean;
   /** Called before anything is done for a new client. @throws RunError if the server takes none now. */
   readonly admit: (server: string) => void;
   readonly accept: Accept;
@@ -60,10 +68,19 @@ export interface HttpOptions {
   readonly log: Log;
 }
 
+/** The endpoints, and the HTTP server that they are served by. */
+export interface HttpOptions extends EndpointOptions {
+  readonly host: string;
+  /** 0 = any free port. */
+  readonly port: number;
+  readonly receiveTimeoutMs: number;
+  readonly headerLimitBytes: number;
+}
+
 /** A listener that turns connections into links. */
 export interface Listener {
-  /** Where it listens, as a client on this machine would write it: `http://127.0.0.1:3000`. */
-  readonly url: string;
+  /** Where it listens, as a client on this machine would write it: `http://127.0.0.1:3000`. Undefined if another application does. */
+  readonly url: string | undefined;
   /** Ends the session that this principal left idle longest, without a call or an open stream; false if there is none. */
   evictIdle(principalId: string, server: string | undefined): boolean;
   /** Refuses new work with 503 and lets running calls finish. */

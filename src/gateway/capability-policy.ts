@@ -9,14 +9,24 @@ const ALWAYS: readonly Capability[] = ['roots'];
 /** Withheld as well where clients are anonymous: no server should send requests to their users. */
 const INTERACTIVE: readonly Capability[] = [...ALWAYS, 'sampling', 'elicitation'];
 
-/** Whether clients on other machines are accepted without authentication. */
-export function isOpenToAnyone({ settings, tokens }: Manifest): boolean {
-  return tokens.length === 0 && !isLoopback(settings.host);
+/**
+ * Whether clients on other machines are accepted without authentication.
+ * @param bound the addresses that clients connect to; none for requests that come another way
+ */
+export function isOpenToAnyone({ tokens }: Pick<Manifest, 'tokens'>, bound: readonly string[]): boolean {
+  return tokens.length === 0 && !(bound.length > 0 && bound.every(isLoopback));
 }
 
-/** The capabilities of network clients that a server does not get to see. */
-export function withheldFrom(spec: ServerSpec, manifest: Manifest): ReadonlySet<Capability> {
-  const risky = isOpenToAnyone(manifest) ? INTERACTIVE : ALWAYS;
-  const allowed = new Set(manifest.settings.allowRoots ? ['roots', ...spec.allow] : spec.allow);
+/**
+ * The capabilities of network clients that a server does not get to see.
+ * @param isOpen whether clients on other machines are accepted without authentication
+ */
+export function withheldFrom(
+  spec: ServerSpec,
+  { settings }: Pick<Manifest, 'settings'>,
+  isOpen: boolean,
+): ReadonlySet<Capability> {
+  const risky = isOpen ? INTERACTIVE : ALWAYS;
+  const allowed = new Set(settings.allowRoots ? ['roots', ...spec.allow] : spec.allow);
   return new Set(risky.filter((capability) => !allowed.has(capability)));
 }

@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import { systemClock, type Clock } from '../clock.ts';
-import type { HttpOptions, Listener, Readiness } from '../downstream/listeners.ts';
+import type { Authenticate, HttpOptions, Listener, Readiness } from '../downstream/listeners.ts';
 import { RunError } from '../errors.ts';
 import type { Manifest } from '../manifest/settings.ts';
 import { secretsOf } from '../observe/known-secrets.ts';
@@ -22,6 +22,18 @@ export interface GatewayOptions {
   /** For the stdio transport; our own by default. */
   readonly stdin?: Readable;
   readonly stdout?: Writable;
+  /** Another application's HTTP server, in place of one of our own; nothing is served over stdio then. */
+  readonly host?: Host;
+}
+
+/** An application that mcp-run is a part of: it listens, ends the process, and handles signals. */
+export interface Host {
+  /** The addresses that it listens on; none before it does, and for requests that come another way. */
+  readonly boundTo: () => readonly string[];
+  /** Takes the place of the manifest's tokens. */
+  readonly authenticate: Authenticate | undefined;
+  /** Adds MCP's endpoints to it. */
+  open(options: HttpOptions, clock: Clock): Promise<Listener>;
 }
 
 /** Everything that runs, from one manifest: listeners, conversations and the servers behind them. */
@@ -53,16 +65,24 @@ class ManifestGateway implements Gateway {
     const { settings, servers } = manifest;
     this.#options = options;
     this.#clock = clock;
-    this.#upstreams = new Upstreams(clock);
+    this.#upstreams = new Upstreams(clock, options.host === undefined);
     // Messages of a server, of a client or about them may repeat the secrets that a server was started with.
     const log = maskLog(options.log, createMask(servers.flatMap(({ target }) => secretsOf(target))));
     this.#log = log;
-    this.#isNetwork = settings.transports.some((transport) => transport !== 'stdio');
+    this.#isNetwork = options.host !== undefined || settings.transports.some((each) => each !== 'stdio');
     const slots = new ProcessSlots(settings, (principalId, server) => this.#evictIdle(principalId, server));
     this.#servers = new Map(
       servers.map((spec) => [
         spec.name,
-        new ServedServer({ spec, manifest, slots, upstreams: this.#upstreams, clock, log }),
+        new ServedServer({
+          spec,
+          manifest,
+          slots,
+          upstreams: this.#upstreams,
+          isOpen: () => this.#isOpenToAnyone(),
+          clock,
+          log,
+        }),
       ]),
     );
     this.#status = createStatus([...this.#servers.values()].map(({ supervisor }) => supervisor));
@@ -72,9 +92,10 @@ class ManifestGateway implements Gateway {
   }
 
   async start(): Promise<Endpoints> {
-    const { manifest } = this.#options;
+    const { manifest, host } = this.#options;
     if (this.#servers.size === 0) throw new RunError('NO_SERVERS', { source: manifest.source });
-    const stdioServer = manifest.settings.transports.includes('stdio') ? this.#onlyServer() : undefined;
+    const hasStdio = host === undefined && manifest.settings.transports.includes('stdio');
+    const stdioServer = hasStdio ? this.#onlyServer() : undefined;
     // Processes start while the listener loads: over stdio a client is waiting already, and a process that all clients
     // share is needed in any case.
     for (const server of this.#servers.values()) server.keep();
@@ -119,23 +140,32 @@ class ManifestGateway implements Gateway {
 
   async #startListener(): Promise<void> {
     this.#warnIfOpen();
-    const [{ startHttpListener }] = await Promise.all([
-      import('../downstream/http/server.ts'),
+    const [open] = await Promise.all([
+      this.#loadListener(),
       this.#upstreams.load(this.#options.manifest.servers.map(({ target }) => target)),
       loadTranslators(),
     ]);
-    this.#listener = await startHttpListener(this.#httpOptions(), this.#clock);
+    this.#listener = await open(this.#httpOptions(), this.#clock);
     // Closed while it was being opened: `#shutDown` has not seen it.
     if (this.#closing !== undefined) return this.#listener.close();
     // No process is started before its client comes: report now the errors that its start would have.
     await Promise.all([...this.#servers.values()].map(({ supervisor }) => supervisor.inspect()));
   }
 
+  async #loadListener(): Promise<Host['open']> {
+    const { host } = this.#options;
+    if (host !== undefined) return (options, clock) => host.open(options, clock);
+    return (await import('../downstream/http/server.ts')).startHttpListener;
+  }
+
   #httpOptions(): HttpOptions {
-    const { settings, tokens } = this.#options.manifest;
+    const { manifest, host } = this.#options;
+    const { settings, tokens } = manifest;
     return {
       ...settings,
       tokens,
+      authenticate: host?.authenticate,
+      health: true,
       sse: settings.transports.includes('sse'),
       http: settings.transports.includes('http'),
       servers: [...this.#servers.keys()],
@@ -156,13 +186,20 @@ class ManifestGateway implements Gateway {
     const { manifest } = this.#options;
     for (const warning of warningsAbout(manifest.settings))
       this.#log.warn({ event: 'gateway.open-origin' }, warning);
-    if (!isOpenToAnyone(manifest)) return;
+    // Another application has not begun to listen.
+    if (this.#options.host !== undefined || !this.#isOpenToAnyone()) return;
     const { host } = manifest.settings;
     const text = `anyone who reaches ${host} can use the servers; what lets them ask a client's user is withheld`;
     this.#log.warn({ event: 'gateway.open', host }, text);
   }
 
   // For its parts
+
+  #isOpenToAnyone(): boolean {
+    const { manifest, host } = this.#options;
+    if (host?.authenticate !== undefined) return false;
+    return isOpenToAnyone(manifest, host?.boundTo() ?? [manifest.settings.host]);
+  }
 
   #readiness(): Readiness {
     const current = this.#status.readiness();

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import type { Capability } from '../config/types.ts';
 import { RunError } from '../errors.ts';
 import type { ClientExchange, ServerExchange } from '../link/client-exchange.ts';
 import { compose } from '../link/compose.ts';
@@ -34,6 +35,8 @@ export interface ServedServerOptions {
   /** Of the whole gateway. */
   readonly slots: ProcessSlots;
   readonly upstreams: Upstreams;
+  /** Whether clients on other machines are accepted without authentication. */
+  readonly isOpen: () => boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -61,15 +64,18 @@ export class ServedServer {
   /** Without sessions a client has no process of its own, but its principal has. */
   readonly #perPrincipal: PerPrincipal<LegacyMultiplexer> | undefined;
   readonly #conversations = new Set<Conversation>();
-  readonly #modern: ModernConversations;
+  readonly #isOpen: () => boolean;
+  /** From the first request of revision 2026-07-28 on: by then it is known how clients connect. */
+  #modern: ModernConversations | undefined;
 
-  constructor({ spec, manifest, slots, upstreams, clock, log }: ServedServerOptions) {
+  constructor({ spec, manifest, slots, upstreams, isOpen, clock, log }: ServedServerOptions) {
     const { settings } = manifest;
     const isShared = (spec.isolation ?? settings.isolation) === 'shared';
     this.name = spec.name;
     this.#spec = spec;
     this.#manifest = manifest;
     this.#slots = spec.target.kind === 'remote' ? slots.withoutLimit() : slots;
+    this.#isOpen = isOpen;
     this.#clock = clock;
     this.#log = log.child({ server: spec.name });
     this.#skipped = createSkippedOutput(clock);
@@ -79,7 +85,6 @@ export class ServedServer {
     this.#routes = this.#createRoutes();
     this.#shared = isShared ? this.#createShared() : undefined;
     this.#perPrincipal = settings.stateless && !isShared ? this.#createPerPrincipal() : undefined;
-    this.#modern = this.#createModern();
   }
 
   /** Keeps the process of a shared server running from now on; others are started by their clients. */
@@ -96,7 +101,7 @@ export class ServedServer {
     const slot = hasOwn ? new ConversationSlot(this.#slots, owner) : undefined;
     if (!isNetwork) slot?.reserveAlways();
     const skipped = hasOwn ? createSkippedOutput(this.#clock) : this.#skipped;
-    const withheld = isNetwork ? withheldFrom(this.#spec, this.#manifest) : NOTHING;
+    const withheld = isNetwork ? this.#withheld() : NOTHING;
     const conversation = new Conversation(compose(client, this.#filters.aroundClient(withheld)), {
       ...this.#conversationOptions(skipped),
       eager,
@@ -115,6 +120,7 @@ export class ServedServer {
 
   /** Sends a request of revision 2026-07-28 to the server. @throws RunError for what is refused before that */
   begin(client: ClientExchange): ServerExchange {
+    this.#modern ??= this.#createModern();
     return this.#modern.begin(client);
   }
 
@@ -128,13 +134,13 @@ export class ServedServer {
   /** Resolves when no call is running. */
   async idle(): Promise<void> {
     const conversations = [...this.#conversations].map((conversation) => conversation.idle());
-    await Promise.all([this.#modern.idle(), ...conversations]);
+    await Promise.all([this.#modern?.idle(), ...conversations]);
   }
 
   /** Ends its conversations and its processes. */
   async close(reason: RunError): Promise<void> {
     const stopped = this.supervisor.close();
-    this.#modern.close(reason);
+    this.#modern?.close(reason);
     await Promise.all([...this.#conversations].map((conversation) => conversation.close(reason)));
     await this.#routes.modern.close(reason);
     await stopped;
@@ -241,11 +247,15 @@ export class ServedServer {
     };
   }
 
+  #withheld(): ReadonlySet<Capability> {
+    return withheldFrom(this.#spec, this.#manifest, this.#isOpen());
+  }
+
   #createModern(): ModernConversations {
     return new ModernConversations({
       ...this.#conversationOptions(this.#skipped),
       backend: this.#routes.modern,
-      withheld: withheldFrom(this.#spec, this.#manifest),
+      withheld: this.#withheld(),
       // A request of 2026-07-28 declares its client's capabilities each time, and each would be logged.
       onWithheld: (capabilities) =>
         this.#log.debug(

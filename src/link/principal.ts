@@ -8,6 +8,3 @@ export interface Principal {
 
 /** Of a process that we have started, and of a link that stands for a server. */
 export const CHILD: Principal = { id: 'child', claims: {} };
-
-/** Of a request that needs no proof of identity. */
-export const UNIDENTIFIED: Principal = { id: '', claims: {} };

@@ -15,17 +15,20 @@ export class ProcessRegistry {
   readonly #started = new Set<Started>();
   readonly #watchdog: Watchdog;
   readonly #onExit = (): void => this.#killAll();
+  readonly #killsOnExit: boolean;
   #isClosed = false;
 
-  constructor(clock: Clock) {
+  /** @param killsOnExit false: without the exit hook, the watchdog alone ends what is left */
+  constructor(clock: Clock, killsOnExit = true) {
     this.clock = clock;
+    this.#killsOnExit = killsOnExit;
     this.proc = new ProcReader(clock);
     this.#watchdog = new Watchdog(clock);
   }
 
   /** The first process installs the exit hook. */
   add(started: Started): void {
-    if (this.#started.size === 0) process.on('exit', this.#onExit);
+    if (this.#killsOnExit && this.#started.size === 0) process.on('exit', this.#onExit);
     this.#started.add(started);
     const { pid, descendants, container, log } = started;
     this.#watchdog.add({ id: descendants.id, pid, container, log });

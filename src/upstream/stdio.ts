@@ -10,7 +10,7 @@ import { createLineWriter, type LineWriter } from '../protocol/line-writer.ts';
 import type { Clock } from '../clock.ts';
 import { FairReader } from './fair-reader.ts';
 import { excerptOf, InvalidStdout } from './invalid-stdout.ts';
-import type { Opener } from './opener.ts';
+import type { Opener, OpenerOptions } from './opener.ts';
 import { logStderr } from './stderr-log.ts';
 import { StdoutReader } from './stdout-messages.ts';
 import { hintForExit, hintForMissing } from './supervision/hints.ts';
@@ -210,9 +210,9 @@ export class StdioOpener implements Opener<StdioTarget> {
   readonly #clock: Clock;
   readonly #processes: ProcessRegistry;
 
-  constructor(clock: Clock) {
+  constructor({ clock, killsOnExit }: OpenerOptions) {
     this.#clock = clock;
-    this.#processes = new ProcessRegistry(clock);
+    this.#processes = new ProcessRegistry(clock, killsOnExit);
   }
 
   /**

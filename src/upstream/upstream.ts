@@ -3,7 +3,7 @@ import { RunError } from '../errors.ts';
 import { findCommand } from '../process/find-command.ts';
 import type { Link } from '../link/link.ts';
 import { hintForMissing } from './supervision/hints.ts';
-import type { Opener } from './opener.ts';
+import type { Opener, OpenerOptions } from './opener.ts';
 import type { Target } from '../config/types.ts';
 import type { UpstreamOptions } from './target.ts';
 
@@ -11,18 +11,19 @@ type Kind = Target['kind'];
 type TargetOf<K extends Kind> = Extract<Target, { kind: K }>;
 
 /** Kind → how its opener is loaded. A new kind of target does not compile without its row. */
-const LOADERS: { readonly [K in Kind]: (clock: Clock) => Promise<Opener<TargetOf<K>>> } = {
-  stdio: async (clock) => new (await import('./stdio.ts')).StdioOpener(clock),
-  remote: async (clock) => new (await import('./http/remote.ts')).RemoteOpener(clock),
+const LOADERS: { readonly [K in Kind]: (options: OpenerOptions) => Promise<Opener<TargetOf<K>>> } = {
+  stdio: async (options) => new (await import('./stdio.ts')).StdioOpener(options),
+  remote: async ({ clock }) => new (await import('./http/remote.ts')).RemoteOpener(clock),
 };
 
 /** How the composition root opens servers; one object for all servers that run together. */
 export class Upstreams {
-  readonly #clock: Clock;
+  readonly #options: OpenerOptions;
   readonly #openers: { [K in Kind]?: Promise<Opener<TargetOf<K>>> | undefined } = {};
 
-  constructor(clock: Clock) {
-    this.#clock = clock;
+  /** @param killsOnExit whether a handler on `process` may end what is left of the server processes */
+  constructor(clock: Clock, killsOnExit = true) {
+    this.#options = { clock, killsOnExit };
   }
 
   /**
@@ -59,13 +60,13 @@ export class Upstreams {
   }
 
   #stdio(): Promise<Opener<TargetOf<'stdio'>>> {
-    return (this.#openers.stdio ??= LOADERS.stdio(this.#clock).catch((error: unknown) =>
+    return (this.#openers.stdio ??= LOADERS.stdio(this.#options).catch((error: unknown) =>
       this.#failed('stdio', error),
     ));
   }
 
   #remote(): Promise<Opener<TargetOf<'remote'>>> {
-    return (this.#openers.remote ??= LOADERS.remote(this.#clock).catch((error: unknown) =>
+    return (this.#openers.remote ??= LOADERS.remote(this.#options).catch((error: unknown) =>
       this.#failed('remote', error),
     ));
   }

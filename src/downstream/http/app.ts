@@ -1,47 +1,40 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { METHODS, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { fastify, type FastifyInstance } from 'fastify';
 import { RunError } from '../../errors.ts';
-import type { Admission } from './admit/admission.ts';
-import type { Dispatcher, Handler } from './dispatcher.ts';
-import { LIVENESS_PATH } from './health.ts';
+import type { HttpEndpoints } from './endpoints.ts';
 import { pathOf } from './paths.ts';
-import type { Route } from './route.ts';
 
 export interface AppOptions {
-  /** One for each address; it has Fastify's own handler for what is not an endpoint of MCP. */
-  readonly createServer: (handler: Handler) => Server;
-  readonly admission: Admission;
-  readonly dispatcher: Dispatcher;
-  /** Routes that are open to every client. */
-  readonly open: readonly (readonly [path: string, route: Route])[];
+  /** One for each address; it has Fastify's own handler. */
+  readonly createServer: (handler: (request: IncomingMessage, response: ServerResponse) => void) => Server;
+  readonly endpoints: HttpEndpoints;
 }
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'];
-
-/** Listens, and serves everything but MCP: those endpoints are looked up before Fastify's routing, see `dispatcher.ts`. */
-export function createApp(options: AppOptions): FastifyInstance {
+/** The Fastify application of `mcp-run serve`: MCP's endpoints, and 404 for any other path. */
+export async function createApp({ createServer, endpoints }: AppOptions): Promise<FastifyInstance> {
   const servers = new Set<Server>();
   const app = fastify({
     serverFactory(handler) {
-      const server = options.createServer(handler);
+      const server = createServer(handler);
       servers.add(server);
       return server;
     },
-    exposeHeadRoutes: false,
+    // The size of the head bounds it.
+    routerOptions: { maxParamLength: Number.MAX_SAFE_INTEGER },
     // Draining is ours to announce, with a JSON-RPC body.
     return503OnClosing: false,
-    frameworkErrors(_error, { raw }, reply) {
-      reply.hijack();
-      refuse(options, raw, reply.raw, undecodablePath);
-    },
+    frameworkErrors: (_error, request, reply) =>
+      void endpoints.rejectUnroutable(request, reply, undecodablePath(request.raw)),
   });
-  app.removeAllContentTypeParsers();
-  // What is not for us is not read.
-  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
-  for (const [url, route] of options.open) addOpenRoute(app, options, url, route);
-  app.setNotFoundHandler((request, reply) => {
-    reply.hijack();
-    refuse(options, request.raw, reply.raw, unknownPath);
+  for (const method of METHODS) {
+    if (method !== 'CONNECT' && !app.supportedMethods.includes(method)) app.addHttpMethod(method);
+  }
+  await app.register(async (scope) => {
+    await endpoints.declare(scope);
+    // Admission is in front of it as well: other clients do not learn which paths there are.
+    scope.setNotFoundHandler(({ raw }) => {
+      throw new RunError('NOT_FOUND', { path: pathOf(raw.url ?? '') });
+    });
   });
   app.addHook('preClose', (done) => {
     for (const server of servers) server.closeAllConnections();
@@ -50,50 +43,8 @@ export function createApp(options: AppOptions): FastifyInstance {
   return app;
 }
 
-function addOpenRoute(
-  app: FastifyInstance,
-  { admission, dispatcher }: AppOptions,
-  url: string,
-  route: Route,
-): void {
-  app.route({
-    method: METHODS,
-    url,
-    handler({ raw }, reply) {
-      reply.hijack();
-      try {
-        // Only a path that is written as probes write it is open to them.
-        if (pathOf(raw.url ?? '') !== url) admission.admit(raw, reply.raw);
-        admission.admitProbe(raw, reply.raw, url === LIVENESS_PATH);
-        dispatcher.dispatchOpen(route, raw, reply.raw);
-      } catch (error) {
-        dispatcher.fail(reply.raw, error);
-      }
-    },
-  });
-}
-
-/** A client that is not admitted does not learn which paths there are. @param errorOf the answer to the others */
-function refuse(
-  { admission, dispatcher }: AppOptions,
-  request: IncomingMessage,
-  response: ServerResponse,
-  errorOf: (path: string) => RunError,
-): void {
-  try {
-    admission.admit(request, response);
-    throw errorOf(pathOf(request.url ?? ''));
-  } catch (error) {
-    dispatcher.fail(response, error);
-  }
-}
-
-function unknownPath(path: string): RunError {
-  return new RunError('NOT_FOUND', { path });
-}
-
-function undecodablePath(path: string): RunError {
-  return new RunError('INVALID_REQUEST', { detail: `the path ${path} cannot be decoded` });
+function undecodablePath({ url = '' }: IncomingMessage): RunError {
+  return new RunError('INVALID_REQUEST', { detail: `the path ${pathOf(url)} cannot be decoded` });
 }
 
 /**

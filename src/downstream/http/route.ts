@@ -1,14 +1,30 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import type { FastifyReply } from 'fastify';
 import type { Clock } from '../../clock.ts';
 import type { Principal } from '../../link/principal.ts';
-import type { HttpOptions } from '../listeners.ts';
+import type { EndpointOptions } from '../listeners.ts';
 import type { ParameterHeaders } from './admit/parameter-headers.ts';
 import type { Sessions } from './sessions.ts';
 
-/** One HTTP request on its way to a route. */
+/** What admission has found out about a request of MCP. */
+export interface McpRequest {
+  /** Undefined for the question which methods there are. */
+  readonly principal: Principal | undefined;
+  /** Undefined until the route is known to be that of a server. */
+  server: string | undefined;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Null outside of MCP's endpoints. */
+    mcpRun: McpRequest | null;
+  }
+}
+
+/** One HTTP request on its way to a handler. */
 export interface HttpCall {
   readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly reply: FastifyReply;
   /** Undefined without a body. */
   readonly body: Buffer | undefined;
   readonly server: string;
@@ -16,12 +32,19 @@ export interface HttpCall {
   readonly principal: Principal;
 }
 
-/** Method → what it does; any other is a 405. A handler throws RunError for what it refuses. */
-export type Route = Readonly<Record<string, (call: HttpCall) => void | Promise<void>>>;
+/** Answers a request, now or later. @throws RunError for what it refuses, or rejects with it */
+export type Handler = (call: HttpCall) => void | Promise<void>;
+
+export interface Route {
+  /** Below the name of the server. */
+  readonly path: string;
+  /** Method → handler; any other method is a 405. */
+  readonly handlers: Readonly<Record<string, Handler>>;
+}
 
 /** What the routes of one listener share. */
 export interface RouteContext {
-  readonly options: HttpOptions;
+  readonly options: EndpointOptions;
   readonly sessions: Sessions;
   readonly parameters: ParameterHeaders;
   readonly clock: Clock;

@@ -85,6 +85,7 @@ export async function listen(
       resumeLimitBytes: 64 * 1024,
       maxSessions: 100,
       maxConnections: 1_000,
+      health: true,
       accept: (link, server) => void accepted.push(take(link, server, silent)),
       begin(client, server) {
         const link = new ExchangeLink(client);
@@ -100,7 +101,8 @@ export async function listen(
     systemClock,
   );
   onTestFinished(() => listener.close());
-  return { url: listener.url, mcp: `${listener.url}/mcp`, listener, accepted, log };
+  const { url = '' } = listener;
+  return { url, mcp: `${url}/mcp`, listener, accepted, log };
 }
 
 /** Answers `initialize`, `server/discover` and `echo`, unless it is silent; everything else is left to the test. */

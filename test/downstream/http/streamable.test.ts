@@ -1,5 +1,5 @@
-import { createServer } from 'node:http';
 import { once } from 'node:events';
+import { fastify } from 'fastify';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { StreamableSession } from '../../../src/downstream/http/streamable/session.ts';
 import { frameOf, peekFrame } from '../../../src/protocol/frame.ts';
@@ -133,20 +133,19 @@ describe('the answer to a POST', () => {
       onEnd: () => {},
       clock,
     });
-    const server = createServer((_incoming, response) => {
-      void session.receive([frameOf({ id: 1, method: 'slow' })], false, response);
+    const app = fastify();
+    app.get('/', (_request, reply) => {
+      void session.receive([frameOf({ id: 1, method: 'slow' })], false, reply);
       const now = clock.now();
       session.tick(now + 9_000);
-      expect(response.headersSent).toBe(false);
+      expect(reply.raw.headersSent).toBe(false);
       session.tick(now + 10_500);
-      expect(response.headersSent).toBe(true);
+      expect(reply.raw.headersSent).toBe(true);
       session.tick(now + 16_000);
       void session.send(frameOf({ id: 1, result: {} }));
-    }).listen(0, '127.0.0.1');
-    onTestFinished(() => void server.close());
-    await once(server, 'listening');
-    const address = server.address();
-    const answer = await send(`http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`);
+    });
+    onTestFinished(() => app.close());
+    const answer = await send(await app.listen({ host: '127.0.0.1', port: 0 }));
     expect(answer.headers['content-type']).toBe('text/event-stream');
     expect(answer.text).toMatch(/^: keep-alive\n\n(?:id: .*\n)?event: message\ndata: .*"result"/);
   });

@@ -1,52 +1,106 @@
-import { ServerResponse, type IncomingMessage } from 'node:http';
-import { RunError } from '../../../errors.ts';
-import { UNIDENTIFIED, type Principal } from '../../../link/principal.ts';
-import type { HttpOptions } from '../../listeners.ts';
-import { createAuthenticate, type Authenticate } from './authenticate.ts';
+import type { FastifyRequest, onRequestHookHandler } from 'fastify';
+import type { Principal } from '../../../link/principal.ts';
+import type { Authenticate, EndpointOptions } from '../../listeners.ts';
+import { pathOf } from '../paths.ts';
+import { createAuthenticate } from './authenticate.ts';
 import { createGuard, type Guard } from './guard.ts';
 import { requireSingleHeaders } from './single-headers.ts';
 
-/** Decides from the head of a request alone whether it is accepted, before its body is read. */
+/**
+ * The clients that a path is open to: *liveness* to probes by any Host, *readiness* to probes by a Host of a private
+ * network, every other path to authenticated clients alone.
+ */
+export type ProbeAccess = 'liveness' | 'readiness';
+
+export interface AdmissionOptions extends Pick<
+  EndpointOptions,
+  'allowHost' | 'allowOrigin' | 'authenticate' | 'baseUrl' | 'cors' | 'tokens'
+> {
+  /** The addresses that the HTTP server is bound to; none for requests that come another way. */
+  readonly boundTo: () => readonly string[];
+  /** Path → the probes that it is open to. */
+  readonly probes: ReadonlyMap<string, ProbeAccess>;
+}
+
+const PROBE: Principal = { id: 'probe', claims: {} };
+
+/** Decides from the head of a request alone whether it is accepted: the one `onRequest` hook of every path. */
 export class Admission {
   readonly #guard: Guard;
+  readonly #probes: ReadonlyMap<string, ProbeAccess>;
   readonly #authenticate: Authenticate;
-  readonly #hasTokens: boolean;
+  /** Without a proof of identity every client is anonymous. */
+  readonly #isOpen: boolean;
 
-  constructor(options: HttpOptions) {
+  constructor(options: AdmissionOptions) {
+    const { authenticate, tokens } = options;
     this.#guard = createGuard(options);
-    this.#authenticate = createAuthenticate(options.tokens);
-    this.#hasTokens = options.tokens.length > 0;
+    this.#probes = options.probes;
+    this.#authenticate = authenticate ?? fromTokens(tokens);
+    this.#isOpen = authenticate === undefined && tokens.length === 0;
   }
 
-  /** @returns the principal. @throws RunError */
-  admit(request: IncomingMessage, response: ServerResponse): Principal {
-    requireSingleHeaders(request);
-    this.#guard.check(request, response);
-    // Browsers send no token with the question whether they may send one.
-    const principal = request.method === 'OPTIONS' ? UNIDENTIFIED : this.#authenticate(request);
-    const encoding = request.headers['content-encoding'];
-    if (encoding !== undefined && encoding !== 'identity') {
-      throw new RunError('UNSUPPORTED_MEDIA_TYPE', { detail: `content-encoding ${encoding}` });
+  /** Passes the request on, with its principal in `request.mcpRun`. @throws RunError, also to `done` */
+  readonly onRequest: onRequestHookHandler = (request, _reply, done) => {
+    const principal = this.admit(request);
+    if (principal instanceof Promise) {
+      principal.then((proven) => pass(request, proven, done), done);
+      return;
     }
-    return principal;
+    pass(request, principal, done);
+  };
+
+  /**
+   * @returns the client; undefined for the question which methods there are
+   * @throws RunError
+   */
+  admit(request: FastifyRequest): Principal | Promise<Principal> | undefined {
+    const { raw } = request;
+    requireSingleHeaders(raw);
+    const access = this.#accessTo(raw.url ?? '');
+    if (access === 'liveness') this.#guard.checkTarget(raw);
+    else if (access === 'readiness') this.#guard.checkProbe(raw);
+    else this.#guard.check(raw);
+    if (access !== undefined) return PROBE;
+    // Browsers send no token with the question whether they may send one.
+    return raw.method === 'OPTIONS' ? undefined : this.#authenticate(request);
   }
 
-  /** Probes need no token. @param anyHost whether the request is answered by any Host. @throws RunError */
-  admitProbe(request: IncomingMessage, response: ServerResponse, anyHost: boolean): void {
-    requireSingleHeaders(request);
-    if (anyHost) this.#guard.checkTarget(request);
-    else this.#guard.checkProbe(request, response);
-  }
-
-  /** Whether the request proves that its client may use the servers: without tokens every client is anonymous. */
-  isAuthenticated(request: IncomingMessage): boolean {
-    if (!this.#hasTokens) return false;
+  /** Whether the request comes by a host and from an origin that are ours. */
+  isFromAllowedSite({ raw }: FastifyRequest): boolean {
     try {
-      this.#guard.check(request, new ServerResponse(request));
-      this.#authenticate(request);
+      requireSingleHeaders(raw);
+      this.#guard.check(raw);
       return true;
     } catch {
       return false;
     }
   }
+
+  /** Whether the request proves that its client may use the servers. */
+  async isAuthenticated(request: FastifyRequest): Promise<boolean> {
+    if (this.#isOpen || !this.isFromAllowedSite(request)) return false;
+    try {
+      await this.#authenticate(request);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Only a path that is written as probes write it is open to them. */
+  #accessTo(target: string): ProbeAccess | undefined {
+    const isPlain = target.startsWith('/') && !target.includes('?');
+    return this.#probes.get(isPlain ? target : pathOf(target));
+  }
+}
+
+function fromTokens(digests: readonly Uint8Array[]): Authenticate {
+  const authenticate = createAuthenticate(digests);
+  return ({ raw }) => authenticate(raw);
+}
+
+function pass(request: FastifyRequest, principal: Principal | undefined, done: () => void): void {
+  request.mcpRun = { principal, server: undefined };
+  done();
 }

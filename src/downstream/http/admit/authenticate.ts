@@ -3,9 +3,6 @@ import type { IncomingMessage } from 'node:http';
 import { RunError } from '../../../errors.ts';
 import type { Principal } from '../../../link/principal.ts';
 
-/** The principal of a request. @throws RunError `UNAUTHORIZED` */
-export type Authenticate = (request: IncomingMessage) => Principal;
-
 /** The principal of all clients on a listener without tokens. */
 const ANYONE: Principal = { id: 'local', claims: {} };
 
@@ -13,7 +10,7 @@ const ANYONE: Principal = { id: 'local', claims: {} };
  * Static bearer tokens (RFC 6750, section 2.1).
  * @param digests SHA-256 of each token; without any, everyone is let in.
  */
-export function createAuthenticate(digests: readonly Uint8Array[]): Authenticate {
+export function createAuthenticate(digests: readonly Uint8Array[]): (request: IncomingMessage) => Principal {
   if (digests.length === 0) return () => ANYONE;
   const tokens = digests.map((digest) => ({ digest, principal: principalOf(digest) }));
 

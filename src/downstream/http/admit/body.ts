@@ -1,48 +1,42 @@
 import type { IncomingMessage } from 'node:http';
+import type { FastifyInstance } from 'fastify';
 import { RunError } from '../../../errors.ts';
 import { withoutBom } from '../../../protocol/bom.ts';
 
-const JSON_TYPE = 'application/json';
-
-/** @param body undefined if there was none. */
-type OnBody = (body: Buffer | undefined, error?: RunError) => void;
-
 /**
- * Reads a JSON body of at most `maxBytes`, without a byte order mark. `done` is called once, or never if the client leaves before.
- * @throws RunError `UNSUPPORTED_MEDIA_TYPE`, `BODY_TOO_LARGE`, where the head tells.
+ * Has Fastify read JSON bodies of at most `maxBytes` as Buffers, without a byte order mark; parameters of the type make
+ * no difference (RFC 8259, section 11). Bodies of other types are errors.
  */
-export function readBody(request: IncomingMessage, maxBytes: number, done: OnBody): void {
-  const {
-    'content-length': length = '0',
-    'transfer-encoding': coding,
-    'content-type': type,
-  } = request.headers;
-  if (coding === undefined && length === '0') return done(undefined);
-  requireJson(type);
-  if (Number(length) > maxBytes) throw new RunError('BODY_TOO_LARGE', { maxBytes });
-
-  const chunks: Buffer[] = [];
-  let size = 0;
-  request.on('data', take);
-  request.on('end', end);
-
-  function take(chunk: Buffer): void {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size <= maxBytes) return;
-    request.off('data', take).off('end', end);
-    done(undefined, new RunError('BODY_TOO_LARGE', { maxBytes }));
-  }
-
-  function end(): void {
-    const [first] = chunks;
-    const whole = chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, size);
-    done(withoutBom(whole));
-  }
+export function readJsonBodies(scope: FastifyInstance, maxBytes: number): void {
+  scope.removeAllContentTypeParsers();
+  scope.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer', bodyLimit: maxBytes },
+    (_request, body: Buffer, done) => done(null, withoutBom(body)),
+  );
 }
 
-function requireJson(type: string | undefined): void {
-  // Parameters make no difference (RFC 8259, section 11).
-  if (type === JSON_TYPE || type?.split(';', 1)[0]?.trim().toLowerCase() === JSON_TYPE) return;
-  throw new RunError('UNSUPPORTED_MEDIA_TYPE', { detail: type ?? 'no content-type' });
+/** @throws RunError `UNSUPPORTED_MEDIA_TYPE` for a compressed body */
+export function requireIdentityEncoding({ headers }: IncomingMessage): void {
+  const encoding = headers['content-encoding'];
+  if (encoding !== undefined && encoding !== 'identity')
+    throw new RunError('UNSUPPORTED_MEDIA_TYPE', { detail: `content-encoding ${encoding}` });
+}
+
+/** Translates an error of Fastify's body parser; undefined for any other error. */
+export function bodyErrorOf(
+  error: Error,
+  { headers }: IncomingMessage,
+  maxBytes: number,
+): RunError | undefined {
+  switch ('code' in error ? error.code : undefined) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new RunError('BODY_TOO_LARGE', { maxBytes });
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new RunError('UNSUPPORTED_MEDIA_TYPE', { detail: headers['content-type'] ?? 'no content-type' });
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return new RunError('INVALID_REQUEST', { detail: 'the body is not as long as its content-length' });
+    default:
+      return undefined;
+  }
 }

@@ -1,9 +1,10 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { RunError } from '../../../errors.ts';
 
 export interface GuardOptions {
-  readonly host: string;
+  /** The addresses that the HTTP server is bound to; none for requests that come another way. */
+  readonly boundTo: () => readonly string[];
   readonly baseUrl: string | undefined;
   readonly allowHost: readonly string[];
   readonly allowOrigin: readonly string[];
@@ -14,60 +15,47 @@ export interface GuardOptions {
 
 export interface Guard {
   /** @throws RunError `FORBIDDEN_HOST`, `FORBIDDEN_ORIGIN`, `INVALID_REQUEST` */
-  check(request: IncomingMessage, response: ServerResponse): void;
+  check(request: IncomingMessage): void;
   /** The same for a probe, which may name this machine by an address of its private network. Throws the same. */
-  checkProbe(request: IncomingMessage, response: ServerResponse): void;
+  checkProbe(request: IncomingMessage): void;
   /** Only the host in the target of a request that may come by any Host. Throws the same. */
   checkTarget(request: IncomingMessage): void;
 }
 
-const ALLOWED_HEADERS =
-  'Accept, Authorization, Content-Type, Last-Event-ID, Mcp-Method, Mcp-Name, MCP-Protocol-Version, Mcp-Session-Id';
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 /** What a browser says of a request that no page of another origin has caused (Fetch Metadata, section 2.3). */
 const OWN_SITES: ReadonlySet<string> = new Set(['same-origin', 'none']);
 
-/**
- * Validates Host and Origin against DNS rebinding (2025-11-25, basic/transports, security warning), and answers CORS
- * for the origins that it was opened to.
- */
+/** Validates Host and Origin against DNS rebinding (2025-11-25, basic/transports, security warning). */
 export function createGuard(options: GuardOptions): Guard {
   const hosts = new Set(options.allowHost.map((host) => host.toLowerCase()));
   if (options.baseUrl !== undefined) hosts.add(new URL(options.baseUrl).hostname);
   const origins = new Set([...options.allowOrigin, ...options.cors].map((origin) => origin.toLowerCase()));
-  const cors = new Set(options.cors.map((origin) => origin.toLowerCase()));
-  const isLoopbackBind = isLoopback(options.host);
-  // 127.0.0.2 and its like are as local as the names above, and the only ones that reach us there.
-  if (isLoopbackBind) hosts.add(options.host);
 
   return {
-    check: (request, response) => check(request, response, isHostAllowed),
-    checkProbe: (request, response) =>
-      check(request, response, (host) => isHostAllowed(host) || isPrivateAddress(hostNameOf(host) ?? '')),
+    check: (request) => check(request, isHostAllowed),
+    checkProbe: (request) =>
+      check(request, (host) => isHostAllowed(host) || isPrivateAddress(hostNameOf(host) ?? '')),
     checkTarget: (request) => checkTarget(request, isHostAllowed),
   };
 
-  function check(
-    request: IncomingMessage,
-    response: ServerResponse,
-    isAllowed: (host: string) => boolean,
-  ): void {
-    // With any answer: a cache must not show it to another origin.
-    if (cors.size > 0) response.setHeader('vary', 'Origin');
+  function check(request: IncomingMessage, isAllowed: (host: string) => boolean): void {
     checkTarget(request, isAllowed);
     const { host = '', origin, 'sec-fetch-site': site } = request.headers;
     if (!isAllowed(host)) throw new RunError('FORBIDDEN_HOST', { host });
     if (origin === undefined) return checkSite(site);
     if (!isOriginAllowed(origin, host)) throw new RunError('FORBIDDEN_ORIGIN', { origin });
-    if (cors.has(origin.toLowerCase()) || cors.has('*')) allowCors(request, response, origin);
   }
 
   function isHostAllowed(header: string): boolean {
     const host = hostNameOf(header);
     if (host === undefined) return false;
     if (LOOPBACK.has(host) || hosts.has(host) || hosts.has(header.toLowerCase())) return true;
+    const bound = options.boundTo();
+    // 127.0.0.2 and its like are as local as the names above, and the only ones that reach us there.
+    if (isLocal(bound)) return bound.includes(host);
     // Bound to a public address, any name may be ours unless the operator has said which are.
-    return !isLoopbackBind && options.allowHost.length === 0;
+    return options.allowHost.length === 0;
   }
 
   function isOriginAllowed(origin: string, hostHeader: string): boolean {
@@ -75,7 +63,9 @@ export function createGuard(options: GuardOptions): Guard {
     const host = /^https?:\/\//i.test(origin) ? hostNameOf(origin.replace(/^https?:\/\//i, '')) : undefined;
     if (host === undefined) return false;
     if (LOOPBACK.has(host) || hosts.has(host)) return true;
-    return !isLoopbackBind && host === hostNameOf(hostHeader) && isOurs(host);
+    const bound = options.boundTo();
+    if (isLocal(bound)) return bound.includes(host);
+    return host === hostNameOf(hostHeader) && isOurs(host);
   }
 
   /** A stranger's name may be made to mean our address; an address means what it says. */
@@ -125,23 +115,13 @@ function isPrivateAddress(host: string): boolean {
   return host.startsWith('[') && isIP(address) === 6 && (parseInt(address, 16) & 0xfe00) === 0xfc00;
 }
 
-/** Whether only this machine can reach a listener on `host`. */
+/** Whether only this machine can reach a listener that is bound to these addresses. */
+function isLocal(bound: readonly string[]): boolean {
+  return bound.length > 0 && bound.every(isLoopback);
+}
+
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(host);
-}
-
-function allowCors(request: IncomingMessage, response: ServerResponse, origin: string): void {
-  response.setHeader('access-control-allow-origin', origin);
-  response.setHeader('access-control-expose-headers', 'Mcp-Session-Id, Retry-After, WWW-Authenticate');
-  response.setHeader('access-control-allow-methods', 'GET, POST, DELETE, OPTIONS');
-  response.setHeader('access-control-allow-headers', [ALLOWED_HEADERS, ...parametersIn(request)].join(', '));
-  response.setHeader('access-control-max-age', '86400');
-}
-
-/** Headers that tools name themselves have to be asked for; there is no wildcard for requests with credentials. */
-function parametersIn({ headers }: IncomingMessage): string[] {
-  const asked = headers['access-control-request-headers']?.split(',') ?? [];
-  return asked.map((name) => name.trim()).filter((name) => /^mcp-param-[\w!#$%&'*+.^`|~-]+$/i.test(name));
 }
 
 /** The name in `name:port`, in lower case; undefined if the text is anything else (RFC 9110, section 7.2). */

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { FastifyReply } from 'fastify';
 import type { Clock } from '../../../clock.ts';
 import { isRunError, RunError } from '../../../errors.ts';
 import type { ClientExchange, ServerExchange } from '../../../link/client-exchange.ts';
@@ -49,20 +49,20 @@ export class ModernExchange implements ClientExchange, AnswerHost {
   readonly openPostStream = createPlainStream;
   readonly statusOf = statusOf;
   readonly #host: ModernExchangeHost;
-  readonly #response: ServerResponse;
+  readonly #reply: FastifyReply;
   readonly #answer: Answer;
   #serverSide: ServerExchange | undefined;
   #state: State = 'open';
   #isAcknowledged = false;
 
-  constructor(host: ModernExchangeHost, { response, server, principal }: HttpCall, request: Frame) {
+  constructor(host: ModernExchangeHost, { reply, server, principal }: HttpCall, request: Frame) {
     this.request = request;
     this.server = server;
     this.principal = principal;
     this.canStream = host.canStream;
     this.#host = host;
-    this.#response = response;
-    this.#answer = new Answer(this, response, 1, false, host.clock);
+    this.#reply = reply;
+    this.#answer = new Answer(this, reply, 1, false, host.clock);
   }
 
   get isListening(): boolean {
@@ -71,7 +71,7 @@ export class ModernExchange implements ClientExchange, AnswerHost {
 
   /** Sends the request to the server. @throws RunError if it is refused, before anything is sent: the caller answers it */
   start(): void {
-    onFinished(this.#response, () => this.#connectionClosed());
+    onFinished(this.#reply.raw, () => this.#connectionClosed());
     // Its connection has closed before its turn came.
     if (this.#state !== 'open') return;
     try {
@@ -101,7 +101,7 @@ export class ModernExchange implements ClientExchange, AnswerHost {
   }
 
   close(reason?: Error): void {
-    if (isRunError(reason, 'CLIENT_TOO_SLOW')) destroyConnection(this.#response);
+    if (isRunError(reason, 'CLIENT_TOO_SLOW')) destroyConnection(this.#reply.raw);
     if (this.#state === 'open') {
       this.#state = 'answered';
       this.#answer.forget();

@@ -42,7 +42,7 @@ class OpenPosts implements ModernPosts, ModernExchangeHost {
       this.#receive(call, body);
     } catch (error) {
       if (!isRunError(error)) throw error;
-      sendFault(call.response, error, body.kind === 'request' ? body.id : undefined);
+      sendFault(call.reply, error, body.kind === 'request' ? body.id : undefined);
     }
   }
 
@@ -70,14 +70,14 @@ class OpenPosts implements ModernPosts, ModernExchangeHost {
   }
 
   #receive(call: HttpCall, frame: Frame): void {
-    const { request, response } = call;
+    const { request, reply } = call;
     switch (frame.kind) {
       case 'response':
         throw new RunError('INVALID_REQUEST', { detail: 'in this revision a client answers nothing' });
       case 'notification':
         requireModernNotification(request, frame);
         // None is defined: to cancel is to close the stream, and without sessions there is nobody else to tell.
-        return sendEmpty(response, 202);
+        return sendEmpty(reply, 202);
       case 'request':
         if (isTooDeep(frame.bytes)) throw new RunError('INVALID_REQUEST', { detail: 'nested too deeply' });
         requireModernRequest(request, frame);

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { FastifyReply } from 'fastify';
 import type { Clock } from '../../../clock.ts';
 import type { Frame } from '../../../protocol/frame.ts';
 import type { EventStream } from './event-stream.ts';
@@ -28,7 +28,7 @@ export interface AnswerHost {
  */
 export class Answer {
   readonly #host: AnswerHost;
-  readonly #response: ServerResponse;
+  readonly #reply: FastifyReply;
   readonly #isBatch: boolean;
   readonly #clock: Clock;
   readonly #heldSince: number;
@@ -38,9 +38,9 @@ export class Answer {
   #sse: SseResponse | undefined;
 
   /** @param requests how many of them this POST brought; only a batch (2025-03-26) has more than one. */
-  constructor(host: AnswerHost, response: ServerResponse, requests: number, isBatch: boolean, clock: Clock) {
+  constructor(host: AnswerHost, reply: FastifyReply, requests: number, isBatch: boolean, clock: Clock) {
     this.#host = host;
-    this.#response = response;
+    this.#reply = reply;
     this.#awaited = requests;
     this.#isBatch = isBatch;
     this.#clock = clock;
@@ -49,12 +49,12 @@ export class Answer {
 
   /** False once the client left before anything was sent: it has no event id to come back with. */
   get isReachable(): boolean {
-    return this.#stream !== undefined || !this.#response.destroyed;
+    return this.#stream !== undefined || !this.#reply.raw.destroyed;
   }
 
   /** The client has a connection to receive it now. */
   get isConnected(): boolean {
-    return this.#stream === undefined ? !this.#response.destroyed : this.#stream.isAttached;
+    return this.#stream === undefined ? !this.#reply.raw.destroyed : this.#stream.isAttached;
   }
 
   /** Sends a message that belongs to a request of this POST. */
@@ -72,7 +72,7 @@ export class Answer {
     }
     if (!this.#isBatch)
       return sendJson(
-        this.#response,
+        this.#reply,
         this.#host.statusOf(frame),
         frame.bytes,
         this.#host.headersFor(this, frame),
@@ -88,7 +88,7 @@ export class Answer {
     if (this.#awaited > 0) return;
     if (this.#stream === undefined && this.#held !== undefined) void this.#sendHeld();
     else if (this.#host.canStream) this.#commit().finish();
-    else sendEmpty(this.#response, 202);
+    else sendEmpty(this.#reply, 202);
   }
 
   tick(now: number, keepAliveMs: number): void {
@@ -96,22 +96,26 @@ export class Answer {
     else if (this.#isHeld && this.#host.canStream && now - this.#heldSince >= HOLD_MS) this.#commit();
   }
 
-  /** Nothing has been sent; an answer that has may still wait for a client that does not read. */
+  /** Nothing has been sent, and there is a connection for it. */
   get #isHeld(): boolean {
-    return !this.#response.headersSent && !this.#response.destroyed;
+    return this.#awaited > 0 && this.#canSend;
+  }
+
+  get #canSend(): boolean {
+    return !this.#reply.sent && !this.#reply.raw.destroyed;
   }
 
   #sendHeld(): void | Promise<void> {
     const array = `[${(this.#held ?? []).map((bytes) => Buffer.from(bytes).toString()).join(',')}]`;
-    return sendJson(this.#response, 200, Buffer.from(array), this.#host.headersFor(this));
+    return sendJson(this.#reply, 200, Buffer.from(array), this.#host.headersFor(this));
   }
 
   #commit(): EventStream {
     if (this.#stream !== undefined) return this.#stream;
     const stream = this.#host.openPostStream();
     this.#stream = stream;
-    if (!this.#response.destroyed) {
-      this.#sse = openSseResponse(this.#response, this.#host.headersFor(this), this.#clock);
+    if (this.#canSend) {
+      this.#sse = openSseResponse(this.#reply, this.#host.headersFor(this), this.#clock);
       stream.attach(this.#sse);
     }
     for (const bytes of this.#held ?? []) void stream.push(bytes);

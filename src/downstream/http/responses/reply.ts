@@ -1,11 +1,11 @@
 import type { ServerResponse } from 'node:http';
+import type { FastifyReply } from 'fastify';
 import type { RunError } from '../../../errors.ts';
 import { faultFrame } from '../../../protocol/fault.ts';
 import type { RequestId } from '../../../protocol/frame.ts';
 import { onFinished } from './on-finished.ts';
 
-/** Up to this size a body leaves together with its headers, as one string in one system call. */
-const ONE_WRITE_BYTES = 8 * 1024;
+type Headers = Readonly<Record<string, string | number>>;
 
 /** When nothing better is known. */
 export const RETRY_AFTER_S = 5;
@@ -14,24 +14,24 @@ export const RETRY_AFTER_S = 5;
 const HIGH_WATER_BYTES = 256 * 1024;
 /** A reader that takes nothing for this long is cut off. */
 const STALL_MS = 60_000;
+const NO_HEADERS: Headers = {};
 
-/** One JSON body in one write. A promise means backpressure: the reader has not taken a large body yet. */
+/** A JSON body. A promise means backpressure: the client has not taken a large body yet. */
 export function sendJson(
-  response: ServerResponse,
+  reply: FastifyReply,
   status: number,
   body: Uint8Array,
-  headers: Readonly<Record<string, string | number>> = {},
+  headers = NO_HEADERS,
 ): void | Promise<void> {
-  if (response.headersSent || response.destroyed) return;
-  response.writeHead(status, {
-    ...headers,
-    'content-type': 'application/json',
-    'content-length': body.length,
-  });
-  // Latin-1 maps every byte to one character and back, so that all bytes leave unchanged.
-  if (body.length > ONE_WRITE_BYTES) response.end(body);
-  else response.end(Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1'), 'latin1');
-  return response.writableLength > HIGH_WATER_BYTES ? taken(response) : undefined;
+  const { raw } = reply;
+  if (reply.sent || raw.destroyed) return;
+  reply.code(status).headers(headers);
+  void reply
+    .header('content-type', 'application/json')
+    .send(Buffer.from(body.buffer, body.byteOffset, body.length));
+  // An `onSend` hook of the application may take its time.
+  const isTaken = raw.writableEnded && raw.writableLength <= HIGH_WATER_BYTES;
+  return isTaken ? undefined : taken(raw);
 }
 
 /** Without it a client that asks for much and reads nothing would have us hold all of it. */
@@ -45,30 +45,27 @@ function taken(response: ServerResponse): Promise<void> {
 }
 
 /** A catalogued error as an HTTP answer with a JSON-RPC body. */
-export function sendFault(
-  response: ServerResponse,
-  error: RunError,
-  id?: RequestId,
-  headers: Readonly<Record<string, string | number>> = {},
-): void {
+export function sendFault(reply: FastifyReply, error: RunError, id?: RequestId, headers = NO_HEADERS): void {
   const retry =
-    error.httpStatus === 503 ? { 'retry-after': error.fields['retryAfter'] ?? RETRY_AFTER_S } : {};
+    error.httpStatus === 503 ? { 'retry-after': String(error.fields['retryAfter'] ?? RETRY_AFTER_S) } : {};
   const body = faultFrame(error, id).bytes;
-  if (response.req.complete) void sendJson(response, error.httpStatus, body, { ...headers, ...retry });
-  else sendBeforeEnd(response, error.httpStatus, body, { ...headers, ...retry });
+  if (isReceived(reply)) void sendJson(reply, error.httpStatus, body, { ...headers, ...retry });
+  else sendBeforeEnd(reply, error.httpStatus, body, { ...headers, ...retry });
+}
+
+/** Whether nothing more comes of the request. */
+function isReceived({ request: { raw } }: FastifyReply): boolean {
+  const { 'content-length': length = '0', 'transfer-encoding': coding } = raw.headers;
+  return raw.complete || (coding === undefined && length === '0');
 }
 
 /**
  * Refuses a request that is still being sent. Closing the connection under the sender would reset it, and the refusal
  * would be lost: the rest of the request is read first, for as long as a request may take.
  */
-function sendBeforeEnd(
-  response: ServerResponse,
-  status: number,
-  body: Uint8Array,
-  headers: Readonly<Record<string, string | number>>,
-): void {
-  if (response.headersSent || response.destroyed) return;
+function sendBeforeEnd(reply: FastifyReply, status: number, body: Uint8Array, headers: Headers): void {
+  if (reply.sent || reply.raw.destroyed) return;
+  const response = takeOver(reply);
   response.writeHead(status, {
     ...headers,
     'content-type': 'application/json',
@@ -81,13 +78,16 @@ function sendBeforeEnd(
   request.resume();
 }
 
-export function sendEmpty(
-  response: ServerResponse,
-  status: 202 | 204,
-  headers: Readonly<Record<string, string | number>> = {},
-): void {
-  if (response.headersSent || response.destroyed) return;
-  // 204 must not carry a content-length (RFC 9110, section 8.6).
-  response.writeHead(status, status === 202 ? { ...headers, 'content-length': 0 } : headers);
-  response.end();
+export function sendEmpty(reply: FastifyReply, status: 202 | 204, headers = NO_HEADERS): void {
+  if (reply.sent || reply.raw.destroyed) return;
+  void reply.code(status).headers(headers).send();
+}
+
+/** Takes a response out of Fastify's hands, with the headers that hooks have set. */
+export function takeOver(reply: FastifyReply): ServerResponse {
+  reply.hijack();
+  for (const [name, value] of Object.entries(reply.getHeaders())) {
+    if (value !== undefined) reply.raw.setHeader(name, value);
+  }
+  return reply.raw;
 }

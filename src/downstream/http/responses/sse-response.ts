@@ -1,6 +1,8 @@
 import type { ServerResponse } from 'node:http';
+import type { FastifyReply } from 'fastify';
 import type { Clock } from '../../../clock.ts';
 import { destroyConnection, onFinished } from './on-finished.ts';
+import { takeOver } from './reply.ts';
 
 /** Batches up to this size are copied into one buffer and leave as one chunk. */
 const COPY_BYTES = 64 * 1024;
@@ -34,8 +36,8 @@ export class SseResponse {
   #stall: Stall | undefined;
   #onclose: () => void = () => {};
 
-  constructor(response: ServerResponse, clock: Clock) {
-    this.#response = response;
+  constructor(reply: FastifyReply, clock: Clock) {
+    this.#response = takeOver(reply);
     this.#clock = clock;
   }
 
@@ -158,11 +160,11 @@ export class SseResponse {
 
 /** Sends the headers at once. */
 export function openSseResponse(
-  response: ServerResponse,
+  reply: FastifyReply,
   headers: Readonly<Record<string, string>>,
   clock: Clock,
 ): SseResponse {
-  const opened = new SseResponse(response, clock);
+  const opened = new SseResponse(reply, clock);
   opened.open(headers);
   return opened;
 }

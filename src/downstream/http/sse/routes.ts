@@ -18,7 +18,7 @@ class SseRoutes {
     this.#context = context;
   }
 
-  open({ request, response, server, principal }: HttpCall): void {
+  open({ request, reply, server, principal }: HttpCall): void {
     const { options, sessions, parameters, refuseWhenDraining, clock } = this.#context;
     requireAccept(request, ['text/event-stream']);
     refuseWhenDraining();
@@ -30,7 +30,7 @@ class SseRoutes {
       server,
       principal,
       endpoint: `${this.#publicPath(request)}${this.#messagesPathOf(request, server)}?sessionId=${id}`,
-      response,
+      reply,
       keepAliveMs: options.keepAliveMs,
       onEnd: (ended) => sessions.remove(ended),
       clock,
@@ -42,7 +42,7 @@ class SseRoutes {
     session.announce();
   }
 
-  async post({ request, response, body, server, principal }: HttpCall): Promise<void> {
+  async post({ request, reply, body, server, principal }: HttpCall): Promise<void> {
     const { sessions, parameters, refuseWhenDraining } = this.#context;
     const id = new URLSearchParams(request.url?.split('?', 2)[1]).get('sessionId');
     const session = sessions.find('sse', id ?? '', server, principal.id);
@@ -60,9 +60,9 @@ class SseRoutes {
       // status for a broken connection, and do not fall back.
       const isOnStream =
         failure.code !== 'PARSE_ERROR' && refused !== undefined && (await session.refuse(failure, refused));
-      if (!isOnStream) return sendFault(response, failure, refused);
+      if (!isOnStream) return sendFault(reply, failure, refused);
     }
-    sendEmpty(response, 202);
+    sendEmpty(reply, 202);
   }
 
   /**
@@ -90,11 +90,11 @@ class SseRoutes {
 }
 
 /** HTTP+SSE: a GET that streams, and POSTs that it names (2024-11-05, basic/transports). */
-export function createSseRoutes(context: RouteContext): [path: string, route: Route][] {
+export function createSseRoutes(context: RouteContext): readonly Route[] {
   const { ssePath, messagesPath } = context.options;
   const routes = new SseRoutes(context);
   return [
-    [ssePath, { GET: (call) => routes.open(call) }],
-    [messagesPath, { POST: (call) => routes.post(call) }],
+    { path: ssePath, handlers: { GET: (call) => routes.open(call) } },
+    { path: messagesPath, handlers: { POST: (call) => routes.post(call) } },
   ];
 }

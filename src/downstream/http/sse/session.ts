@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { FastifyReply } from 'fastify';
 import { isRunError, RunError } from '../../../errors.ts';
 import { faultFrame } from '../../../protocol/fault.ts';
 import type { Frame, RequestId } from '../../../protocol/frame.ts';
@@ -9,7 +9,7 @@ import { SseResponse } from '../responses/sse-response.ts';
 export interface SseSessionOptions extends ClientSessionOptions {
   /** Where the client POSTs to: a path with the session id in its query. */
   readonly endpoint: string;
-  readonly response: ServerResponse;
+  readonly reply: FastifyReply;
   readonly keepAliveMs: number;
   /** The session has ended, by either side; exactly once. */
   readonly onEnd: (session: SseSession) => void;
@@ -33,7 +33,7 @@ export class SseSession extends ClientSession {
   constructor(options: SseSessionOptions) {
     super(options);
     this.#options = options;
-    this.#sse = new SseResponse(options.response, this.clock);
+    this.#sse = new SseResponse(options.reply, this.clock);
   }
 
   /** Sends the headers of the stream. */

@@ -7,7 +7,7 @@ import { requireBatch, requireRevision } from '../admit/revision.ts';
 import { createModernPosts, type ModernPosts } from '../modern/posts.ts';
 import { isModern, isModernHead } from '../modern/request.ts';
 import { sendEmpty, sendFault } from '../responses/reply.ts';
-import type { HttpCall, Route, RouteContext } from '../route.ts';
+import type { Handler, HttpCall, Route, RouteContext } from '../route.ts';
 import { createSessionId } from '../sessions.ts';
 import { observeTools } from '../../../link/observe-tools.ts';
 import { StreamableSession } from './session.ts';
@@ -28,7 +28,7 @@ class StreamableRoutes {
   }
 
   post(call: HttpCall): void | Promise<void> {
-    const { request, response, body } = call;
+    const { request, reply, body } = call;
     requireAccept(request, this.#types);
     if (body === undefined) throw new RunError('PARSE_ERROR', { detail: 'the body is empty' });
     const parsed = parseClientBody(body);
@@ -41,7 +41,7 @@ class StreamableRoutes {
       return this.#receive(call, parsed);
     } catch (error) {
       if (!isRunError(error)) throw error;
-      sendFault(response, error, parsed.kind === 'request' ? parsed.id : undefined);
+      sendFault(reply, error, parsed.kind === 'request' ? parsed.id : undefined);
     }
   }
 
@@ -51,7 +51,7 @@ class StreamableRoutes {
     requireRevision(call.request);
     const lastEventId = call.request.headers['last-event-id'];
     this.#existingSession(call).openStream(
-      call.response,
+      call.reply,
       typeof lastEventId === 'string' ? lastEventId : undefined,
     );
   }
@@ -60,7 +60,7 @@ class StreamableRoutes {
     if (isModernHead(call.request)) return refuseMethod(call);
     requireRevision(call.request);
     const session = this.#existingSession(call);
-    sendEmpty(call.response, 204);
+    sendEmpty(call.reply, 204);
     await session.close();
   }
 
@@ -69,7 +69,7 @@ class StreamableRoutes {
     const isNew = isInitialize && call.request.headers['mcp-session-id'] === undefined;
     const session = isNew ? this.#newSession(call) : this.#existingSession(call);
     try {
-      return session.receive([frame], false, call.response);
+      return session.receive([frame], false, call.reply);
     } catch (error) {
       // No client knows its id.
       if (isNew) void session.close();
@@ -83,7 +83,7 @@ class StreamableRoutes {
     if (frames.some(({ kind }) => kind === 'request')) this.#context.refuseWhenDraining();
     const session = this.#existingSession(call);
     requireBatch(frames, session.revision);
-    return session.receive(frames, true, call.response);
+    return session.receive(frames, true, call.reply);
   }
 
   #existingSession({ request, server, principal }: HttpCall): StreamableSession {
@@ -114,19 +114,20 @@ class StreamableRoutes {
 }
 
 /** Streamable HTTP with sessions: one path for POST, GET and DELETE (2025-11-25, basic/transports). */
-export function createStreamableRoutes(context: RouteContext): [path: string, route: Route][] {
+export function createStreamableRoutes(context: RouteContext): readonly Route[] {
   const { httpPath, jsonResponse } = context.options;
   const routes = new StreamableRoutes(context);
-  const route: Route = {
-    POST: (call) => routes.post(call),
-    ...(!jsonResponse && { GET: (call: HttpCall) => routes.get(call) }),
-    DELETE: (call) => routes.remove(call),
+  const get: Handler = (call) => routes.get(call);
+  const handlers = {
+    ...(!jsonResponse && { GET: get }),
+    POST: (call: HttpCall) => routes.post(call),
+    DELETE: (call: HttpCall) => routes.remove(call),
   };
-  return [[httpPath, route]];
+  return [{ path: httpPath, handlers }];
 }
 
 /** Without sessions there is nothing to stream and nothing to end (2026-07-28, basic/transports/streamable-http). */
-function refuseMethod({ request, response }: HttpCall): void {
+function refuseMethod({ request, reply }: HttpCall): void {
   const { method = '' } = request;
-  sendFault(response, new RunError('METHOD_NOT_ALLOWED', { method }), undefined, { allow: 'POST' });
+  sendFault(reply, new RunError('METHOD_NOT_ALLOWED', { method }), undefined, { allow: 'POST' });
 }

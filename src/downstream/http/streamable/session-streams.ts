@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { FastifyReply } from 'fastify';
 import type { Clock } from '../../../clock.ts';
 import { openSseResponse, type SseResponse } from '../responses/sse-response.ts';
 import { createEventLog, parseEventId, type EventLog } from './event-log.ts';
@@ -44,10 +44,10 @@ export class SessionStreams {
   }
 
   /** Answers a GET: with the standalone stream, or the one that `lastEventId` belongs to. */
-  openGet(response: ServerResponse, lastEventId: string | undefined): void {
+  openGet(reply: FastifyReply, lastEventId: string | undefined): void {
     const resumed = lastEventId === undefined ? undefined : parseEventId(lastEventId);
     const stream = resumed === undefined ? undefined : this.#streams.get(resumed.stream);
-    const sse = openSseResponse(response, {}, this.#clock);
+    const sse = openSseResponse(reply, {}, this.#clock);
     this.#opened.add(sse);
     sse.onclose(() => this.#opened.delete(sse));
     (stream ?? this.standalone).attach(sse, stream === undefined ? undefined : resumed?.sequence);

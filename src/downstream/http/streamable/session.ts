@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { FastifyReply } from 'fastify';
 import { isRunError, RunError, toRunError } from '../../../errors.ts';
 import type { PeerSupport } from '../../../link/link.ts';
 import { DEFAULT_REVISION, isLegacyRevision, type LegacyRevision } from '../../../protocol/constants.ts';
@@ -73,28 +73,28 @@ export class StreamableSession extends ClientSession implements AnswerHost {
   // From the client
 
   /** Takes the messages of one POST and answers it. @throws RunError before anything is sent. */
-  receive(frames: readonly Frame[], isBatch: boolean, response: ServerResponse): void | Promise<void> {
+  receive(frames: readonly Frame[], isBatch: boolean, reply: FastifyReply): void | Promise<void> {
     this.noteMessage();
     const requests = countRequests(frames);
-    if (requests === 0) return this.#accept(frames, response);
+    if (requests === 0) return this.#accept(frames, reply);
     this.#refuseDuplicates(frames);
     requireAnswerable(this.#answers.size + requests);
-    const answer = new Answer(this, response, requests, isBatch, this.clock);
+    const answer = new Answer(this, reply, requests, isBatch, this.clock);
     for (const { kind, id } of frames) {
       if (kind === 'request' && id !== undefined) this.#answers.set(id, answer);
     }
-    if (this.#phase === 'new' && frames[0]?.method === 'initialize') this.#initialize(answer, response);
+    if (this.#phase === 'new' && frames[0]?.method === 'initialize') this.#initialize(answer, reply);
     for (const frame of frames) this.#deliverOne(frame, isBatch ? answer : undefined);
   }
 
   /** Answers a GET: the standalone stream, or the one that `lastEventId` belongs to. */
-  openStream(response: ServerResponse, lastEventId: string | undefined): void {
-    this.#streams.openGet(response, lastEventId);
+  openStream(reply: FastifyReply, lastEventId: string | undefined): void {
+    this.#streams.openGet(reply, lastEventId);
   }
 
-  async #accept(frames: readonly Frame[], response: ServerResponse): Promise<void> {
+  async #accept(frames: readonly Frame[], reply: FastifyReply): Promise<void> {
     await this.deliverInOrder(frames);
-    sendEmpty(response, 202);
+    sendEmpty(reply, 202);
   }
 
   #refuseDuplicates(frames: readonly Frame[]): void {
@@ -107,11 +107,11 @@ export class StreamableSession extends ClientSession implements AnswerHost {
     }
   }
 
-  #initialize(answer: Answer, response: ServerResponse): void {
+  #initialize(answer: Answer, reply: FastifyReply): void {
     this.#phase = 'initializing';
     this.#opening = answer;
     // No other client knows of this session: without its own it would only take room until it is idle.
-    onFinished(response, () => {
+    onFinished(reply.raw, () => {
       if (this.#opening === answer) this.#end();
     });
   }

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { FastifyReply } from 'fastify';
 import type { Clock } from '../../../clock.ts';
 import { isRunError, toRunError } from '../../../errors.ts';
 import { RelayLink } from '../../../link/forward.ts';
@@ -13,7 +13,7 @@ import { destroyConnection } from '../responses/on-finished.ts';
 const NO_HEADERS = {};
 
 export interface StatelessExchangeOptions {
-  readonly response: ServerResponse;
+  readonly reply: FastifyReply;
   readonly principal: Principal;
   /** How many of them the POST brought. */
   readonly requests: number;
@@ -34,18 +34,18 @@ export class StatelessExchange extends RelayLink implements AnswerHost {
   readonly supports: PeerSupport;
   readonly canStream: boolean;
   readonly openPostStream = createPlainStream;
-  readonly #response: ServerResponse;
+  readonly #reply: FastifyReply;
   readonly #answer: Answer;
   /** Requests without a response. */
   #awaited: number;
 
-  constructor({ response, principal, requests, isBatch, canStream, clock }: StatelessExchangeOptions) {
+  constructor({ reply, principal, requests, isBatch, canStream, clock }: StatelessExchangeOptions) {
     super();
     this.principal = principal;
     this.supports = { notifications: canStream, requests: false };
     this.canStream = canStream;
-    this.#response = response;
-    this.#answer = new Answer(this, response, requests, isBatch, clock);
+    this.#reply = reply;
+    this.#answer = new Answer(this, reply, requests, isBatch, clock);
     this.#awaited = requests;
   }
 
@@ -74,7 +74,7 @@ export class StatelessExchange extends RelayLink implements AnswerHost {
   }
 
   async close(reason?: Error): Promise<void> {
-    if (isRunError(reason, 'CLIENT_TOO_SLOW')) destroyConnection(this.#response);
+    if (isRunError(reason, 'CLIENT_TOO_SLOW')) destroyConnection(this.#reply.raw);
     this.end();
   }
 

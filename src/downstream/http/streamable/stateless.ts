@@ -35,7 +35,7 @@ class StatelessRoutes {
   }
 
   post(call: HttpCall): void {
-    const { request, response, body } = call;
+    const { request, reply, body } = call;
     requireAccept(request, this.#types);
     if (body === undefined) throw new RunError('PARSE_ERROR', { detail: 'the body is empty' });
     const parsed = parseClientBody(body);
@@ -50,7 +50,7 @@ class StatelessRoutes {
     } catch (error) {
       if (!isRunError(error)) throw error;
       sendFault(
-        response,
+        reply,
         error,
         frames.length === 1 && frames[0]?.kind === 'request' ? frames[0].id : undefined,
       );
@@ -59,10 +59,10 @@ class StatelessRoutes {
 
   #receive(frames: readonly Frame[], isBatch: boolean, call: HttpCall): void {
     const { options, parameters, refuseWhenDraining, clock } = this.#context;
-    const { response, server, principal } = call;
+    const { reply, server, principal } = call;
     const requests = frames.filter(({ kind }) => kind === 'request');
     // Without a session a notification has nothing to be about.
-    if (requests.length === 0) return sendEmpty(response, 202);
+    if (requests.length === 0) return sendEmpty(reply, 202);
     refuseWhenDraining();
     // One for each connection, unless a client sends more before it is answered.
     requireAnswerable(this.#exchanges.size + 1, options.maxConnections);
@@ -71,7 +71,7 @@ class StatelessRoutes {
     if (ids.size < requests.length) throw new RunError('INVALID_REQUEST', { detail: 'an id is there twice' });
 
     const exchange = new StatelessExchange({
-      response,
+      reply,
       principal,
       requests: requests.length,
       isBatch,
@@ -81,7 +81,7 @@ class StatelessRoutes {
     const link = observeTools(exchange, (list) => parameters.learn(principal.id, server, list));
     options.accept(link, server, 'request');
     this.#exchanges.add(exchange);
-    onFinished(response, () => {
+    onFinished(reply.raw, () => {
       this.#exchanges.delete(exchange);
       exchange.end();
     });
@@ -93,8 +93,8 @@ class StatelessRoutes {
  * Streamable HTTP without sessions: every POST is a conversation of its own, so any replica can answer it (2025-11-25,
  * basic/transports: a server MAY assign a session id). Servers cannot send requests, and nothing can be resumed.
  */
-export function createStatelessRoutes(context: RouteContext): [path: string, route: Route][] {
+export function createStatelessRoutes(context: RouteContext): readonly Route[] {
   const routes = new StatelessRoutes(context);
   context.onTick((now) => routes.tick(now));
-  return [[context.options.httpPath, { POST: (call) => routes.post(call) }]];
+  return [{ path: context.options.httpPath, handlers: { POST: (call) => routes.post(call) } }];
 }

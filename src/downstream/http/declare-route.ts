@@ -1,0 +1,75 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
+import { RunError } from '../../errors.ts';
+import { requireIdentityEncoding } from './admit/body.ts';
+import type { Failures } from './failures.ts';
+import { sendEmpty } from './responses/reply.ts';
+import type { Handler, HttpCall, Route } from './route.ts';
+
+/** The server that a request is for; undefined if its path names none. */
+export type FindServer = (request: FastifyRequest) => string | undefined;
+
+/** Declares one path with all methods: those without a handler are answered with 405. */
+export function declareRoute(
+  scope: FastifyInstance,
+  url: string,
+  { handlers }: Route,
+  findServer: FindServer,
+  failures: Failures,
+): void {
+  const byMethod = new Map(Object.entries(handlers));
+  const allow = [...byMethod.keys()].join(', ');
+
+  scope.route({
+    method: scope.supportedMethods,
+    url,
+    exposeHeadRoute: false,
+    // After admission, and before the body is read.
+    onRequest(request, reply, done) {
+      const { method = '', url: target = '' } = request.raw;
+      const server = findServer(request);
+      // Fastify takes a fragment off, and no target has one (RFC 9112, section 3.2).
+      if (server === undefined || target.includes('#'))
+        return done(new RunError('NOT_FOUND', { path: target }));
+      if (!byMethod.has(method)) return refuseMethod(method, reply, allow, done);
+      if (request.mcpRun !== null) request.mcpRun.server = server;
+      requireIdentityEncoding(request.raw);
+      done();
+    },
+    handler: handlerOf(byMethod, failures),
+  });
+}
+
+function refuseMethod(
+  method: string,
+  reply: FastifyReply,
+  allow: string,
+  done: (error: Error) => void,
+): void {
+  void reply.header('allow', allow);
+  if (method === 'OPTIONS') sendEmpty(reply, 204);
+  else done(new RunError('METHOD_NOT_ALLOWED', { method }));
+}
+
+function handlerOf(byMethod: ReadonlyMap<string, Handler>, failures: Failures): RouteHandlerMethod {
+  return (request, reply) => {
+    try {
+      const handle = byMethod.get(request.raw.method ?? '');
+      handle?.(callOf(request, reply))?.catch((error: unknown) => failures.fail(reply, error));
+    } catch (error) {
+      failures.fail(reply, error);
+    }
+  };
+}
+
+function callOf({ mcpRun, body, raw }: FastifyRequest, reply: FastifyReply): HttpCall {
+  const { principal, server } = mcpRun ?? {};
+  if (principal === undefined || server === undefined)
+    throw new RunError('INTERNAL', { detail: 'the request has not been admitted' });
+  return {
+    request: raw,
+    reply,
+    body: body instanceof Buffer && body.length > 0 ? body : undefined,
+    server,
+    principal,
+  };
+}

@@ -1,0 +1,89 @@
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
+import fastifyPlugin from 'fastify-plugin';
+import { HttpEndpoints } from '../downstream/http/endpoints.ts';
+import type { Authenticate, Listener } from '../downstream/listeners.ts';
+import { RunError } from '../errors.ts';
+import { createGateway, type Host } from '../gateway/gateway.ts';
+import type { Principal } from '../link/principal.ts';
+import { loadManifest } from '../manifest/load.ts';
+import type { Manifest } from '../manifest/settings.ts';
+import { logTo } from '../observe/host-log.ts';
+
+/** The client of a request: its id alone, or with the claims that the application knows of it. Nothing: 401. */
+export type Identity = string | Partial<Principal> | null | undefined;
+
+export interface McpRunOptions {
+  /** As `loadManifest` returns it, or the path of a file. */
+  readonly manifest: Manifest | string;
+  /** In front of all paths, such as `/tools`; none by default. */
+  readonly prefix?: string;
+  /**
+   * Tells clients apart: processes, sessions and tasks belong to the `id`. Takes the place of the manifest's tokens;
+   * without either, every client is the same one.
+   */
+  readonly principal?: (request: FastifyRequest) => Identity | Promise<Identity>;
+  /** Whether `<prefix>/healthz` and `<prefix>/readyz` are served as well; not by default. */
+  readonly health?: boolean;
+}
+
+/**
+ * MCP's endpoints as a Fastify plugin: `<prefix>/mcp` and `<prefix>/sse`, and below `<prefix>/<name>/` for each server. Hooks
+ * of the application run first. Closing the application ends running calls after the manifest's drain time.
+ * @throws RunError as `loadManifest` does; `NO_SERVERS`
+ */
+const mcpRun: FastifyPluginAsync<McpRunOptions> = async (app, options) => {
+  const manifest = await manifestOf(options.manifest);
+  const log = logTo(app.log.child({ plugin: 'mcp-run' }));
+  const host = hostOf(app, options);
+  const gateway = createGateway({ manifest, log, host });
+  // Ahead of `onClose`: open streams would keep the server from closing.
+  app.addHook('preClose', () => gateway.close());
+  for (const warning of manifest.warnings) log.warn({ event: 'manifest.warning' }, warning);
+  for (const { name, error } of manifest.rejected ?? [])
+    log.error({ event: 'manifest.entry-rejected', server: name, code: error.code }, error.message);
+  await gateway.start();
+};
+
+export default fastifyPlugin(mcpRun, { name: 'mcp-run', fastify: '5.x', encapsulate: true });
+
+/** Listens where the application does. */
+async function manifestOf(manifest: Manifest | string): Promise<Manifest> {
+  if (typeof manifest !== 'string') return manifest;
+  return await loadManifest({ files: [manifest], overrides: { host: '127.0.0.1' } });
+}
+
+function hostOf(app: FastifyInstance, { principal, health = false }: McpRunOptions): Host {
+  let bound: readonly string[] = [];
+  app.addHook('onListen', (done) => {
+    // A Unix socket has no address, and clients of other machines may come by it.
+    bound = app.addresses().map((at) => (typeof at === 'string' ? at : at.address));
+    done();
+  });
+  const boundTo = (): readonly string[] => bound;
+  return {
+    boundTo,
+    authenticate: principal && authenticateBy(principal),
+    async open(options, clock): Promise<Listener> {
+      const endpoints = new HttpEndpoints({ ...options, health, boundTo }, clock);
+      await endpoints.declare(app);
+      endpoints.start();
+      return endpoints;
+    },
+  };
+}
+
+function authenticateBy(identify: NonNullable<McpRunOptions['principal']>): Authenticate {
+  return (request) => {
+    const identity = identify(request);
+    return identity instanceof Promise ? identity.then(principalOf) : principalOf(identity);
+  };
+}
+
+/** @throws RunError `UNAUTHORIZED`, `INTERNAL` */
+function principalOf(identity: Identity): Principal {
+  if (identity === undefined || identity === null)
+    throw new RunError('UNAUTHORIZED', { detail: 'the application does not know the client' });
+  const { id, claims = {} } = typeof identity === 'string' ? { id: identity } : identity;
+  if (typeof id === 'string' && id !== '') return { id, claims };
+  throw new RunError('INTERNAL', { detail: 'the option `principal` has to return an id' });
+}
