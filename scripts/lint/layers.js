@@ -39,8 +39,13 @@ const LAYERS = {
   link: { folders: ['protocol', 'era'], packages: [], node: PURE },
   downstream: {
     folders: ['link', 'protocol', 'observe', 'era/envelope'],
-    packages: ['fastify'],
+    packages: ['fastify', '@fastify/cors'],
     node: 'any',
+  },
+  places: {
+    folders: ['gateway', 'downstream', 'link', 'manifest', 'observe'],
+    packages: ['fastify', 'fastify-plugin'],
+    node: PURE,
   },
   router: { folders: ['link', 'protocol', 'era', 'observe'], packages: [], node: PURE },
   upstream: {

@@ -29,13 +29,8 @@ export async function createApp({ createServer, endpoints }: AppOptions): Promis
   for (const method of METHODS) {
     if (method !== 'CONNECT' && !app.supportedMethods.includes(method)) app.addHttpMethod(method);
   }
-  await app.register(async (scope) => {
-    await endpoints.declare(scope);
-    // Admission is in front of it as well: other clients do not learn which paths there are.
-    scope.setNotFoundHandler(({ raw }) => {
-      throw new RunError('NOT_FOUND', { path: pathOf(raw.url ?? '') });
-    });
-  });
+  await app.register((scope) => endpoints.declare(scope));
+  await app.register(async (scope) => endpoints.declareUnknown(scope));
   app.addHook('preClose', (done) => {
     for (const server of servers) server.closeAllConnections();
     done();

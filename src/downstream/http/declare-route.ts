@@ -24,7 +24,7 @@ export function declareRoute(
     url,
     exposeHeadRoute: false,
     // After admission, and before the body is read.
-    onRequest(request, reply, done) {
+    preParsing(request, reply, _body, done) {
       const { method = '', url: target = '' } = request.raw;
       const server = findServer(request);
       // Fastify takes a fragment off, and no target has one (RFC 9112, section 3.2).

@@ -9,7 +9,7 @@ import { createParameterHeaders } from './admit/parameter-headers.ts';
 import { declareRoute, type FindServer } from './declare-route.ts';
 import { Failures } from './failures.ts';
 import { createHealthRoutes, PROBES } from './health.ts';
-import { ServerNames } from './paths.ts';
+import { pathOf, ServerNames } from './paths.ts';
 import type { Route, RouteContext } from './route.ts';
 import { Sessions } from './sessions.ts';
 import { createSseRoutes } from './sse/routes.ts';
@@ -62,11 +62,25 @@ export class HttpEndpoints implements Listener {
       const { default: fastifyCors } = await import('@fastify/cors');
       await scope.register(fastifyCors, { delegator: corsFor(cors, this.#admission) });
     }
-    scope.addHook('onRequest', this.#admission.onRequest);
+    // Behind all hooks of the application, those too that its plugins add to routes: a rate limit counts what is rejected.
+    scope.addHook('onRoute', (route) => {
+      route.onRequest = [route.onRequest ?? [], this.#admission.onRequest].flat();
+    });
     scope.setErrorHandler<Error>((error, request, reply) => this.#failures.answer(error, request, reply));
     readJsonBodies(scope, bodyLimitBytes);
     for (const route of this.#routes) this.#declareEndpoint(scope, route);
     if (health) this.#declareHealth(scope);
+  }
+
+  /** Answers requests for all other paths with 404. @param scope an encapsulated instance without a prefix */
+  declareUnknown(scope: FastifyInstance): void {
+    // Other clients do not learn which paths there are.
+    scope.addHook('onRequest', this.#admission.onRequest);
+    scope.decorateRequest('mcpRun', null);
+    scope.setErrorHandler<Error>((error, request, reply) => this.#failures.answer(error, request, reply));
+    scope.setNotFoundHandler(({ raw }) => {
+      throw new RunError('NOT_FOUND', { path: pathOf(raw.url ?? '') });
+    });
   }
 
   /** Answers a request that no route can be found for; a client that is not admitted does not learn that. */

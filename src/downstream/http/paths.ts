@@ -17,7 +17,9 @@ export class ServerNames {
   /** The parametric paths of an endpoint below all names; a slash in a name may be there as it is. */
   pathsTo(path: string): readonly string[] {
     return [...this.#lengths].map((length) => {
-      const parameters = Array.from({ length }, (_, index) => `/:name${index}`);
+      const parameters = Array.from({ length }, (_, index) =>
+        index === 0 ? '/:server' : `/:server${index + 1}`,
+      );
       return parameters.join('') + path;
     });
   }
