@@ -141,7 +141,7 @@ export class HttpEndpoints implements Listener {
   /** Each server under its name, and a single one without it as well. */
   #declareEndpoint(scope: FastifyInstance, route: Route): void {
     const [only, ...others] = this.#options.servers;
-    const byName: FindServer = ({ params }) => this.#names.find(params as Readonly<Record<string, string>>);
+    const byName: FindServer = ({ params }) => this.#names.find(params);
     for (const path of this.#names.pathsTo(route.path)) this.#declareBoth(scope, path, route, byName);
     if (only !== undefined && others.length === 0) this.#declareBoth(scope, route.path, route, () => only);
   }

@@ -25,7 +25,8 @@ export class ServerNames {
   }
 
   /** The name that the decoded parameters of a path spell. */
-  find(parameters: Readonly<Record<string, string>>): string | undefined {
+  find(parameters: unknown): string | undefined {
+    if (typeof parameters !== 'object' || parameters === null) return undefined;
     const spelled = Object.values(parameters).join('/');
     return this.#exact.has(spelled) ? spelled : this.#changed.get(spelled);
   }
