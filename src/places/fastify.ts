@@ -54,12 +54,11 @@ async function manifestOf(manifest: Manifest | string): Promise<Manifest> {
 
 function hostOf(app: FastifyInstance, { principal, health = false }: McpRunOptions): Host {
   let bound: readonly string[] = [];
-  app.addHook('onListen', (done) => {
-    // A Unix socket has no address, and clients of other machines may come by it.
-    bound = app.addresses().map((at) => (typeof at === 'string' ? at : at.address));
-    done();
-  });
-  const boundTo = (): readonly string[] => bound;
+  const boundTo = (): readonly string[] => {
+    // A Unix socket has a path, and clients of other machines may come by it.
+    if (bound.length === 0) bound = app.addresses().map((at) => (typeof at === 'string' ? at : at.address));
+    return bound;
+  };
   return {
     boundTo,
     authenticate: principal && authenticateBy(principal),
@@ -73,10 +72,7 @@ function hostOf(app: FastifyInstance, { principal, health = false }: McpRunOptio
 }
 
 function authenticateBy(identify: NonNullable<McpRunOptions['principal']>): Authenticate {
-  return (request) => {
-    const identity = identify(request);
-    return identity instanceof Promise ? identity.then(principalOf) : principalOf(identity);
-  };
+  return async (request) => principalOf(await identify(request));
 }
 
 /** @throws RunError `UNAUTHORIZED`, `INTERNAL` */

@@ -19,7 +19,7 @@ export class Failures {
     if (error.code === 'INTERNAL')
       this.#options.log.error({ event: 'http.internal-error', err: thrown }, error.message);
     // An event stream cannot carry it: the client notices by the end of the stream.
-    if (reply.sent) reply.raw.destroy();
+    if (reply.sent) endStream(reply);
     else this.answer(error, reply.request, reply);
   }
 
@@ -31,4 +31,8 @@ export class Failures {
     if (known === undefined) throw error;
     sendFault(reply, known, undefined, known.code === 'UNAUTHORIZED' ? challengeFor(raw) : {});
   }
+}
+
+function endStream({ raw }: FastifyReply): void {
+  if (!raw.writableEnded) raw.destroy();
 }

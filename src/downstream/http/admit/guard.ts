@@ -41,7 +41,8 @@ export function createGuard(options: GuardOptions): Guard {
 
   function check(request: IncomingMessage, isAllowed: (host: string) => boolean): void {
     checkTarget(request, isAllowed);
-    const { host = '', origin, 'sec-fetch-site': site } = request.headers;
+    const { origin, 'sec-fetch-site': site } = request.headers;
+    const host = hostOf(request);
     if (!isAllowed(host)) throw new RunError('FORBIDDEN_HOST', { host });
     if (origin === undefined) return checkSite(site);
     if (!isOriginAllowed(origin, host)) throw new RunError('FORBIDDEN_ORIGIN', { origin });
@@ -78,17 +79,21 @@ export function createGuard(options: GuardOptions): Guard {
  * A target in absolute form names a host as well (RFC 9112, section 3.2.2): the one that the Host header names.
  * @throws RunError `FORBIDDEN_HOST`, `INVALID_REQUEST`
  */
-function checkTarget(
-  { url: target = '', headers: { host = '' } }: IncomingMessage,
-  isAllowed: (host: string) => boolean,
-): void {
+function checkTarget(request: IncomingMessage, isAllowed: (host: string) => boolean): void {
+  const { url: target = '' } = request;
   if (target.startsWith('/') || target === '*') return;
   const [, scheme = '', authority] = /^(https?):\/\/([^/?#]*)/i.exec(target) ?? [];
   if (authority === undefined)
     throw new RunError('INVALID_REQUEST', { detail: 'the request target is neither a path nor a URL' });
   if (!isAllowed(authority)) throw new RunError('FORBIDDEN_HOST', { host: authority });
-  if (withPort(authority, scheme) !== withPort(host, scheme))
+  if (withPort(authority, scheme) !== withPort(hostOf(request), scheme))
     throw new RunError('INVALID_REQUEST', { detail: 'the request target and Host name different hosts' });
+}
+
+/** The host that a request is for; HTTP/2 has it in a field of its own (RFC 9113, section 8.3.1). */
+function hostOf({ headers }: IncomingMessage): string {
+  const { host, ':authority': authority } = headers;
+  return host ?? (typeof authority === 'string' ? authority : '');
 }
 
 function withPort(authority: string, scheme: string): string {
