@@ -20,19 +20,24 @@ const serve = (...options) => [
   ...ECHO,
 ];
 
-/** Name → command line of what is measured; each announces itself on stderr with a `gateway.ready` line. */
-export const GATEWAYS = {
-  'mcp-run': serve(),
-  shared: serve('--isolation', 'shared'),
-  stateless: serve('--stateless'),
-  'modern server': [...serve(), '--modern'],
-  forwarder: [here('forwarder.js'), ...ECHO],
-  'modern forwarder': [here('forwarder.js'), ...ECHO, '--modern'],
+/**
+ * Name → command line of what is measured; each announces itself on stderr with a `gateway.ready` line. `isModern`: its
+ * clients are of revision 2026-07-28.
+ */
+const GATEWAYS = {
+  'mcp-run': { args: serve() },
+  shared: { args: serve('--isolation', 'shared') },
+  stateless: { args: serve('--stateless') },
+  translated: { args: serve(), isModern: true },
+  'modern server': { args: [...serve(), '--modern'], isModern: true },
+  forwarder: { args: [here('forwarder.js'), ...ECHO] },
+  'modern forwarder': { args: [here('forwarder.js'), ...ECHO, '--modern'], isModern: true },
 };
 
-/** Starts one of them. @returns its endpoint, its CPU time so far in ms, and how to stop it */
+/** Starts one of them. @returns its endpoint, the era of its clients, its CPU time so far in ms, and how to stop it */
 export async function startGateway(name) {
-  const child = spawn(process.execPath, GATEWAYS[name], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const { args, isModern = false } = GATEWAYS[name];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   const url = await new Promise((resolve, reject) => {
     createInterface({ input: child.stderr }).on('line', (line) => {
       const ready = line.includes('gateway.ready') ? JSON.parse(line) : undefined;
@@ -42,6 +47,7 @@ export async function startGateway(name) {
   });
   return {
     url: `${url}/mcp`,
+    isModern,
     cpuMs: () => cpuMsOf(child.pid),
     async stop() {
       child.kill('SIGTERM');

@@ -1,34 +1,50 @@
-// What the rows of the bench have in common: one gateway under one load, and the comparison of two of them.
+// What the rows of the bench have in common: gateways under one load, in turn, and the comparison of two of them.
 import { startGateway } from './gateway.js';
 import { openSession, runLoad } from './load.js';
 
 /**
+ * Measures the gateways of a row in turn, in every other round from the last to the first.
+ * @returns for each round, the measurements by name
+ */
+export async function measureRounds({ gateways, load }, rounds) {
+  const measured = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const byName = {};
+    for (const name of round % 2 === 0 ? gateways : gateways.toReversed())
+      byName[name] = await measure(name, load);
+    measured.push(byName);
+  }
+  return measured;
+}
+
+/**
  * Starts a gateway, loads it once to warm it up and once to measure it, and stops it.
- * @param {string} name of `GATEWAYS`
- * @param {{ bytes: number, calls: number, warmUp?: number, concurrency: number, isModern?: boolean }} load `warmUp`: calls
- *   that are not measured, a quarter of the others by default
  * @returns calls per second, and CPU time of the gateway per call in µs
  */
-export async function measure(
-  name,
-  { bytes, calls, warmUp = Math.ceil(calls / 4), concurrency, isModern = false },
-) {
+async function measure(name, { warmUp, calls, ...load }) {
   const gateway = await startGateway(name);
   try {
-    const session = isModern ? undefined : await openSession(gateway.url);
-    const load = { url: gateway.url, session, concurrency, bytes, isModern };
-    await runLoad({ ...load, calls: warmUp });
+    const { url, isModern } = gateway;
+    const session = isModern ? undefined : await openSession(url);
+    const run = (number) => runLoad({ ...load, url, session, calls: number, isModern });
+    await run(warmUp);
     const cpuBefore = gateway.cpuMs();
-    const wallMs = await runLoad({ ...load, calls });
-    return { callsPerSecond: (calls / wallMs) * 1000, cpuUs: ((gateway.cpuMs() - cpuBefore) / calls) * 1000 };
+    const wallMs = await run(calls);
+    const cpuMs = gateway.cpuMs() - cpuBefore;
+    return { perSecond: (calls / wallMs) * 1000, cpuUs: (cpuMs / calls) * 1000 };
   } finally {
     await gateway.stop();
   }
 }
 
-/** @returns how many times the calls, and the CPU per call, of the second one the first one has */
-export function ratiosOf(ours, theirs) {
-  return { calls: ours.callsPerSecond / theirs.callsPerSecond, cpu: ours.cpuUs / theirs.cpuUs };
+/** @returns the median of a figure, `perSecond` or `cpuUs`, of one gateway */
+export function figureOf(rounds, name, figure) {
+  return median(rounds.map((round) => round[name][figure]));
+}
+
+/** @returns the median, over the rounds, of the figure of one gateway divided by that of another */
+export function ratioOf(rounds, [ours, theirs], figure) {
+  return median(rounds.map((round) => round[ours][figure] / round[theirs][figure]));
 }
 
 export function median(values) {

@@ -1,123 +1,75 @@
-// Calls per second and gateway CPU per call, mcp-run against the minimal forwarder, in turn, in one run. Targets are for
-// a server process of one's own; how a shared one compares is reported. Options: `--modern` for the rows of revision
-// 2026-07-28 alone, and `--rounds=N`.
+// Calls per second and gateway CPU per call, mcp-run against the minimal forwarder, in turn, in one run. Options:
+// `--modern` for the rows of revision 2026-07-28 alone, and `--rounds=N`.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { measure, median, ratiosOf } from './measure.js';
-import { measureModern, MODERN_TARGETS } from './modern.js';
+import { figureOf, measureRounds, median, ratioOf } from './measure.js';
+import { MODERN_ROWS, ROWS, VERSION_TARGET } from './rows.js';
 
 const [, rounds = '5'] = /--rounds=(\d+)/.exec(process.argv.join(' ')) ?? [];
 const ROUNDS = Number(rounds);
 const isModernOnly = process.argv.includes('--modern');
-const SIZES = [
-  { bytes: 100, calls: 8_000 },
-  { bytes: 10_000, calls: 4_000 },
-];
-const CONCURRENCY = 8;
-const SHARING = ['shared', 'stateless'];
-/** What has to hold at 100 B, and for the start. */
-const TARGETS = { calls: 0.75, cpu: 1.4, version: 1.4, translated: 1.5 };
 
 console.log(`node ${process.version}, ${ROUNDS} rounds; medians`);
 const verdicts = [];
 if (!isModernOnly) {
-  const results = [];
-  for (const size of SIZES) results.push(await compare(size));
-  reportSessions(results, compareVersion());
+  for (const row of ROWS) report(row, await measureRounds(row, ROUNDS));
 }
-reportModern(await measureModern(ROUNDS));
+for (const row of MODERN_ROWS) report(row, await measureRounds(row, ROUNDS));
+if (!isModernOnly) reportVersion();
 judge();
 
-async function compare({ bytes, calls }) {
-  const load = { bytes, calls, concurrency: CONCURRENCY };
-  const measured = [];
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const ours = await measure('mcp-run', load);
-    const theirs = await measure('forwarder', load);
-    const sharing = {};
-    for (const name of SHARING) sharing[name] = ratiosOf(await measure(name, load), theirs);
-    measured.push({ ours, theirs, ...ratiosOf(ours, theirs), sharing, eras: await measureEras(load, ours) });
+function report(row, measured) {
+  const [ours, theirs, ...others] = row.gateways;
+  const title = titleOf(row);
+  const calls = ratioOf(measured, [ours, theirs], 'perSecond');
+  const cpu = ratioOf(measured, [ours, theirs], 'cpuUs');
+  const figures = (figure) => [ours, theirs].map((name) => figureOf(measured, name, figure));
+  console.log(`\n${title.padEnd(42)} mcp-run  forwarder`);
+  printRow('calls', '/s', figures('perSecond'), calls);
+  printRow('CPU per call', 'µs', figures('cpuUs'), cpu);
+  if (row.targets?.calls !== undefined) verdicts.push([`${title}: calls`, calls, '>=', row.targets.calls]);
+  if (row.targets?.cpu !== undefined) verdicts.push([`${title}: CPU`, cpu, '<=', row.targets.cpu]);
+  if (others.length > 0) reportOthers(row, measured, title);
+}
+
+/** How shared servers compare, and what a call costs that crosses eras. */
+function reportOthers({ targets }, measured, title) {
+  for (const name of ['shared', 'stateless']) {
+    const [calls, cpu] = ['perSecond', 'cpuUs'].map((figure) =>
+      ratioOf(measured, [name, 'forwarder'], figure),
+    );
+    console.log(`  ${name.padEnd(42)} ratios: calls ${calls.toFixed(2)}, CPU ${cpu.toFixed(2)}`);
   }
-  return { bytes, rounds: measured };
+  const across = ratioOf(measured, ['translated', 'modern server'], 'cpuUs');
+  const asLegacy = ratioOf(measured, ['translated', 'mcp-run'], 'cpuUs');
+  console.log(
+    `  modern client, legacy server               CPU against a modern server ${across.toFixed(2)}, a legacy client ${asLegacy.toFixed(2)}`,
+  );
+  if (targets?.translated !== undefined)
+    verdicts.push([`${title}: CPU across eras`, across, '<=', targets.translated]);
 }
 
-/** A modern client's call of a legacy server, against the same call of a modern one, and a legacy client's call of the same server. */
-async function measureEras(load, legacy) {
-  const translated = await measure('mcp-run', { ...load, isModern: true });
-  const own = await measure('modern server', { ...load, isModern: true });
-  return { translated: translated.cpuUs / own.cpuUs, asLegacy: translated.cpuUs / legacy.cpuUs };
+function titleOf({ title, load: { bytes, concurrency } }) {
+  return `${title}, ${bytes} B, concurrency ${concurrency}`;
 }
 
-function compareVersion() {
+function printRow(label, unit, [ours, theirs], ratio) {
+  const figures = `${ours.toFixed(0).padStart(10)} ${theirs.toFixed(0).padStart(10)} ${unit.padEnd(5)}`;
+  console.log(`  ${label.padEnd(37)}${figures} ratio ${ratio.toFixed(2)}`);
+}
+
+function reportVersion() {
   const bin = fileURLToPath(new URL('../bin/mcp-run.js', import.meta.url));
   const ratios = Array.from({ length: 15 }, () => timeOf([bin, '--version']) / timeOf(['-e', '0']));
-  return median(ratios);
+  const version = median(ratios);
+  console.log(`\n--version against node -e 0: ratio ${version.toFixed(2)}`);
+  verdicts.push(['--version', version, '<=', VERSION_TARGET]);
 }
 
 function timeOf(args) {
   const startedAt = performance.now();
   spawnSync(process.execPath, args, { stdio: 'ignore' });
   return performance.now() - startedAt;
-}
-
-function reportSessions(results, version) {
-  for (const { bytes, rounds: measured } of results) {
-    const of = (pick) => median(measured.map(pick));
-    printHead(`sessions, ${bytes} B, concurrency ${CONCURRENCY}`);
-    printRow(
-      'calls',
-      '/s',
-      of(({ ours }) => ours.callsPerSecond),
-      of(({ theirs }) => theirs.callsPerSecond),
-      of(({ calls }) => calls),
-    );
-    printRow(
-      'CPU per call',
-      'µs',
-      of(({ ours }) => ours.cpuUs),
-      of(({ theirs }) => theirs.cpuUs),
-      of(({ cpu }) => cpu),
-    );
-    for (const name of SHARING) {
-      const [calls, cpu] = ['calls', 'cpu'].map((figure) => of(({ sharing }) => sharing[name][figure]));
-      console.log(`  ${name.padEnd(42)} ratios: calls ${calls.toFixed(2)}, CPU ${cpu.toFixed(2)}`);
-    }
-    const [translated, asLegacy] = ['translated', 'asLegacy'].map((figure) => of(({ eras }) => eras[figure]));
-    console.log(
-      `  modern client, legacy server               CPU against a modern server ${translated.toFixed(2)}, a legacy client ${asLegacy.toFixed(2)}`,
-    );
-  }
-  console.log(`\n--version against node -e 0: ratio ${version.toFixed(2)}`);
-  const [{ rounds: small }] = results;
-  const of = (pick) => median(small.map(pick));
-  verdicts.push(
-    ['calls at 100 B', of(({ calls }) => calls), '>=', TARGETS.calls],
-    ['CPU at 100 B', of(({ cpu }) => cpu), '<=', TARGETS.cpu],
-    ['CPU at 100 B across eras', of(({ eras }) => eras.translated), '<=', TARGETS.translated],
-    ['--version', version, '<=', TARGETS.version],
-  );
-}
-
-function reportModern(rows) {
-  for (const { load, ours, theirs, calls, cpu } of rows) {
-    printHead(`2026-07-28, ${load.bytes} B, concurrency ${load.concurrency}`);
-    printRow('calls', '/s', ours.callsPerSecond, theirs.callsPerSecond, calls);
-    printRow('CPU per call', 'µs', ours.cpuUs, theirs.cpuUs, cpu);
-  }
-  const [{ load, calls, cpu }] = rows;
-  verdicts.push(
-    [`calls of 2026-07-28 at ${load.bytes} B`, calls, '>=', MODERN_TARGETS.calls],
-    [`CPU of 2026-07-28 at ${load.bytes} B`, cpu, '<=', MODERN_TARGETS.cpu],
-  );
-}
-
-function printHead(title) {
-  console.log(`\n${title.padEnd(42)} mcp-run  forwarder`);
-}
-
-function printRow(label, unit, ours, theirs, ratio) {
-  const figures = `${ours.toFixed(0).padStart(10)} ${theirs.toFixed(0).padStart(10)} ${unit.padEnd(5)}`;
-  console.log(`  ${label.padEnd(37)}${figures} ratio ${ratio.toFixed(2)}`);
 }
 
 function judge() {
