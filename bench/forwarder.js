@@ -1,5 +1,6 @@
-// The yardstick: the least that puts a stdio server behind HTTP. One child for everyone, nothing is validated, and
-// an id is found with a regular expression.
+// The yardstick: the least that puts a stdio server behind HTTP. All clients share one child, nothing is validated, and
+// an id is found with a regular expression. A progress token is the id of its request: a message with a token makes the
+// answer of that request an event stream, which the result ends.
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 
@@ -13,13 +14,29 @@ child.stdout.setEncoding('utf8').on('data', (chunk) => {
   rest = lines.pop();
   for (const line of lines) {
     const id = /"id":(\d+)/.exec(line)?.[1];
-    const response = waiting.get(id);
-    waiting.delete(id);
-    const body = Buffer.from(line);
-    response?.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length });
-    response?.end(body);
+    if (id === undefined) notify(line);
+    else answer(id, line);
   }
 });
+
+function notify(line) {
+  const response = waiting.get(/"progressToken":(\d+)/.exec(line)?.[1]);
+  if (response?.headersSent === false) response.writeHead(200, { 'content-type': 'text/event-stream' });
+  response?.write(eventOf(line));
+}
+
+function answer(id, line) {
+  const response = waiting.get(id);
+  waiting.delete(id);
+  if (response?.headersSent) return response.end(eventOf(line));
+  const body = Buffer.from(line);
+  response?.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length });
+  response?.end(body);
+}
+
+function eventOf(line) {
+  return `event: message\ndata: ${line}\n\n`;
+}
 
 const server = createServer((request, response) => {
   const chunks = [];

@@ -19,19 +19,21 @@ export async function measureRounds({ gateways, load }, rounds) {
 
 /**
  * Starts a gateway, loads it once to warm it up and once to measure it, and stops it.
- * @returns calls per second, and CPU time of the gateway per call in µs
+ * @returns messages to the client per second, and CPU time of the gateway per message in µs: a call brings its result
+ *   and, before that, the notifications of the load
  */
-async function measure(name, { warmUp, calls, ...load }) {
+async function measure(name, { warmUp, calls, notifications = 0, ...load }) {
   const gateway = await startGateway(name);
   try {
     const { url, isModern } = gateway;
     const session = isModern ? undefined : await openSession(url);
-    const run = (number) => runLoad({ ...load, url, session, calls: number, isModern });
+    const run = (number) => runLoad({ ...load, url, session, calls: number, notifications, isModern });
     await run(warmUp);
     const cpuBefore = gateway.cpuMs();
     const wallMs = await run(calls);
     const cpuMs = gateway.cpuMs() - cpuBefore;
-    return { perSecond: (calls / wallMs) * 1000, cpuUs: (cpuMs / calls) * 1000 };
+    const messages = calls * (notifications + 1);
+    return { perSecond: (messages / wallMs) * 1000, cpuUs: (cpuMs / messages) * 1000 };
   } finally {
     await gateway.stop();
   }

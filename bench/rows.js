@@ -3,7 +3,7 @@
 // In each row the first gateway is compared with the second. Without `targets`, the comparison is only reported.
 // `warmUp` is the number of calls before those that are measured, the same for all gateways: until the code is compiled,
 // the compiler takes as much CPU as the calls. CPU per call stops falling after about 12,000 calls of 100 B, 10,000 of
-// 10 KB, and 4,000 of 100 KB. The last row has no target, and fewer calls.
+// 10 KB, 4,000 of 100 KB, and 100 streams of 1,000 notifications. The last row has no target, and fewer calls.
 
 const OF_SESSIONS = ['mcp-run', 'forwarder'];
 const WITH_OTHERS = [...OF_SESSIONS, 'shared', 'stateless', 'translated', 'modern server'];
@@ -33,6 +33,11 @@ export const ROWS = [
     gateways: OF_SESSIONS,
     load: { bytes: 100_000, concurrency: 8, warmUp: 4_000, calls: 1_500 },
     targets: { calls: 0.75 },
+  },
+  {
+    title: 'streams',
+    gateways: OF_SESSIONS,
+    load: { bytes: 100, notifications: 1_000, concurrency: 10, warmUp: 200, calls: 200 },
   },
 ];
 

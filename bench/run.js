@@ -1,4 +1,4 @@
-// Calls per second and gateway CPU per call, mcp-run against the minimal forwarder, in turn, in one run. Options:
+// Messages per second and gateway CPU per message, mcp-run against the minimal forwarder, in turn, in one run. Options:
 // `--modern` for the rows of revision 2026-07-28 alone, and `--rounds=N`.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -20,13 +20,14 @@ judge();
 
 function report(row, measured) {
   const [ours, theirs, ...others] = row.gateways;
+  const unit = row.load.notifications === undefined ? 'call' : 'event';
   const title = titleOf(row);
   const calls = ratioOf(measured, [ours, theirs], 'perSecond');
   const cpu = ratioOf(measured, [ours, theirs], 'cpuUs');
   const figures = (figure) => [ours, theirs].map((name) => figureOf(measured, name, figure));
   console.log(`\n${title.padEnd(42)} mcp-run  forwarder`);
-  printRow('calls', '/s', figures('perSecond'), calls);
-  printRow('CPU per call', 'µs', figures('cpuUs'), cpu);
+  printRow(`${unit}s`, '/s', figures('perSecond'), calls);
+  printRow(`CPU per ${unit}`, 'µs', figures('cpuUs'), cpu);
   if (row.targets?.calls !== undefined) verdicts.push([`${title}: calls`, calls, '>=', row.targets.calls]);
   if (row.targets?.cpu !== undefined) verdicts.push([`${title}: CPU`, cpu, '<=', row.targets.cpu]);
   if (others.length > 0) reportOthers(row, measured, title);
@@ -49,12 +50,14 @@ function reportOthers({ targets }, measured, title) {
     verdicts.push([`${title}: CPU across eras`, across, '<=', targets.translated]);
 }
 
-function titleOf({ title, load: { bytes, concurrency } }) {
-  return `${title}, ${bytes} B, concurrency ${concurrency}`;
+function titleOf({ title, load: { bytes, notifications, concurrency } }) {
+  const size = notifications === undefined ? `, ${bytes} B` : ` of ${notifications} × ${bytes} B`;
+  return `${title}${size}, concurrency ${concurrency}`;
 }
 
 function printRow(label, unit, [ours, theirs], ratio) {
-  const figures = `${ours.toFixed(0).padStart(10)} ${theirs.toFixed(0).padStart(10)} ${unit.padEnd(5)}`;
+  const digits = ours < 10 ? 1 : 0;
+  const figures = `${ours.toFixed(digits).padStart(10)} ${theirs.toFixed(digits).padStart(10)} ${unit.padEnd(5)}`;
   console.log(`  ${label.padEnd(37)}${figures} ratio ${ratio.toFixed(2)}`);
 }
 
