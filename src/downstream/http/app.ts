@@ -30,7 +30,7 @@ export async function createApp({ createServer, endpoints }: AppOptions): Promis
     if (method !== 'CONNECT' && !app.supportedMethods.includes(method)) app.addHttpMethod(method);
   }
   await app.register((scope) => endpoints.declare(scope));
-  await app.register(async (scope) => endpoints.declareUnknown(scope));
+  await app.register((scope) => endpoints.declareUnknown(scope));
   app.addHook('preClose', (done) => {
     for (const server of servers) server.closeAllConnections();
     done();

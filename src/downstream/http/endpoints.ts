@@ -4,7 +4,7 @@ import { RunError, toRunError } from '../../errors.ts';
 import type { EndpointOptions, Listener } from '../listeners.ts';
 import { Admission } from './admit/admission.ts';
 import { readJsonBodies } from './admit/body.ts';
-import { corsFor } from './admit/cors.ts';
+import { addCors } from './admit/cors.ts';
 import { createParameterHeaders } from './admit/parameter-headers.ts';
 import { declareRoute, type FindServer } from './declare-route.ts';
 import { Failures } from './failures.ts';
@@ -56,12 +56,9 @@ export class HttpEndpoints implements Listener {
    * @param scope an encapsulated instance: the routes of others meet none of it
    */
   async declare(scope: FastifyInstance): Promise<void> {
-    const { cors, bodyLimitBytes, health } = this.#options;
+    const { bodyLimitBytes, health } = this.#options;
     scope.decorateRequest('mcpRun', null);
-    if (cors.length > 0) {
-      const { default: fastifyCors } = await import('@fastify/cors');
-      await scope.register(fastifyCors, { delegator: corsFor(cors, this.#admission) });
-    }
+    await this.#addCors(scope);
     // Behind all hooks of the application, those too that its plugins add to routes: a rate limit counts what is rejected.
     scope.addHook('onRoute', (route) => {
       route.onRequest = [route.onRequest ?? [], this.#admission.onRequest].flat();
@@ -73,7 +70,8 @@ export class HttpEndpoints implements Listener {
   }
 
   /** Answers requests for all other paths with 404. @param scope an encapsulated instance without a prefix */
-  declareUnknown(scope: FastifyInstance): void {
+  async declareUnknown(scope: FastifyInstance): Promise<void> {
+    await this.#addCors(scope);
     // Other clients do not learn which paths there are.
     scope.addHook('onRequest', this.#admission.onRequest);
     scope.decorateRequest('mcpRun', null);
@@ -132,6 +130,16 @@ export class HttpEndpoints implements Listener {
     };
     const createHttpRoutes = stateless ? createStatelessRoutes : createStreamableRoutes;
     return [...(http ? createHttpRoutes(context) : []), ...(sse ? createSseRoutes(context) : [])];
+  }
+
+  async #addCors(scope: FastifyInstance): Promise<void> {
+    const { cors, log } = this.#options;
+    if (cors.length === 0) return;
+    // A plugin of the application has answered preflights before any hook of this scope.
+    if (scope.hasRequestDecorator('corsPreflightEnabled')) {
+      const text = "`cors` in the manifest adds no headers: the application's own @fastify/cors does";
+      log.warn({ event: 'http.cors-ignored' }, text);
+    } else await addCors(scope, cors, this.#admission);
   }
 
   #refuseWhenDraining(): void {

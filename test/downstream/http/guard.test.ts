@@ -225,6 +225,14 @@ describe('CORS', () => {
     expect(fault).toMatchObject({ status: 405, headers: { 'access-control-allow-origin': origin } });
   });
 
+  it('lets a page read that there is nothing at a path', async () => {
+    const { url } = await listen({ cors: [origin] });
+    const headers = { origin, 'access-control-request-method': 'POST' };
+    expect((await send(`${url}/nowhere`, { method: 'OPTIONS', headers })).status).toBe(204);
+    const missing = await send(`${url}/nowhere`, { method: 'POST', headers: { origin } });
+    expect(missing).toMatchObject({ status: 404, headers: { 'access-control-allow-origin': origin } });
+  });
+
   it('also on a stream', async () => {
     const { url } = await listen({ cors: [origin] });
     const stream = await open(`${url}/sse`, { headers: { origin } });

@@ -1,5 +1,5 @@
 import type { FastifyCorsOptions, FastifyCorsOptionsDelegateCallback } from '@fastify/cors';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Admission } from './admission.ts';
 
 const ALLOWED_HEADERS = [
@@ -23,11 +23,28 @@ const OPEN: FastifyCorsOptions = {
 };
 
 /**
- * Options of `@fastify/cors` for each request. Its hook runs before admission, so that a page can read why it was
- * rejected; preflights have no token.
+ * Adds the hook of `@fastify/cors` to a scope. It runs before admission, so that a page can read why it was rejected;
+ * preflights have no token.
  * @param origins that are open; `*` stands for all
  */
-export function corsFor(
+export async function addCors(
+  scope: FastifyInstance,
+  origins: readonly string[],
+  admission: Pick<Admission, 'isFromAllowedSite'>,
+): Promise<void> {
+  const { default: fastifyCors } = await import('@fastify/cors');
+  // The plugin also declares `OPTIONS *`, which would answer preflights for all other routes of an application. The
+  // paths of this scope have the method themselves.
+  const withoutRoute: FastifyInstance = Object.create(scope, { options: { value: () => withoutRoute } });
+  await new Promise<void>((resolve, reject) => {
+    fastifyCors(withoutRoute, { delegator: corsFor(origins, admission) }, (error) =>
+      error === undefined ? resolve() : reject(error),
+    );
+  });
+}
+
+/** Options of `@fastify/cors` for each request. */
+function corsFor(
   origins: readonly string[],
   admission: Pick<Admission, 'isFromAllowedSite'>,
 ): FastifyCorsOptionsDelegateCallback {
