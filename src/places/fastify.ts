@@ -63,7 +63,7 @@ function hostOf(app: FastifyInstance, { principal, health = false }: McpRunOptio
     boundTo,
     authenticate: principal && authenticateBy(principal),
     async open(options, clock): Promise<Listener> {
-      const endpoints = new HttpEndpoints({ ...options, health, boundTo }, clock);
+      const endpoints = new HttpEndpoints({ ...options, health, boundTo, prefix: app.prefix }, clock);
       await endpoints.declare(app);
       endpoints.start();
       return endpoints;

@@ -8,7 +8,7 @@ import { addCors } from './admit/cors.ts';
 import { createParameterHeaders } from './admit/parameter-headers.ts';
 import { declareRoute, type FindServer } from './declare-route.ts';
 import { Failures } from './failures.ts';
-import { createHealthRoutes, PROBES } from './health.ts';
+import { createHealthRoutes, probesBelow } from './health.ts';
 import { pathOf, ServerNames } from './paths.ts';
 import type { Route, RouteContext } from './route.ts';
 import { Sessions } from './sessions.ts';
@@ -22,6 +22,8 @@ const TICK_MS = 1_000;
 export interface HttpEndpointsOptions extends EndpointOptions {
   /** The addresses that the HTTP server is bound to; none for requests that come another way. */
   readonly boundTo: () => readonly string[];
+  /** In front of all paths; empty for none. */
+  readonly prefix: string;
 }
 
 /**
@@ -42,7 +44,8 @@ export class HttpEndpoints implements Listener {
 
   constructor(options: HttpEndpointsOptions, clock: Clock) {
     this.#options = options;
-    this.#admission = new Admission({ ...options, probes: options.health ? PROBES : new Map() });
+    const probes = options.health ? probesBelow(options.prefix) : new Map();
+    this.#admission = new Admission({ ...options, probes });
     this.#failures = new Failures(options);
     this.#names = new ServerNames(options.servers);
     this.#sessions = new Sessions(options.maxSessions, options.sessionIdleMs);
@@ -158,7 +161,8 @@ export class HttpEndpoints implements Listener {
   #declareBoth(scope: FastifyInstance, path: string, route: Route, findServer: FindServer): void {
     declareRoute(scope, path, route, findServer, this.#failures);
     // Where the router ignores it, the second path would be the first one again.
-    if (scope.initialConfig.routerOptions?.ignoreTrailingSlash !== true)
+    const { routerOptions, ignoreTrailingSlash } = scope.initialConfig;
+    if (routerOptions?.ignoreTrailingSlash !== true && ignoreTrailingSlash !== true)
       declareRoute(scope, `${path}/`, route, findServer, this.#failures);
   }
 

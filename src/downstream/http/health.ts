@@ -9,10 +9,14 @@ const LIVENESS_PATH = '/healthz';
 /** Readiness: its servers can be used. */
 const READINESS_PATH = '/readyz';
 
-export const PROBES: ReadonlyMap<string, ProbeAccess> = new Map([
-  [LIVENESS_PATH, 'liveness'],
-  [READINESS_PATH, 'readiness'],
-]);
+/** Path → the probes that it is open to. @param prefix in front of all paths; empty for none */
+export function probesBelow(prefix: string): ReadonlyMap<string, ProbeAccess> {
+  const base = prefix.replace(/\/$/, '');
+  return new Map([
+    [`${base}${LIVENESS_PATH}`, 'liveness'],
+    [`${base}${READINESS_PATH}`, 'readiness'],
+  ]);
+}
 
 export type HealthOptions = Pick<EndpointOptions, 'readiness'> & {
   /** Whether the request proves that its client may use the servers. */

@@ -17,19 +17,31 @@ export class ServerNames {
   /** The parametric paths of an endpoint below all names; a slash in a name may be there as it is. */
   pathsTo(path: string): readonly string[] {
     return [...this.#lengths].map((length) => {
-      const parameters = Array.from({ length }, (_, index) =>
-        index === 0 ? '/:server' : `/:server${index + 1}`,
-      );
+      const parameters = Array.from({ length }, (_, index) => `/:${parameterAt(index)}`);
       return parameters.join('') + path;
     });
   }
 
-  /** The name that the decoded parameters of a path spell. */
+  /** The name that the decoded parameters of a path spell. A prefix may have parameters of its own. */
   find(parameters: unknown): string | undefined {
     if (typeof parameters !== 'object' || parameters === null) return undefined;
-    const spelled = Object.values(parameters).join('/');
+    let spelled = segmentAt(parameters, 0) ?? '';
+    for (let index = 1; ; index++) {
+      const segment = segmentAt(parameters, index);
+      if (segment === undefined) break;
+      spelled += `/${segment}`;
+    }
     return this.#exact.has(spelled) ? spelled : this.#changed.get(spelled);
   }
+}
+
+function parameterAt(index: number): string {
+  return index === 0 ? 'server' : `server${index + 1}`;
+}
+
+function segmentAt(parameters: object, index: number): string | undefined {
+  const segment: unknown = Reflect.get(parameters, parameterAt(index));
+  return typeof segment === 'string' ? segment : undefined;
 }
 
 /**

@@ -23,7 +23,7 @@ class HttpListener implements Listener {
 
   constructor(options: HttpOptions, clock: Clock) {
     this.#options = options;
-    this.#endpoints = new HttpEndpoints({ ...options, boundTo: () => [options.host] }, clock);
+    this.#endpoints = new HttpEndpoints({ ...options, boundTo: () => [options.host], prefix: '' }, clock);
     this.#connections = new Connections(options.maxConnections, options.log, clock);
     this.#endpoints.onTick((now) => this.#connections.tick(now));
   }
