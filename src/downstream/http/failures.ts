@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { isRunError, toRunError } from '../../errors.ts';
+import { isRunError, toRunError, type RunError } from '../../errors.ts';
 import type { EndpointOptions } from '../listeners.ts';
 import { challengeFor } from './admit/authenticate.ts';
 import { bodyErrorOf } from './admit/body.ts';
@@ -16,20 +16,24 @@ export class Failures {
   /** Answers a request with the error that its handler has ended with. */
   fail(reply: FastifyReply, thrown: unknown): void {
     const error = toRunError(thrown);
-    if (error.code === 'INTERNAL')
-      this.#options.log.error({ event: 'http.internal-error', err: thrown }, error.message);
+    if (!reply.sent) return this.answer(error, reply.request, reply, thrown);
+    this.#report(error, thrown);
     // An event stream cannot carry it: the client notices by the end of the stream.
-    if (reply.sent) endStream(reply);
-    else this.answer(error, reply.request, reply);
+    endStream(reply);
   }
 
   /** The error handler of the endpoints. Errors of hooks that are not ours are left to the one around it. */
-  answer(error: Error, { raw }: FastifyRequest, reply: FastifyReply): void {
+  answer(error: Error, { raw }: FastifyRequest, reply: FastifyReply, thrown: unknown = error): void {
     const known = isRunError(error) ? error : bodyErrorOf(error, raw, this.#options.bodyLimitBytes);
     // Its client has left in the middle of the body.
     if (known === undefined && raw.destroyed) return;
     if (known === undefined) throw error;
+    this.#report(known, thrown);
     sendFault(reply, known, undefined, known.code === 'UNAUTHORIZED' ? challengeFor(raw) : {});
+  }
+
+  #report({ code, message }: RunError, thrown: unknown): void {
+    if (code === 'INTERNAL') this.#options.log.error({ event: 'http.internal-error', err: thrown }, message);
   }
 }
 
