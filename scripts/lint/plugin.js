@@ -112,7 +112,13 @@ const CLOCKS = new Map([
   ['process', 'hrtime'],
 ]);
 /** Where a program, a server or a log is put together: the clock of the system is handed in from there. */
-const ROOTS = new Set(['cli/program.ts', 'demo/server.ts', 'gateway/gateway.ts', 'observe/log.ts']);
+const ROOTS = new Set([
+  'cli/program.ts',
+  'demo/server.ts',
+  'gateway/gateway.ts',
+  'observe/log.ts',
+  'places/fastify.ts',
+]);
 const TIMER_MODULES = /^(?:node:)?(?:timers(?:\/promises)?|perf_hooks)$/;
 
 /** `mcp-run/injected-clock`: what waits or tells the time has its clock handed in (`src/clock.ts`). */

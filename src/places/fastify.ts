@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
+import { systemClock } from '../clock.ts';
 import { HttpEndpoints } from '../downstream/http/endpoints.ts';
 import type { Authenticate, Listener } from '../downstream/listeners.ts';
 import { RunError } from '../errors.ts';
@@ -8,6 +9,7 @@ import type { Principal } from '../link/principal.ts';
 import { loadManifest } from '../manifest/load.ts';
 import type { Manifest } from '../manifest/settings.ts';
 import { logTo } from '../observe/host-log.ts';
+import { closeWith } from './closing.ts';
 
 /** The client of a request: its id alone, or with the claims that the application knows of it. Nothing: 401. */
 export type Identity = string | Partial<Principal> | null | undefined;
@@ -36,8 +38,7 @@ const mcpRun: FastifyPluginAsync<McpRunOptions> = async (app, options) => {
   const log = logTo(app.log.child({ plugin: 'mcp-run' }));
   const host = hostOf(app, options);
   const gateway = createGateway({ manifest, log, host });
-  // Ahead of `onClose`: open streams would keep the server from closing.
-  app.addHook('preClose', () => gateway.close());
+  closeWith(app, gateway, systemClock);
   for (const warning of manifest.warnings) log.warn({ event: 'manifest.warning' }, warning);
   for (const { name, error } of manifest.rejected ?? [])
     log.error({ event: 'manifest.entry-rejected', server: name, code: error.code }, error.message);
