@@ -7,6 +7,7 @@ import { root } from './support/places.ts';
 const PAGES = [
   'docs/architecture.md',
   'docs/decisions.md',
+  'docs/embedding.md',
   'docs/oauth.md',
   'docs/processes.md',
   'docs/protocol.md',
