@@ -23,11 +23,11 @@ export interface GatewayOptions {
   readonly stdin?: Readable;
   readonly stdout?: Writable;
   /** Another application's HTTP server, in place of one of our own; nothing is served over stdio then. */
-  readonly host?: Host;
+  readonly application?: Application;
 }
 
 /** An application that mcp-run is a part of: it listens, ends the process, and handles signals. */
-export interface Host {
+export interface Application {
   /** The addresses that it listens on; none before it does, and for requests that come another way. */
   readonly boundTo: () => readonly string[];
   /** Takes the place of the manifest's tokens. */
@@ -65,11 +65,12 @@ class ManifestGateway implements Gateway {
     const { settings, servers } = manifest;
     this.#options = options;
     this.#clock = clock;
-    this.#upstreams = new Upstreams(clock, options.host === undefined);
+    this.#upstreams = new Upstreams(clock, options.application === undefined);
     // Messages of a server, of a client or about them may repeat the secrets that a server was started with.
     const log = maskLog(options.log, createMask(servers.flatMap(({ target }) => secretsOf(target))));
     this.#log = log;
-    this.#isNetwork = options.host !== undefined || settings.transports.some((each) => each !== 'stdio');
+    this.#isNetwork =
+      options.application !== undefined || settings.transports.some((each) => each !== 'stdio');
     const slots = new ProcessSlots(settings, (principalId, server) => this.#evictIdle(principalId, server));
     this.#servers = new Map(
       servers.map((spec) => [
@@ -92,9 +93,9 @@ class ManifestGateway implements Gateway {
   }
 
   async start(): Promise<Endpoints> {
-    const { manifest, host } = this.#options;
+    const { manifest, application } = this.#options;
     if (this.#servers.size === 0) throw new RunError('NO_SERVERS', { source: manifest.source });
-    const hasStdio = host === undefined && manifest.settings.transports.includes('stdio');
+    const hasStdio = application === undefined && manifest.settings.transports.includes('stdio');
     const stdioServer = hasStdio ? this.#onlyServer() : undefined;
     // Processes start while the listener loads: over stdio a client is waiting already, and a process that all clients
     // share is needed in any case.
@@ -152,19 +153,19 @@ class ManifestGateway implements Gateway {
     await Promise.all([...this.#servers.values()].map(({ supervisor }) => supervisor.inspect()));
   }
 
-  async #loadListener(): Promise<Host['open']> {
-    const { host } = this.#options;
-    if (host !== undefined) return (options, clock) => host.open(options, clock);
+  async #loadListener(): Promise<Application['open']> {
+    const { application } = this.#options;
+    if (application !== undefined) return (options, clock) => application.open(options, clock);
     return (await import('../downstream/http/server.ts')).startHttpListener;
   }
 
   #httpOptions(): HttpOptions {
-    const { manifest, host } = this.#options;
+    const { manifest, application } = this.#options;
     const { settings, tokens } = manifest;
     return {
       ...settings,
       tokens,
-      authenticate: host?.authenticate,
+      authenticate: application?.authenticate,
       health: true,
       sse: settings.transports.includes('sse'),
       http: settings.transports.includes('http'),
@@ -187,7 +188,7 @@ class ManifestGateway implements Gateway {
     for (const warning of warningsAbout(manifest.settings))
       this.#log.warn({ event: 'gateway.open-origin' }, warning);
     // Another application has not begun to listen.
-    if (this.#options.host !== undefined || !this.#isOpenToAnyone()) return;
+    if (this.#options.application !== undefined || !this.#isOpenToAnyone()) return;
     const { host } = manifest.settings;
     const text = `anyone who reaches ${host} can use the servers; what lets them ask a client's user is withheld`;
     this.#log.warn({ event: 'gateway.open', host }, text);
@@ -196,9 +197,9 @@ class ManifestGateway implements Gateway {
   // For its parts
 
   #isOpenToAnyone(): boolean {
-    const { manifest, host } = this.#options;
-    if (host?.authenticate !== undefined) return false;
-    return isOpenToAnyone(manifest, host?.boundTo() ?? [manifest.settings.host]);
+    const { manifest, application } = this.#options;
+    if (application?.authenticate !== undefined) return false;
+    return isOpenToAnyone(manifest, application?.boundTo() ?? [manifest.settings.host]);
   }
 
   #readiness(): Readiness {

@@ -3,8 +3,9 @@ import fastifyPlugin from 'fastify-plugin';
 import { systemClock } from '../clock.ts';
 import { HttpEndpoints } from '../downstream/http/endpoints.ts';
 import type { Authenticate, Listener } from '../downstream/listeners.ts';
-import { RunError } from '../errors.ts';
-import { createGateway, type Host } from '../gateway/gateway.ts';
+import type { Transport } from '../config/types.ts';
+import { isRunError, RunError } from '../errors.ts';
+import { createGateway, type Application } from '../gateway/gateway.ts';
 import type { Principal } from '../link/principal.ts';
 import { loadManifest } from '../manifest/load.ts';
 import type { Manifest } from '../manifest/settings.ts';
@@ -28,6 +29,10 @@ export interface McpRunOptions {
   readonly health?: boolean;
 }
 
+const NETWORK: readonly Transport[] = ['http', 'sse'];
+/** The application listens: the address in a manifest does not tell which clients can connect. */
+const ELSEWHERE = { host: '127.0.0.1' };
+
 /**
  * MCP's endpoints as a Fastify plugin: `<prefix>/mcp` and `<prefix>/sse`, and below `<prefix>/<name>/` for each server. Hooks
  * of the application run first. Closing the application ends running calls after the manifest's drain time.
@@ -36,8 +41,7 @@ export interface McpRunOptions {
 const mcpRun: FastifyPluginAsync<McpRunOptions> = async (app, options) => {
   const manifest = await manifestOf(options.manifest);
   const log = logTo(app.log.child({ plugin: 'mcp-run' }));
-  const host = hostOf(app, options);
-  const gateway = createGateway({ manifest, log, host });
+  const gateway = createGateway({ manifest, log, application: applicationOf(app, options) });
   closeWith(app, gateway, systemClock);
   for (const warning of manifest.warnings) log.warn({ event: 'manifest.warning' }, warning);
   for (const { name, error } of manifest.rejected ?? [])
@@ -47,13 +51,26 @@ const mcpRun: FastifyPluginAsync<McpRunOptions> = async (app, options) => {
 
 export default fastifyPlugin(mcpRun, { name: 'mcp-run', fastify: '5.x', encapsulate: true });
 
-/** Listens where the application does. */
+/** A manifest without stdio, which an application does not serve. */
 async function manifestOf(manifest: Manifest | string): Promise<Manifest> {
-  if (typeof manifest !== 'string') return manifest;
-  return await loadManifest({ files: [manifest], overrides: { host: '127.0.0.1' } });
+  const loaded = typeof manifest === 'string' ? await load(manifest) : manifest;
+  const network = loaded.settings.transports.filter((transport) => transport !== 'stdio');
+  const transports = network.length === 0 ? NETWORK : network;
+  return { ...loaded, settings: { ...loaded.settings, transports } };
 }
 
-function hostOf(app: FastifyInstance, { principal, health = false }: McpRunOptions): Host {
+async function load(file: string): Promise<Manifest> {
+  const files = [file];
+  try {
+    return await loadManifest({ files, overrides: ELSEWHERE });
+  } catch (error) {
+    // Over stdio only one of its servers could be served.
+    if (!isRunError(error, 'SERVER_AMBIGUOUS')) throw error;
+    return await loadManifest({ files, overrides: { ...ELSEWHERE, transports: NETWORK } });
+  }
+}
+
+function applicationOf(app: FastifyInstance, { principal, health = false }: McpRunOptions): Application {
   let bound: readonly string[] = [];
   const boundTo = (): readonly string[] => {
     // A Unix socket has a path, and clients of other machines may come by it.

@@ -83,6 +83,13 @@ describe('a manifest', () => {
     expect((await inject(app, '/mcp')).statusCode).toBe(200);
     expect((await app.inject('/sse')).statusCode).toBe(404);
   });
+
+  it('serves all servers over the network if it names stdio alone, which serves one', async () => {
+    const servers = { one: BEHAVIOURS, two: BEHAVIOURS };
+    const app = await createHost({ manifest: await writeManifest(servers, { transports: ['stdio'] }) });
+    for (const name of ['one', 'two']) expect((await inject(app, `/${name}/mcp`)).statusCode).toBe(200);
+    expect((await app.inject({ url: '/one/sse', method: 'PUT' })).statusCode).toBe(405);
+  });
 });
 
 describe('paths', () => {
