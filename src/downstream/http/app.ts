@@ -1,4 +1,4 @@
-import { METHODS, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { fastify, type FastifyInstance } from 'fastify';
 import { RunError } from '../../errors.ts';
 import type { HttpEndpoints } from './endpoints.ts';
@@ -26,9 +26,6 @@ export async function createApp({ createServer, endpoints }: AppOptions): Promis
     frameworkErrors: (_error, request, reply) =>
       void endpoints.rejectUnroutable(request, reply, undecodablePath(request.raw)),
   });
-  for (const method of METHODS) {
-    if (method !== 'CONNECT' && !app.supportedMethods.includes(method)) app.addHttpMethod(method);
-  }
   await app.register((scope) => endpoints.declare(scope));
   await app.register((scope) => endpoints.declareUnknown(scope));
   app.addHook('preClose', (done) => {

@@ -18,6 +18,8 @@ import { createStatelessRoutes } from './streamable/stateless.ts';
 import { Ticker } from './ticker.ts';
 
 const TICK_MS = 1_000;
+/** The methods that any route handles. */
+const HANDLED_METHODS = 'GET, POST, DELETE';
 
 export interface HttpEndpointsOptions extends EndpointOptions {
   /** The addresses that the HTTP server is bound to; none for requests that come another way. */
@@ -79,8 +81,12 @@ export class HttpEndpoints implements Listener {
     scope.addHook('onRequest', this.#admission.onRequest);
     scope.decorateRequest('mcpRun', null);
     scope.setErrorHandler<Error>((error, request, reply) => this.#failures.answer(error, request, reply));
-    scope.setNotFoundHandler(({ raw }) => {
-      throw new RunError('NOT_FOUND', { path: pathOf(raw.url ?? '') });
+    const known = new Set(scope.supportedMethods);
+    scope.setNotFoundHandler(({ raw: { method = '', url = '' } }, reply) => {
+      if (known.has(method)) throw new RunError('NOT_FOUND', { path: pathOf(url) });
+      // A method such as PROPFIND, for which Fastify finds no route.
+      void reply.header('allow', HANDLED_METHODS);
+      throw new RunError('METHOD_NOT_ALLOWED', { method });
     });
   }
 

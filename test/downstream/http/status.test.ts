@@ -184,6 +184,18 @@ describe('methods and paths', () => {
     expect(accepted).toEqual([]);
   });
 
+  it.each(['/mcp', '/files/sse', '/nowhere'])(
+    '%s answers 405 to an extension method such as PROPFIND',
+    async (path) => {
+      const { url } = await listen();
+      const answer = await send(url + path, { method: 'PROPFIND' });
+      expectFault(answer, { status: 405, code: -32_600, reason: 'method_not_allowed' });
+      expect(allowOf(answer)).toEqual(['DELETE', 'GET', 'POST']);
+      const foreign = await send(url + path, { method: 'PROPFIND', headers: { host: 'evil.example' } });
+      expect(foreign.status).toBe(403);
+    },
+  );
+
   it('answers HEAD without a body', async () => {
     const { url } = await listen();
     for (const path of ['/mcp', '/sse', '/messages']) {
