@@ -54,6 +54,10 @@ export default fastifyPlugin(mcpRun, { name: 'mcp-run', fastify: '5.x', encapsul
 /** A manifest without stdio, which an application does not serve. */
 async function manifestOf(manifest: Manifest | string): Promise<Manifest> {
   const loaded = typeof manifest === 'string' ? await load(manifest) : manifest;
+  if (loaded?.settings === undefined)
+    throw new RunError('USAGE', {
+      detail: 'the option `manifest` has to be a path, or what loadManifest returns',
+    });
   const network = loaded.settings.transports.filter((transport) => transport !== 'stdio');
   const transports = network.length === 0 ? NETWORK : network;
   return { ...loaded, settings: { ...loaded.settings, transports } };

@@ -365,6 +365,17 @@ describe('admission', () => {
     expect(statuses).toEqual([200, 403]);
   });
 
+  test('rejects an HTTP/2 request that names two hosts', async () => {
+    const app = createApp({ http2: true } as FastifyServerOptions);
+    await register(app);
+    const client = connect(await listen(app));
+    onTestFinished(() => client.close());
+    const request = client.request({ ':path': '/mcp', ':authority': 'foreign.example', host: 'localhost' });
+    const [headers] = await once(request, 'response');
+    expect(at(headers, ':status')).toBe(400);
+    request.close();
+  });
+
   test('takes the names in the manifest', async () => {
     const serve = { allowHost: ['mcp.example'], baseUrl: 'https://public.example/tools' };
     const manifest = await writeManifest({ tells: entryOf(fixtureServer('behaviours')) }, serve);

@@ -1,4 +1,5 @@
 /** Hooks of the application, of its plugins and of mcp-run on MCP's paths: their order, and which of them run. */
+import { connect } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance } from 'fastify';
@@ -7,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { ALICE, BOB, bearer, callIn, initializeMessage, openSession, ping } from '../support/bearer.ts';
 import { MCP_HEADERS, open, postOpen, send, type Answer } from '../support/http.ts';
 import { json, type Json } from '../support/json.ts';
-import { createApp, createGate, listen, register } from './host.ts';
+import { BEHAVIOURS, createApp, createGate, listen, register, writeManifest } from './host.ts';
 
 const INITIALIZE = JSON.stringify(initializeMessage());
 
@@ -184,23 +185,53 @@ describe('hooks of the application', () => {
   );
 
   it('fail requests by the error handler of the application', async () => {
-    for (const name of ['onRequest', 'preHandler'] as const) {
+    for (const name of ['onRequest', 'preValidation', 'preHandler'] as const) {
       const app = createApp();
       app.setErrorHandler((error: Error, _request, reply) => reply.code(418).send({ own: error.message }));
       app.addHook(name, async () => {
         throw new Error(`no ${name}`);
       });
       await register(app);
-      const answer = await app.inject({
-        method: 'POST',
-        url: '/mcp',
-        headers: MCP_HEADERS,
-        payload: INITIALIZE,
-      });
-      expect([answer.statusCode, answer.json()]).toEqual([418, { own: `no ${name}` }]);
+      const { status, text } = await initialize(await listen(app));
+      expect([status, text]).toEqual([418, `{"own":"no ${name}"}`]);
     }
   });
+
+  it.each(['onRequest', 'preHandler'] as const)(
+    'do not keep the place of a client that leaves before: %s',
+    async (name) => {
+      const app = createApp();
+      const waiting = createGate();
+      const [gone, passed] = [createGate(), createGate()];
+      let isFirst = true;
+      app.addHook(name, async ({ raw }) => {
+        if (!isFirst) return;
+        isFirst = false;
+        raw.socket.once('close', gone.open);
+        waiting.open();
+        await gone.passed;
+        // The next turn is that of the request.
+        void nextTurn().then(passed.open);
+      });
+      const manifest = await writeManifest({ behaviours: BEHAVIOURS }, { maxSessions: 1 });
+      await register(app, { manifest });
+      const url = await listen(app);
+      const { hostname, port } = new URL(url);
+      const socket = connect(Number(port), hostname);
+      socket.write(`GET /sse HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n`);
+      await waiting.passed;
+      socket.destroy();
+      await passed.passed;
+      const stream = await open(`${url}/sse`, { headers: { accept: 'text/event-stream' } });
+      expect(stream.statusCode).toBe(200);
+      stream.destroy();
+    },
+  );
 });
+
+function initialize(url: string): Promise<Answer> {
+  return send(`${url}/mcp`, { method: 'POST', headers: MCP_HEADERS }, INITIALIZE);
+}
 
 /** Hooks of the request's way in; all of them have run before a handler has. */
 const IN = ['onRequest', 'preParsing', 'preValidation', 'preHandler'];
@@ -390,12 +421,7 @@ describe('an onSend hook', () => {
       }
     });
     await register(app);
-    const answer = await app.inject({
-      method: 'POST',
-      url: '/mcp',
-      headers: MCP_HEADERS,
-      payload: INITIALIZE,
-    });
-    expect([answer.statusCode, answer.json()]).toEqual([418, { own: 'no onSend' }]);
+    const { status, text } = await initialize(await listen(app));
+    expect([status, text]).toEqual([418, '{"own":"no onSend"}']);
   });
 });

@@ -48,6 +48,12 @@ async function pidOf(url: string, headers: Record<string, string>, modern: boole
 }
 
 describe('a principal', () => {
+  it.each([undefined, null, 'no'])('that is rejected with %j admits no request', async (reason) => {
+    const principal = (): Promise<string> => new Promise((_resolve, reject) => reject(reason));
+    const url = `${await listen(await createHost({ principal }))}/mcp`;
+    for (const method of ['POST', 'PUT', 'DELETE']) expect((await send(url, { method })).status).toBe(500);
+  });
+
   it.each(FORMS)('is %s, and owns its sessions', async (_title, principal) => {
     const url = `${await listen(await createHost({ principal }))}/mcp`;
     const alice = await openSession(url, KEYS[0]);

@@ -1,7 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
 import { RunError } from '../../errors.ts';
-import { requireIdentityEncoding } from './admit/body.ts';
+import { prepareBody } from './admit/body.ts';
 import type { Failures } from './failures.ts';
+import { pathOf } from './paths.ts';
+import { hasClosed } from './responses/on-finished.ts';
 import { sendEmpty } from './responses/reply.ts';
 import type { Handler, HttpCall, Route } from './route.ts';
 
@@ -27,16 +29,20 @@ export function declareRoute(
     preParsing(request, reply, _body, done) {
       const { method = '', url: target = '' } = request.raw;
       const server = findServer(request);
-      // Fastify takes a fragment off, and no target has one (RFC 9112, section 3.2).
-      if (server === undefined || target.includes('#'))
-        return done(new RunError('NOT_FOUND', { path: target }));
+      if (server === undefined || hasFragment(target))
+        return done(new RunError('NOT_FOUND', { path: pathOf(target) }));
       if (!byMethod.has(method)) return refuseMethod(method, reply, allow, done);
       if (request.mcpRun !== null) request.mcpRun.server = server;
-      requireIdentityEncoding(request.raw);
+      prepareBody(request.raw);
       done();
     },
     handler: handlerOf(byMethod, failures),
   });
+}
+
+/** Fastify takes a fragment off, and no target has one (RFC 9112, section 3.2). */
+function hasFragment(target: string): boolean {
+  return target.includes('#') && pathOf(target).includes('#');
 }
 
 function refuseMethod(
@@ -52,6 +58,8 @@ function refuseMethod(
 
 function handlerOf(byMethod: ReadonlyMap<string, Handler>, failures: Failures): RouteHandlerMethod {
   return (request, reply) => {
+    // Its client has left while a hook or the proof of its identity took time.
+    if (hasClosed(reply.raw)) return;
     try {
       const handle = byMethod.get(request.raw.method ?? '');
       handle?.(callOf(request, reply))?.catch((error: unknown) => failures.fail(reply, error));

@@ -10,6 +10,7 @@ import { declareRoute, type FindServer } from './declare-route.ts';
 import { Failures } from './failures.ts';
 import { createHealthRoutes, probesBelow } from './health.ts';
 import { pathOf, ServerNames } from './paths.ts';
+import { sendEmpty } from './responses/reply.ts';
 import type { Route, RouteContext } from './route.ts';
 import { Sessions } from './sessions.ts';
 import { createSseRoutes } from './sse/routes.ts';
@@ -82,12 +83,18 @@ export class HttpEndpoints implements Listener {
     scope.decorateRequest('mcpRun', null);
     scope.setErrorHandler<Error>((error, request, reply) => this.#failures.answer(error, request, reply));
     const known = new Set(scope.supportedMethods);
-    scope.setNotFoundHandler(({ raw: { method = '', url = '' } }, reply) => {
+    const reject = ({ raw: { method = '', url = '' } }: FastifyRequest, reply: FastifyReply): void => {
+      // Otherwise a page could not read that there is nothing.
+      if (method === 'OPTIONS' && reply.hasHeader('access-control-allow-origin'))
+        return sendEmpty(reply, 204);
       if (known.has(method)) throw new RunError('NOT_FOUND', { path: pathOf(url) });
       // A method such as PROPFIND, for which Fastify finds no route.
       void reply.header('allow', HANDLED_METHODS);
       throw new RunError('METHOD_NOT_ALLOWED', { method });
-    });
+    };
+    // Before the body is read.
+    scope.addHook('preParsing', reject);
+    scope.setNotFoundHandler(reject);
   }
 
   /** Answers a request that no route can be found for; a client that is not admitted does not learn that. */

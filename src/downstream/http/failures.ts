@@ -26,7 +26,7 @@ export class Failures {
   answer(error: Error, { raw }: FastifyRequest, reply: FastifyReply, thrown: unknown = error): void {
     const known = isRunError(error) ? error : bodyErrorOf(error, raw, this.#options.bodyLimitBytes);
     // Its client has left in the middle of the body.
-    if (known === undefined && raw.destroyed) return;
+    if (known === undefined && raw.destroyed && !raw.complete) return;
     if (known === undefined) throw error;
     this.#report(known, thrown);
     sendFault(reply, known, undefined, known.code === 'UNAUTHORIZED' ? challengeFor(raw) : {});

@@ -1,5 +1,9 @@
+import { connect } from 'node:http2';
 import type { Socket } from 'node:net';
-import { describe, expect, it } from 'vitest';
+import { fastify, type FastifyServerOptions } from 'fastify';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
+import { openSseResponse } from '../../../src/downstream/http/responses/sse-response.ts';
 import { MCP_HEADERS, openSocket } from '../../support/http.ts';
 import {
   listen,
@@ -153,3 +157,20 @@ it('keeps at most its limit for a client that has no stream', async () => {
 async function untilAttached(session: Session): Promise<void> {
   for (let count = 0; count < 3; count += 1) await session.post(request('echo', `attached-${count}`));
 }
+
+it('a client of HTTP/2 that never reads its stream makes the sender wait', async () => {
+  const app = fastify({ http2: true } as FastifyServerOptions);
+  const sent = new Promise<number>((resolve) => {
+    app.get('/', (_request, reply) => {
+      const stream = openSseResponse(reply, {}, systemClock);
+      let count = 1;
+      while (count < 1_000 && stream.message(Buffer.alloc(32 * 1024, 'x')) === undefined) count += 1;
+      resolve(count);
+    });
+  });
+  onTestFinished(() => app.close());
+  const client = connect(await app.listen({ host: '127.0.0.1', port: 0 }));
+  onTestFinished(() => client.destroy());
+  client.request({ ':path': '/' }).end();
+  expect(await sent).toBeLessThan(100);
+});

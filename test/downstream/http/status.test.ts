@@ -196,6 +196,31 @@ describe('methods and paths', () => {
     },
   );
 
+  it.each(['{', '', '\ufeff', '{"__proto__":1}', '1'.repeat(2_000_000)])(
+    'answers an unknown path without reading the body (%#)',
+    async (body) => {
+      const { url } = await listen();
+      const headers = { ...MCP_HEADERS, 'content-type': 'application/json' };
+      const answer = await send(`${url}/nowhere?x=secret`, { method: 'POST', headers }, body);
+      expectFault(answer, { status: 404, code: -32_600, reason: 'not_found' });
+      expect(answer.text).not.toContain('secret');
+      expect((await send(`${url}/other/mcp?x=secret`, { method: 'POST' })).text).not.toContain('secret');
+    },
+  );
+
+  it.each(['text/plain', 'foo', 'application/xml; charset=utf-8'])(
+    'takes a DELETE without a body, though it is said to be %s',
+    async (type) => {
+      const harness = await listen();
+      const { headers } = await openSession(harness);
+      const answer = await send(harness.mcp, {
+        method: 'DELETE',
+        headers: { ...headers, 'content-type': type },
+      });
+      expect(answer.status).toBe(204);
+    },
+  );
+
   it('answers HEAD without a body', async () => {
     const { url } = await listen();
     for (const path of ['/mcp', '/sse', '/messages']) {

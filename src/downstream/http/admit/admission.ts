@@ -1,4 +1,6 @@
+import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest, onRequestHookHandler } from 'fastify';
+import { toRunError } from '../../../errors.ts';
 import type { Principal } from '../../../link/principal.ts';
 import type { Authenticate, EndpointOptions } from '../../listeners.ts';
 import { pathOf } from '../paths.ts';
@@ -43,11 +45,10 @@ export class Admission {
   /** Passes the request on, with its principal in `request.mcpRun`. @throws RunError, also to `done` */
   readonly onRequest: onRequestHookHandler = (request, _reply, done) => {
     const principal = this.admit(request);
-    if (principal instanceof Promise) {
-      principal.then((proven) => pass(request, proven, done), done);
-      return;
-    }
-    pass(request, principal, done);
+    if (!(principal instanceof Promise)) return pass(request, principal, done);
+    // Without an error the request would go on.
+    const fail = (error: unknown): void => done(error instanceof Error ? error : toRunError(error));
+    principal.then((proven) => pass(request, proven, done), fail);
   };
 
   /**
@@ -55,22 +56,15 @@ export class Admission {
    * @throws RunError
    */
   admit(request: FastifyRequest): Principal | Promise<Principal> | undefined {
-    const { raw } = request;
-    requireSingleHeaders(raw);
-    const access = this.#accessTo(raw.url ?? '');
-    if (access === 'liveness') this.#guard.checkTarget(raw);
-    else if (access === 'readiness') this.#guard.checkProbe(raw);
-    else this.#guard.check(raw);
-    if (access !== undefined) return PROBE;
+    if (this.#checkSite(request.raw) !== undefined) return PROBE;
     // Browsers send no token with the question whether they may send one.
-    return raw.method === 'OPTIONS' ? undefined : this.#authenticate(request);
+    return request.raw.method === 'OPTIONS' ? undefined : this.#authenticate(request);
   }
 
   /** Whether the request comes by a host and from an origin that are ours. */
   isFromAllowedSite({ raw }: FastifyRequest): boolean {
     try {
-      requireSingleHeaders(raw);
-      this.#guard.check(raw);
+      this.#checkSite(raw);
       return true;
     } catch {
       return false;
@@ -79,13 +73,24 @@ export class Admission {
 
   /** Whether the request proves that its client may use the servers. */
   async isAuthenticated(request: FastifyRequest): Promise<boolean> {
-    if (this.#isOpen || !this.isFromAllowedSite(request)) return false;
+    if (this.#isOpen) return false;
     try {
+      this.#guard.check(request.raw);
       await this.#authenticate(request);
       return true;
     } catch {
       return false;
     }
+  }
+
+  /** @throws RunError for a request by a host or from an origin that is not ours */
+  #checkSite(request: IncomingMessage): ProbeAccess | undefined {
+    requireSingleHeaders(request);
+    const access = this.#accessTo(request.url ?? '');
+    if (access === 'liveness') this.#guard.checkTarget(request);
+    else if (access === 'readiness') this.#guard.checkProbe(request);
+    else this.#guard.check(request);
+    return access;
   }
 
   /** Only a path that is written as probes write it is open to them. */

@@ -16,20 +16,35 @@ export function readJsonBodies(scope: FastifyInstance, maxBytes: number): void {
   );
 }
 
-/** @throws RunError `UNSUPPORTED_MEDIA_TYPE` for a compressed body */
-export function requireIdentityEncoding({ headers }: IncomingMessage): void {
+/**
+ * Checks what the head says about the body. A type without a body means nothing: Fastify does not look for a parser then.
+ * @throws RunError `UNSUPPORTED_MEDIA_TYPE` for a compressed body
+ */
+export function prepareBody(request: IncomingMessage): void {
+  const { headers } = request;
+  if (!hasBody(request)) {
+    delete headers['content-type'];
+    return;
+  }
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity')
     throw new RunError('UNSUPPORTED_MEDIA_TYPE', { detail: `content-encoding ${encoding}` });
 }
 
+/** Whether a body comes with the request (RFC 9112, section 6.3); over HTTP/2 its length may be unknown. */
+export function hasBody({ headers, httpVersionMajor }: IncomingMessage): boolean {
+  const { 'content-length': length, 'transfer-encoding': coding } = headers;
+  if (httpVersionMajor >= 2 && length === undefined) return true;
+  return coding !== undefined || (length !== undefined && length !== '0');
+}
+
 /** Translates an error of Fastify's body parser; undefined for any other error. */
 export function bodyErrorOf(
-  error: Error,
+  error: unknown,
   { headers }: IncomingMessage,
   maxBytes: number,
 ): RunError | undefined {
-  switch ('code' in error ? error.code : undefined) {
+  switch (typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new RunError('BODY_TOO_LARGE', { maxBytes });
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':

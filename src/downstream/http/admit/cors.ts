@@ -20,6 +20,8 @@ const OPEN: FastifyCorsOptions = {
   exposedHeaders: ['Mcp-Session-Id', 'Retry-After', 'WWW-Authenticate'],
   maxAge: 86_400,
   strictPreflight: false,
+  // Preflights meet admission as well, and the path answers them.
+  preflightContinue: true,
 };
 
 /**

@@ -90,10 +90,15 @@ function checkTarget(request: IncomingMessage, isAllowed: (host: string) => bool
     throw new RunError('INVALID_REQUEST', { detail: 'the request target and Host name different hosts' });
 }
 
-/** The host that a request is for; HTTP/2 has it in a field of its own (RFC 9113, section 8.3.1). */
+/**
+ * The host that a request is for; HTTP/2 has it in a field of its own (RFC 9113, section 8.3.1).
+ * @throws RunError `INVALID_REQUEST`
+ */
 function hostOf({ headers }: IncomingMessage): string {
   const { host, ':authority': authority } = headers;
-  return host ?? (typeof authority === 'string' ? authority : '');
+  if (typeof authority !== 'string') return host ?? '';
+  if (host === undefined || host.toLowerCase() === authority.toLowerCase()) return authority;
+  throw new RunError('INVALID_REQUEST', { detail: 'the request names two hosts' });
 }
 
 function withPort(authority: string, scheme: string): string {

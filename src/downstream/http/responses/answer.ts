@@ -2,6 +2,7 @@ import type { FastifyReply } from 'fastify';
 import type { Clock } from '../../../clock.ts';
 import type { Frame } from '../../../protocol/frame.ts';
 import type { EventStream } from './event-stream.ts';
+import { writableOf } from './on-finished.ts';
 import { sendEmpty, sendJson } from './reply.ts';
 import { openSseResponse, type SseResponse } from './sse-response.ts';
 
@@ -49,12 +50,12 @@ export class Answer {
 
   /** False once the client left before anything was sent: it has no event id to come back with. */
   get isReachable(): boolean {
-    return this.#stream !== undefined || !this.#reply.raw.destroyed;
+    return this.#stream !== undefined || !this.#isClosed;
   }
 
   /** The client has a connection to receive it now. */
   get isConnected(): boolean {
-    return this.#stream === undefined ? !this.#reply.raw.destroyed : this.#stream.isAttached;
+    return this.#stream === undefined ? !this.#isClosed : this.#stream.isAttached;
   }
 
   /** Sends a message that belongs to a request of this POST. */
@@ -101,8 +102,12 @@ export class Answer {
     return this.#awaited > 0 && this.#canSend;
   }
 
+  get #isClosed(): boolean {
+    return writableOf(this.#reply.raw).destroyed;
+  }
+
   get #canSend(): boolean {
-    return !this.#reply.sent && !this.#reply.raw.destroyed;
+    return !this.#reply.sent && !this.#isClosed;
   }
 
   #sendHeld(): void | Promise<void> {

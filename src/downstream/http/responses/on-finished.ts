@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { Writable } from 'node:stream';
 
 /** Where a connection keeps the answers that wait for those before them on it. */
 const QUEUED = Symbol('answers that wait');
@@ -10,6 +11,7 @@ interface ClientSocket extends Socket {
 
 /** Calls `handler` once when the answer is sent or its connection has closed, whichever comes first. */
 export function onFinished(response: ServerResponse, handler: () => void): void {
+  if (writableOf(response).destroyed) return handler();
   // Node reports the end of a connection only to the answer that is being sent by then.
   const queued = response.socket === null ? queuedOn(response.req.socket) : undefined;
   const finished = (): void => {
@@ -25,6 +27,16 @@ export function onFinished(response: ServerResponse, handler: () => void): void 
 /** Ends the connection of a client that does not read it, with all answers that wait there. */
 export function destroyConnection(response: ServerResponse): void {
   response.req.socket.destroy();
+}
+
+/** Whether the response has no connection any more. */
+export function hasClosed(response: ServerResponse): boolean {
+  return writableOf(response).destroyed || response.req.socket.destroyed;
+}
+
+/** The state of a response; over HTTP/2 it is in a stream of its own. */
+export function writableOf(response: ServerResponse): Writable {
+  return 'stream' in response && response.stream instanceof Writable ? response.stream : response;
 }
 
 function queuedOn(socket: ClientSocket): Set<() => void> {

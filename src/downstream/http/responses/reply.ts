@@ -4,7 +4,8 @@ import type { FastifyReply } from 'fastify';
 import type { RunError } from '../../../errors.ts';
 import { faultFrame } from '../../../protocol/fault.ts';
 import type { RequestId } from '../../../protocol/frame.ts';
-import { onFinished } from './on-finished.ts';
+import { hasBody } from '../admit/body.ts';
+import { onFinished, writableOf } from './on-finished.ts';
 
 /** Up to this size a body leaves together with its headers, as one string in one system call. */
 const ONE_WRITE_BYTES = 8 * 1024;
@@ -28,7 +29,7 @@ export function sendJson(
   headers = NO_HEADERS,
 ): void | Promise<void> {
   const { raw } = reply;
-  if (reply.sent || raw.destroyed) return;
+  if (reply.sent || writableOf(raw).destroyed) return;
   reply.code(status).headers(headers).header('content-type', 'application/json');
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
   if (bytes.length <= ONE_WRITE_BYTES && isAscii(bytes))
@@ -65,8 +66,7 @@ export function sendFault(reply: FastifyReply, error: RunError, id?: RequestId, 
 
 /** Whether nothing more comes of the request. */
 function isReceived({ request: { raw } }: FastifyReply): boolean {
-  const { 'content-length': length = '0', 'transfer-encoding': coding } = raw.headers;
-  return raw.complete || (coding === undefined && length === '0');
+  return raw.complete || !hasBody(raw);
 }
 
 /**
@@ -74,7 +74,7 @@ function isReceived({ request: { raw } }: FastifyReply): boolean {
  * would be lost: the rest of the request is read first, for as long as a request may take.
  */
 function sendBeforeEnd(reply: FastifyReply, status: number, body: Uint8Array, headers: Headers): void {
-  if (reply.sent || reply.raw.destroyed) return;
+  if (reply.sent || writableOf(reply.raw).destroyed) return;
   const response = takeOver(reply);
   response.writeHead(status, {
     ...headers,
@@ -89,15 +89,18 @@ function sendBeforeEnd(reply: FastifyReply, status: number, body: Uint8Array, he
 }
 
 export function sendEmpty(reply: FastifyReply, status: 202 | 204, headers = NO_HEADERS): void {
-  if (reply.sent || reply.raw.destroyed) return;
+  if (reply.sent || writableOf(reply.raw).destroyed) return;
   void reply.code(status).headers(headers).send();
 }
 
 /** Takes a response out of Fastify's hands, with the headers that hooks have set. */
 export function takeOver(reply: FastifyReply): ServerResponse {
   reply.hijack();
+  const isHttp2 = reply.request.raw.httpVersionMajor >= 2;
   for (const [name, value] of Object.entries(reply.getHeaders())) {
-    if (value !== undefined) reply.raw.setHeader(name, value);
+    // HTTP/2 has none for the connection (RFC 9113, section 8.2.2).
+    if (value === undefined || (name === 'connection' && isHttp2)) continue;
+    reply.raw.setHeader(name, value);
   }
   return reply.raw;
 }

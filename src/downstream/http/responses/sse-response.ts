@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import type { Clock } from '../../../clock.ts';
-import { destroyConnection, onFinished } from './on-finished.ts';
+import { destroyConnection, onFinished, writableOf } from './on-finished.ts';
 import { takeOver } from './reply.ts';
 
 /** Batches up to this size are copied into one buffer and leave as one chunk. */
@@ -131,7 +131,7 @@ export class SseResponse {
     if (this.#stall !== undefined) return this.#stall.drained;
     if (!this.isOpen || this.#size + this.#response.writableLength < HIGH_WATER_BYTES) return undefined;
     this.#flush();
-    if (!this.#response.writableNeedDrain) return undefined;
+    if (!writableOf(this.#response).writableNeedDrain) return undefined;
     this.#stall = this.#stalled();
     return this.#stall.drained;
   }

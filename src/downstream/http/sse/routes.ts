@@ -74,7 +74,7 @@ class SseRoutes {
     const prefix = prefixOf(request.url ?? '', ssePath);
     // Two slashes in front would name another host.
     const named = prefix.startsWith('//') ? `/${encodeURIComponent(server)}` : prefix;
-    return named + messagesPath;
+    return (named + messagesPath).replace(/^\/+/, '/');
   }
 
   /** The prefix that a proxy in front of us puts before our paths. */
