@@ -348,7 +348,7 @@ describe('admission', () => {
     const app = createApp({ http2: true } as FastifyServerOptions);
     await register(app);
     const client = connect(await listen(app));
-    onTestFinished(() => client.close());
+    onTestFinished(() => client.destroy());
     const statuses = [];
     for (const authority of ['localhost', 'foreign.example']) {
       const request = client.request({
@@ -369,7 +369,7 @@ describe('admission', () => {
     const app = createApp({ http2: true } as FastifyServerOptions);
     await register(app);
     const client = connect(await listen(app));
-    onTestFinished(() => client.close());
+    onTestFinished(() => client.destroy());
     const request = client.request({ ':path': '/mcp', ':authority': 'foreign.example', host: 'localhost' });
     const [headers] = await once(request, 'response');
     expect(at(headers, ':status')).toBe(400);
