@@ -10,6 +10,11 @@ import type { Principal } from '../link/principal.ts';
 import { loadManifest } from '../manifest/load.ts';
 import type { Manifest } from '../manifest/settings.ts';
 import { logTo } from '../observe/host-log.ts';
+import { secretsOf } from '../observe/known-secrets.ts';
+import type { Log } from '../observe/log.ts';
+import { createMask } from '../observe/mask.ts';
+import { maskLog } from '../observe/masked-log.ts';
+import { redact } from '../observe/redact.ts';
 import { closeWith } from './closing.ts';
 
 /** The client of a request: its id alone, or with the claims that the application knows of it. Nothing: 401. */
@@ -43,9 +48,7 @@ const mcpRun: FastifyPluginAsync<McpRunOptions> = async (app, options) => {
   const log = logTo(app.log.child({ plugin: 'mcp-run' }));
   const gateway = createGateway({ manifest, log, application: applicationOf(app, options) });
   closeWith(app, gateway, systemClock);
-  for (const warning of manifest.warnings) log.warn({ event: 'manifest.warning' }, warning);
-  for (const { name, error } of manifest.rejected ?? [])
-    log.error({ event: 'manifest.entry-rejected', server: name, code: error.code }, error.message);
+  reportManifest(manifest, log);
   await gateway.start();
 };
 
@@ -71,6 +74,16 @@ async function load(file: string): Promise<Manifest> {
     // Over stdio only one of its servers could be served.
     if (!isRunError(error, 'SERVER_AMBIGUOUS')) throw error;
     return await loadManifest({ files, overrides: { ...ELSEWHERE, transports: NETWORK } });
+  }
+}
+
+/** The texts quote the manifest, which may hold secrets; what the gateway logs it masks by itself. */
+function reportManifest({ servers, rejected = [], warnings }: Manifest, log: Log): void {
+  const masked = maskLog(log, createMask(servers.flatMap(({ target }) => secretsOf(target))));
+  for (const warning of warnings) masked.warn({ event: 'manifest.warning' }, warning);
+  for (const { name, error } of rejected) {
+    const text = `rejected server "${name}"; the others are served: ${redact(error.message)}`;
+    masked.error({ event: 'manifest.entry-rejected', server: name, code: error.code }, text);
   }
 }
 

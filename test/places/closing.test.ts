@@ -170,19 +170,25 @@ describe('the process', () => {
   });
 });
 
+/** An application that is being closed, and drains until the gate is open. */
+async function startDrain(pluginTimeout: number) {
+  const clock = createFakeClock();
+  const app = createApp({ pluginTimeout });
+  const [draining, drained] = [createGate(), createGate()];
+  const close = () => {
+    draining.open();
+    return drained.passed;
+  };
+  closeWith(app, { close }, clock);
+  await listen(app);
+  const closed = app.close();
+  await draining.passed;
+  return { app, clock, closed, drained };
+}
+
 describe('a drain that Fastify does not wait for', () => {
   it('goes on in `onClose`, and closing succeeds', async () => {
-    const clock = createFakeClock();
-    const app = createApp({ pluginTimeout: 100 * PATIENCE_MS });
-    const [draining, drained] = [createGate(), createGate()];
-    const close = () => {
-      draining.open();
-      return drained.passed;
-    };
-    closeWith(app, { close }, clock);
-    await listen(app);
-    const closed = app.close();
-    await draining.passed;
+    const { app, clock, closed, drained } = await startDrain(100 * PATIENCE_MS);
     await clock.pass(80 * PATIENCE_MS - 1);
     expect(app.server.listening).toBe(true);
     await clock.pass(1);
@@ -197,17 +203,7 @@ describe('a drain that Fastify does not wait for', () => {
   });
 
   it('is waited for without a limit where Fastify has none', async () => {
-    const clock = createFakeClock();
-    const app = createApp({ pluginTimeout: 0 });
-    const [draining, drained] = [createGate(), createGate()];
-    const close = () => {
-      draining.open();
-      return drained.passed;
-    };
-    closeWith(app, { close }, clock);
-    await listen(app);
-    const closed = app.close();
-    await draining.passed;
+    const { app, clock, closed, drained } = await startDrain(0);
     await clock.pass(100 * PATIENCE_MS);
     expect(app.server.listening).toBe(true);
     drained.open();

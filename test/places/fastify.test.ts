@@ -118,23 +118,20 @@ describe('paths', () => {
       expect((await post(url + unknown, initializeMessage())).status).toBe(404);
   });
 
-  it.each(['', '/tools'])(
-    'below %j may end with a slash, whatever the router does with it',
-    async (prefix) => {
-      for (const settings of [
-        {},
-        { ignoreTrailingSlash: true },
-        { routerOptions: { ignoreTrailingSlash: true } },
-      ]) {
-        const app = await createHost({ prefix }, settings);
-        for (const path of ['/mcp', '/mcp/', '/behaviours/mcp', '/behaviours/mcp/'])
-          expect({ path, status: (await inject(app, prefix + path)).statusCode }).toEqual({
-            path,
-            status: 200,
-          });
-      }
-    },
-  );
+  it.each(['', '/tools'])('below %j may end with a slash, which the router may ignore', async (prefix) => {
+    for (const settings of [
+      {},
+      { ignoreTrailingSlash: true },
+      { routerOptions: { ignoreTrailingSlash: true } },
+    ]) {
+      const app = await createHost({ prefix }, settings);
+      for (const path of ['/mcp', '/mcp/', '/behaviours/mcp', '/behaviours/mcp/'])
+        expect({ path, status: (await inject(app, prefix + path)).statusCode }).toEqual({
+          path,
+          status: 200,
+        });
+    }
+  });
 
   it.each(['', '/tools'])('that clients of HTTP+SSE post to begin with %j', async (prefix) => {
     const url = await listen(await createHost({ prefix }));
@@ -286,6 +283,17 @@ describe('the log', () => {
       msg: expect.stringMatching(/^starting with /),
     });
     expect(lines.map(({ event }) => event)).toContain('server.started');
+    expect(JSON.stringify(lines)).not.toContain(secret);
+  });
+
+  it('masks in warnings about the manifest what a server is started with', async () => {
+    const { stream, lines } = createLines();
+    const app = createApp({ logger: { stream } });
+    const secret = 'sk-0123456789abcdefghij';
+    const server = { ...BEHAVIOURS, env: { API_TOKEN: secret }, [`note ${secret}`]: true };
+    await register(app, { manifest: await writeManifest({ behaviours: server }) });
+    await app.ready();
+    expect(lines.map(({ event }) => event)).toContain('manifest.warning');
     expect(JSON.stringify(lines)).not.toContain(secret);
   });
 
